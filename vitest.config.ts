@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config'
+import { SummaryReporter } from './scripts/summary-reporter.ts'
+
+export default defineConfig({
+  test: {
+    include: [
+      'packages/**/test/**/*.test.ts',
+      'examples/**/test/**/*.test.ts',
+      'test-fixtures/**/*.test.ts',
+      'bench/**/*.test.ts',
+      'scripts/**/*.test.ts',
+    ],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    reporters: ['default', new SummaryReporter()],
+    coverage: {
+      enabled: process.env['SESS_COVERAGE'] === '1',
+      provider: 'v8',
+      include: ['packages/core/src/**/*.ts'],
+      reporter: ['text', 'json-summary'],
+      reportOnFailure: true,
+      thresholds: { lines: 98, branches: 98 },
+    },
+  },
+})
