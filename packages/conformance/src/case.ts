@@ -1,0 +1,17 @@
+/** One rule of a contract, as something to run. Ids are stable and public: `--filter`, reports and issues name them. */
+export interface Case<Fixture> {
+  /** `group/name`, such as `store/replace-gone`. */
+  id: string
+  /** A sentence about what a right implementation does. */
+  title: string
+  /** The rule of the contract, in its own words where it has them. */
+  rule: string
+  /** Where the rule comes from: a method of the contract, a CVE, a line of a standard. */
+  source: string
+  /** What a user feels when it is broken. */
+  why: string
+  /** Why the case does not apply to this fixture, if it does not. */
+  skip?(fixture: Fixture): string | undefined
+  /** Throws (`CaseFailure` where the rule is broken) or is content. */
+  run(fixture: Fixture): Promise<void>
+}

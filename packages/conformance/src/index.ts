@@ -1,0 +1,7 @@
+export type { Case } from './case.ts'
+export { CaseFailure } from './check.ts'
+export { memoryStore } from './memory-store.ts'
+export { formatFailure, formatProgress, formatReport } from './report.ts'
+export { type CaseResult, type Report, type RunOptions, runStoreCases } from './runner.ts'
+export { storeCases } from './store-cases/index.ts'
+export type { CaseClock, StoreCase, StoreFactory, StoreFixture, StoreSetup } from './store-fixture.ts'

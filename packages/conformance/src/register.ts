@@ -1,0 +1,47 @@
+import type { Case } from './case.ts'
+import { formatFailure } from './report.ts'
+import { type Opened, openStore, type RunOptions, runCase } from './runner.ts'
+import { storeCases } from './store-cases/index.ts'
+import type { StoreFactory } from './store-fixture.ts'
+
+/** The two functions that every test framework has, and how this one says "does not apply". */
+export interface Framework {
+  describe(name: string, body: () => void): void
+  /** `skip` marks the running test as skipped, with a reason, and need not return. */
+  test(name: string, body: (skip: (reason: string) => void) => Promise<void>, timeoutMs: number): void
+}
+
+export type RegisterOptions = Omit<RunOptions, 'filter' | 'onCase'>
+
+/** Registers cases as tests of a framework. */
+export function registerCases<Fixture>(
+  framework: Framework,
+  name: string,
+  cases: readonly Case<Fixture>[],
+  open: (rule: Case<Fixture>) => Promise<Opened<Fixture>>,
+  options: RegisterOptions = {},
+): void {
+  const timeout = options.timeout ?? 60_000
+  framework.describe(name, () => {
+    for (const rule of cases) {
+      framework.test(
+        `${rule.id}: ${rule.title}`,
+        async skip => {
+          const result = await runCase(rule, open, { ...options, timeout })
+          if (result.status === 'skipped') skip(`does not apply: ${result.reason}`)
+          if (result.status === 'failed') throw new Error(formatFailure(result), { cause: result.error })
+        },
+        timeout + 5_000,
+      )
+    }
+  })
+}
+
+export function registerStore(
+  framework: Framework,
+  name: string,
+  factory: StoreFactory,
+  options?: RegisterOptions,
+): void {
+  registerCases(framework, name, storeCases, openStore(factory, options), options)
+}

@@ -1,0 +1,163 @@
+import type { Case } from './case.ts'
+import { CaseFailure, show } from './check.ts'
+import { storeCases } from './store-cases/index.ts'
+import {
+  type FixtureOptions,
+  openStoreFixture,
+  type StoreFactory,
+  type StoreFixture,
+} from './store-fixture.ts'
+
+export interface CaseResult {
+  id: string
+  title: string
+  rule: string
+  source: string
+  why: string
+  status: 'passed' | 'failed' | 'skipped'
+  /** Milliseconds. */
+  took: number
+  /** Why it was skipped: "does not apply, because …". */
+  reason?: string
+  /** What the rule demands, in the terms of this run. */
+  expected?: string
+  happened?: string
+  /** What was thrown: a `CaseFailure`, or the implementation's own error. */
+  error?: unknown
+}
+
+export interface Report {
+  /** No case failed, and at least one ran. */
+  ok: boolean
+  passed: number
+  failed: number
+  skipped: number
+  results: CaseResult[]
+}
+
+export interface RunOptions extends FixtureOptions {
+  /** Runs the cases whose id or title contains it, or matches it. */
+  filter?: string | RegExp
+  /** Called after each case. */
+  onCase?(result: CaseResult, progress: { done: number; total: number }): void
+  /** Milliseconds that one case may take; 60,000 unless given. */
+  timeout?: number
+}
+
+/** How the cases of a kind get what they run on, and give it back. */
+export interface Opened<Fixture> {
+  fixture: Fixture
+  close(): Promise<void>
+}
+
+/** Runs every case of the store contract, one after the other, each on a store of its own. Needs no test framework. */
+export function runStoreCases(factory: StoreFactory, options: RunOptions = {}): Promise<Report> {
+  return runCases(storeCases, openStore(factory, options), options)
+}
+
+/** A store of its own for a case. */
+export function openStore(factory: StoreFactory, options: FixtureOptions = {}) {
+  return async (): Promise<Opened<StoreFixture>> => {
+    const setup = await factory()
+    return {
+      fixture: await openStoreFixture(setup, options),
+      close: async () => await setup.cleanup?.(),
+    }
+  }
+}
+
+export async function runCases<Fixture>(
+  cases: readonly Case<Fixture>[],
+  open: (rule: Case<Fixture>) => Promise<Opened<Fixture>>,
+  options: RunOptions = {},
+): Promise<Report> {
+  const chosen = cases.filter(rule => chosenBy(options.filter, rule))
+  const results: CaseResult[] = []
+  for (const rule of chosen) {
+    const result = await runCase(rule, open, options)
+    results.push(result)
+    options.onCase?.(result, { done: results.length, total: chosen.length })
+  }
+  return summary(results)
+}
+
+export function summary(results: CaseResult[]): Report {
+  const count = (status: CaseResult['status']) => results.filter(result => result.status === status).length
+  const failed = count('failed')
+  const passed = count('passed')
+  return { ok: failed === 0 && passed > 0, passed, failed, skipped: count('skipped'), results }
+}
+
+export function chosenBy(
+  filter: string | RegExp | undefined,
+  { id, title }: { id: string; title: string },
+): boolean {
+  if (filter === undefined) return true
+  if (typeof filter === 'string') return id.includes(filter) || title.includes(filter)
+  return new RegExp(filter.source, filter.flags.replace(/[gy]/g, '')).test(`${id} ${title}`)
+}
+
+/** Runs one case. Never rejects: a broken factory or cleanup is a failed case. */
+export async function runCase<Fixture>(
+  rule: Case<Fixture>,
+  open: (rule: Case<Fixture>) => Promise<Opened<Fixture>>,
+  options: RunOptions = {},
+): Promise<CaseResult> {
+  const { id, title, rule: sentence, source, why } = rule
+  const started = performance.now()
+  const result = (part: Partial<CaseResult> & Pick<CaseResult, 'status'>): CaseResult => ({
+    id,
+    title,
+    rule: sentence,
+    source,
+    why,
+    took: performance.now() - started,
+    ...part,
+  })
+  let opened: Opened<Fixture> | undefined
+  let outcome: CaseResult
+  try {
+    opened = await open(rule)
+    const reason = rule.skip?.(opened.fixture)
+    if (reason === undefined) {
+      await withDeadline(rule.run(opened.fixture), options.timeout ?? 60_000)
+      outcome = result({ status: 'passed' })
+    } else {
+      outcome = result({ status: 'skipped', reason })
+    }
+  } catch (error) {
+    outcome = result(explained(error))
+  }
+  try {
+    await opened?.close()
+  } catch (error) {
+    if (outcome.status !== 'failed')
+      outcome = result(explained(error, 'the cleanup of the factory to succeed'))
+  }
+  return outcome
+}
+
+function explained(
+  error: unknown,
+  expected = 'an answer as the contract has it',
+): CaseResult & { status: 'failed' } {
+  const part =
+    error instanceof CaseFailure
+      ? { expected: error.expected, happened: error.happened }
+      : { expected, happened: `an error was thrown: ${show(error)}` }
+  return { status: 'failed', error, ...part } as CaseResult & { status: 'failed' }
+}
+
+async function withDeadline(run: Promise<void>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new CaseFailure('every call to be answered', `the case was not through after ${ms} ms`))
+    }, ms)
+  })
+  try {
+    await Promise.race([run, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,155 @@
+import { equal, ok } from '../check.ts'
+import { type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+
+async function cleared(f: StoreFixture, batchSize?: number): Promise<number[]> {
+  const batches: number[] = []
+  const options = { ...f.context(), ...(batchSize === undefined ? {} : { batchSize }) }
+  for await (const { removed } of f.store.clearExpired?.(options) ?? []) batches.push(removed)
+  return batches
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+
+export const cleanupCases: readonly StoreCase[] = [
+  {
+    id: 'store/clear-expired',
+    title: 'clearExpired removes the expired records, no live one, and tells how many',
+    rule: 'Removes expired records in batches and reports after each batch.',
+    source: 'Store.clearExpired; F25',
+    why: 'Cleaning up would log visitors out, or never free any space.',
+    skip: without('clearExpired'),
+    async run(f) {
+      const live = []
+      const old = []
+      for (let n = 0; n < 12; n++) {
+        live.push(await f.stored({ expiresAt: f.clock.now() + f.clock.life + 1_000 + n }))
+        old.push(await f.stored({ expiresAt: f.clock.now() + f.clock.life }))
+      }
+      await f.clock.advance(f.clock.life)
+      const removed = sum(await cleared(f))
+      ok(removed >= 12, 'clearExpired() to report the 12 expired records', `it reported ${removed}`)
+      equal(sum(await cleared(f)), 0, 'what a second clearExpired() reports')
+      for (const { id, record } of live) {
+        equal((await f.readLive(id, 'a live record')).payload, record.payload, 'its payload')
+      }
+      for (const { id } of old) {
+        equal(
+          await f.store.insert(id, f.record(), f.context()),
+          true,
+          'insert() under the id of a cleared record',
+        )
+      }
+    },
+  },
+  {
+    id: 'store/clear-expired-batches',
+    title: 'F25: clearExpired works in batches of at most batchSize, each reported',
+    rule: 'Records a batch at the most; reports after each batch.',
+    source: 'ClearExpiredOptions.batchSize; F25',
+    why: 'Cleaning up millions of sessions would lock the table, and the site, for minutes.',
+    skip: without('clearExpired'),
+    async run(f) {
+      for (let n = 0; n < 10; n++) await f.stored({ expiresAt: f.clock.now() + f.clock.life })
+      await f.clock.advance(f.clock.life)
+      const batches = await cleared(f, 3)
+      ok(sum(batches) >= 10, 'the batches to report the 10 expired records', `they reported ${sum(batches)}`)
+      const biggest = Math.max(...batches)
+      ok(biggest <= 3, 'no batch of more than batchSize 3', `one had ${biggest}`)
+    },
+  },
+  {
+    id: 'store/clear-expired-resumes',
+    title: 'a clearExpired that is left after a batch has removed just that batch, and another call goes on',
+    rule: 'In batches: what comes after the batch reported last is not touched until the caller asks.',
+    source: 'Store.clearExpired; F25 (resumable)',
+    why: 'A clean-up with a time limit could not stop, or would start anew each night and never finish.',
+    skip: without('clearExpired'),
+    async run(f) {
+      for (let n = 0; n < 9; n++) await f.stored({ expiresAt: f.clock.now() + f.clock.life })
+      await f.clock.advance(f.clock.life)
+      let first = 0
+      for await (const { removed } of f.store.clearExpired?.({ ...f.context(), batchSize: 2 }) ?? []) {
+        first += removed
+        if (first > 0) break
+      }
+      const rest = sum(await cleared(f, 2))
+      ok(first <= 2, 'the first batch to remove 2 at the most', `it removed ${first}`)
+      ok(
+        first + rest >= 9,
+        'both calls together to remove the 9 expired records',
+        `they removed ${first + rest}`,
+      )
+      const { id, version } = await f.stored()
+      equal(
+        await f.store.replace(id, f.record(), version, f.context()),
+        'ok',
+        'the answer of replace() after that',
+      )
+    },
+  },
+  {
+    id: 'store/clear-expired-spares-renewed',
+    title: 'C3: clearExpired never removes a record that was renewed meanwhile',
+    rule: 'Never one that was renewed meanwhile.',
+    source: 'Store.clearExpired; spring-session 93 (C3)',
+    why: 'A visitor would be logged out at random while the nightly clean-up runs.',
+    skip: without('clearExpired'),
+    async run(f) {
+      const expiresAt = f.clock.now() + f.clock.life
+      const old = []
+      for (let n = 0; n < 12; n++) old.push(await f.stored({ expiresAt }))
+      await f.clock.advance(f.clock.life)
+      // Another server, whose clock is a little behind, extends every other session while the batches go on.
+      const behind = { now: expiresAt - 1 }
+      const renewed = new Set<string>()
+      let first = true
+      for await (const _ of f.store.clearExpired?.({ ...f.context(), batchSize: 1 }) ?? []) {
+        if (!first) continue
+        first = false
+        for (const [n, { id, version }] of old.entries()) {
+          if (n % 2 === 0 && (await f.other.touch(id, expiresAt + 3_600_000, version, behind)))
+            renewed.add(id)
+          else if (await f.other.insert(id, f.record(), f.context())) renewed.add(id)
+        }
+      }
+      ok(renewed.size > 0, 'some sessions to be renewed during the clean-up', 'none was')
+      for (const id of renewed) await f.readLive(id, 'a session that was renewed during the clean-up')
+    },
+  },
+  {
+    id: 'store/clear-expired-amid-writers',
+    title: 'clearExpired amid inserts, replaces and touches disturbs nobody',
+    rule: 'Each call is atomic on its own.',
+    source: 'Store.clearExpired; F25',
+    why: 'Saves would fail, or vanish, while the clean-up runs.',
+    skip: without('clearExpired'),
+    async run(f) {
+      for (let n = 0; n < 10; n++) await f.stored({ expiresAt: f.clock.now() + f.clock.life })
+      const live = []
+      for (let n = 0; n < 10; n++) live.push(await f.stored())
+      await f.clock.advance(f.clock.life)
+      const writes = live.map(async ({ id, version }, n) => {
+        const store = n % 2 ? f.store : f.other
+        const record = f.record()
+        equal(
+          await store.replace(id, record, version, f.context()),
+          'ok',
+          'the answer of replace() amid a clean-up',
+        )
+        const fresh = f.id()
+        equal(
+          await store.insert(fresh, f.record(), f.context()),
+          true,
+          'the answer of insert() amid a clean-up',
+        )
+        return { id, fresh, payload: record.payload }
+      })
+      const [batches, written] = await Promise.all([cleared(f, 2), Promise.all(writes)])
+      ok(sum(batches) >= 10, 'clearExpired() to report the 10 expired records', `it reported ${sum(batches)}`)
+      for (const { id, fresh, payload } of written) {
+        equal((await f.readLive(id, 'a record replaced amid a clean-up')).payload, payload, 'its payload')
+        await f.readLive(fresh, 'a record inserted amid a clean-up')
+      }
+    },
+  },
+]

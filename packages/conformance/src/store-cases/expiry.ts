@@ -1,0 +1,152 @@
+import { equal, ok } from '../check.ts'
+import type { StoreCase, StoreFixture } from '../store-fixture.ts'
+
+const inexact = (f: StoreFixture) =>
+  f.clock.exact ? undefined : 'the backend owns the clock, so single milliseconds cannot be told apart'
+
+export const expiryCases: readonly StoreCase[] = [
+  {
+    id: 'store/expires',
+    title: 'an expired record is absent',
+    rule: 'read gives live records only.',
+    source: 'Store.read; CVE-2024-35220 @fastify/session (C6), I7',
+    why: 'A stolen or forgotten session would work for ever.',
+    async run(f) {
+      const { id } = await f.stored({ expiresAt: f.clock.now() + f.clock.life })
+      const witness = await f.stored()
+      await f.clock.advance(f.clock.life)
+      equal(await f.read(id), null, 'what is read of a record whose time is over')
+      await f.readLive(witness.id, 'a record with time left')
+    },
+  },
+  {
+    id: 'store/expires-to-the-millisecond',
+    title: 'a record lives until the millisecond before expiresAt, and not at expiresAt',
+    rule: 'From that millisecond on the record is absent.',
+    source: 'SessionRecord.expiresAt',
+    why: 'Store and engine would disagree about who is logged in.',
+    skip: inexact,
+    async run(f) {
+      const { id } = await f.stored({ expiresAt: f.clock.now() + 60_000 })
+      await f.clock.advance(59_999)
+      await f.readLive(id, 'a record with one millisecond left')
+      await f.clock.advance(1)
+      equal(await f.read(id), null, 'what is read at the millisecond of expiresAt')
+    },
+  },
+  {
+    id: 'store/arrives-expired',
+    title: 'a record that arrives expired is never read',
+    rule: 'One that arrives expired is never read, whatever the call that brought it answers.',
+    source: 'Store.insert, Store.replace, Store.touch',
+    why: 'A session ended by setting its expiry to the past would live on, perhaps for ever.',
+    async run(f) {
+      const now = f.clock.now()
+      for (const expiresAt of [now, now - 1, now - 86_400_000, 1, 0, -1]) {
+        const when = `expiresAt ${expiresAt === now ? 'now' : expiresAt - now < -1e9 ? expiresAt : `now ${expiresAt - now}`}`
+        const fresh = f.id()
+        const inserted = await f.store.insert(fresh, f.record({ expiresAt }), f.context())
+        equal(typeof inserted, 'boolean', `the type of the answer of insert() with ${when}`)
+        equal(await f.read(fresh), null, `what is read after insert() with ${when}`)
+
+        const replaced = await f.stored()
+        const answer = await f.store.replace(
+          replaced.id,
+          f.record({ expiresAt }),
+          replaced.version,
+          f.context(),
+        )
+        equal(answer, 'ok', `the answer of replace() with ${when}`)
+        equal(await f.read(replaced.id), null, `what is read after replace() with ${when}`)
+
+        const touched = await f.stored()
+        const did = await f.store.touch(touched.id, expiresAt, touched.version, f.context())
+        equal(did, true, `the answer of touch() with ${when}`)
+        equal(await f.read(touched.id), null, `what is read after touch() with ${when}`)
+      }
+    },
+  },
+  {
+    id: 'store/far-future',
+    title: 'F23: a record that lives for years keeps its expiry and is read',
+    rule: 'expiresAt is milliseconds since the epoch, up to the year 9999.',
+    source: 'SessionRecord.expiresAt; F23 (2038, year 9999), timers overflow at 2^31 ms',
+    why: 'A "remember me" of a month would end at once.',
+    async run(f) {
+      const now = f.clock.now()
+      const day = 86_400_000
+      const times = [
+        now + 25 * day,
+        now + 60 * day,
+        Date.UTC(2038, 0, 20),
+        now + 7_305 * day,
+        253_402_300_799_000,
+      ]
+      for (const expiresAt of times) {
+        const { id, version } = await f.stored({ expiresAt })
+        await new Promise(resolve => setTimeout(resolve, 2))
+        equal((await f.readLive(id, 'a far-future record')).expiresAt, expiresAt, 'its expiry')
+        const record = f.record({ expiresAt })
+        equal(await f.store.replace(id, record, version, f.context()), 'ok', 'the answer of replace()')
+        const found = await f.readLive(id, 'a replaced far-future record')
+        equal(found.expiresAt, expiresAt, 'its expiry')
+        equal(
+          await f.store.touch(id, expiresAt - 1, found.version, f.context()),
+          true,
+          'the answer of touch()',
+        )
+        equal((await f.readLive(id, 'a touched far-future record')).expiresAt, expiresAt - 1, 'its expiry')
+      }
+    },
+  },
+  {
+    id: 'store/default-clock',
+    title: 'without `now` the time is Date.now()',
+    rule: '`Date.now()` where `now` is absent; the context itself may be absent.',
+    source: 'StoreContext.now',
+    why: 'Scripts that call the store directly would find every session expired, or none.',
+    skip: inexact,
+    async run(f) {
+      const real = Date.now()
+      const id = f.id()
+      const record = f.record({ expiresAt: real + 3_600_000 })
+      equal(await f.store.insert(id, record), true, 'the answer of insert()')
+      const found = await f.store.read(id)
+      ok(found !== null, 'a record with an hour left to be read', 'read() answered null')
+      equal(await f.store.touch(id, real + 3_700_000, found.version), true, 'the answer of touch()')
+      const touched = await f.store.read(id)
+      ok(touched !== null, 'the touched record to be read', 'read() answered null')
+      const replaced = await f.store.replace(id, { ...record, expiresAt: real - 1_000 }, touched.version)
+      equal(replaced, 'ok', 'the answer of replace()')
+      equal(await f.store.read(id), null, 'what is read of a record that expired a second ago')
+      equal(await f.store.remove(f.id()), 'gone', 'the answer of remove() for an unknown id')
+    },
+  },
+  {
+    id: 'store/own-clock-only',
+    title: 'every method goes by the `now` it is given',
+    rule: 'A store takes time from `now`, or from a backend that expires by itself.',
+    source: 'StoreContext.now',
+    why: 'A server whose clock is off would log everybody out, or nobody.',
+    skip: f =>
+      f.clock.exact && f.clock.life === 60_000
+        ? undefined
+        : 'the backend owns the clock, so `now` is only a hint',
+    async run(f) {
+      const expiresAt = f.clock.now() + 50_000
+      const { id, version } = await f.stored({ expiresAt })
+      const early = { now: expiresAt - 1 }
+      const late = { now: expiresAt }
+      equal(await f.store.read(id, late), null, 'read() when it is over')
+      equal(await f.store.replace(id, f.record(), version, late), 'gone', 'replace() when it is over')
+      equal(await f.store.touch(id, expiresAt + 9, version, late), false, 'touch() when it is over')
+      const { id: again, version: at } = await f.stored({ expiresAt })
+      ok(
+        (await f.store.read(again, early)) !== null,
+        'read() a millisecond before to find it',
+        'it answered null',
+      )
+      equal(await f.store.touch(again, expiresAt + 9, at, early), true, 'touch() a millisecond before')
+    },
+  },
+]

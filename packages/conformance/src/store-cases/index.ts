@@ -1,0 +1,31 @@
+import type { StoreCase } from '../store-fixture.ts'
+import { cleanupCases } from './cleanup.ts'
+import { expiryCases } from './expiry.ts'
+import { historyCases } from './history.ts'
+import { insertCases } from './insert.ts'
+import { outageCases } from './outage.ts'
+import { payloadCases } from './payload.ts'
+import { readCases } from './read.ts'
+import { removeCases } from './remove.ts'
+import { replaceCases } from './replace.ts'
+import { scanCases } from './scan.ts'
+import { subjectCases } from './subject.ts'
+import { touchCases } from './touch.ts'
+import { versionCases } from './version.ts'
+
+/** The store contract, in the order in which a store is written. */
+export const storeCases: readonly StoreCase[] = [
+  ...readCases,
+  ...insertCases,
+  ...expiryCases,
+  ...replaceCases,
+  ...versionCases,
+  ...touchCases,
+  ...removeCases,
+  ...payloadCases,
+  ...subjectCases,
+  ...cleanupCases,
+  ...scanCases,
+  ...outageCases,
+  ...historyCases,
+]

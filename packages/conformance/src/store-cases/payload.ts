@@ -1,0 +1,187 @@
+import { equal, ok, outcome, sameText, show } from '../check.ts'
+import type { StoreCase, StoreFixture } from '../store-fixture.ts'
+
+async function roundTrip(f: StoreFixture, payload: string, what: string): Promise<void> {
+  const { id, version } = await f.stored({ payload })
+  sameText((await f.readLive(id, what)).payload, payload, `${what}, inserted,`)
+  const other = await f.stored()
+  const answer = await f.store.replace(other.id, f.record({ payload }), other.version, f.context())
+  equal(answer, 'ok', `the answer of replace() with ${what}`)
+  const found = await f.readLive(other.id, what)
+  sameText(found.payload, payload, `${what}, replaced,`)
+  const later = f.clock.now() + 7_200_000
+  equal(await f.store.touch(id, later, version, f.context()), true, `the answer of touch() with ${what}`)
+  const next = await f.store.replace(other.id, f.record(), found.version, f.context())
+  equal(next, 'ok', `the answer of replace() of ${what}`)
+}
+
+export const payloadCases: readonly StoreCase[] = [
+  {
+    id: 'store/payload-big',
+    title: 'C22: a payload of 1 MiB comes back whole',
+    rule: 'Up to maxBytes, 1 MiB of UTF-8 unless configured: stored whole, or refused; never cut.',
+    source: 'SessionRecord.payload; CVE-2016-3171 Drupal (C22), 64 KB columns',
+    why: 'A big cart would be cut in the middle and be unreadable from then on.',
+    async run(f) {
+      const parts = ['{"big":"', '"}']
+      await roundTrip(f, parts.join('0123456789abcdef'.repeat(65_536).slice(10)), 'a payload of 1 MiB')
+    },
+  },
+  {
+    id: 'store/payload-big-wide',
+    title: 'C22: a payload of 1 MiB of four-byte characters comes back whole',
+    rule: 'maxBytes counts bytes of UTF-8.',
+    source: 'SessionRecord.payload; CVE-2015-8562 Joomla (C22)',
+    why: 'An emoji would cut off the rest of the session.',
+    async run(f) {
+      await roundTrip(f, '😀'.repeat(262_144), 'a payload of 262,144 emoji')
+    },
+  },
+  {
+    id: 'store/payload-unicode',
+    title: 'text of every Unicode plane comes back unchanged',
+    rule: 'Any Unicode.',
+    source: 'SessionRecord.payload; F32',
+    why: 'A name in another script would be garbled.',
+    async run(f) {
+      const planes = Array.from({ length: 17 }, (_, plane) =>
+        [0x41, 0xe9, 0x3b1, 0x5d0, 0x4e2d, 0xabcd, 0xfffd]
+          .map(at => String.fromCodePoint(plane * 0x10000 + at))
+          .join(''),
+      )
+      await roundTrip(f, planes.join(' '), 'a payload with every plane')
+      await roundTrip(
+        f,
+        '\u{1F468}\u200D\u{1F469}\u200D\u{1F467} e\u0301 é \u202Etfel',
+        'a payload with joiners',
+      )
+      await roundTrip(f, '\uFEFFmark first', 'a payload that begins with a byte order mark')
+    },
+  },
+  {
+    id: 'store/payload-syntax',
+    title: 'quotes, backslashes, line ends and blanks at the ends come back unchanged',
+    rule: 'Text the store never looks into.',
+    source: 'SessionRecord.payload; F32, C25',
+    why: 'A value with a quote in it would break the session, or the database.',
+    async run(f) {
+      const texts = [
+        `it's "quoted" \\ and \\\\ \`ticked\``,
+        'one\r\ntwo\nthree\rfour\u2028five\n',
+        '  blanks at both ends\t ',
+        "'); DROP TABLE django_session; --",
+        '%s %d $x #{x} {{x}} :name $1 ? * _',
+        '\u0001\u0007\u001b[31m\u007f',
+        'null',
+        '0',
+        '{"__proto__":{"isAdmin":true}}',
+        '<!-- ]]> &amp; --><?xml?>',
+      ]
+      for (const text of texts) await roundTrip(f, text, `the payload ${show(text)}`)
+    },
+  },
+  {
+    id: 'store/payload-empty',
+    title: 'the empty payload is a payload',
+    rule: 'Text the store never looks into: an empty one is live, not absent.',
+    source: 'SessionRecord.payload',
+    why: 'An emptied session would be taken for none, and the visitor logged out.',
+    async run(f) {
+      await roundTrip(f, '', 'the empty payload')
+    },
+  },
+  {
+    id: 'store/payload-nul',
+    title: 'a NUL character comes back, or is refused with an error; nothing is cut',
+    rule: 'Exact round trip or clear refusal.',
+    source: 'F32; PostgreSQL text cannot hold U+0000, C strings end there',
+    why: 'Everything after the character would be lost without a word.',
+    async run(f) {
+      const payload = 'before\0after'
+      const id = f.id()
+      const inserted = await outcome(() => f.store.insert(id, f.record({ payload }), f.context()))
+      const found = await f.read(id)
+      if (inserted.error === undefined) sameText(found?.payload, payload, 'a payload with a NUL character')
+      else equal(found, null, 'what is read after insert() refused a NUL character')
+    },
+  },
+  {
+    id: 'store/frozen-input',
+    title: 'the store does not write to the record or the context it is given',
+    rule: 'What goes in stays the caller’s.',
+    source: 'Store',
+    why: 'The engine would save something else on its second try.',
+    async run(f) {
+      const id = f.id()
+      const context = () => Object.freeze(f.context())
+      const frozen = () => Object.freeze(f.record({ subject: 'ann' }))
+      equal(
+        await f.store.insert(id, frozen(), context()),
+        true,
+        'the answer of insert() with a frozen record',
+      )
+      const first = await f.readLive(id, 'the record')
+      equal(await f.store.replace(id, frozen(), first.version, context()), 'ok', 'the answer of replace()')
+      const second = await f.readLive(id, 'the record')
+      const later = second.expiresAt + 1
+      equal(await f.store.touch(id, later, second.version, context()), true, 'the answer of touch()')
+      const record = f.record({ subject: 'ann' })
+      const before = JSON.stringify(record)
+      equal(await f.store.insert(f.id(), record, context()), true, 'the answer of insert()')
+      equal(JSON.stringify(record), before, 'the record that was handed in, after insert()')
+    },
+  },
+  {
+    id: 'store/isolation-in',
+    title: 'changing a record after it was handed in changes nothing in the store',
+    rule: 'What comes out shares no object with what went in.',
+    source: 'Store',
+    why: 'A change that was never saved, or was refused, would show up in the next request.',
+    async run(f) {
+      const id = f.id()
+      const record = f.record()
+      const payload = record.payload
+      equal(await f.store.insert(id, record, f.context()), true, 'the answer of insert()')
+      Object.assign(record, {
+        payload: 'changed after insert()',
+        subject: 'eve',
+        expiresAt: record.expiresAt + 5,
+      })
+      const found = await f.readLive(id, 'the record')
+      equal(found.payload, payload, 'its payload after the inserted object was changed')
+      equal(found.subject, undefined, 'its subject after the inserted object was changed')
+      const next = f.record()
+      const expected = next.payload
+      equal(await f.store.replace(id, next, found.version, f.context()), 'ok', 'the answer of replace()')
+      next.payload = 'changed after replace()'
+      equal(
+        (await f.readLive(id, 'the record')).payload,
+        expected,
+        'its payload after that object was changed',
+      )
+    },
+  },
+  {
+    id: 'store/isolation-out',
+    title: 'changing what was read changes nothing in the store',
+    rule: 'What comes out shares no object with what went in.',
+    source: 'Store',
+    why: 'One request would see, and save, what another is only trying out.',
+    async run(f) {
+      const { id, record } = await f.stored()
+      const first = await f.readLive(id, 'the record')
+      const second = await f.readLive(id, 'the record')
+      ok(first !== second, 'each read to give an object of its own', 'two reads gave the same object')
+      Object.assign(first, {
+        payload: 'changed after read()',
+        subject: 'eve',
+        expiresAt: 0,
+        version: 'changed',
+      })
+      const third = await f.readLive(id, 'the record')
+      equal(third.payload, record.payload, 'its payload after the object read before was changed')
+      equal(third.subject, undefined, 'its subject after that')
+      equal(third.version, second.version, 'its version after that')
+    },
+  },
+]

@@ -1,0 +1,91 @@
+import type { StoredEntry } from '@sess/core'
+import { equal, ok } from '../check.ts'
+import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+
+async function scanned(f: StoreFixture): Promise<Map<string, StoredEntry>> {
+  const entries = new Map<string, StoredEntry>()
+  for await (const entry of f.store.scan?.(f.context()) ?? []) entries.set(entry.id, entry)
+  return entries
+}
+
+export const scanCases: readonly StoreCase[] = [
+  {
+    id: 'store/scan',
+    title: 'scan gives every live record with its id, and no expired one',
+    rule: 'Every live record, in no order, each at least once.',
+    source: 'Store.scan',
+    why: '`sess list` would show sessions that ended, or hide live ones.',
+    skip: without('scan'),
+    async run(f) {
+      const live = []
+      for (let n = 0; n < 30; n++) live.push(await f.stored(n % 3 ? {} : { subject: `user-${n}` }))
+      const expired = await f.stored({ expiresAt: f.clock.now() + f.clock.life })
+      const removed = await f.stored()
+      await f.store.remove(removed.id, undefined, f.context())
+      await f.clock.advance(f.clock.life)
+      const entries = await scanned(f)
+      for (const { id } of live) {
+        const entry = entries.get(id)
+        ok(entry !== undefined, 'each of 30 live records in the scan', 'one was missing')
+        const found = await f.readLive(id, 'a record')
+        equal(
+          [facts(entry), entry.version],
+          [facts(found), found.version],
+          'an entry, compared with what read() gives',
+        )
+      }
+      equal(entries.has(expired.id), false, 'whether an expired record is in the scan')
+      equal(entries.has(removed.id), false, 'whether a removed record is in the scan')
+    },
+  },
+  {
+    id: 'store/scan-while-writing',
+    title: 'a scan amid writes gives each record that lives throughout, and ends',
+    rule: 'Each at least once if it lives throughout.',
+    source: 'Store.scan',
+    why: 'Looking at the sessions of a busy site would fail, miss some, or never end.',
+    skip: without('scan'),
+    async run(f) {
+      const live = []
+      for (let n = 0; n < 20; n++) live.push(await f.stored())
+      const doomed = await f.stored()
+      const seen = new Set<string>()
+      let writes = 0
+      for await (const { id } of f.store.scan?.(f.context()) ?? []) {
+        seen.add(id)
+        if (writes++ >= 40) continue
+        await f.other.insert(f.id(), f.record(), f.context())
+        const { id: target } = live[writes % live.length] ?? doomed
+        const found = await f.other.read(target, f.context())
+        if (found) await f.other.replace(target, f.record(), found.version, f.context())
+        if (writes === 1) await f.other.remove(doomed.id, undefined, f.context())
+      }
+      equal(live.filter(({ id }) => !seen.has(id)).length, 0, 'the number of records that the scan missed')
+    },
+  },
+  {
+    id: 'store/scan-left-early',
+    title: 'a scan that is left early leaves the store in order',
+    rule: 'An async iterable may be left with break; what it holds is released.',
+    source: 'Store.scan',
+    why: 'Showing the first page of sessions would take a connection away for ever.',
+    skip: without('scan'),
+    async run(f) {
+      for (let n = 0; n < 5; n++) await f.stored()
+      for (let round = 0; round < 15; round++) {
+        let first: string | undefined
+        for await (const { id } of f.store.scan?.(f.context()) ?? []) {
+          first = id
+          break
+        }
+        ok(first !== undefined, 'a scan over records to give one', 'it gave none')
+      }
+      const { id, version } = await f.stored()
+      equal(
+        await f.store.replace(id, f.record(), version, f.context()),
+        'ok',
+        'the answer of replace() after that',
+      )
+    },
+  },
+]

@@ -1,0 +1,261 @@
+import type { StoredEntry } from '@sess/core'
+import { equal, ok, show } from '../check.ts'
+import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+
+async function idsOf(f: StoreFixture, subject: string): Promise<string[]> {
+  return (await entriesOf(f, subject)).map(({ id }) => id).sort()
+}
+
+async function entriesOf(f: StoreFixture, subject: string): Promise<StoredEntry[]> {
+  const entries: StoredEntry[] = []
+  for await (const entry of f.store.scanBySubject?.(subject, f.context()) ?? []) entries.push(entry)
+  return entries
+}
+
+async function removeBySubject(f: StoreFixture, subject: string, except?: string): Promise<unknown> {
+  return await f.store.removeBySubject?.(subject, {
+    ...f.context(),
+    ...(except === undefined ? {} : { except }),
+  })
+}
+
+const subjectOf = (f: StoreFixture) => `user-${f.id()}`
+
+export const subjectCases: readonly StoreCase[] = [
+  {
+    id: 'store/remove-by-subject',
+    title: 'A24: removeBySubject removes every record of the subject, none else, and tells how many',
+    rule: 'Removes every session of a subject, again until none is left. Answers how many.',
+    source: 'Store.removeBySubject; A24',
+    why: '"Log out everywhere" would leave a thief logged in, or log out others.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const subject = subjectOf(f)
+      const theirs = []
+      for (let n = 0; n < 25; n++) theirs.push(await f.stored({ subject }))
+      const stranger = await f.stored({ subject: `${subject}0` })
+      const anonymous = await f.stored()
+      equal(await removeBySubject(f, subject), 25, 'the answer of removeBySubject() for 25 sessions')
+      for (const { id } of theirs) equal(await f.read(id), null, 'what is read of one of them')
+      await f.readLive(stranger.id, 'a session of another subject')
+      await f.readLive(anonymous.id, 'a session without a subject')
+      equal(await removeBySubject(f, subject), 0, 'the answer the second time')
+    },
+  },
+  {
+    id: 'store/remove-by-subject-except',
+    title: 'removeBySubject leaves the session named by `except`',
+    rule: '`except` is the id that stays.',
+    source: 'RemoveBySubjectOptions.except; ASVS5 7.4.3',
+    why: '"Log out my other devices" would log this one out too.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const subject = subjectOf(f)
+      const mine = await f.stored({ subject })
+      const others = [await f.stored({ subject }), await f.stored({ subject })]
+      equal(await removeBySubject(f, subject, mine.id), 2, 'the answer of removeBySubject() with except')
+      const found = await f.readLive(mine.id, 'the session named by `except`')
+      equal([found.payload, found.subject], [mine.record.payload, subject], 'its payload and subject')
+      for (const { id } of others)
+        equal(await f.read(id), null, 'what is read of another session of the subject')
+    },
+  },
+  {
+    id: 'store/remove-by-subject-unknown',
+    title: 'removeBySubject of nobody removes nobody',
+    rule: 'Answers how many.',
+    source: 'Store.removeBySubject',
+    why: 'An unknown user name would end sessions of other people, all anonymous ones perhaps.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const anonymous = await f.stored()
+      const known = await f.stored({ subject: subjectOf(f) })
+      equal(await removeBySubject(f, subjectOf(f)), 0, 'the answer for a subject without sessions')
+      equal(await removeBySubject(f, known.id), 0, 'the answer for an id given as a subject')
+      await f.readLive(anonymous.id, 'a session without a subject')
+      await f.readLive(known.id, 'a session of another subject')
+    },
+  },
+  {
+    id: 'store/subject-follows-replace',
+    title: 'the index of subjects follows replace: moved, dropped and added',
+    rule: 'A record without `subject` has none afterwards; replace changes the subject.',
+    source: 'Store.replace, Store.removeBySubject',
+    why: 'After switching accounts, logging the first one out everywhere would end the second one’s session.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const [first, second] = [subjectOf(f), subjectOf(f)]
+      const moved = await f.stored({ subject: first })
+      const dropped = await f.stored({ subject: first })
+      const added = await f.stored()
+      const context = f.context()
+      const move = await f.store.replace(moved.id, f.record({ subject: second }), moved.version, context)
+      const drop = await f.store.replace(dropped.id, f.record(), dropped.version, context)
+      const add = await f.store.replace(added.id, f.record({ subject: second }), added.version, context)
+      equal([move, drop, add], ['ok', 'ok', 'ok'], 'the answers of three replaces')
+      equal(await removeBySubject(f, first), 0, 'the answer for the subject that nobody has any more')
+      await f.readLive(moved.id, 'the session that is the second subject’s now')
+      await f.readLive(dropped.id, 'the session that is nobody’s now')
+      equal(await removeBySubject(f, second), 2, 'the answer for the second subject')
+      equal(await f.read(moved.id), null, 'what is read of the moved session')
+      equal(await f.read(added.id), null, 'what is read of the session that got a subject')
+    },
+  },
+  {
+    id: 'store/subject-exact',
+    title: 'F34: subjects are compared byte for byte',
+    rule: 'A subject is 1 to 255 characters, and only its own sessions are meant.',
+    source: 'SessionRecord.subject; F34',
+    why: 'Logging "ann" out everywhere would log out "Ann", who is somebody else.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const base = f.id()
+      const subjects = [
+        `${base}ann`,
+        `${base}Ann`,
+        `${base}ann `,
+        ` ${base}ann`,
+        `${base}ánn`,
+        `${base}a\u0301nn`,
+        `${base}%`,
+        `${base}*`,
+        `${base}_nn`,
+        `${base}'"\\`,
+        `${base}😀`,
+        base,
+        `${base}1`,
+        `${base}01`,
+        `${base}${'字'.repeat(255 - base.length)}`,
+        `${base}${'字'.repeat(254 - base.length)}`,
+      ]
+      const ids = new Map<string, string>()
+      for (const subject of subjects) {
+        const { id } = await f.stored({ subject })
+        equal((await f.readLive(id, 'the record')).subject, subject, 'its subject')
+        ids.set(subject, id)
+      }
+      for (const [n, subject] of subjects.entries()) {
+        equal(
+          await removeBySubject(f, subject),
+          1,
+          `the answer for the subject ${show(subject.replace(base, '…'))}`,
+        )
+        for (const [at, other] of subjects.entries()) {
+          const found = await f.read(ids.get(other) ?? '')
+          const shown = `${show(other.replace(base, '…'))} after ${show(subject.replace(base, '…'))} was logged out`
+          equal(found !== null, at > n, `whether there is a session of ${shown}`)
+        }
+      }
+    },
+  },
+  {
+    id: 'store/subject-counts-live',
+    title: 'expired sessions of a subject are not counted, and do not return',
+    rule: 'To every method an expired record is absent.',
+    source: 'Store.removeBySubject',
+    why: '"You were logged out of 40 devices" where there were two.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const subject = subjectOf(f)
+      const old = await f.stored({ subject, expiresAt: f.clock.now() + f.clock.life })
+      await f.stored({ subject })
+      await f.clock.advance(f.clock.life)
+      equal(await removeBySubject(f, subject), 1, 'the answer for one live and one expired session')
+      equal(await f.read(old.id), null, 'what is read of the expired one')
+    },
+  },
+  {
+    id: 'store/remove-by-subject-races-replace',
+    title: 'A24: saves in flight do not escape removeBySubject',
+    rule: 'Again until none is left: a record that is being replaced is removed as well, and stays removed.',
+    source: 'Store.removeBySubject; A24, F17',
+    why: 'A thief who keeps clicking would survive "log out everywhere".',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const subject = subjectOf(f)
+      const theirs = []
+      for (let n = 0; n < 20; n++) theirs.push(await f.stored({ subject }))
+      const saves = theirs.slice(0, 10).map(async ({ id, version }, n) => {
+        const store = n % 2 ? f.store : f.other
+        return await store.replace(id, f.record({ subject }), version, f.context())
+      })
+      const removed = removeBySubject(f, subject)
+      const late = theirs.slice(10).map(async ({ id, version }, n) => {
+        const store = n % 2 ? f.store : f.other
+        return await store.replace(id, f.record({ subject }), version, f.context())
+      })
+      const answers = await Promise.all([...saves, ...late])
+      const count = await removed
+      for (const answer of answers) {
+        ok(
+          answer === 'ok' || answer === 'gone',
+          'each replace to answer ok or gone',
+          `one answered ${show(answer)}`,
+        )
+      }
+      for (const { id } of theirs)
+        equal(await f.read(id), null, 'what is read of a session of the subject afterwards')
+      equal(count, 20, 'the answer of removeBySubject()')
+    },
+  },
+  {
+    id: 'store/remove-by-subject-races-insert',
+    title: 'removeBySubject amid logins and saves ends what was there, and a second call the rest',
+    rule: 'Again until none is left.',
+    source: 'Store.removeBySubject; A24, ASVS5 7.4.5',
+    why: 'A session that appears during "log out everywhere" would never end.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const subject = subjectOf(f)
+      const before = []
+      for (let n = 0; n < 8; n++) before.push(await f.stored({ subject }))
+      const logins = Array.from({ length: 12 }, async (_, n) => {
+        const id = f.id()
+        const store = n % 2 ? f.store : f.other
+        if (await store.insert(id, f.record({ subject }), f.context())) {
+          const found = await store.read(id, f.context())
+          if (found) await store.replace(id, f.record({ subject }), found.version, f.context())
+        }
+        return id
+      })
+      await removeBySubject(f, subject)
+      for (const { id } of before) equal(await f.read(id), null, 'what is read of a session from before')
+      const ids = await Promise.all(logins)
+      await removeBySubject(f, subject)
+      for (const id of ids)
+        equal(await f.read(id), null, 'what is read of a later login after the second call')
+      equal(await removeBySubject(f, subject), 0, 'the answer of the third call')
+    },
+  },
+  {
+    id: 'store/scan-by-subject',
+    title: 'scanBySubject gives every live record of the subject, with its id, and none else',
+    rule: 'Every live record of a subject.',
+    source: 'Store.scanBySubject; ASVS5 7.5.2',
+    why: 'The page "your devices" would show somebody else’s, or hide a thief’s.',
+    skip: without('scanBySubject'),
+    async run(f) {
+      const subject = subjectOf(f)
+      const theirs = []
+      for (let n = 0; n < 12; n++) theirs.push(await f.stored({ subject }))
+      await f.stored({ subject: `${subject} ` })
+      await f.stored()
+      await f.stored({ subject, expiresAt: f.clock.now() + f.clock.life })
+      const removed = await f.stored({ subject })
+      await f.store.remove(removed.id, undefined, f.context())
+      const moved = await f.stored({ subject })
+      await f.store.replace(moved.id, f.record(), moved.version, f.context())
+      await f.clock.advance(f.clock.life)
+      equal(await idsOf(f, subject), theirs.map(({ id }) => id).sort(), 'the ids that scanBySubject() gave')
+      for (const entry of await entriesOf(f, subject)) {
+        const found = await f.readLive(entry.id, 'an entry’s record')
+        equal(
+          [facts(entry), entry.version],
+          [facts(found), found.version],
+          'an entry, compared with what read() gives',
+        )
+      }
+      equal(await idsOf(f, subjectOf(f)), [], 'the ids of a subject without sessions')
+    },
+  },
+]

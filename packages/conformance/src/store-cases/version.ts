@@ -1,0 +1,114 @@
+import { equal } from '../check.ts'
+import type { StoreCase } from '../store-fixture.ts'
+
+/** Payloads that a database may take for equal, which matters where the payload, or a digest of it, is the version. */
+const alike: readonly (readonly [string, string, string])[] = [
+  ['a letter’s case', '{"user":"ann"}', '{"user":"Ann"}'],
+  ['a blank at the end', '{"user":"ann"}', '{"user":"ann"} '],
+  ['an accent', '{"user":"resume"}', '{"user":"résumé"}'],
+  ['composition (NFC and NFD)', '{"user":"\u00e9"}', '{"user":"e\u0301"}'],
+  ['width', '{"user":"A"}', '{"user":"\uff21"}'],
+  ['leading zeros', '1', '01'],
+  ['number format', '100', '1e2'],
+  ['the last of many characters', `${'x'.repeat(5_000)}1`, `${'x'.repeat(5_000)}2`],
+  ['order', 'ab', 'ba'],
+]
+
+export const versionCases: readonly StoreCase[] = [
+  {
+    id: 'store/version-byte-for-byte',
+    title: 'F34: records that a database calls equal have different versions',
+    rule: 'Versions are compared byte for byte (mind SQL collations).',
+    source: 'StoredRecord.version; F34, C33 (32-bit checksums)',
+    why: 'Of two overlapping changes, one would be lost because the other differs in a letter’s case only.',
+    async run(f) {
+      for (const [difference, before, after] of alike) {
+        const { id, version } = await f.stored({ payload: before })
+        const changed = f.record({ payload: after })
+        equal(
+          await f.store.replace(id, changed, version, f.context()),
+          'ok',
+          'the answer of the first replace()',
+        )
+        const what = `after a change of ${difference} only`
+        const late = f.record()
+        equal(
+          await f.store.replace(id, late, version, f.context()),
+          'stale',
+          `replace() at the old version ${what}`,
+        )
+        equal(await f.store.touch(id, late.expiresAt, version, f.context()), false, `touch() at it ${what}`)
+        equal(await f.store.remove(id, version, f.context()), 'stale', `remove() at it ${what}`)
+        equal((await f.readLive(id, 'the record')).payload, after, 'the payload')
+      }
+    },
+  },
+  {
+    id: 'store/version-case',
+    title: 'a version with its letters in the other case is another version',
+    rule: 'Opaque, compared byte for byte.',
+    source: 'StoredRecord.version; F34',
+    why: 'Two changes whose marks differ in case only would overwrite each other.',
+    async run(f) {
+      // A digest or token may happen to hold no letter, so a few records are tried.
+      for (let n = 0; n < 8; n++) {
+        const { id, record, version } = await f.stored()
+        const swapped = version.replace(/[a-z]/gi, letter =>
+          letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
+        )
+        if (swapped === version) continue
+        const context = f.context()
+        equal(await f.store.replace(id, f.record(), swapped, context), 'stale', 'the answer of replace()')
+        equal(await f.store.touch(id, record.expiresAt + 1, swapped, context), false, 'the answer of touch()')
+        equal(await f.store.remove(id, swapped, context), 'stale', 'the answer of remove()')
+        equal((await f.readLive(id, 'the record')).payload, record.payload, 'its payload')
+        return
+      }
+    },
+  },
+  {
+    id: 'store/version-stable',
+    title: 'reading twice gives the same version',
+    rule: 'A version changes when the record does, not when it is looked at.',
+    source: 'StoredRecord.version',
+    why: 'Every save would meet a conflict that is none, until it gives up.',
+    async run(f) {
+      const { id, version } = await f.stored()
+      equal((await f.readLive(id, 'the record')).version, version, 'the version read the second time')
+      equal(
+        await f.store.replace(id, f.record(), version, f.context()),
+        'ok',
+        'replace() at the version read first',
+      )
+    },
+  },
+  {
+    id: 'store/version-of-another',
+    title: 'the version of another record is stale',
+    rule: 'stale: it has another version.',
+    source: 'Store.replace, Store.touch, Store.remove',
+    why: 'A mistaken retry could overwrite what it never read.',
+    async run(f) {
+      const two = await f.stored()
+      const changed = f.record()
+      equal(
+        await f.store.replace(two.id, changed, two.version, f.context()),
+        'ok',
+        'the answer of the first replace()',
+      )
+      const { version } = await f.readLive(two.id, 'the second record')
+      const three = await f.stored()
+      equal(
+        await f.store.replace(three.id, f.record(), version, f.context()),
+        'stale',
+        'the answer of replace()',
+      )
+      equal(
+        await f.store.touch(three.id, changed.expiresAt, version, f.context()),
+        false,
+        'the answer of touch()',
+      )
+      equal(await f.store.remove(three.id, version, f.context()), 'stale', 'the answer of remove()')
+    },
+  },
+]

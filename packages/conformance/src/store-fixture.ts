@@ -1,0 +1,148 @@
+import type { MaybePromise, SessionRecord, Store, StoreContext, StoredRecord } from '@sess/core'
+import type { Case } from './case.ts'
+import { equal, fail, show } from './check.ts'
+
+/** What a store author hands over for one case: a store on a backend that may be shared, for ids never repeat. */
+export interface StoreSetup {
+  store: Store
+  /** Another store object on the same backend, as a second process would have. */
+  second?: Store | (() => MaybePromise<Store>)
+  /** Makes the backend unreachable: stop the server, cut the connection. */
+  breakBackend?(): MaybePromise<void>
+  healBackend?(): MaybePromise<void>
+  /** The backend's time in milliseconds, where the backend expires by itself and owns the clock (Redis). */
+  now?(): number
+  /** Moves the backend's clock, where that can be done; with `now` and without this the cases really wait. */
+  advance?(ms: number): MaybePromise<void>
+  /** Called after the case, whatever came of it. */
+  cleanup?(): MaybePromise<void>
+}
+
+export type StoreFactory = () => MaybePromise<StoreSetup>
+
+export type StoreCase = Case<StoreFixture>
+
+export interface CaseClock {
+  now(): number
+  /** Lets time pass: a moved number, or a real pause where the backend owns the clock. */
+  advance(ms: number): Promise<void>
+  /** Milliseconds to live for a record that the case wants to see expire. */
+  life: number
+  /** Whether the case says what time it is, so that single milliseconds can be told apart. */
+  exact: boolean
+}
+
+/** What a case gets. */
+export interface StoreFixture {
+  store: Store
+  /** The second store object, or the store itself. */
+  other: Store
+  hasSecond: boolean
+  clock: CaseClock
+  breakBackend?(): MaybePromise<void>
+  healBackend?(): MaybePromise<void>
+  /** Milliseconds that a call to a broken backend may take. */
+  callTimeout: number
+  /** `{ now }`, for the last argument of a call. */
+  context(): StoreContext
+  /** A fresh id: 40 hexadecimal digits. */
+  id(): string
+  /** A record nobody else has, for an hour. */
+  record(part?: Partial<SessionRecord>): SessionRecord
+  /** Inserts one and reads it back. */
+  stored(
+    part?: Partial<SessionRecord>,
+    id?: string,
+  ): Promise<{ id: string; record: SessionRecord; version: string }>
+  read(id: string): Promise<StoredRecord | null>
+  /** The record, or the failure that there is none. */
+  readLive(id: string, what: string): Promise<StoredRecord>
+}
+
+export interface FixtureOptions {
+  /** Milliseconds that one call to a broken backend may take; 5000 unless given. */
+  callTimeout?: number
+}
+
+const HOUR = 3_600_000
+
+export async function openStoreFixture(
+  setup: StoreSetup,
+  options: FixtureOptions = {},
+): Promise<StoreFixture> {
+  const { store } = setup
+  const clock = caseClock(setup)
+  const second = typeof setup.second === 'function' ? await setup.second() : setup.second
+  const context = () => ({ now: clock.now() })
+
+  const fixture: StoreFixture = {
+    store,
+    other: second ?? store,
+    hasSecond: second !== undefined,
+    clock,
+    callTimeout: options.callTimeout ?? 5_000,
+    context,
+    id: randomId,
+    record: part => ({ payload: `{"is":"${randomId()}"}`, expiresAt: clock.now() + HOUR, ...part }),
+    async stored(part, id = randomId()) {
+      const record = fixture.record(part)
+      equal(await store.insert(id, record, context()), true, 'the answer of insert() for a fresh id')
+      const { version } = await fixture.readLive(id, 'a record just inserted')
+      return { id, record, version }
+    },
+    read: async id => await store.read(id, context()),
+    async readLive(id, what) {
+      const found = await store.read(id, context())
+      if (typeof found !== 'object' || found === null)
+        fail(`${what} to be read`, `read() answered ${show(found)}`)
+      return found
+    },
+  }
+  if (setup.breakBackend) fixture.breakBackend = () => setup.breakBackend?.()
+  if (setup.healBackend) fixture.healBackend = () => setup.healBackend?.()
+  return fixture
+}
+
+function caseClock(setup: StoreSetup): CaseClock {
+  const { now, advance } = setup
+  if (now && advance) {
+    return { now: () => now(), advance: async ms => await advance.call(setup, ms), life: 60_000, exact: true }
+  }
+  if (now) {
+    const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms + 30))
+    return { now: () => now(), advance: pause, life: 400, exact: false }
+  }
+  let passed = 0
+  const start = Date.now()
+  return {
+    now: () => start + passed,
+    advance: async ms => {
+      passed += ms
+    },
+    life: 60_000,
+    exact: true,
+  }
+}
+
+/** What a record says, without its version and whatever else a store may add. */
+export function facts(record: SessionRecord | null | undefined): SessionRecord | null {
+  if (!record) return null
+  const { payload, expiresAt, subject } = record
+  return subject === undefined ? { payload, expiresAt } : { payload, expiresAt, subject }
+}
+
+/** 160 random bits in lower-case hexadecimal, as the engine's ids. Not for security: it names test records. */
+export function randomId(): string {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(20))
+  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** For `skip`: the reason why a case needs an optional method that this store does not offer. */
+export function without(...methods: (keyof Store)[]): (fixture: StoreFixture) => string | undefined {
+  return ({ store }) => {
+    const missing = methods.filter(method => typeof store[method] !== 'function')
+    return missing.length > 0
+      ? `the store offers no ${missing.map(name => `${name}()`).join(', ')}`
+      : undefined
+  }
+}
