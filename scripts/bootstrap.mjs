@@ -1,0 +1,89 @@
+// Runs a file of this repository under the Node that the lockfile names, after installing what is missing.
+// Needs nothing but npm and Node 20 or newer: `node scripts/bootstrap.mjs <file> [arguments]`.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const bin = join(root, 'node_modules/.bin')
+const node = join(root, 'node_modules/node-runtime/bin/node')
+const stampFile = join(root, 'node_modules/.bootstrap')
+
+const [file, ...args] = process.argv.slice(2)
+if (!file) throw new Error('Usage: node scripts/bootstrap.mjs <file> [arguments]')
+
+const manifests = findManifests()
+const stamp = fingerprint()
+if (!isInstalled()) install()
+
+const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
+const child = spawn(node, [join(root, file), ...args], { cwd: root, env, stdio: 'inherit' })
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+child.on('error', error => {
+  console.error(`Cannot start ${node}: ${error.message}`)
+  process.exitCode = 1
+})
+child.on('exit', (code, signal) => {
+  process.exitCode = code ?? 128 + constants.signals[signal]
+})
+
+function findManifests() {
+  const folders = ['.', 'test-fixtures', 'bench']
+  for (const parent of ['packages', 'examples']) {
+    if (existsSync(join(root, parent)))
+      folders.push(...readdirSync(join(root, parent)).map(name => join(parent, name)))
+  }
+  return folders.map(folder => join(root, folder, 'package.json')).filter(path => existsSync(path))
+}
+
+function fingerprint() {
+  const hash = createHash('sha256').update(
+    `${process.platform} ${process.arch} ${process.versions.modules}\n`,
+  )
+  for (const path of [join(root, 'pnpm-lock.yaml'), join(root, 'pnpm-workspace.yaml'), ...manifests]) {
+    hash.update(`${path.slice(root.length)}\n`).update(readFileSync(path))
+  }
+  return hash.digest('hex')
+}
+
+function isInstalled() {
+  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && isComplete()
+}
+
+/** Whether every dependency that a manifest names is there, and the runtime runs on this machine. */
+function isComplete() {
+  for (const path of manifests) {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(path, 'utf8'))
+    for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
+      if (!existsSync(join(dirname(path), 'node_modules', name, 'package.json'))) return false
+    }
+  }
+  return spawnSync(node, ['--version']).status === 0
+}
+
+function install() {
+  rmSync(stampFile, { force: true })
+  // The second round refetches what an interrupted installation left behind in pieces.
+  if (!pnpmInstall() || !isComplete()) {
+    if (!pnpmInstall('--force') || !isComplete()) {
+      console.error('The installation is incomplete; the lines above say why. Is the npm registry reachable?')
+      process.exit(1)
+    }
+  }
+  writeFileSync(stampFile, stamp)
+}
+
+function pnpmInstall(...options) {
+  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  // Without a terminal pnpm replaces a foreign node_modules only when told that this is CI.
+  const result = spawnSync('npx', ['-y', packageManager, 'install', '--frozen-lockfile', ...options], {
+    cwd: root,
+    env: { ...process.env, CI: 'true' },
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  })
+  return result.status === 0
+}

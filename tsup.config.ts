@@ -1,0 +1,29 @@
+import { basename } from 'node:path'
+import { defineConfig } from 'tsup'
+import { codeExports, readManifest } from './scripts/workspace.ts'
+
+// Every package is built by this one file, from its own folder: `scripts/build.ts` calls it. The entries are
+// what the package's manifest names, so that `exports` is the only list to keep.
+const manifest = readManifest(process.cwd())
+const exported = codeExports(manifest).map(([, source]) => source)
+const conditional = Object.values(manifest.imports ?? {}).flatMap(targets => Object.values(targets))
+const commands = Object.values(manifest.bin ?? {})
+
+export default defineConfig({
+  entry: byName([...exported, ...conditional, ...commands]),
+  dts: { entry: byName(exported) },
+  format: ['esm', 'cjs'],
+  target: ['node22', 'es2023'],
+  platform: 'node',
+  // A class must be one class, whichever entry it was imported from.
+  splitting: true,
+  // `#name` is looked up in `imports` of the published manifest: bundled, the condition would be lost.
+  external: [/^#/],
+  removeNodeProtocol: false,
+  clean: true,
+  silent: true,
+})
+
+function byName(sources: string[]): Record<string, string> {
+  return Object.fromEntries(sources.map(source => [basename(source, '.ts'), source]))
+}
