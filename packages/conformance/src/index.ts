@@ -1,7 +1,21 @@
 export type { Case } from './case.ts'
 export { CaseFailure } from './check.ts'
+export { cookieStoreCases } from './cookie-cases/index.ts'
+export type {
+  CookieStoreCase,
+  CookieStoreFactory,
+  CookieStoreFixture,
+  CookieStoreSetup,
+} from './cookie-fixture.ts'
 export { memoryStore } from './memory-store.ts'
+export { type Framework, type RegisterOptions, type Registrars, registrars } from './register.ts'
 export { formatFailure, formatProgress, formatReport } from './report.ts'
-export { type CaseResult, type Report, type RunOptions, runStoreCases } from './runner.ts'
+export {
+  type CaseResult,
+  type Report,
+  type RunOptions,
+  runCookieStoreCases,
+  runStoreCases,
+} from './runner.ts'
 export { storeCases } from './store-cases/index.ts'
 export type { CaseClock, StoreCase, StoreFactory, StoreFixture, StoreSetup } from './store-fixture.ts'

@@ -2,15 +2,12 @@ import type { SessionRecord, Store, StoredEntry, StoredRecord } from '@sess/core
 
 /** The contract, in memory, as plainly as it can be said: the reference that the cases are tested with. */
 export function memoryStore(records: Map<string, StoredRecord> = new Map()): Required<Omit<Store, 'close'>> {
-  let versions = 0
-
   const live = (id: string, now = Date.now()): StoredRecord | undefined => {
     const record = records.get(id)
     return record && record.expiresAt > now ? record : undefined
   }
-  const put = (id: string, { payload, expiresAt, subject }: SessionRecord): void => {
-    const version = `v${++versions}-${Math.random()}`
-    records.set(id, { payload, expiresAt, version, ...(subject === undefined ? {} : { subject }) })
+  const put = (id: string, record: SessionRecord): void => {
+    records.set(id, { ...structuredClone(record), version: crypto.randomUUID() })
   }
   async function* entries(now: number | undefined, subject?: string): AsyncGenerator<StoredEntry> {
     for (const id of [...records.keys()]) {

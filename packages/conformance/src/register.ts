@@ -1,6 +1,8 @@
 import type { Case } from './case.ts'
+import { cookieStoreCases } from './cookie-cases/index.ts'
+import type { CookieStoreFactory } from './cookie-fixture.ts'
 import { formatFailure } from './report.ts'
-import { type Opened, openStore, type RunOptions, runCase } from './runner.ts'
+import { type Opened, openCookieStore, openStore, type RunOptions, runCase } from './runner.ts'
 import { storeCases } from './store-cases/index.ts'
 import type { StoreFactory } from './store-fixture.ts'
 
@@ -37,11 +39,21 @@ export function registerCases<Fixture>(
   })
 }
 
-export function registerStore(
-  framework: Framework,
-  name: string,
-  factory: StoreFactory,
-  options?: RegisterOptions,
-): void {
-  registerCases(framework, name, storeCases, openStore(factory, options), options)
+/** The functions that an author calls, for one framework. */
+export interface Registrars {
+  /** Registers every case of the store contract, each on a fresh store of the factory's. */
+  describeStore(name: string, factory: StoreFactory, options?: RegisterOptions): void
+  /** Registers every case of the contract of cookie stores. */
+  describeCookieStore(name: string, factory: CookieStoreFactory, options?: RegisterOptions): void
+}
+
+export function registrars(framework: Framework): Registrars {
+  return {
+    describeStore(name, factory, options) {
+      registerCases(framework, name, storeCases, openStore(factory, options), options)
+    },
+    describeCookieStore(name, factory, options) {
+      registerCases(framework, name, cookieStoreCases, openCookieStore(factory), options)
+    },
+  }
 }

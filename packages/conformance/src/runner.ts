@@ -1,5 +1,7 @@
 import type { Case } from './case.ts'
 import { CaseFailure, show } from './check.ts'
+import { cookieStoreCases } from './cookie-cases/index.ts'
+import { type CookieStoreFactory, type CookieStoreFixture, openCookieFixture } from './cookie-fixture.ts'
 import { storeCases } from './store-cases/index.ts'
 import {
   type FixtureOptions,
@@ -53,6 +55,18 @@ export interface Opened<Fixture> {
 /** Runs every case of the store contract, one after the other, each on a store of its own. Needs no test framework. */
 export function runStoreCases(factory: StoreFactory, options: RunOptions = {}): Promise<Report> {
   return runCases(storeCases, openStore(factory, options), options)
+}
+
+/** Runs every case of the contract of cookie stores. */
+export function runCookieStoreCases(factory: CookieStoreFactory, options: RunOptions = {}): Promise<Report> {
+  return runCases(cookieStoreCases, openCookieStore(factory), options)
+}
+
+export function openCookieStore(factory: CookieStoreFactory) {
+  return async (): Promise<Opened<CookieStoreFixture>> => {
+    const setup = await factory()
+    return { fixture: openCookieFixture(setup), close: async () => await setup.cleanup?.() }
+  }
 }
 
 /** A store of its own for a case. */

@@ -1,0 +1,127 @@
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { CookieStore, Store } from '@sess/core'
+import { cookieStoreCases } from './cookie-cases/index.ts'
+import type { CookieStoreSetup } from './cookie-fixture.ts'
+import { formatProgress, formatReport } from './report.ts'
+import { chosenBy, type Report, type RunOptions, runCookieStoreCases, runStoreCases } from './runner.ts'
+import { storeCases } from './store-cases/index.ts'
+import type { StoreSetup } from './store-fixture.ts'
+
+const usage = `Usage:
+  sess-conformance ./my-store.js              proves a store
+  sess-conformance --list [store|cookie-store]
+
+The module exports the store, or a function that makes one, as its default export, as "store" or as
+"factory". The function is called for each case. It answers a store, or an object { store, second,
+breakBackend, healBackend, now, advance, cleanup } of which all but the store is optional; or a promise.
+
+Options:
+  --filter <text>   only the cases whose id or title contains it
+  --timeout <ms>    what one case may take (60000)
+  --list            the cases, one a line, without running them
+  --help`
+
+/** What a command writes to; `process` will do. */
+export interface Console {
+  stdout: { write(text: string): unknown }
+  stderr: { write(text: string): unknown }
+}
+
+/** Runs the command line and answers the exit code: 0 proved, 1 a rule is broken, 2 the command is wrong. */
+export async function runCommand(argv: string[], { stdout, stderr }: Console): Promise<number> {
+  const say = (text: string) => void stdout.write(`${text}\n`)
+  try {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: {
+        filter: { type: 'string' },
+        timeout: { type: 'string' },
+        list: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+    const options: RunOptions = {
+      ...(values.filter === undefined ? {} : { filter: values.filter }),
+      ...(values.timeout === undefined ? {} : { timeout: milliseconds(values.timeout) }),
+      onCase: (result, progress) => say(formatProgress(result, progress)),
+    }
+    if (values.list) {
+      list(positionals[0], values.filter, say)
+      return 0
+    }
+    const [target] = positionals
+    if (values.help || target === undefined) {
+      say(usage)
+      return values.help ? 0 : 2
+    }
+    const report = await proveModule(target, options)
+    say(`\n${formatReport(report)}`)
+    return report.ok ? 0 : 1
+  } catch (error) {
+    stderr.write(`sess-conformance: ${error instanceof Error ? error.message : String(error)}\n`)
+    return 2
+  }
+}
+
+const sets = { store: storeCases, 'cookie-store': cookieStoreCases }
+
+function list(which: string | undefined, filter: string | undefined, say: (text: string) => void): void {
+  const unknown = which !== undefined && !Object.hasOwn(sets, which)
+  if (unknown) throw new Error(`there are no cases for "${which}", only for ${Object.keys(sets).join(', ')}`)
+  for (const [name, cases] of Object.entries(sets)) {
+    if (which !== undefined && which !== name) continue
+    for (const each of cases) if (chosenBy(filter, each)) say(`${each.id}  ${each.title}`)
+  }
+}
+
+function milliseconds(text: string): number {
+  const ms = Number(text)
+  if (!(ms > 0)) throw new Error(`--timeout must be a number of milliseconds, not "${text}"`)
+  return ms
+}
+
+async function proveModule(path: string, options: RunOptions): Promise<Report> {
+  const factory = await load(path)
+  const first = setupOf(await factory(), path)
+  await first.cleanup?.()
+  if (isCookieStore(first.store)) {
+    return await runCookieStoreCases(async () => setupOf(await factory(), path) as CookieStoreSetup, options)
+  }
+  return await runStoreCases(async () => setupOf(await factory(), path) as StoreSetup, options)
+}
+
+async function load(path: string): Promise<() => unknown> {
+  const module = (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>
+  const exported = module['default'] ?? module['store'] ?? module['factory']
+  // A CommonJS module is its own default export.
+  const inner = isObject(exported) && !isSetup(exported) && !isStore(exported) && !isCookieStore(exported)
+  const found = inner ? (exported['default'] ?? exported['factory']) : exported
+  if (typeof found === 'function') return found as () => unknown
+  if (isObject(found)) return () => found
+  throw new Error(`${path} exports no store: export it as default, "store" or "factory"`)
+}
+
+function setupOf(value: unknown, path: string): StoreSetup | CookieStoreSetup {
+  if (isStore(value)) return { store: value }
+  if (isCookieStore(value)) return { store: value }
+  if (isSetup(value)) return value
+  throw new Error(
+    `${path} makes no store: expected read, insert, replace, touch and remove, or seal and unseal`,
+  )
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
+
+function has(value: unknown, methods: string[]): boolean {
+  return isObject(value) && methods.every(method => typeof value[method] === 'function')
+}
+
+const isStore = (value: unknown): value is Store =>
+  has(value, ['read', 'insert', 'replace', 'touch', 'remove'])
+const isCookieStore = (value: unknown): value is CookieStore => has(value, ['seal', 'unseal'])
+const isSetup = (value: unknown): value is StoreSetup | CookieStoreSetup =>
+  isObject(value) && (isStore(value['store']) || isCookieStore(value['store']))
