@@ -1,0 +1,68 @@
+import type { ServerResponse } from 'node:http'
+import { type CommitResult, privateCache, varyByCookie } from '@sess/core'
+
+type HeaderValue = number | string | readonly string[]
+export type HeaderSnapshot = Record<string, HeaderValue | undefined>
+
+/** The headers set so far. */
+export function headersOf(res: ServerResponse): HeaderSnapshot {
+  const headers: HeaderSnapshot = res.getHeaders()
+  for (const name in headers) {
+    const value = headers[name]
+    // `appendHeader` pushes into the array.
+    if (Array.isArray(value)) headers[name] = [...value]
+  }
+  return headers
+}
+
+/** Makes the headers what they were. */
+export function resetHeaders(res: ServerResponse, headers: HeaderSnapshot): void {
+  for (const name of res.getHeaderNames()) {
+    if (!(name in headers)) res.removeHeader(name)
+  }
+  for (const name in headers) res.setHeader(name, headers[name]!)
+}
+
+/** The headers that `writeHead` takes. */
+export type HeadersArgument =
+  | Record<string, string>
+  | string[]
+  | [name: string, value: string][]
+  | null
+  | undefined
+
+/** Sets them as `writeHead` does: each replaces its name, and an array may say a name twice (CVE-2025-7339 lost those). */
+export function setHeaders(res: ServerResponse, headers: HeadersArgument): void {
+  if (!Array.isArray(headers)) {
+    for (const [name, value] of Object.entries(headers ?? {})) if (name) res.setHeader(name, value)
+    return
+  }
+  const pairs = Array.isArray(headers[0]) ? (headers as [string, string][]) : pairsOf(headers as string[])
+  for (const [name] of pairs) res.removeHeader(name)
+  for (const [name, value] of pairs) res.appendHeader(name, Array.isArray(value) ? [...value] : value)
+}
+
+function pairsOf(flat: string[]): [string, string][] {
+  if (flat.length % 2 === 1)
+    throw new TypeError('writeHead: the array of headers has a name without a value.')
+  return Array.from({ length: flat.length / 2 }, (_, index) => [flat[index * 2]!, flat[index * 2 + 1]!])
+}
+
+/** Adds what the commit says of the session to what the application says. */
+export function addSessionHeaders(
+  res: ServerResponse,
+  { setCookies, vary, private: isPrivate }: CommitResult,
+): void {
+  if (setCookies.length > 0) {
+    // `appendHeader` would push into the application's own array, and so hand the cookie to the next visitor.
+    const others = (res.getHeader('set-cookie') as string | string[] | undefined) ?? []
+    res.setHeader('Set-Cookie', [others, setCookies].flat())
+  }
+  if (vary) res.setHeader('Vary', varyByCookie(currentValue(res, 'vary')))
+  if (isPrivate) res.setHeader('Cache-Control', privateCache(currentValue(res, 'cache-control')))
+}
+
+function currentValue(res: ServerResponse, name: string): string | undefined {
+  const value = res.getHeader(name)
+  return Array.isArray(value) ? value.join(', ') : value?.toString()
+}

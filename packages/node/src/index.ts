@@ -1,0 +1,2 @@
+export { diagnostics } from './diagnostics.ts'
+export { type Commit, holdResponse, type NodeResponse, type OnRefused, type ResponseGate } from './gate.ts'

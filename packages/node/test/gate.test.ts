@@ -1,0 +1,566 @@
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http2 from 'node:http2'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type CommitResult, SessionStoreError } from '@sess/core'
+import { type Answer, request, serve } from '@sess/test-fixtures/http.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { holdResponse, type NodeResponse } from '../src/index.ts'
+
+const COOKIE = 'sessionid=new; Path=/'
+const SAVED: CommitResult = { setCookies: [COOKIE], vary: true, private: true }
+const NOTHING: CommitResult = { setCookies: [], vary: false, private: false }
+const BIG = Buffer.alloc(3_000_000, 'sess ')
+
+let folder: string
+let file: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sess-gate-'))
+  file = join(folder, 'big.bin')
+  await writeFile(file, BIG)
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** How a commit may come out, each at once and later. */
+const commits = {
+  'at once': () => SAVED,
+  later: () => sleep(20, SAVED),
+}
+const failures = {
+  'at once': () => {
+    throw new SessionStoreError('down')
+  },
+  later: async () => {
+    await sleep(20)
+    throw new SessionStoreError('down')
+  },
+}
+
+type Handler = (res: NodeResponse) => unknown
+
+/** One response through a gate; a refused one answers the error's message. */
+async function answer(
+  commit: (status: number) => CommitResult | Promise<CommitResult>,
+  handler: Handler,
+  options: Parameters<typeof request>[1] = {},
+): Promise<Answer & { statuses: number[]; refused: unknown[] }> {
+  const statuses: number[] = []
+  const refused: unknown[] = []
+  await using server = await serve((_req, res) => {
+    res.setHeader('X-Before', 'kept')
+    holdResponse(
+      res,
+      status => {
+        statuses.push(status)
+        return commit(status)
+      },
+      error => {
+        refused.push(error)
+        expect(res.headersSent).toBe(false)
+        expect(res.writableEnded).toBe(false)
+        res.setHeader('Content-Type', 'text/plain')
+        res.end((error as Error).message)
+      },
+    )
+    handler(res)
+  })
+  return Object.assign(await request(server.url, options), { statuses, refused })
+}
+
+/** Every way to answer, with what the client then gets. */
+const ways: Record<string, { handler: Handler; status?: number; body?: Buffer | string; method?: string }> = {
+  'end without a body': { handler: res => res.end() },
+  'end with a body': { handler: res => res.end('hello'), body: 'hello' },
+  'end with an encoding': { handler: res => res.end('aGVsbG8=', 'base64'), body: 'hello' },
+  'end after a status': {
+    handler: res => {
+      res.statusCode = 201
+      res.end('made')
+    },
+    status: 201,
+    body: 'made',
+  },
+  'write, then end': {
+    handler: res => {
+      res.write('a')
+      res.write(Buffer.from('b'))
+      res.end('c')
+    },
+    body: 'abc',
+  },
+  'writes with pauses': {
+    handler: async res => {
+      for (const part of ['a', 'b', 'c', 'd']) {
+        res.write(part)
+        await sleep(10)
+      }
+      res.end()
+    },
+    body: 'abcd',
+  },
+  'writeHead, then end': { handler: res => void res.writeHead(202).end('ok'), status: 202, body: 'ok' },
+  'flushHeaders, a pause, then a body': {
+    handler: async res => {
+      res.flushHeaders()
+      await sleep(30)
+      res.end('late')
+    },
+    body: 'late',
+  },
+  'a pipe that is far bigger than the buffers': {
+    handler: res => createReadStream(file).pipe(res as never),
+    body: BIG,
+  },
+  'a pipeline': { handler: res => pipeline(createReadStream(file), res as never), body: BIG },
+  'a writer that waits for drain': {
+    handler: async res => {
+      for (let at = 0; at < BIG.length; at += 100_000) {
+        if (!res.write(BIG.subarray(at, at + 100_000))) await once(res, 'drain')
+      }
+      res.end()
+    },
+    body: BIG,
+  },
+  HEAD: { handler: res => res.end('not sent'), method: 'HEAD' },
+  '204': { handler: res => res.writeHead(204).end(), status: 204 },
+  '304': { handler: res => res.writeHead(304).end(), status: 304 },
+}
+
+describe('a response that is held', () => {
+  for (const [when, commit] of Object.entries(commits)) {
+    for (const [way, { handler, status = 200, body = '', method = 'GET' }] of Object.entries(ways)) {
+      it(`F27: leaves as it came, session first: ${way}, committed ${when}`, async () => {
+        const got = await answer(commit, handler, { method })
+        expect(got.refused).toEqual([])
+        expect(got.statuses).toEqual([status])
+        expect(got.status).toBe(status)
+        expect(got.body.equals(Buffer.from(body))).toBe(true)
+        expect(got.setCookies).toEqual([COOKIE])
+        expect(got.headers).toMatchObject({ 'x-before': 'kept', vary: 'Cookie', 'cache-control': 'private' })
+      })
+
+      it(`F27: is the same bytes as without the gate: ${way}, nothing to say ${when}`, async () => {
+        await using bare = await serve((_req, res) => {
+          res.setHeader('X-Before', 'kept')
+          res.sendDate = false
+          handler(res)
+        })
+        const expected = await request(bare.url, { method })
+        const got = await answer(
+          async () => NOTHING,
+          res => {
+            res.sendDate = false
+            return handler(res)
+          },
+          { method },
+        )
+        expect(got.rawHeaders).toEqual(expected.rawHeaders)
+        expect(got.body.equals(expected.body)).toBe(true)
+      })
+    }
+  }
+
+  it('F27: sends no byte before the commit, not even the status line', async () => {
+    const order: string[] = []
+    await using server = await serve((_req, res) => {
+      const commit = async (): Promise<CommitResult> => {
+        await sleep(50)
+        order.push('committed')
+        return SAVED
+      }
+      holdResponse(res, commit, () => order.push('refused'))
+      res.flushHeaders()
+      res.write('first')
+      setTimeout(() => res.end('last'), 10)
+    })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    socket.once('data', () => order.push('byte'))
+    socket.resume()
+    await once(socket, 'close')
+    expect(order).toEqual(['committed', 'byte'])
+  })
+
+  it('adds no tick when the commit answers at once', async () => {
+    await using server = await serve((_req, res) => {
+      holdResponse(
+        res,
+        () => SAVED,
+        () => expect.unreachable(),
+      )
+      res.write('a')
+      expect(res.headersSent).toBe(true)
+      expect(Object.hasOwn(res, 'headersSent')).toBe(false)
+      res.end()
+      expect(res.writableEnded).toBe(true)
+    })
+    expect((await request(server.url)).text).toBe('a')
+  })
+
+  it('looks to the application as if it had left', async () => {
+    const seen: unknown[] = []
+    const got = await answer(commits.later, res => {
+      seen.push(res.headersSent, res.writableEnded)
+      res.write('a')
+      seen.push(res.headersSent, res.writableEnded)
+      res.end()
+      seen.push(res.headersSent, res.writableEnded)
+      res.statusCode = 500
+    })
+    expect(seen).toEqual([false, false, true, false, true, true])
+    expect(got.status).toBe(200)
+  })
+
+  it('calls the callbacks of write and end, in order and once', async () => {
+    const called: unknown[] = []
+    await answer(commits.later, res => {
+      res.write('a', error => called.push(['write', error ?? null]))
+      res.write('b', 'utf8', error => called.push(['write', error ?? null]))
+      res.end(() => called.push(['end']))
+    })
+    await sleep(10)
+    expect(called).toEqual([['write', null], ['write', null], ['end']])
+  })
+
+  it('asks a writer to wait when it holds much, and wakes it', async () => {
+    const answers: boolean[] = []
+    let drains = 0
+    const got = await answer(commits.later, res => {
+      res.on('drain', () => {
+        drains++
+        res.end('end')
+      })
+      answers.push(res.write('small'))
+      answers.push(res.write(Buffer.alloc(res.writableHighWaterMark)))
+    })
+    expect(answers).toEqual([true, false])
+    expect(drains).toBe(1)
+    expect(got.text.endsWith('end')).toBe(true)
+  })
+
+  it('keeps headers and cookies of the application', async () => {
+    const got = await answer(commits.later, res => {
+      res.setHeader('Set-Cookie', ['a=1', 'b=2'])
+      res.setHeader('Vary', ['Accept', 'Origin'])
+      res.setHeader('Cache-Control', 'public, max-age=60')
+      res.end()
+    })
+    expect(got.setCookies).toEqual(['a=1', 'b=2', COOKIE])
+    expect(got.headers.vary).toBe('Accept, Origin, Cookie')
+    expect(got.headers['cache-control']).toBe('max-age=60, private')
+  })
+
+  it('I3: leaves the arrays of the application alone', async () => {
+    const cookies = ['a=1', 'b=2']
+    await answer(commits.later, res => {
+      res.setHeader('Set-Cookie', cookies)
+      res.end()
+    })
+    await answer(commits['at once'], res => void res.writeHead(200, ['Set-Cookie', cookies] as never).end())
+    expect(cookies).toEqual(['a=1', 'b=2'])
+  })
+
+  describe('C29: takes headers from writeHead in every form', () => {
+    const forms: Record<string, unknown[]> = {
+      'an object': [200, { 'Set-Cookie': ['a=1', 'b=2'], Vary: 'Accept', 'X-A': '1' }],
+      'a message and an object': [200, 'Fine', { 'Set-Cookie': ['a=1', 'b=2'], Vary: 'Accept', 'X-A': '1' }],
+      'a flat array': [200, ['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'Vary', 'Accept', 'X-A', '1']],
+      'an array of pairs': [
+        200,
+        [
+          ['Set-Cookie', 'a=1'],
+          ['Set-Cookie', 'b=2'],
+          ['Vary', 'Accept'],
+          ['X-A', '1'],
+        ],
+      ],
+      'a message and an array': [
+        200,
+        'Fine',
+        ['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'Vary', 'Accept', 'X-A', '1'],
+      ],
+      'an object after undefined': [
+        200,
+        undefined,
+        { 'Set-Cookie': ['a=1', 'b=2'], Vary: 'Accept', 'X-A': '1' },
+      ],
+    }
+    for (const [when, commit] of Object.entries(commits)) {
+      for (const [form, args] of Object.entries(forms)) {
+        it(`${form}, committed ${when}`, async () => {
+          const got = await answer(commit, res => {
+            res.setHeader('Vary', 'Replaced')
+            ;(res.writeHead as (...args: unknown[]) => unknown)(...args)
+            res.end()
+          })
+          expect(got.setCookies).toEqual(['a=1', 'b=2', COOKIE])
+          expect(got.headers).toMatchObject({ vary: 'Accept, Cookie', 'x-a': '1', 'x-before': 'kept' })
+          expect(got.statusMessage).toBe(args[1] === 'Fine' ? 'Fine' : 'OK')
+        })
+      }
+    }
+
+    it('refuses what Node refuses, at the call when it can', async () => {
+      const got = await answer(commits['at once'], res => {
+        expect(() => res.writeHead(200, ['X-A'] as never)).toThrow(TypeError)
+        expect(() => res.writeHead(42)).toThrow(RangeError)
+        res.end('still here')
+      })
+      expect(got.text).toBe('still here')
+    })
+
+    it('and later otherwise', async () => {
+      const got = await answer(commits.later, res => void res.writeHead(200, { 'X-A': 'line\nfeed' }).end())
+      expect(got.refused).toMatchObject([{ code: 'ERR_INVALID_CHAR' }])
+      expect(got.setCookies).toEqual([COOKIE])
+    })
+  })
+
+  it('F27: lets 1xx responses pass', async () => {
+    await using server = await serve((_req, res) => {
+      holdResponse(
+        res,
+        () => sleep(30, SAVED),
+        () => expect.unreachable(),
+      )
+      res.writeProcessing()
+      res.writeEarlyHints({ link: '</a.css>; rel=preload' }, () => res.end('done'))
+    })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 102', 'HTTP/1.1 103', 'HTTP/1.1 200'])
+    expect(text).toContain(COOKIE)
+  })
+
+  it('keeps pipelined responses apart and in order', async () => {
+    await using server = await serve((req, res) => {
+      const wait = req.url === '/1' ? 40 : 1
+      holdResponse(
+        res,
+        () => sleep(wait, { ...NOTHING, setCookies: [`at=${req.url}`] }),
+        () => expect.unreachable(),
+      )
+      res.end(`body ${req.url}`)
+    })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    const get = (path: string, last = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${last}\r\n`
+    socket.write(get('/1') + get('/2') + get('/3', 'Connection: close\r\n'))
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    expect(text.match(/at=\/\d|body \/\d/g)).toEqual([
+      'at=/1',
+      'body /1',
+      'at=/2',
+      'body /2',
+      'at=/3',
+      'body /3',
+    ])
+  })
+
+  it('F26: survives a client that is gone before the commit is done', async () => {
+    const committed = Promise.withResolvers<CommitResult>()
+    const released = Promise.withResolvers<void>()
+    await using server = await serve((_req, res) => {
+      holdResponse(
+        res,
+        () => committed.promise,
+        () => expect.unreachable(),
+      )
+      createReadStream(file).pipe(res)
+      res.once('close', () => {
+        committed.resolve(SAVED)
+        committed.promise.then(() => setImmediate(released.resolve))
+      })
+    })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    setTimeout(() => socket.destroy(), 20)
+    await released.promise
+    expect((await request(server.url)).body.length).toBe(BIG.length)
+  }, 10_000)
+
+  it('nests: the inner session first, both cookies', async () => {
+    const order: string[] = []
+    await using server = await serve((_req, res) => {
+      for (const name of ['outer', 'inner']) {
+        holdResponse(
+          res,
+          async () => {
+            order.push(name)
+            return { ...SAVED, setCookies: [`${name}=1`] }
+          },
+          () => expect.unreachable(),
+        )
+      }
+      createReadStream(file).pipe(res)
+    })
+    const got = await request(server.url)
+    expect(order).toEqual(['inner', 'outer'])
+    expect(got.setCookies).toEqual(['inner=1', 'outer=1'])
+    expect(got.headers.vary).toBe('Cookie')
+    expect(got.body.equals(BIG)).toBe(true)
+  })
+})
+
+describe('F2: a response whose commit fails', () => {
+  for (const [when, commit] of Object.entries(failures)) {
+    for (const [way, { handler, method = 'GET' }] of Object.entries(ways)) {
+      it(`never leaves: ${way}, failed ${when}`, async () => {
+        const got = await answer(
+          commit,
+          async res => {
+            res.setHeader('X-Before', 'changed')
+            res.setHeader('X-After', 'gone')
+            res.setHeader('Set-Cookie', 'app=1')
+            try {
+              await handler(res)
+            } catch (error) {
+              // A pipeline whose response was answered otherwise says so.
+              expect(error).toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' })
+            }
+          },
+          { method },
+        )
+        expect(got.refused).toHaveLength(1)
+        expect(got.status).toBe(503)
+        expect(got.statusMessage).toBe('Service Unavailable')
+        expect(got.text).toBe(method === 'HEAD' ? '' : 'down')
+        expect(got.setCookies).toEqual([])
+        expect(got.headers).toMatchObject({ 'x-before': 'kept' })
+        expect(got.headers).not.toHaveProperty('x-after')
+      })
+    }
+  }
+
+  it('gives pending callbacks the error', async () => {
+    const called: unknown[] = []
+    await answer(failures.later, res => {
+      res.write('a', error => called.push(error?.message))
+      res.end('b', (error?: Error) => called.push(error?.message))
+    })
+    await sleep(10)
+    expect(called).toEqual(['down', 'down'])
+  })
+
+  it('destroys what was piped, once the error is answered', async () => {
+    const source = new Readable({ highWaterMark: 1000, read: () => source.push(Buffer.alloc(1000)) })
+    const got = await answer(failures.later, res => source.pipe(res as never))
+    expect(got.text).toBe('down')
+    await sleep(10)
+    expect(source.destroyed).toBe(true)
+  })
+
+  it('leaves the request alone when that is what was piped', async () => {
+    await using server = await serve((req, res) => {
+      holdResponse(res, failures.later, () => res.end('down'))
+      req.pipe(res)
+    })
+    const got = await request(server.url, { method: 'POST', body: 'x'.repeat(500_000) })
+    expect(got.text).toBe('down')
+  })
+
+  it('survives a handler that goes on writing', async () => {
+    const got = await answer(failures.later, async res => {
+      res.write('a')
+      for (let i = 0; i < 20; i++) {
+        await sleep(5)
+        res.write('more')
+      }
+      res.end()
+    })
+    expect(got.text).toBe('down')
+    expect(got.status).toBe(503)
+  })
+
+  it('is never a success, even when its handler writes before the error is answered', async () => {
+    await using server = await serve((_req, res) => {
+      holdResponse(res, failures.later, () => setTimeout(() => res.end('down'), 50))
+      res.write('a')
+      setTimeout(() => res.write('too early'), 40)
+    })
+    const got = await request(server.url)
+    expect(got.status).toBe(503)
+    expect(got.setCookies).toEqual([])
+  })
+
+  it('of nested gates passes the outer one again', async () => {
+    const statuses: Record<string, number[]> = { outer: [], inner: [] }
+    await using server = await serve((_req, res) => {
+      const hold = (name: 'outer' | 'inner', commit: () => Promise<CommitResult>): void => {
+        holdResponse(
+          res,
+          status => {
+            statuses[name]!.push(status)
+            return commit()
+          },
+          error => res.end(`${name}: ${(error as Error).message}`),
+        )
+      }
+      hold('outer', async () => ({ ...NOTHING, setCookies: ['outer=1'] }))
+      hold('inner', failures.later)
+      res.end('ok')
+    })
+    const got = await request(server.url)
+    expect(got.text).toBe('inner: down')
+    expect(got.setCookies).toEqual(['outer=1'])
+    expect(statuses).toEqual({ outer: [503], inner: [200] })
+  })
+})
+
+describe('HTTP/2, compatibility API', () => {
+  async function answer2(commit: () => CommitResult | Promise<CommitResult>, handler: Handler) {
+    const server = http2.createServer((_req, res) => {
+      res.setHeader('X-Before', 'kept')
+      holdResponse(res, commit, error => res.end((error as Error).message))
+      handler(res)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as { port: number }).port}`)
+    try {
+      const stream = client.request({ ':path': '/' })
+      const [headers] = await once(stream, 'response')
+      const chunks: Buffer[] = []
+      for await (const chunk of stream) chunks.push(chunk)
+      return { headers, body: Buffer.concat(chunks) }
+    } finally {
+      client.close()
+      server.close()
+      await once(server, 'close')
+    }
+  }
+
+  for (const [when, commit] of Object.entries(commits)) {
+    for (const [way, { handler, status = 200, body = '', method }] of Object.entries(ways)) {
+      if (method) continue
+      it(`F27: ${way}, committed ${when}`, async () => {
+        const got = await answer2(commit, handler)
+        expect(got.headers).toMatchObject({
+          ':status': status,
+          'set-cookie': [COOKIE],
+          vary: 'Cookie',
+          'x-before': 'kept',
+        })
+        expect(got.body.equals(Buffer.from(body))).toBe(true)
+      })
+    }
+  }
+  for (const [when, commit] of Object.entries(failures)) {
+    for (const way of ['end with a body', 'write, then end', 'a pipe that is far bigger than the buffers']) {
+      it(`F2: ${way}, failed ${when}`, async () => {
+        const got = await answer2(commit, ways[way]!.handler)
+        expect(got.headers[':status']).toBe(503)
+        expect(got.headers).not.toHaveProperty('set-cookie')
+        expect(got.body.toString()).toBe('down')
+      })
+    }
+  }
+})

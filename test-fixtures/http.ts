@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { Agent, type IncomingHttpHeaders, type RequestListener, Server, request as send } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** A server on a free port of 127.0.0.1. `await using` stops it. */
+export interface Running {
+  url: string
+  server: Server
+  stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Serves what `http.createServer` takes, an Express app say, or a server that is not listening yet. */
+export async function serve(app: RequestListener | Server, port = 0): Promise<Running> {
+  const server = app instanceof Server ? app : new Server(app)
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const stop = async (): Promise<void> => {
+    server.close()
+    server.closeIdleConnections()
+    const ended = once(server, 'close')
+    // Whoever still has a request under way is given a moment; an aborted client is not waited for.
+    const timer = setTimeout(() => server.closeAllConnections(), 1000)
+    await ended
+    clearTimeout(timer)
+  }
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { url, server, stop, [Symbol.asyncDispose]: stop }
+}
+
+export interface Answer {
+  status: number
+  statusMessage: string
+  headers: IncomingHttpHeaders
+  /** As they came, names and values in turn. */
+  rawHeaders: string[]
+  /** Every `Set-Cookie`, whole. */
+  setCookies: string[]
+  body: Buffer
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the route answers
+  readonly json: any
+}
+
+export interface RequestOptions {
+  method?: string
+  headers?: Record<string, string>
+  /** The `Cookie` header. */
+  cookie?: string | undefined
+  body?: string
+}
+
+// No connection is shared, so none is found closed by a server that stopped.
+const agent = new Agent({ keepAlive: false, maxSockets: Number.POSITIVE_INFINITY })
+
+/** One request, with nothing done on the way: no redirect followed, no encoding undone. */
+export async function request(url: string, options: RequestOptions = {}): Promise<Answer> {
+  const headers = { ...options.headers, ...(options.cookie && { cookie: options.cookie }) }
+  const req = send(url, { method: options.method ?? 'GET', headers, agent })
+  req.end(options.body)
+  const [res] = await once(req, 'response')
+  const chunks: Buffer[] = []
+  for await (const chunk of res) chunks.push(chunk)
+  const body = Buffer.concat(chunks)
+  return {
+    status: res.statusCode,
+    statusMessage: res.statusMessage,
+    headers: res.headers,
+    rawHeaders: res.rawHeaders,
+    setCookies: res.headers['set-cookie'] ?? [],
+    body,
+    text: body.toString(),
+    get json() {
+      return JSON.parse(body.toString())
+    },
+  }
+}
+
+/** The `Cookie` header of a browser that got these `Set-Cookie` headers and keeps every cookie with a value. */
+export function cookiesOf(answer: Answer): string {
+  return answer.setCookies
+    .map(cookie => cookie.slice(0, cookie.indexOf(';')))
+    .filter(pair => !pair.endsWith('='))
+    .join('; ')
+}
