@@ -198,9 +198,8 @@ export const refuseCases: readonly CookieStoreCase[] = [
         f.secret(),
         `${secret}0`,
         secret.slice(0, -1),
-        secret.toUpperCase(),
-        `${secret} `,
-        ` ${secret}`,
+        `0${secret}`,
+        [...secret].reverse().join(''),
       ]
       for (const other of near) {
         if (other === secret) continue

@@ -173,19 +173,17 @@ export const subjectCases: readonly StoreCase[] = [
     skip: without('removeBySubject'),
     async run(f) {
       const subject = subjectOf(f)
-      const theirs = []
+      const theirs: { id: string; version: string }[] = []
       for (let n = 0; n < 20; n++) theirs.push(await f.stored({ subject }))
-      const saves = theirs.slice(0, 10).map(async ({ id, version }, n) => {
+      const save = async ({ id, version }: (typeof theirs)[number], n: number) => {
         const store = n % 2 ? f.store : f.other
         return await store.replace(id, f.record({ subject }), version, f.context())
-      })
-      const removed = removeBySubject(f, subject)
-      const late = theirs.slice(10).map(async ({ id, version }, n) => {
-        const store = n % 2 ? f.store : f.other
-        return await store.replace(id, f.record({ subject }), version, f.context())
-      })
-      const answers = await Promise.all([...saves, ...late])
-      const count = await removed
+      }
+      const early = Promise.all(theirs.slice(0, 10).map(save))
+      const removing = removeBySubject(f, subject)
+      const late = Promise.all(theirs.slice(10).map(save))
+      const [first, count, second] = await Promise.all([early, removing, late])
+      const answers = [...first, ...second]
       for (const answer of answers) {
         ok(
           answer === 'ok' || answer === 'gone',
@@ -209,7 +207,7 @@ export const subjectCases: readonly StoreCase[] = [
       const subject = subjectOf(f)
       const before = []
       for (let n = 0; n < 8; n++) before.push(await f.stored({ subject }))
-      const logins = Array.from({ length: 12 }, async (_, n) => {
+      const login = async (_: unknown, n: number) => {
         const id = f.id()
         const store = n % 2 ? f.store : f.other
         if (await store.insert(id, f.record({ subject }), f.context())) {
@@ -217,10 +215,10 @@ export const subjectCases: readonly StoreCase[] = [
           if (found) await store.replace(id, f.record({ subject }), found.version, f.context())
         }
         return id
-      })
-      await removeBySubject(f, subject)
+      }
+      const logins = Promise.all(Array.from({ length: 12 }, login))
+      const [ids] = await Promise.all([logins, removeBySubject(f, subject)])
       for (const { id } of before) equal(await f.read(id), null, 'what is read of a session from before')
-      const ids = await Promise.all(logins)
       await removeBySubject(f, subject)
       for (const id of ids)
         equal(await f.read(id), null, 'what is read of a later login after the second call')

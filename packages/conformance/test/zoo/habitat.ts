@@ -1,0 +1,118 @@
+import type { Store, StoreContext, StoredRecord } from '@sess/core'
+import { memoryStore } from '../../src/memory-store.ts'
+import type { StoreSetup } from '../../src/store-fixture.ts'
+
+export type FullStore = Required<Store>
+
+/** The reference store on a backend that can go down, and what a mistake needs to be made there. */
+export interface Habitat {
+  /** The reference store, which throws while the backend is down. */
+  right: FullStore
+  records: Map<string, StoredRecord>
+  backend: { down: boolean }
+  live(id: string, context?: StoreContext): StoredRecord | undefined
+  /** Lets others run: as long as an answer over the network takes, in ticks. */
+  pause(): Promise<void>
+}
+
+export function openHabitat(records = new Map<string, StoredRecord>(), backend = { down: false }): Habitat {
+  return {
+    right: guarded(records, backend),
+    records,
+    backend,
+    live(id, { now = Date.now() } = {}) {
+      const record = records.get(id)
+      return record && record.expiresAt > now ? record : undefined
+    },
+    pause: ticks,
+  }
+}
+
+/** A right store, or a wrong one, as a factory for the suite. A mistake is made in both store objects. */
+export function inhabited(mistake: (habitat: Habitat) => Partial<Store> = () => ({})): StoreSetup {
+  const habitat = openHabitat()
+  const store = (): Store => {
+    const own = openHabitat(habitat.records, habitat.backend)
+    return { ...own.right, ...mistake(own) }
+  }
+  return {
+    store: store(),
+    second: store,
+    breakBackend() {
+      habitat.backend.down = true
+    },
+    healBackend() {
+      habitat.backend.down = false
+    },
+  }
+}
+
+/** The same store with every answer some ticks later, and iterations likewise. */
+export function slowed(store: Store): Store {
+  const slow = { ...store } as Record<string, unknown>
+  for (const name of ['read', 'insert', 'replace', 'touch', 'remove', 'removeBySubject', 'close'] as const) {
+    const method = store[name] as ((...args: unknown[]) => unknown) | undefined
+    if (!method) continue
+    slow[name] = async (...args: unknown[]) => {
+      await ticks()
+      const answer = await method(...args)
+      await ticks()
+      return answer
+    }
+  }
+  for (const name of ['clearExpired', 'scan', 'scanBySubject'] as const) {
+    const method = store[name] as ((...args: unknown[]) => AsyncIterable<unknown>) | undefined
+    if (!method) continue
+    slow[name] = async function* (...args: unknown[]) {
+      await ticks()
+      for await (const each of method(...args)) {
+        await ticks()
+        yield each
+      }
+    }
+  }
+  return slow as unknown as Store
+}
+
+let seed = 1
+
+async function ticks(): Promise<void> {
+  seed = (seed * 16_807) % 2_147_483_647
+  for (let n = seed % 7; n >= 0; n--) await null
+}
+
+function guarded(records: Map<string, StoredRecord>, backend: { down: boolean }): FullStore {
+  const store = memoryStore(records)
+  let closed = false
+  const reach = () => {
+    if (backend.down) throw new Error('connect ECONNREFUSED')
+    if (closed) throw new Error('this store is closed')
+  }
+  async function* reached<T>(open: () => AsyncIterable<T>): AsyncGenerator<T> {
+    reach()
+    for await (const each of open()) {
+      reach()
+      yield each
+    }
+  }
+  const guard = <A extends unknown[], R>(method: (...args: A) => R) => {
+    return (...args: A): R => {
+      reach()
+      return method(...args)
+    }
+  }
+  return {
+    read: guard(store.read),
+    insert: guard(store.insert),
+    replace: guard(store.replace),
+    touch: guard(store.touch),
+    remove: guard(store.remove),
+    removeBySubject: guard(store.removeBySubject),
+    clearExpired: options => reached(() => store.clearExpired(options)),
+    scan: options => reached(() => store.scan(options)),
+    scanBySubject: (subject, options) => reached(() => store.scanBySubject(subject, options)),
+    close() {
+      closed = true
+    },
+  }
+}
