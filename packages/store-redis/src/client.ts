@@ -1,0 +1,180 @@
+import { ConfigError } from '@sess/core'
+
+/** The client that the user made, connected and will close. Its `error` events are the user's to listen to. */
+export type RedisClient =
+  | NodeRedisClient
+  | NodeRedisCluster
+  | NodeRedisSentinel
+  | IoredisClient
+  | IoredisCluster
+
+/** `createClient()` or `createClientPool()` of `redis` 5 or later. */
+export interface NodeRedisClient {
+  sendCommand(args: string[], options?: NodeRedisCommandOptions): Promise<unknown>
+  withCommandOptions(options: never): unknown
+}
+
+/** `createCluster()` of `redis` 5 or later. */
+export interface NodeRedisCluster {
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    args: string[],
+    options?: NodeRedisCommandOptions,
+  ): Promise<unknown>
+  withCommandOptions(options: never): unknown
+  readonly masters: readonly unknown[]
+  nodeClient(node: never): PromiseLike<NodeRedisClient>
+}
+
+/** `createSentinel()` of `redis` 5 or later. */
+export interface NodeRedisSentinel {
+  sendCommand(
+    isReadonly: boolean | undefined,
+    args: string[],
+    options?: NodeRedisCommandOptions,
+  ): Promise<unknown>
+  withCommandOptions(options: never): unknown
+  getSentinelNode(): unknown
+}
+
+interface NodeRedisCommandOptions {
+  abortSignal?: AbortSignal
+  typeMapping?: Record<never, never>
+}
+
+/** `new Redis()` of `ioredis`, with or without `sentinels`. */
+export interface IoredisClient {
+  call(command: string, ...args: string[]): Promise<unknown>
+  options?: { keyPrefix?: unknown }
+}
+
+/** `new Cluster()` of `ioredis`. */
+export interface IoredisCluster extends IoredisClient {
+  isCluster: boolean
+  nodes(role: 'master'): readonly IoredisClient[]
+  options: { keyPrefix?: unknown; scaleReads?: unknown }
+}
+
+/** What the store needs of a client, whichever it is. */
+export interface Commands {
+  /** What the client itself puts before each key that it sends, but not into `MATCH` nor off a reply. */
+  keyPrefix: string
+  /** One command to the primary that has `key`: one round trip, and one more after a lost connection. */
+  send(key: string, args: string[], signal?: AbortSignal): Promise<unknown>
+  /** One sender for each primary. Rejects when one cannot be reached. */
+  primaries(signal?: AbortSignal): Promise<((args: string[]) => Promise<unknown>)[]>
+}
+
+/** Recognises the client by its methods. Throws `ConfigError` for what is none. */
+export function commandsOf(client: RedisClient): Commands {
+  if (isIoredis(client)) return ioredis(client)
+  if (!has(client, 'sendCommand') || !has(client, 'withCommandOptions')) {
+    throw new ConfigError(
+      'client',
+      'Pass a client made by createClient(), createCluster() or createSentinel() of `redis` 5 or later, ' +
+        'or by new Redis() or new Cluster() of `ioredis`.',
+    )
+  }
+  return nodeRedis(client)
+}
+
+function ioredis(client: IoredisClient | IoredisCluster): Commands {
+  const isCluster = 'isCluster' in client && client.isCluster
+  if (isCluster && (client.options.scaleReads ?? 'master') !== 'master') {
+    throw new ConfigError(
+      'client',
+      "`scaleReads` sends reads to replicas, which do not yet have what was just saved. Make a cluster client with scaleReads: 'master'.",
+    )
+  }
+  const send = (node: IoredisClient, [command = '', ...args]: string[], signal?: AbortSignal) =>
+    signal ? until(signal, () => node.call(command, ...args)) : node.call(command, ...args)
+  return {
+    keyPrefix: String(client.options?.keyPrefix ?? ''),
+    send: (_key, args, signal) => send(client, args, signal),
+    async primaries(signal) {
+      const nodes = isCluster ? await ioredisMasters(client, signal) : [client]
+      return nodes.map(node => args => send(node, args, signal))
+    },
+  }
+}
+
+/** All of them, or an error: ioredis itself leaves out those that it has lost. */
+async function ioredisMasters(
+  client: IoredisCluster,
+  signal?: AbortSignal,
+): Promise<readonly IoredisClient[]> {
+  const ask = () => client.call('CLUSTER', 'SLOTS')
+  const ranges = (await (signal ? until(signal, ask) : ask())) as [number, number, [string, number]][]
+  const masters = new Set(ranges.map(([, , [host, port]]) => `${host}:${port}`))
+  const nodes = client.nodes('master')
+  if (nodes.length < masters.size) {
+    throw new Error(`Of the ${masters.size} masters of the cluster, the client reaches only ${nodes.length}.`)
+  }
+  return nodes
+}
+
+function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentinel): Commands {
+  const sendToNode = (node: NodeRedisClient, args: string[], signal?: AbortSignal) =>
+    twice(() => node.sendCommand(args, commandOptions(signal)))
+  if ('nodeClient' in client) {
+    return {
+      keyPrefix: '',
+      send: (key, args, signal) => twice(() => client.sendCommand(key, false, args, commandOptions(signal))),
+      async primaries(signal) {
+        const nodes = await Promise.all(client.masters.map(master => client.nodeClient(master as never)))
+        return nodes.map(node => args => sendToNode(node, args, signal))
+      },
+    }
+  }
+  const send: (args: string[], signal?: AbortSignal) => Promise<unknown> =
+    'getSentinelNode' in client
+      ? (args, signal) => twice(() => client.sendCommand(false, args, commandOptions(signal)))
+      : (args, signal) => sendToNode(client, args, signal)
+  return {
+    keyPrefix: '',
+    send: (_key, args, signal) => send(args, signal),
+    primaries: async signal => [args => send(args, signal)],
+  }
+}
+
+/** ioredis cannot take a command back, and may carry it out later; but nobody has to wait for that. */
+function until<T>(signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    send()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+/** An empty type mapping, so that replies are strings whatever the client maps them to. */
+function commandOptions(signal: AbortSignal | undefined): NodeRedisCommandOptions {
+  return signal ? { typeMapping: {}, abortSignal: signal } : { typeMapping: {} }
+}
+
+/**
+ * Sends again what was under way when the connection broke, once. ioredis does so by itself. All that the store sends
+ * can be repeated, for a write recognises itself.
+ */
+async function twice(send: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await send()
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code !== 'ECONNRESET' && code !== 'EPIPE' && message !== 'Socket closed unexpectedly') throw error
+    return await send()
+  }
+}
+
+function isIoredis(client: RedisClient): client is IoredisClient | IoredisCluster {
+  return has(client, 'call')
+}
+
+function has(client: unknown, method: string): boolean {
+  // An object: a class, such as `Redis` without `new`, has a method `call` too.
+  if (typeof client !== 'object' || client === null) return false
+  return typeof (client as Record<string, unknown>)[method] === 'function'
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import type { SessionRecord, StoredRecord } from '@sess/core'
+
+/**
+ * How a record is kept: one string, so that one GET reads it.
+ *
+ *     <expiresAt, 16 digits> <version>[,<earlier version>…] [<subject as JSON>]\n<payload>
+ *
+ * A version is made by the call that writes it: 7 digits of seconds (base 36), then 48 random bits (hex). The earlier
+ * ones of the last minute stay, so that a write which a client sends twice is recognised although others wrote since.
+ */
+const RECORD = /^(\d{16}) ([0-9a-z]{19})(?:,[0-9a-z]{19})* ([^\n]*)\n/
+
+export const VERSION_LENGTH = 19
+const TIME_LENGTH = 7
+
+/** Versions kept at the most, the newest included: 5 KiB of them. */
+export const RECENT_VERSIONS = 256
+
+/** More than expiry, versions and a subject of 255 characters can take. */
+export const HEADER_BYTES = 8192
+
+/** No call is under way for longer: after that nobody waits for its answer. */
+export const IN_FLIGHT_MS = 60_000
+
+/** A version, or a write, that no other call has. */
+export function newVersion(now: number): string {
+  // The last group of a UUID is random throughout, and Node makes UUIDs from a pool.
+  return versionTime(now) + randomUUID().slice(-12)
+}
+
+/** Sorts before the versions made since and after those made before, to the second. */
+export function versionTime(now: number): string {
+  const seconds = Math.max(0, Math.floor(now / 1000))
+  return seconds.toString(36).padStart(TIME_LENGTH, '0').slice(-TIME_LENGTH)
+}
+
+export function serializeExpiry(expiresAt: number): string {
+  return String(Math.min(Math.floor(expiresAt), Number.MAX_SAFE_INTEGER)).padStart(16, '0')
+}
+
+/** What stands in the header after the versions. */
+export function serializeSubject(subject: string | undefined): string {
+  return `${subject === undefined ? '' : JSON.stringify(subject)}\n`
+}
+
+/** What follows the versions and a blank. */
+export function serializeRest(record: SessionRecord): string {
+  return serializeSubject(record.subject) + record.payload
+}
+
+/**
+ * The record, or null for what is absent, malformed or expired. The version that the engine sees has the subject behind
+ * it, so that a later call knows whose index it has to touch.
+ */
+export function parseRecord(value: unknown, now: number): StoredRecord | null {
+  const match = typeof value === 'string' ? RECORD.exec(value) : null
+  if (match === null) return null
+  const [header, digits = '', version = '', quoted = ''] = match
+  const expiresAt = Number(digits)
+  if (expiresAt <= now) return null
+  const payload = (value as string).slice(header.length)
+  if (quoted === '') return { payload, expiresAt, version }
+  try {
+    const subject = JSON.parse(quoted) as string
+    return { payload, expiresAt, subject, version: version + subject }
+  } catch {
+    // Not written by us.
+    return null
+  }
+}
+
+/** The version as the record holds it, and the subject of the record that had it. */
+export function splitVersion(version: string): { written: string; subject: string | undefined } {
+  return { written: version.slice(0, VERSION_LENGTH), subject: version.slice(VERSION_LENGTH) || undefined }
+}

@@ -1,0 +1,204 @@
+import { ConfigError, type Store, type StoreContext, type StoredEntry, type StoredRecord } from '@sess/core'
+import { commandsOf, type RedisClient } from './client.ts'
+import {
+  IN_FLIGHT_MS,
+  newVersion,
+  parseRecord,
+  serializeExpiry,
+  serializeRest,
+  serializeSubject,
+  splitVersion,
+  versionTime,
+} from './record.ts'
+import { INSERT, REMOVE, REMOVE_OF_SUBJECT, REPLACE, runScript, type Script, TOUCH } from './scripts.ts'
+import { subjectIndex } from './subject-index.ts'
+
+export interface RedisStoreOptions {
+  /**
+   * What every key begins with; default `sess:`. Two apps on one server need two. It ends in a character that no id has
+   * (`:`, say), so that no app's prefix and id look like another's.
+   */
+  prefix?: string
+  /**
+   * Keeps an index for `scanBySubject` and `removeBySubject`, which costs a round trip for each write of a record with
+   * a subject. Default `true`; with `false` the store has neither method.
+   */
+  subjects?: boolean
+}
+
+/** Keys scanned, records read or removed at a time. Each has a command of its own, for in a cluster their slots differ. */
+const BATCH = 100
+
+/** What the engine makes ids of: 40 hexadecimal digits, or the key of 32 characters with `hashKeys: false`. */
+const ID = /^(?:[0-9a-f]{40}|[0-9a-z]{32})$/
+
+/**
+ * Sessions in Redis, Valkey or Redis Cluster, through the client that you made. Redis counts down the life of a record
+ * from `now`, so a server whose clock differs does no harm; `expiresAt` is compared with `now` besides.
+ *
+ * Throws `ConfigError` for a client or an option that it cannot work with. The client's own errors pass through.
+ */
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
+  const { prefix, subjects } = checkedOptions(options)
+  const commands = commandsOf(client)
+  const index = subjectIndex(commands, prefix)
+  const run = (script: Script, id: string, args: (string | number)[], signal?: AbortSignal) =>
+    runScript(commands, script, prefix + id, args, signal)
+
+  const store: Store = {
+    async read(id, context) {
+      const key = prefix + id
+      return parseRecord(await commands.send(key, ['GET', key], context?.signal), nowOf(context))
+    },
+
+    async insert(id, record, context) {
+      const { subject, expiresAt } = record
+      const now = nowOf(context)
+      const ttl = millisecondsLeft(expiresAt, now)
+      const version = newVersion(now)
+      if (subjects && subject !== undefined && ttl > 0) {
+        await index.announce(subject, id, version, undefined, expiresAt, now, context?.signal)
+      }
+      const value = `${serializeExpiry(expiresAt)} ${version} ${serializeRest(record)}`
+      const answer = await run(INSERT, id, [now, ttl, version, value], context?.signal)
+      return answer === 'ok'
+    },
+
+    async replace(id, record, version, context) {
+      const { subject, expiresAt } = record
+      const now = nowOf(context)
+      const ttl = millisecondsLeft(expiresAt, now)
+      const old = splitVersion(version)
+      const next = newVersion(now)
+      if (subjects && subject !== undefined && ttl > 0) {
+        const before = subject === old.subject ? old.written : undefined
+        await index.announce(subject, id, next, before, expiresAt, now, context?.signal)
+      }
+      const keepSince = versionTime(now - IN_FLIGHT_MS)
+      const parts = [serializeExpiry(expiresAt), serializeRest(record)]
+      const args = [now, ttl, old.written, next, keepSince, ...parts]
+      const answer = (await run(REPLACE, id, args, context?.signal)) as 'ok' | 'stale' | 'gone'
+      if (subjects && answer === 'stale' && subject !== undefined) index.withdraw(subject, [id + next])
+      if (subjects && answer === 'ok' && old.subject !== undefined && old.subject !== subject) {
+        index.withdraw(old.subject, [id + old.written])
+      }
+      return answer
+    },
+
+    async touch(id, expiresAt, version, context) {
+      const now = nowOf(context)
+      const ttl = millisecondsLeft(expiresAt, now)
+      const { subject, written } = splitVersion(version)
+      if (subjects && subject !== undefined && ttl > 0) {
+        await index.announce(subject, id, written, written, expiresAt, now, context?.signal)
+      }
+      const args = [now, ttl, written, serializeExpiry(expiresAt)]
+      return (await run(TOUCH, id, args, context?.signal)) === 'ok'
+    },
+
+    async remove(id, version, context) {
+      const { subject, written } = splitVersion(version ?? '')
+      const answer = await run(REMOVE, id, [nowOf(context), written], context?.signal)
+      if (subjects && answer === 'ok' && subject !== undefined) index.withdraw(subject, [id + written])
+      return answer as 'ok' | 'stale' | 'gone'
+    },
+
+    async *scan(context) {
+      const start = commands.keyPrefix + prefix
+      const pattern = `${start.replace(/[\\*?[\]]/g, '\\$&')}*`
+      for (const send of await commands.primaries(context?.signal)) {
+        let cursor = '0'
+        do {
+          const scan = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', String(BATCH)]
+          const [next, keys] = (await send(scan)) as [string | number, string[]]
+          cursor = String(next)
+          const ids = keys.map(key => key.slice(start.length)).filter(rest => ID.test(rest))
+          yield* live(ids, await readAll(ids, context))
+        } while (cursor !== '0')
+      }
+    },
+  }
+  if (!subjects) return store
+
+  return {
+    ...store,
+
+    async removeBySubject(subject, options) {
+      const now = nowOf(options)
+      const endOfHeader = serializeSubject(subject)
+      let removed = 0
+      for (let before = -1; before !== removed; ) {
+        before = removed
+        const named = await index.members(subject, options?.signal)
+        named.delete(options?.except ?? '')
+        for (const batch of batches([...named])) {
+          const answers = await Promise.all(
+            batch.map(([id]) => run(REMOVE_OF_SUBJECT, id, [now, endOfHeader], options?.signal)),
+          )
+          // An id does not come back, so what led to a record that is removed is dead at once.
+          const over = batch.flatMap(([, members], at) =>
+            answers[at] === 'ok' ? members : index.dead(members, now),
+          )
+          index.withdraw(subject, over)
+          removed += answers.filter(answer => answer === 'ok').length
+        }
+      }
+      return removed
+    },
+
+    async *scanBySubject(subject, context) {
+      const named = await index.members(subject, context?.signal)
+      for (const batch of batches([...named])) {
+        const ids = batch.map(([id]) => id)
+        const records = await readAll(ids, context)
+        const theirs = records.map(record => (record?.subject === subject ? record : null))
+        const over = batch.flatMap(([, members], at) =>
+          theirs[at] ? [] : index.dead(members, nowOf(context)),
+        )
+        index.withdraw(subject, over)
+        yield* live(ids, theirs)
+      }
+    },
+  }
+
+  function readAll(ids: string[], context: StoreContext | undefined): Promise<(StoredRecord | null)[]> {
+    return Promise.all(ids.map(id => store.read(id, context)))
+  }
+}
+
+function checkedOptions(options: RedisStoreOptions): Required<RedisStoreOptions> {
+  const { prefix = 'sess:', subjects = true, ...unknown } = options
+  for (const name of Object.keys(unknown)) throw new ConfigError(name, 'redisStore has no such option.')
+  if (typeof prefix !== 'string' || !/[^0-9a-zA-Z]$/.test(prefix)) {
+    throw new ConfigError('prefix', "Give a string that ends in a separator, such as 'shop:'.")
+  }
+  if (/[{}]/.test(prefix)) {
+    throw new ConfigError(
+      'prefix',
+      'Leave out { and }, which would put all sessions into one slot of a cluster.',
+    )
+  }
+  if (typeof subjects !== 'boolean') throw new ConfigError('subjects', 'Give true or false.')
+  return { prefix, subjects }
+}
+
+function nowOf(context: StoreContext | undefined): number {
+  return context?.now ?? Date.now()
+}
+
+/** Whole milliseconds, as Redis wants them. */
+function millisecondsLeft(expiresAt: number, now: number): number {
+  if (!Number.isFinite(expiresAt)) throw new RangeError('expiresAt: Give milliseconds since the epoch.')
+  return Math.ceil(expiresAt - now)
+}
+
+function* live(ids: string[], records: (StoredRecord | null)[]): Generator<StoredEntry> {
+  for (const [at, id] of ids.entries()) {
+    const record = records[at]
+    if (record) yield { id, ...record }
+  }
+}
+
+function* batches<T>(all: T[]): Generator<T[]> {
+  for (let from = 0; from < all.length; from += BATCH) yield all.slice(from, from + BATCH)
+}

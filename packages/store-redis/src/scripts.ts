@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import type { Commands } from './client.ts'
+import { HEADER_BYTES, RECENT_VERSIONS, VERSION_LENGTH } from './record.ts'
+
+/** A Lua script and the name that Redis keeps it under. */
+export interface Script {
+  text: string
+  sha1: string
+}
+
+/** What each script of a record begins with. `ARGV[1]` is the time by which an expired record is absent. */
+const LOOK = `
+local held = redis.call('GETRANGE', KEYS[1], 0, ${HEADER_BYTES - 1})
+local expires, versions = string.match(held, '^(%d+) (%S+) ')
+local version = versions and string.sub(versions, 1, ${VERSION_LENGTH})
+local live = expires and tonumber(expires) > tonumber(ARGV[1])
+`
+
+/** ARGV: now, milliseconds to live, version, record. Answers `ok` or `taken`. */
+export const INSERT = script(`${LOOK}
+-- Our own version is there when the client sent this once before and lost the answer.
+if live and string.find(versions, ARGV[3], 1, true) then return 'ok' end
+if live or (held ~= '' and not expires) then return 'taken' end
+if tonumber(ARGV[2]) > 0 then
+  redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[2])
+elseif held ~= '' then
+  redis.call('DEL', KEYS[1])
+end
+return 'ok'
+`)
+
+/**
+ * ARGV: now, milliseconds to live, version read, new version, the oldest time of a version worth keeping, expiry, the
+ * rest of the record. Answers `ok`, `stale` or `gone`.
+ */
+export const REPLACE = script(`${LOOK}
+if not live then return 'gone' end
+if version ~= ARGV[3] then
+  -- Our own version is there when the client sent this once before and lost the answer; others may have written since.
+  return string.find(versions, ARGV[4], 1, true) and 'ok' or 'stale'
+end
+if tonumber(ARGV[2]) <= 0 then
+  redis.call('DEL', KEYS[1])
+  return 'ok'
+end
+versions = ARGV[4] .. ',' .. string.sub(versions, 1, ${(RECENT_VERSIONS - 1) * (VERSION_LENGTH + 1) - 1})
+while #versions > ${VERSION_LENGTH} and string.sub(versions, -${VERSION_LENGTH}) < ARGV[5] do
+  versions = string.sub(versions, 1, -${VERSION_LENGTH + 2})
+end
+redis.call('SET', KEYS[1], ARGV[6] .. ' ' .. versions .. ' ' .. ARGV[7], 'PX', ARGV[2])
+return 'ok'
+`)
+
+/** ARGV: now, milliseconds to live, version read, expiry. Answers `ok` or `gone`. */
+export const TOUCH = script(`${LOOK}
+if not live or version ~= ARGV[3] then return 'gone' end
+if tonumber(ARGV[2]) > 0 then
+  redis.call('SETRANGE', KEYS[1], 0, ARGV[4])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+else
+  redis.call('DEL', KEYS[1])
+end
+return 'ok'
+`)
+
+/** ARGV: now, version read or the empty string. Answers `ok`, `stale` or `gone`. */
+export const REMOVE = script(`${LOOK}
+if ARGV[2] ~= '' and version ~= ARGV[2] then return live and 'stale' or 'gone' end
+redis.call('DEL', KEYS[1])
+return live and 'ok' or 'gone'
+`)
+
+/** ARGV: now, the end of the header of a record of that subject. Answers `ok` or `gone`. */
+export const REMOVE_OF_SUBJECT = script(`${LOOK}
+if not live then return 'gone' end
+local from = #expires + #versions + 3
+if string.sub(held, from, from + #ARGV[2] - 1) ~= ARGV[2] then return 'gone' end
+redis.call('DEL', KEYS[1])
+return 'ok'
+`)
+
+/**
+ * Puts a member into the index of a subject. ARGV: member, expiry, milliseconds that the index has to live for it, the
+ * member that it stands in for or the empty string, the time before which members are over.
+ */
+export const ANNOUNCE = script(`
+local score = ARGV[2]
+-- Until the write to come is done, the record is the old one, which may live longer.
+local old = redis.call('ZSCORE', KEYS[1], ARGV[4])
+if old and tonumber(old) > tonumber(score) then score = old end
+redis.call('ZADD', KEYS[1], score, ARGV[1])
+if ARGV[4] ~= ARGV[1] then redis.call('ZREM', KEYS[1], ARGV[4]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[5])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+return 'ok'
+`)
+
+/** One round trip; two where the server does not know the script: it restarted, failed over or flushed its scripts. */
+export async function runScript(
+  commands: Commands,
+  { sha1, text }: Script,
+  key: string,
+  args: (string | number)[],
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const rest = ['1', key, ...args.map(String)]
+  try {
+    return await commands.send(key, ['EVALSHA', sha1, ...rest], signal)
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+    return await commands.send(key, ['EVAL', text, ...rest], signal)
+  }
+}
+
+function script(text: string): Script {
+  return { text, sha1: createHash('sha1').update(text).digest('hex') }
+}

@@ -1,0 +1,61 @@
+import { describeStore } from '@sess/conformance/vitest'
+import {
+  type RedisCluster,
+  requireServer,
+  type Server,
+  startRedis,
+  startRedisCluster,
+} from '@sess/test-fixtures/servers'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { redisStore } from '../src/index.ts'
+import { clusterClients, type Opened, standaloneClients } from './clients.ts'
+
+describe.skipIf(!requireServer('redis'))('store contract', () => {
+  describe.each(standaloneClients)('Redis with $name', ({ name, open }) => {
+    let server: Server
+    let opened: Opened[]
+    beforeAll(async () => {
+      server = await startRedis({ durable: true })
+      opened = [await open(server), await open(server)]
+    })
+    afterAll(async () => {
+      for (const { close } of opened) close()
+      await server.stop()
+    })
+
+    describeStore(
+      `redisStore(${name})`,
+      () => ({
+        store: redisStore(opened[0]!.client),
+        second: redisStore(opened[1]!.client),
+        breakBackend: () => server.kill('SIGKILL'),
+        healBackend: () => server.restart(),
+      }),
+      { callTimeout: 1_000 },
+    )
+  })
+
+  describe.each(clusterClients)('Redis Cluster with $name', ({ name, open }) => {
+    let cluster: RedisCluster
+    let opened: Opened[]
+    beforeAll(async () => {
+      cluster = await startRedisCluster({ durable: true, replicas: 0 })
+      opened = [await open(cluster), await open(cluster)]
+    })
+    afterAll(async () => {
+      for (const { close } of opened) close()
+      await cluster.stop()
+    })
+
+    describeStore(
+      `redisStore(${name} cluster)`,
+      () => ({
+        store: redisStore(opened[0]!.client),
+        second: redisStore(opened[1]!.client),
+        breakBackend: () => cluster.kill('SIGKILL'),
+        healBackend: () => cluster.restart(),
+      }),
+      { callTimeout: 2_000 },
+    )
+  })
+})
