@@ -1,0 +1,229 @@
+import {
+  type Expression,
+  MysqlAdapter,
+  MysqlQueryCompiler,
+  PostgresAdapter,
+  PostgresQueryCompiler,
+  type QueryCompiler,
+  type RawBuilder,
+  SqliteAdapter,
+  SqliteQueryCompiler,
+  sql,
+} from 'kysely'
+
+export type DialectName = 'sqlite' | 'postgres' | 'mysql'
+
+/** What a database's error means to us; `undefined`: nothing we know. */
+export type Trouble =
+  /** Undone by the server for another's sake (deadlock, busy, serialization): safe to try again. */
+  | 'busy'
+  /** The connection broke. Whether the statement was carried out is unknown. */
+  | 'lost'
+  /** The primary key is taken. */
+  | 'duplicate'
+  | 'no table'
+  | 'no column'
+
+/** Everything in which the three databases differ. */
+export interface Dialect {
+  readonly name: DialectName
+  readonly adapter: () => SqliteAdapter | PostgresAdapter | MysqlAdapter
+  readonly compiler: () => QueryCompiler
+  /** The type of `expire_date`, `session_data`: Django's, word for word. */
+  readonly types: { readonly expires: RawBuilder<unknown>; readonly payload: RawBuilder<unknown> }
+  /** What follows the column list of CREATE TABLE. */
+  readonly tableOptions: RawBuilder<unknown> | undefined
+  /** An index may leave out the rows that have no subject. */
+  readonly partialIndexes: boolean
+  /** A taken id is an answer (`on conflict do nothing`) and not an error. */
+  readonly conflictClause: boolean
+  /** `=` alone compares bytes. Where it does not, both sides are compared as `bytes`, too. */
+  readonly exactEquality: boolean
+  bytes(text: Expression<unknown>): Expression<unknown>
+  /** `expire_date` in a form that no driver setting and no session time zone can bend. */
+  readExpiry(column: RawBuilder<unknown>): RawBuilder<unknown>
+  /** That form in milliseconds since the epoch, rounded up: live until then means live until the true instant. */
+  parseExpiry(value: unknown): number
+  /** Milliseconds since the epoch as the parameter to write or to compare with. */
+  expiry(ms: number): string
+  /** Why a payload cannot be stored exactly, if so. */
+  refuses(payload: string): string | undefined
+  /** Answers rows of `kind` ('column' or 'index') and `name`: the table's columns, and those that begin an index. */
+  introspect(table: string, schema: string | undefined): RawBuilder<unknown>
+  /** Around a migration: two at once wait for each other. `begin` may answer `locked`, which must then be 1. */
+  readonly lock: {
+    readonly begin: readonly RawBuilder<unknown>[]
+    readonly end: readonly RawBuilder<unknown>[]
+    readonly abandon: readonly RawBuilder<unknown>[]
+  }
+  /** Only one connection writes at a time, so a long job makes room for the others. */
+  readonly oneWriter: boolean
+  /** Rows that `clearExpired` removes in one transaction, unless told otherwise. */
+  readonly batchSize: number
+  /** How often a statement that met `'busy'` is tried again, within `BUSY_LIMIT_MS`. */
+  readonly busyRetries: number
+  trouble(error: unknown): Trouble | undefined
+}
+
+/** Django's SQLite text: UTC, and compared as text, so never `T`, `Z` or an offset; no fraction when it is 0. */
+function djangoText(ms: number): string {
+  const iso = new Date(inRange(ms)).toISOString()
+  const seconds = `${iso.slice(0, 10)} ${iso.slice(11, 19)}`
+  return iso.endsWith('.000Z') ? seconds : `${seconds}.${iso.slice(20, 23)}000`
+}
+
+/** Reads what `djangoText` and Django write (up to microseconds). `NaN` for anything else. */
+function parseDjangoText(value: unknown): number {
+  const parts = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?$/.exec(String(value))
+  if (parts === null) return Number.NaN
+  const [, date, time, fraction = ''] = parts
+  return Date.parse(`${date}T${time}Z`) + Math.ceil(Number(fraction.padEnd(6, '0')) / 1000)
+}
+
+// What all three can hold, and what sorts as text.
+const EARLIEST = Date.parse('0001-01-01T00:00:00.000Z')
+const LATEST = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** The nearest instant that the columns can hold; NaN stays NaN, and then a `RangeError`. */
+export function inRange(ms: number): number {
+  return Math.min(Math.max(ms, EARLIEST), LATEST)
+}
+
+/** Encoding a lone surrogate as UTF-8 puts U+FFFD in its place, without a word. */
+function refusesIllFormed(payload: string): string | undefined {
+  return payload.isWellFormed() ? undefined : 'it has a lone surrogate, which UTF-8 cannot express'
+}
+
+export const sqlite: Dialect = {
+  name: 'sqlite',
+  adapter: () => new SqliteAdapter(),
+  compiler: () => new SqliteQueryCompiler(),
+  types: { expires: sql`datetime`, payload: sql`text` },
+  tableOptions: undefined,
+  partialIndexes: true,
+  conflictClause: true,
+  exactEquality: true,
+  bytes: text => text,
+  readExpiry: column => column,
+  parseExpiry: parseDjangoText,
+  expiry: djangoText,
+  refuses: refusesIllFormed,
+  introspect: table => sql`
+    select 'column' as kind, name from pragma_table_info(${table})
+    union all
+    select 'index', c.name from pragma_index_list(${table}) i, pragma_index_info(i.name) c where c.seqno = 0`,
+  lock: { begin: [sql`begin immediate`], end: [sql`commit`], abandon: [sql`rollback`] },
+  oneWriter: true,
+  batchSize: 250,
+  // Writers of one file take turns by polling, so the count says nothing: the time is the bound.
+  busyRetries: Number.POSITIVE_INFINITY,
+  trouble(error) {
+    const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
+    // node:sqlite has `errcode`, whose low byte is the primary code (5 BUSY, 6 LOCKED); others put the name in `code`.
+    if (errcode !== undefined && ((errcode & 0xff) === 5 || (errcode & 0xff) === 6)) return 'busy'
+    if (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)) return 'busy'
+    if (message?.includes('no such table')) return 'no table'
+    if (message !== undefined && /no such column|has no column/.test(message)) return 'no column'
+    return undefined
+  },
+}
+
+export const postgres: Dialect = {
+  name: 'postgres',
+  adapter: () => new PostgresAdapter(),
+  compiler: () => new PostgresQueryCompiler(),
+  types: { expires: sql`timestamp with time zone`, payload: sql`text` },
+  tableOptions: undefined,
+  partialIndexes: true,
+  conflictClause: true,
+  exactEquality: true,
+  bytes: text => text,
+  // As a number, for `timestamptz` goes through whatever type parser the application has registered.
+  readExpiry: column => sql`ceil(extract(epoch from ${column})::numeric * 1000)::float8`,
+  parseExpiry: value => inRange(Number(value)),
+  expiry: ms => `${djangoText(ms)}+00`,
+  refuses: payload =>
+    payload.includes('\0') ? 'it has a NUL character, which PostgreSQL refuses' : refusesIllFormed(payload),
+  introspect(table, schema) {
+    const name = [schema, table].filter(part => part !== undefined).map(part => `"${part}"`)
+    const relation = sql`to_regclass(${name.join('.')})`
+    return sql`
+      select 'column' as kind, attname::text as name from pg_attribute
+      where attrelid = ${relation} and attnum > 0 and not attisdropped
+      union all
+      select 'index', a.attname::text from pg_index i
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+      where i.indrelid = ${relation} and i.indisvalid`
+  },
+  lock: {
+    begin: [sql`begin`, sql`select pg_advisory_xact_lock(hashtext('sess.migrate'))`],
+    end: [sql`commit`],
+    abandon: [sql`rollback`],
+  },
+  oneWriter: false,
+  batchSize: 1_000,
+  busyRetries: 3,
+  trouble(error) {
+    const { code } = error as { code?: unknown }
+    if (code === '40001' || code === '40P01') return 'busy'
+    if (code === '42P01' || code === '3F000') return 'no table'
+    if (code === '42703') return 'no column'
+    // Class 08: connection exceptions. 57P01 and 57P02: the server was told to stop; 57P03: it is starting.
+    if (typeof code === 'string' && /^(08...|57P0[123])$/.test(code)) return 'lost'
+    return isSocketError(error) || /^Connection terminated/.test(String((error as Error)?.message))
+      ? 'lost'
+      : undefined
+  },
+}
+
+export const mysql: Dialect = {
+  name: 'mysql',
+  adapter: () => new MysqlAdapter(),
+  compiler: () => new MysqlQueryCompiler(),
+  types: { expires: sql`datetime(6)`, payload: sql`longtext` },
+  // Without it a database made with latin1 would lose characters (CVE-2015-8562).
+  tableOptions: sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`,
+  partialIndexes: false,
+  conflictClause: false,
+  exactEquality: false,
+  // Through utf8mb4, so that a column and a parameter in different character sets still compare.
+  bytes: text => sql`cast(convert(${text} using utf8mb4) as binary)`,
+  // As text, for `datetime` goes through mysql2's `timezone` and `dateStrings`.
+  readExpiry: column => sql`cast(${column} as char)`,
+  parseExpiry: parseDjangoText,
+  expiry: djangoText,
+  refuses: refusesIllFormed,
+  introspect: (table, schema) => sql`
+    select 'column' as kind, column_name as name from information_schema.columns
+    where table_schema = coalesce(${schema ?? null}, database()) and table_name = ${table}
+    union all
+    select 'index', column_name from information_schema.statistics
+    where table_schema = coalesce(${schema ?? null}, database()) and table_name = ${table} and seq_in_index = 1`,
+  lock: {
+    // Not a transaction: every DDL statement of MySQL commits.
+    begin: [sql`select get_lock('sess.migrate', 60) as locked`],
+    end: [sql`do release_lock('sess.migrate')`],
+    abandon: [sql`do release_lock('sess.migrate')`],
+  },
+  oneWriter: false,
+  batchSize: 1_000,
+  busyRetries: 3,
+  trouble(error) {
+    const { code, errno } = error as { code?: unknown; errno?: unknown }
+    if (errno === 1213 || errno === 1020) return 'busy'
+    if (errno === 1062) return 'duplicate'
+    if (errno === 1146 || errno === 1049) return 'no table'
+    if (errno === 1054) return 'no column'
+    // 1053 server shutdown, 1927 connection killed.
+    if (errno === 1053 || errno === 1927 || code === 'PROTOCOL_CONNECTION_LOST') return 'lost'
+    return isSocketError(error) ? 'lost' : undefined
+  },
+}
+
+const SOCKET_ERRORS = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ECONNABORTED', 'ENOTCONN'])
+
+function isSocketError(error: unknown): boolean {
+  return SOCKET_ERRORS.has(String((error as { code?: unknown })?.code))
+}
+
+export const dialects: Readonly<Record<DialectName, Dialect>> = { sqlite, postgres, mysql }

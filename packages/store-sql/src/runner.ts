@@ -1,0 +1,135 @@
+import { type MaybePromise, SessionStoreError, type StoreContext } from '@sess/core'
+import type { Dialect } from './dialects.ts'
+import { bind, type Layout, type Statement, type Values } from './statements.ts'
+
+export interface Answer {
+  readonly rows: readonly unknown[]
+  /** Rows inserted, updated or deleted. MySQL may leave out rows that an update found but did not change. */
+  readonly changes: number
+}
+
+export type Execute = (
+  statement: Statement,
+  parameters: readonly unknown[],
+  signal?: AbortSignal,
+) => MaybePromise<Answer>
+
+/** A way to a database: one per driver. Each statement is a transaction of its own. */
+export interface Runner {
+  readonly execute: Execute
+  /** `migrate` of `migrate.ts`, on one connection. */
+  migrate(dialect: Dialect, layout: Layout): MaybePromise<void>
+  /** Closes what the runner itself opened. */
+  close(): MaybePromise<void>
+}
+
+export type Run = (
+  statement: Statement,
+  values: Values,
+  context: StoreContext | undefined,
+) => MaybePromise<Answer>
+
+/** How long a statement is tried again while the database is busy, when no signal ends it earlier. */
+export const BUSY_LIMIT_MS = 5_000
+
+/** Executes statements, tries again what is safe to try again, and says what to do about a missing table. */
+export function patiently(runner: Runner, dialect: Dialect, table: string): Run {
+  return (statement, values, context) => {
+    const signal = context?.signal
+    const parameters = bind(statement, values)
+    let started: number | undefined
+    let attempts = 0
+    let lost = false
+
+    function attempt(): MaybePromise<Answer> {
+      signal?.throwIfAborted()
+      try {
+        const answer = runner.execute(statement, parameters, signal)
+        return isThenable(answer) ? answer.then(undefined, recover) : answer
+      } catch (error) {
+        return recover(error)
+      }
+    }
+
+    function recover(error: unknown): MaybePromise<Answer> {
+      signal?.throwIfAborted()
+      const trouble = dialect.trouble(error)
+      if (trouble === 'busy') {
+        started ??= Date.now()
+        if (attempts < dialect.busyRetries && Date.now() - started < BUSY_LIMIT_MS) {
+          attempts += 1
+          return pause(1 + Math.random() * Math.min(2 ** attempts, 16), signal).then(attempt)
+        }
+      }
+      // Only what changes nothing: of a write nobody knows whether it was carried out.
+      if (trouble === 'lost' && statement.reader && !lost) {
+        lost = true
+        return attempt()
+      }
+      if (trouble === 'duplicate') return { rows: [], changes: 0 }
+      if (trouble === 'no table' || trouble === 'no column') {
+        const missing = trouble === 'no table' ? `Table "${table}"` : `A column of table "${table}"`
+        const remedy = trouble === 'no table' ? '' : ', or pass `subject: false`'
+        throw new SessionStoreError(`${missing} is missing. Run \`await store.migrate()\` once${remedy}.`, {
+          cause: error,
+        })
+      }
+      throw error
+    }
+
+    return attempt()
+  }
+}
+
+/** `next(value)`, at once if `value` is there already. */
+export function chain<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
+  return isThenable(value) ? value.then(next) : next(value)
+}
+
+function isThenable<T>(value: MaybePromise<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | null)?.then === 'function'
+}
+
+/** Resolves after `ms`, and rejects with the signal's reason when that is aborted first. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }
+    const abort = () => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}
+
+/**
+ * What `work` comes to, unless the signal is aborted first: then its reason at once, while `late` gets the connection
+ * that still arrives. A client that a frozen server keeps waiting must not keep us waiting.
+ */
+export function abortable<T>(
+  work: PromiseLike<T>,
+  signal: AbortSignal | undefined,
+  late?: (value: T) => void,
+): Promise<T> {
+  if (signal === undefined) return Promise.resolve(work)
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    work.then(
+      value => {
+        signal.removeEventListener('abort', abort)
+        if (signal.aborted) late?.(value)
+        resolve(value)
+      },
+      error => {
+        signal.removeEventListener('abort', abort)
+        reject(error)
+      },
+    )
+  })
+}

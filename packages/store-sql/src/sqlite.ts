@@ -1,0 +1,120 @@
+import { closeSync, openSync } from 'node:fs'
+import { ConfigError } from '@sess/core'
+import { sqlite } from './dialects.ts'
+import { migrateSync } from './migrate.ts'
+import { layoutOf, type TableOptions } from './options.ts'
+import { type Answer, BUSY_LIMIT_MS, type Runner } from './runner.ts'
+import type { Statement } from './statements.ts'
+import { createStore, type SqlStore } from './store.ts'
+
+export interface SqliteOptions extends Omit<TableOptions, 'schema'> {
+  /**
+   * What an answered write survives; only for a file that the store opens. `'full'` (default): the machine losing
+   * power, at the price of one fsync a write. `'normal'`: the process being killed; power loss may take back the last
+   * writes, but never half of one.
+   */
+  synchronous?: 'full' | 'normal'
+}
+
+/** What the store calls of `node:sqlite`'s DatabaseSync, and of better-sqlite3's Database. */
+export interface SqliteDatabase {
+  exec(sql: string): unknown
+  prepare(sql: string): SqliteStatement
+  close(): unknown
+}
+
+export interface SqliteStatement {
+  all(...parameters: never[]): unknown[]
+  run(...parameters: never[]): { changes: number | bigint }
+}
+
+/**
+ * Sessions in SQLite: in a file, which is opened (and made, readable by its owner alone) with `node:sqlite`, or in a
+ * database that the caller opened with `node:sqlite` or `better-sqlite3`. The table is made right here. Any number of
+ * processes may share the file; none of them ever sleeps for a lock: an answer is a plain value, or a promise while
+ * another process is writing.
+ *
+ * A database that was handed in keeps its own pragmas and stays open: give it `journal_mode = WAL` and a short
+ * `busy_timeout`, for that is how long it blocks the event loop before the store takes over the waiting.
+ *
+ * @throws ConfigError for a wrong option; SQLite's own error when the file cannot be opened.
+ */
+export function sqliteStore(database: string | SqliteDatabase, options: SqliteOptions = {}): SqlStore {
+  const layout = layoutOf(options, ['table', 'subject', 'synchronous'])
+  const { synchronous = 'full' } = options
+  if (synchronous !== 'full' && synchronous !== 'normal') {
+    throw new ConfigError('synchronous', "must be 'full' or 'normal'.")
+  }
+  const own = typeof database === 'string'
+  if (!own && options.synchronous !== undefined) {
+    throw new ConfigError('synchronous', 'is for a file name. Set the pragma on the database you opened.')
+  }
+  const db = own ? open(database, synchronous) : database
+  const prepared = new Map<string, SqliteStatement>()
+
+  function execute(statement: Statement, parameters: readonly unknown[]): Answer {
+    let ready = prepared.get(statement.sql)
+    if (ready === undefined) {
+      ready = db.prepare(statement.sql)
+      // Those of `clearExpired` are as long as a batch.
+      if (statement.sql.length < 1_000) prepared.set(statement.sql, ready)
+    }
+    if (statement.reader) return { rows: ready.all(...(parameters as never[])), changes: 0 }
+    return { rows: [], changes: Number(ready.run(...(parameters as never[])).changes) }
+  }
+
+  const migrate = () => untilFree(() => migrateSync(execute, sqlite, layout))
+  try {
+    migrate()
+  } catch (error) {
+    if (own) db.close()
+    throw error
+  }
+
+  let closed = false
+  const runner: Runner = {
+    execute,
+    migrate,
+    close() {
+      if (own && !closed) db.close()
+      closed = true
+    },
+  }
+  return createStore(runner, sqlite, layout)
+}
+
+function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
+  // SQLite would make it readable by everybody. Its -wal and -shm files take the mode of the database (C24).
+  if (file !== ':memory:' && !file.startsWith('file:')) closeSync(openSync(file, 'a', 0o600))
+  // Not imported: until Node 24 the mere import prints a warning, and a PostgreSQL user has no use for either.
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  const db = new DatabaseSync(file, { timeout: 0 })
+  try {
+    untilFree(() => db.exec('pragma journal_mode = wal'))
+    db.exec(`pragma synchronous = ${synchronous}`)
+    // A long clean-up must not leave a write-ahead log of gigabytes behind.
+    db.exec('pragma journal_size_limit = 67108864')
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/**
+ * Tries again while the file is busy, asleep in between: for start-up alone. (`busy_timeout` would not do: SQLite does
+ * not wait for the locks of `journal_mode = wal`.)
+ */
+function untilFree(work: () => void): void {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4))
+  const started = Date.now()
+  for (;;) {
+    try {
+      work()
+      return
+    } catch (error) {
+      if (sqlite.trouble(error) !== 'busy' || Date.now() - started > BUSY_LIMIT_MS) throw error
+      Atomics.wait(sleeper, 0, 0, 1 + Math.random() * 10)
+    }
+  }
+}

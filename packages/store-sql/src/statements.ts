@@ -1,0 +1,224 @@
+import {
+  type Compilable,
+  DummyDriver,
+  type Expression,
+  Kysely,
+  type RawBuilder,
+  type SqlBool,
+  sql,
+} from 'kysely'
+import type { Dialect } from './dialects.ts'
+
+/** Which table, and whether it has a `subject` column. */
+export interface Layout {
+  readonly table: string
+  readonly schema: string | undefined
+  readonly subject: boolean
+}
+
+/** What a statement is executed with, by the name of its slot. */
+export interface Values {
+  id?: string
+  payload?: string
+  expires?: string
+  subject?: string | null
+  version?: string
+  now?: string
+  /** Where the page before ended. */
+  after?: string
+}
+
+/** SQL compiled once, whose parameters are `Slot`s to be filled, or values. */
+export interface Statement {
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+  readonly reader: boolean
+}
+
+class Slot {
+  readonly name: keyof Values
+  constructor(name: keyof Values) {
+    this.name = name
+  }
+}
+
+/** The parameters of `statement` in its order. */
+export function bind(statement: Statement, values: Values): unknown[] {
+  return statement.parameters.map(parameter =>
+    parameter instanceof Slot ? values[parameter.name] : parameter,
+  )
+}
+
+/** A row of `read` and the scans: `id` in scans alone, `subject` where the table has one. */
+export interface Row {
+  id?: unknown
+  payload: unknown
+  expires: unknown
+  subject?: unknown
+}
+
+/** Django's table, and our column. */
+interface Sessions {
+  session_key: string
+  session_data: string
+  expire_date: string
+  subject: string | null
+}
+
+/** How many rows a page of a scan has: at 1 MiB a payload, what one page may weigh. */
+export const PAGE = 100
+
+export type Statements = ReturnType<typeof compileStatements>
+
+/** Every statement of the store. Each finds its rows by an index: the primary key, `expire_date` or `subject`. */
+export function compileStatements(dialect: Dialect, layout: Layout) {
+  const db = builder(dialect, layout)
+  const sessions = layout.table as 'sessions'
+  const slot = (name: keyof Values) => new Slot(name) as unknown as string
+
+  /** Equal byte for byte. On MySQL `=` finds by index, in whatever collation, and the bytes then decide. */
+  const same = (column: Expression<unknown>, value: string): RawBuilder<SqlBool> =>
+    dialect.exactEquality
+      ? sql`${column} = ${value}`
+      : sql`(${column} = ${value} and ${dialect.bytes(column)} = ${dialect.bytes(sql`${value}`)})`
+  const key = sql.ref('session_key')
+  const subject = sql.ref('subject')
+  const thisId = same(key, slot('id'))
+  // No `=` beside it: there is no index to find, and a collation would be asked about a megabyte.
+  const thisVersion = sql<SqlBool>`${dialect.bytes(sql.ref('session_data'))} = ${dialect.bytes(sql`${slot('version')}`)}`
+  const expires = dialect.readExpiry(sql.ref('expire_date')).as('expires')
+
+  const live = db.selectFrom(sessions).where('expire_date', '>', slot('now'))
+  const record = layout.subject
+    ? live.select(['session_data as payload', expires, 'subject'])
+    : live.select(['session_data as payload', expires])
+  const page = record.select('session_key as id').orderBy('session_key').limit(sql.lit(PAGE))
+  const row = {
+    session_data: slot('payload'),
+    expire_date: slot('expires'),
+    ...(layout.subject && { subject: slot('subject') }),
+  }
+  const insert = db.insertInto(sessions).values({ session_key: slot('id'), ...row })
+  const update = db
+    .updateTable(sessions)
+    .where(thisId)
+    .where(thisVersion)
+    .where('expire_date', '>', slot('now'))
+  const remove = db.deleteFrom(sessions).where(thisId).where('expire_date', '>', slot('now'))
+
+  return {
+    read: compile(record.where(thisId)),
+    insert: compile(
+      dialect.conflictClause ? insert.onConflict(on => on.column('session_key').doNothing()) : insert,
+    ),
+    replace: compile(update.set(row)),
+    touch: compile(update.set({ expire_date: slot('expires') })),
+    remove: compile(remove),
+    removeVersion: compile(remove.where(thisVersion)),
+
+    firstPage: compile(page),
+    nextPage: compile(page.where('session_key', '>', slot('after'))),
+    firstOfSubject: compile(page.where(same(subject, slot('subject')))),
+    nextOfSubject: compile(
+      page.where(same(subject, slot('subject'))).where('session_key', '>', slot('after')),
+    ),
+    removeSubject: compile(
+      db
+        .deleteFrom(sessions)
+        .where(same(subject, slot('subject')))
+        .where('expire_date', '>', slot('now')),
+    ),
+    removeSubjectExcept: compile(
+      db
+        .deleteFrom(sessions)
+        .where(same(subject, slot('subject')))
+        .where(sql<SqlBool>`not ${thisId}`)
+        .where('expire_date', '>', slot('now')),
+    ),
+
+    /**
+     * The ids of up to `size` expired rows, oldest first, and where they end. It starts at the end of the page
+     * before: behind it PostgreSQL's index is full of entries of removed rows that each page would wade through.
+     */
+    expired: (size: number) =>
+      compile(
+        db
+          .selectFrom(sessions)
+          .select(['session_key as id', sql`expire_date`.as('expires')])
+          .where('expire_date', '<=', slot('now'))
+          .where('expire_date', '>=', slot('after'))
+          .orderBy('expire_date')
+          .limit(sql.lit(size)),
+      ),
+    /** Removes these rows by primary key, but not one that was renewed since it was found. */
+    removeExpired: (ids: readonly string[]) =>
+      compile(
+        db.deleteFrom(sessions).where('session_key', 'in', ids).where('expire_date', '<=', slot('now')),
+      ),
+  }
+}
+
+/** Statements that create the table or what of it is missing, given what `dialect.introspect` found. */
+export function missingParts(dialect: Dialect, layout: Layout, found: readonly Found[]): Statement[] {
+  const { table, subject } = layout
+  const schema = builder(dialect, layout).schema
+  const has = (kind: Found['kind'], name: string) =>
+    found.some(part => part.kind === kind && part.name === name)
+  const statements: Statement[] = []
+
+  if (found.length === 0) {
+    let create = schema
+      .createTable(table)
+      .addColumn('session_key', 'varchar(40)', column => column.notNull().primaryKey())
+      .addColumn('session_data', dialect.types.payload, column => column.notNull())
+      .addColumn('expire_date', dialect.types.expires, column => column.notNull())
+    if (subject) create = create.addColumn('subject', 'varchar(255)')
+    if (dialect.tableOptions) create = create.modifyEnd(dialect.tableOptions)
+    statements.push(compile(create))
+  } else if (subject && !has('column', 'subject')) {
+    statements.push(compile(schema.alterTable(table).addColumn('subject', 'varchar(255)')))
+  }
+  if (!has('index', 'expire_date')) {
+    statements.push(compile(schema.createIndex(`${table}_expire_date`).on(table).column('expire_date')))
+  }
+  if (subject && !has('index', 'subject')) {
+    // With the key, so that a page of one subject's sessions is read off the index in order.
+    const index = schema.createIndex(`${table}_subject`).on(table).columns(['subject', 'session_key'])
+    statements.push(compile(dialect.partialIndexes ? index.where('subject', 'is not', null) : index))
+  }
+  return statements
+}
+
+/** A row of `dialect.introspect`. */
+export interface Found {
+  kind: 'column' | 'index'
+  name: string
+}
+
+/** A raw statement, of a dialect's own. */
+export function compileRaw(dialect: Dialect, statement: RawBuilder<unknown>): Statement {
+  return compile({ compile: () => statement.compile(compilerOnly(dialect)) })
+}
+
+function builder(dialect: Dialect, { schema }: Layout) {
+  const db = compilerOnly(dialect)
+  return schema === undefined ? db : db.withSchema(schema)
+}
+
+function compilerOnly(dialect: Dialect): Kysely<{ sessions: Sessions }> {
+  return new Kysely({
+    dialect: {
+      createAdapter: dialect.adapter,
+      createDriver: () => new DummyDriver(),
+      createIntrospector: () => {
+        throw new Error('This Kysely only compiles.')
+      },
+      createQueryCompiler: dialect.compiler,
+    },
+  })
+}
+
+function compile(query: Compilable): Statement {
+  const { sql: text, parameters } = query.compile()
+  return { sql: text, parameters, reader: /^\s*select/i.test(text) }
+}
