@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { setPriority } from 'node:os'
 import { root } from './workspace.ts'
 
 export type RunResult = { code: number; output: string }
@@ -8,6 +9,8 @@ export type RunOptions = {
   env?: Record<string, string>
   /** Print the output as it comes, besides keeping it. */
   live?: boolean
+  /** How far the command stands back for others, 0 to 19. */
+  nice?: number
 }
 
 const running = new Set<ReturnType<typeof spawn>>()
@@ -21,6 +24,7 @@ export function run(command: string, args: string[], options: RunOptions = {}): 
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     running.add(child)
+    if (options.nice && child.pid) setPriority(child.pid, options.nice)
     const chunks: Buffer[] = []
     const keep = (chunk: Buffer, stream: NodeJS.WriteStream): void => {
       chunks.push(chunk)

@@ -1,0 +1,57 @@
+// Bundles, minifies and gzips what a user would ship, and fails when it has grown past its limit.
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { type BuildOptions, build } from 'esbuild'
+import { readManifest, root } from './workspace.ts'
+
+const LIMITS: { what: string; bytes: number; options: BuildOptions }[] = [
+  {
+    what: 'core, any platform',
+    bytes: 8_192,
+    options: bundleOf(['core'], { platform: 'neutral', mainFields: ['module', 'main'] }),
+  },
+  { what: 'core, Node', bytes: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
+  {
+    what: 'core + node + express',
+    bytes: 10_752,
+    options: bundleOf(['core', 'node', 'express'], { platform: 'node', external: ['express'] }),
+  },
+]
+const MAX_CORE_DEPENDENCIES = 1
+
+let tooLarge = 0
+for (const { what, bytes, options } of LIMITS) {
+  const { outputFiles } = await build(options)
+  const size = gzipSync(outputFiles![0]!.contents, { level: 9 }).length
+  if (size > bytes) tooLarge++
+  console.log(
+    `${what.padEnd(24)} ${String(size).padStart(6)} of ${bytes} bytes${size > bytes ? '  TOO LARGE' : ''}`,
+  )
+}
+
+const dependencies = Object.keys(readManifest(join(root, 'packages/core')).dependencies ?? {})
+console.log(`core's dependencies      ${dependencies.join(', ') || 'none'}`)
+if (dependencies.length > MAX_CORE_DEPENDENCIES) {
+  console.log(`Core may have ${MAX_CORE_DEPENDENCIES}: see docs/decisions before adding one.`)
+  tooLarge++
+}
+process.exitCode = tooLarge === 0 ? 0 : 1
+
+function bundleOf(packages: string[], options: BuildOptions): BuildOptions {
+  return {
+    stdin: {
+      contents: packages.map(name => `export * as ${name} from '@sess/${name}'`).join('\n'),
+      resolveDir: join(root, 'packages', packages.at(-1)!),
+    },
+    alias: Object.fromEntries(
+      packages.map(name => [`@sess/${name}`, join(root, 'packages', name, 'src/index.ts')]),
+    ),
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    target: 'es2023',
+    legalComments: 'none',
+    ...options,
+  }
+}
