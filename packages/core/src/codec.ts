@@ -29,10 +29,21 @@ export function json(): Codec {
 
 /** The text of `json()`, with the same errors. */
 export function encodeJson(data: Record<string, unknown>): string {
-  exact = true
-  const problem = check(data, 0)
+  return toJson(data, { '-0': '-0' })
+}
+
+/**
+ * How numbers are written that `JSON.stringify` changes: it makes 0 of -0, null of the others. One that is not
+ * listed is an error.
+ */
+export type NumberTexts = { readonly [text in '-0' | 'NaN' | 'Infinity' | '-Infinity']?: string }
+
+/** JSON text of a value that it holds exactly; else a `SessionDataError` naming the path from the value on. */
+export function toJson(value: unknown, numbers: NumberTexts): string {
+  const walk: Walk = { numbers, exact: true }
+  const problem = check(value, walk, 0)
   if (problem !== undefined) throw dataError(problem)
-  return exact ? JSON.stringify(data) : write(data)
+  return walk.exact ? JSON.stringify(value) : write(value, numbers)
 }
 
 /** Parses what must be a JSON object. The error does not quote the text, as `JSON.parse` would: it is session data. */
@@ -71,24 +82,25 @@ export function pathStep(key: string): string {
     : `[${JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key)}]`
 }
 
-const MAX_DEPTH = 1000
+export const MAX_DEPTH = 1000
 
-/** Cleared by `check` when it meets -0: JSON has it, but `JSON.stringify` writes 0. */
-let exact = true
+interface Walk {
+  numbers: NumberTexts
+  /** Cleared on meeting a number that `JSON.stringify` would change. */
+  exact: boolean
+}
 
 // One walk before JSON.stringify, which would drop or change such values without a word. The path is put together
-// only on the way back from a problem, so plain data pays for type checks alone.
-function check(value: unknown, depth: number): DataProblem | undefined {
+// only on the way back from a problem, so plain data pays for type checks alone (together twice JSON.stringify).
+function check(value: unknown, walk: Walk, depth: number): DataProblem | undefined {
   switch (typeof value) {
     case 'string':
     case 'boolean':
       return
     case 'number':
-      if (value === 0) {
-        if (1 / value < 0) exact = false
-        return
-      }
-      return Number.isFinite(value) ? undefined : { path: '', reason: `JSON has no ${value}.` }
+      if (Number.isFinite(value) && (value !== 0 || 1 / value > 0)) return
+      walk.exact = false
+      return numberText(value, walk.numbers) ? undefined : { path: '', reason: `JSON has no ${value}.` }
     case 'object':
       break
     default:
@@ -99,34 +111,40 @@ function check(value: unknown, depth: number): DataProblem | undefined {
     return { path: '', reason: `it refers to itself, or is over ${MAX_DEPTH} levels deep.` }
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
-      const problem = check(value[index], depth + 1)
+      const problem = check(value[index], walk, depth + 1)
       if (problem !== undefined) return within(`[${index}]`, problem)
     }
     // The walk has shown that there are no holes, so one key more is a name that JSON.stringify drops.
     if (Object.keys(value).length !== value.length) {
       return { path: '', reason: 'JSON drops the named properties of an array.' }
     }
+    // Array.prototype is an array itself, in every realm; a subclass's prototype is not.
+    if (!Array.isArray(Object.getPrototypeOf(value))) return { path: '', reason: classReason(value) }
     return
   }
   const proto = Object.getPrototypeOf(value)
-  if (proto !== Object.prototype && proto !== null && !isForeignPlain(proto))
-    return { path: '', reason: classReason(value) }
+  if (!isPlainProto(proto)) return { path: '', reason: classReason(value) }
   for (const key of Object.keys(value)) {
-    const problem = check((value as Record<string, unknown>)[key], depth + 1)
+    const problem = check((value as Record<string, unknown>)[key], walk, depth + 1)
     if (problem !== undefined) return within(pathStep(key), problem)
   }
   if (Object.getOwnPropertySymbols(value).length > 0) return { path: '', reason: 'JSON drops symbol keys.' }
   return
 }
 
-function within(step: string, problem: DataProblem): DataProblem {
+/** The problem, seen from one level above. */
+export function within(step: string, problem: DataProblem): DataProblem {
   problem.path = step + problem.path
   return problem
 }
 
-/** `Object.prototype` of another realm (a vm context, as some test runners use). */
-function isForeignPlain(proto: object): boolean {
-  return Object.getPrototypeOf(proto) === null && Object.hasOwn(proto, 'isPrototypeOf')
+/** Of `{}` and of null-prototype objects, also from another realm (a vm context, as some test runners use). */
+export function isPlainProto(proto: object | null): boolean {
+  return (
+    proto === Object.prototype ||
+    proto === null ||
+    (Object.getPrototypeOf(proto) === null && Object.hasOwn(proto, 'isPrototypeOf'))
+  )
 }
 
 const reasons = {
@@ -143,13 +161,18 @@ function classReason(value: object): string {
   return 'an instance of a class would come back as a plain object. Store its data.'
 }
 
-/** `JSON.stringify` for checked data, but -0 stays -0. */
-function write(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(write).join()}]`
+function numberText(value: number, numbers: NumberTexts): string | undefined {
+  return numbers[(value === 0 ? '-0' : String(value)) as keyof NumberTexts]
+}
+
+/** `JSON.stringify` for checked data, with the texts for numbers. */
+function write(value: unknown, numbers: NumberTexts): string {
+  if (Array.isArray(value)) return `[${value.map(item => write(item, numbers)).join()}]`
   if (typeof value === 'object' && value !== null) {
     return `{${Object.entries(value)
-      .map(([key, item]) => `${JSON.stringify(key)}:${write(item)}`)
+      .map(([key, item]) => `${JSON.stringify(key)}:${write(item, numbers)}`)
       .join()}}`
   }
-  return Object.is(value, -0) ? '-0' : JSON.stringify(value)
+  const special = typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value))
+  return special ? (numberText(value, numbers) as string) : JSON.stringify(value)
 }

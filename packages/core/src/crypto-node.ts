@@ -44,12 +44,19 @@ export function utf8(text: string): Uint8Array {
   return Buffer.from(text)
 }
 
-/** Throws for bytes that are not UTF-8. */
+/** For bytes that `utf8` made. */
 export function fromUtf8(bytes: Uint8Array): string {
-  return decoder.decode(bytes)
+  return asBuffer(bytes).toString()
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** Each byte a character. */
+export function fromLatin1(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString('latin1')
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
 
 /** HKDF-SHA256 (RFC 5869). */
 export function hkdf(
@@ -129,7 +136,7 @@ export function inflate(bytes: Uint8Array, maxBytes: number): MaybePromise<Uint8
 
 /** Without padding (RFC 4648 section 5). */
 export function toBase64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
+  return asBuffer(bytes).toString('base64url')
 }
 
 /** The bytes whose `toBase64url` is exactly this text; `null` if there are none, so that no two texts mean the same. */

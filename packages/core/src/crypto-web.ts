@@ -41,7 +41,7 @@ export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
@@ -49,6 +49,13 @@ export function utf8(text: string): Uint8Array {
 
 export function fromUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes)
+}
+
+export function fromLatin1(bytes: Uint8Array): string {
+  let text = '' // TextDecoder('latin1') is windows-1252
+  for (let at = 0; at < bytes.length; at += 4096)
+    text += String.fromCharCode(...bytes.subarray(at, at + 4096))
+  return text
 }
 
 export async function hkdf(

@@ -1,0 +1,300 @@
+import {
+  deflate,
+  fromBase64url,
+  fromLatin1,
+  hmac,
+  inflate,
+  type MacKey,
+  macKey,
+  sha256,
+  timingSafeEqual,
+  toBase64url,
+  utf8,
+} from '#crypto'
+import { type Codec, type NumberTexts, toJson } from './codec.ts'
+import { ConfigError, SessionDataError, SessionError } from './errors.ts'
+import type { MaybePromise } from './store.ts'
+import { after, isPromise } from './task.ts'
+
+export { expiryMoment } from './expiry.ts'
+
+/** The salt of session data that Django's db, file and cached_db backends store: the store class's path and name. */
+export const STORE_SALT = 'django.contrib.sessions.SessionStore'
+
+/** The salt of Django's signed_cookies backend. */
+export const COOKIE_SALT = 'django.contrib.sessions.backends.signed_cookies'
+
+export interface SigningOptions {
+  /** Django's `SECRET_KEY`, of any length: Django decides. */
+  secret: string
+  /** `SECRET_KEY_FALLBACKS` (Django 4.1): retired secrets that still read. */
+  fallbacks?: readonly string[] | undefined
+  /** Default `django.core.signing`; `''` means `django.core.signing.TimestampSigner`, as in Django. */
+  salt?: string | undefined
+  /**
+   * Bytes of JSON at the most (default 4 MiB): inflating stops there, and more is not written either, for nobody
+   * could read it.
+   */
+  maxBytes?: number | undefined
+}
+
+export interface DumpOptions extends SigningOptions {
+  /** Deflate if that saves two bytes or more. Default false. */
+  compress?: boolean | undefined
+  /** Milliseconds since the epoch. Default `Date.now()`. */
+  now?: number | undefined
+}
+
+export interface LoadOptions extends SigningOptions {
+  /** Seconds; an older signature is a `SignatureExpiredError`. Default (and `null`): any age. */
+  maxAge?: number | null | undefined
+  /** Milliseconds since the epoch. Default `Date.now()`. */
+  now?: number | undefined
+}
+
+export interface DjangoCodecOptions extends SigningOptions {
+  /** Default true, as Django does for sessions. */
+  compress?: boolean
+  /** Milliseconds since the epoch, for the timestamp that Django keeps but does not look at. Default `Date.now`. */
+  clock?: () => number
+}
+
+/** The text was not signed with this secret and salt, or was changed since (Django BadSignature). */
+export class BadSignatureError extends SessionError {
+  constructor() {
+    super('BAD_SIGNATURE', 400, 'The text was not signed with this secret and salt, or it was changed.')
+  }
+}
+
+/** The signature is good, but older than `maxAge` (Django SignatureExpired). */
+export class SignatureExpiredError extends SessionError {
+  constructor() {
+    super('SIGNATURE_EXPIRED', 400, 'The signature is older than `maxAge`.')
+  }
+}
+
+/**
+ * Session data as Django's db, file and cached_db backends store it (`SessionBase.encode` and `decode`, with the JSON
+ * serializer), so that a live Django reads what is written here and the other way round.
+ *
+ * Holds what `json()` holds, and NaN and the infinities, which Python's JSON has. Integers beyond 2^53 that Django
+ * wrote lose digits in JavaScript, and `1.0` comes back as `1`.
+ */
+export function djangoCodec(options: DjangoCodecOptions): Codec {
+  const { clock = Date.now, compress = true, salt = STORE_SALT, ...rest } = options
+  const signing = checked({ ...rest, salt })
+  return {
+    encode: data => dumps(data, { ...signing, compress, now: clock() }),
+    decode: payload =>
+      after(loads(payload, signing), data => {
+        if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+          throw new SessionDataError('The payload is not a JSON object.')
+        }
+        return data as Record<string, unknown>
+      }),
+    stringify: value => toJson(value, PYTHON),
+    parse: parseJson,
+  }
+}
+
+/**
+ * `django.core.signing.dumps` for any JSON value: the same text byte for byte, except that zlib libraries differ in
+ * what they write (any reads any).
+ */
+export function dumps(value: unknown, options: DumpOptions): MaybePromise<string> {
+  return dumpJson(toJson(value, PYTHON), options)
+}
+
+/**
+ * `django.core.signing.loads`. `BadSignatureError`, `SignatureExpiredError`, or, well signed but broken inside,
+ * `SessionDataError`; thrown or rejected.
+ */
+export function loads(text: string, options: LoadOptions): MaybePromise<unknown> {
+  return after(loadJson(text, options), ({ json }) => parseJson(json))
+}
+
+/** `dumps` of a value whose JSON is at hand. */
+export function dumpJson(json: string, options: DumpOptions): MaybePromise<string> {
+  const ascii = json.replace(BEYOND_ASCII, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  if (ascii.length > maxBytesOf(options)) {
+    throw new SessionDataError(`The data is ${ascii.length} bytes of JSON, more than \`maxBytes\`.`)
+  }
+  const plain = utf8(ascii)
+  const body = options.compress
+    ? after(deflate(plain), packed =>
+        packed.length < plain.length - 1 ? `.${toBase64url(packed)}` : toBase64url(plain),
+      )
+    : toBase64url(plain)
+  const now = options.now ?? Date.now()
+  return after(body, text => {
+    const value = `${text}:${base62(Math.floor(now / 1000))}`
+    return after(signature(value, options.secret, options.salt), signed => `${value}:${signed}`)
+  })
+}
+
+/** What `loads` reads before it is parsed, and when it was signed: seconds since the epoch. */
+export function loadJson(
+  text: string,
+  options: LoadOptions,
+): MaybePromise<{ json: string; signedAt: number }> {
+  const end = text.lastIndexOf(':')
+  if (end < 0) throw new BadSignatureError()
+  const value = text.slice(0, end)
+  const secrets = [options.secret, ...(options.fallbacks ?? [])]
+  return after(anySigned(value, utf8(text.slice(end + 1)), secrets, options.salt), good => {
+    if (!good) throw new BadSignatureError()
+    const colon = value.lastIndexOf(':')
+    if (colon < 0) throw new BadSignatureError()
+    const signedAt = fromBase62(value.slice(colon + 1))
+    const maxAge = options.maxAge ?? Number.POSITIVE_INFINITY
+    if ((options.now ?? Date.now()) / 1000 - signedAt > maxAge) throw new SignatureExpiredError()
+    return after(unpack(value.slice(0, colon), maxBytesOf(options)), bytes => ({
+      json: fromLatin1(bytes), // so does Django; `dumps` writes ASCII alone
+      signedAt,
+    }))
+  })
+}
+
+/**
+ * JSON text without the escapes that only make it ASCII: `JSON.stringify`'s text again, where that was what `dumpJson`
+ * was given.
+ */
+export function unescapeJson(json: string): string {
+  if (!json.includes('\\u')) return json
+  return json.replace(ESCAPE, (found, high?: string, low?: string, single?: string) => {
+    if (high && low) return String.fromCharCode(Number.parseInt(high, 16), Number.parseInt(low, 16))
+    const code = single ? Number.parseInt(single, 16) : 0
+    return code >= 0x7f && (code & 0xf800) !== 0xd800 ? String.fromCharCode(code) : found
+  })
+}
+
+// DEL too, as Python does.
+const BEYOND_ASCII = /[\x7f-\uffff]/g
+const ESCAPE = /\\u(d[89ab][\da-f]{2})\\u(d[c-f][\da-f]{2})|\\u([\da-f]{4})|\\./gi
+
+/** As Python's `json` writes them. */
+const PYTHON: NumberTexts = { '-0': '-0.0', NaN: 'NaN', Infinity: 'Infinity', '-Infinity': '-Infinity' }
+
+/** JSON as Python's `json` reads it: with NaN and the infinities. */
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    // The error quotes session data, so it goes no further.
+  }
+  if (/NaN|Infinity/.test(json)) {
+    let mark = 'NaN'
+    while (json.includes(`"${mark}"`)) mark += '.'
+    const words: Record<string, string> = { NaN: `"${mark}"`, Infinity: '1e999', '-Infinity': '-1e999' }
+    const standard = json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN/g, token => words[token] ?? token)
+    try {
+      return JSON.parse(standard, (_, value) => (value === mark ? Number.NaN : value))
+    } catch {
+      // As above.
+    }
+  }
+  throw new SessionDataError('The signed text is not JSON.')
+}
+
+function unpack(body: string, maxBytes: number): MaybePromise<Uint8Array> {
+  const packed = body.startsWith('.')
+  // Django reads the standard alphabet and padding too.
+  const text = (packed ? body.slice(1) : body).replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_')
+  const bytes = fromBase64url(text)
+  if (bytes === null) throw new SessionDataError('The signed text is not base64.')
+  if (!packed) {
+    if (bytes.length > maxBytes) throw new SessionDataError('The signed text is longer than `maxBytes`.')
+    return bytes
+  }
+  try {
+    const inflated = inflate(bytes, maxBytes)
+    return isPromise(inflated) ? inflated.then(undefined, cannotInflate) : inflated
+  } catch {
+    return cannotInflate()
+  }
+}
+
+function cannotInflate(): never {
+  throw new SessionDataError('The signed text is not zlib data, or it inflates to more than `maxBytes`.')
+}
+
+function anySigned(
+  value: string,
+  given: Uint8Array,
+  secrets: readonly string[],
+  salt: string | undefined,
+): MaybePromise<boolean> {
+  const [secret, ...others] = secrets
+  if (secret === undefined) return false
+  return after(signature(value, secret, salt), expected => {
+    // Compared as text, as Django does: one signature has one spelling.
+    return timingSafeEqual(utf8(expected), given) || anySigned(value, given, others, salt)
+  })
+}
+
+function signature(value: string, secret: string, salt: string | undefined): MaybePromise<string> {
+  return after(keyOf(secret, salt ?? 'django.core.signing'), key =>
+    after(hmac(key, utf8(value)), toBase64url),
+  )
+}
+
+const keys = new Map<string, MaybePromise<MacKey>>()
+const CACHE_LIMIT = 256
+
+/** Django's `salted_hmac` key; made once. */
+function keyOf(secret: string, salt: string): MaybePromise<MacKey> {
+  const text = `${salt || 'django.core.signing.TimestampSigner'}signer${secret}`
+  const cached = keys.get(text)
+  if (cached !== undefined) return cached
+  const key = after(sha256(utf8(text)), macKey)
+  if (keys.size >= CACHE_LIMIT) keys.delete(keys.keys().next().value as string)
+  keys.set(text, key)
+  if (isPromise(key)) {
+    key.then(
+      made => keys.set(text, made),
+      () => keys.delete(text),
+    )
+  }
+  return key
+}
+
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+function base62(whole: number): string {
+  let rest = Math.abs(whole)
+  let text = ''
+  do {
+    text = DIGITS[rest % 62] + text
+    rest = Math.floor(rest / 62)
+  } while (rest > 0)
+  return whole < 0 ? `-${text}` : text
+}
+
+/** Without an upper bound, as Python's integers; beyond 2^53 the last digits are lost, some million years from now. */
+function fromBase62(text: string): number {
+  if (!/^-?[\dA-Za-z]*$/.test(text) || text === '')
+    throw new SessionDataError('The timestamp is not base 62.')
+  const negative = text.startsWith('-')
+  let whole = 0
+  for (const digit of negative ? text.slice(1) : text) whole = whole * 62 + DIGITS.indexOf(digit)
+  return negative ? -whole : whole
+}
+
+const MAX_BYTES = 4_194_304
+
+function maxBytesOf(options: SigningOptions): number {
+  return options.maxBytes ?? MAX_BYTES
+}
+
+function checked(options: SigningOptions): SigningOptions {
+  const { secret, fallbacks = [], salt, maxBytes } = options
+  if (typeof secret !== 'string' || secret === '')
+    throw new ConfigError('secret', "must be Django's SECRET_KEY.")
+  if (!Array.isArray(fallbacks) || !fallbacks.every(text => typeof text === 'string' && text !== '')) {
+    throw new ConfigError('fallbacks', 'must be a list of retired secrets.')
+  }
+  if (typeof salt !== 'string') throw new ConfigError('salt', 'must be a string.')
+  if (maxBytes !== undefined && !(maxBytes > 0))
+    throw new ConfigError('maxBytes', 'must be a number of bytes.')
+  return options
+}
