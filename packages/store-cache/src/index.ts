@@ -1,0 +1,1 @@
+export { type CacheStore, type CacheStoreOptions, cacheStore } from './cache-store.ts'
