@@ -29,8 +29,8 @@ export interface Dialect {
   readonly name: DialectName
   readonly adapter: () => SqliteAdapter | PostgresAdapter | MysqlAdapter
   readonly compiler: () => QueryCompiler
-  /** The type of `expire_date`, `session_data`: Django's, word for word. */
-  readonly types: { readonly expires: RawBuilder<unknown>; readonly payload: RawBuilder<unknown> }
+  /** Of `expire_date` and `session_data` Django's, word for word; and of `subject`. */
+  readonly types: Readonly<Record<'expires' | 'payload' | 'subject', RawBuilder<unknown>>>
   /** What follows the column list of CREATE TABLE. */
   readonly tableOptions: RawBuilder<unknown> | undefined
   /** An index may leave out the rows that have no subject. */
@@ -50,6 +50,12 @@ export interface Dialect {
   refuses(payload: string): string | undefined
   /** Answers rows of `kind` ('column' or 'index') and `name`: the table's columns, and those that begin an index. */
   introspect(table: string, schema: string | undefined): RawBuilder<unknown>
+  /** Asked once, before the first write, where the server might store a value otherwise than it came. */
+  readonly check?: {
+    question(table: string, schema: string | undefined): RawBuilder<unknown>
+    /** What is wrong, if so. */
+    verdict(row: Record<string, unknown>): string | undefined
+  }
   /** Around a migration: two at once wait for each other. `begin` may answer `locked`, which must then be 1. */
   readonly lock: {
     readonly begin: readonly RawBuilder<unknown>[]
@@ -98,7 +104,7 @@ export const sqlite: Dialect = {
   name: 'sqlite',
   adapter: () => new SqliteAdapter(),
   compiler: () => new SqliteQueryCompiler(),
-  types: { expires: sql`datetime`, payload: sql`text` },
+  types: { expires: sql`datetime`, payload: sql`text`, subject: sql`varchar(255)` },
   tableOptions: undefined,
   partialIndexes: true,
   conflictClause: true,
@@ -132,7 +138,7 @@ export const postgres: Dialect = {
   name: 'postgres',
   adapter: () => new PostgresAdapter(),
   compiler: () => new PostgresQueryCompiler(),
-  types: { expires: sql`timestamp with time zone`, payload: sql`text` },
+  types: { expires: sql`timestamp with time zone`, payload: sql`text`, subject: sql`varchar(255)` },
   tableOptions: undefined,
   partialIndexes: true,
   conflictClause: true,
@@ -180,7 +186,12 @@ export const mysql: Dialect = {
   name: 'mysql',
   adapter: () => new MysqlAdapter(),
   compiler: () => new MysqlQueryCompiler(),
-  types: { expires: sql`datetime(6)`, payload: sql`longtext` },
+  types: {
+    expires: sql`datetime(6)`,
+    payload: sql`longtext`,
+    // A table of Django's may be in anything, and a subject, too.
+    subject: sql`varchar(255) character set utf8mb4 collate utf8mb4_bin`,
+  },
   // Without it a database made with latin1 would lose characters (CVE-2015-8562).
   tableOptions: sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`,
   partialIndexes: false,
@@ -199,6 +210,20 @@ export const mysql: Dialect = {
     union all
     select 'index', column_name from information_schema.statistics
     where table_schema = coalesce(${schema ?? null}, database()) and table_name = ${table} and seq_in_index = 1`,
+  check: {
+    question: (table, schema) => sql`
+      select @@character_set_client as client, @@sql_mode as mode, data_type as type, character_set_name as charset
+      from information_schema.columns
+      where table_schema = coalesce(${schema ?? null}, database()) and table_name = ${table}
+        and column_name = 'session_data'`,
+    // CVE-2015-8562, CVE-2016-3171: outside the strict mode, what does not fit is cut off without an error.
+    verdict({ client, mode, type, charset }) {
+      if (client !== 'utf8mb4') return `the connection speaks ${client}. Connect with charset utf8mb4`
+      const strict = /STRICT_(TRANS|ALL)_TABLES/.test(String(mode))
+      if (strict || (/^(long|medium)text$/.test(String(type)) && charset === 'utf8mb4')) return undefined
+      return `session_data is ${type} in ${charset}, and sql_mode is not strict. Add STRICT_ALL_TABLES, or make it longtext in utf8mb4`
+    },
+  },
   lock: {
     // Not a transaction: every DDL statement of MySQL commits.
     begin: [sql`select get_lock('sess.migrate', 60) as locked`],

@@ -144,7 +144,7 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
       compile(
         db
           .selectFrom(sessions)
-          .select(['session_key as id', sql`expire_date`.as('expires')])
+          .select(['session_key as id', expires])
           .where('expire_date', '<=', slot('now'))
           .where('expire_date', '>=', slot('after'))
           .orderBy('expire_date')
@@ -172,11 +172,11 @@ export function missingParts(dialect: Dialect, layout: Layout, found: readonly F
       .addColumn('session_key', 'varchar(40)', column => column.notNull().primaryKey())
       .addColumn('session_data', dialect.types.payload, column => column.notNull())
       .addColumn('expire_date', dialect.types.expires, column => column.notNull())
-    if (subject) create = create.addColumn('subject', 'varchar(255)')
+    if (subject) create = create.addColumn('subject', dialect.types.subject)
     if (dialect.tableOptions) create = create.modifyEnd(dialect.tableOptions)
     statements.push(compile(create))
   } else if (subject && !has('column', 'subject')) {
-    statements.push(compile(schema.alterTable(table).addColumn('subject', 'varchar(255)')))
+    statements.push(compile(schema.alterTable(table).addColumn('subject', dialect.types.subject)))
   }
   if (!has('index', 'expire_date')) {
     statements.push(compile(schema.createIndex(`${table}_expire_date`).on(table).column('expire_date')))

@@ -4,6 +4,7 @@ import {
   type RemoveBySubjectOptions,
   SessionDataError,
   type SessionRecord,
+  SessionStoreError,
   type Store,
   type StoreContext,
   type StoredEntry,
@@ -11,7 +12,15 @@ import {
 } from '@sess/core'
 import { type Dialect, inRange } from './dialects.ts'
 import { chain, patiently, pause, type Runner } from './runner.ts'
-import { compileStatements, type Layout, PAGE, type Row, type Statement, type Values } from './statements.ts'
+import {
+  compileRaw,
+  compileStatements,
+  type Layout,
+  PAGE,
+  type Row,
+  type Statement,
+  type Values,
+} from './statements.ts'
 
 /** A store in a table laid out like Django's. The subject methods are there unless `subject: false`. */
 export interface SqlStore extends Store {
@@ -48,12 +57,17 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
 
   function insert(id: string, record: SessionRecord, context?: StoreContext): MaybePromise<boolean> {
     if (!canBeId(id)) throw new SessionDataError('An id has 1 to 40 characters and no NUL.')
-    return chain(run(statements.insert, { id, ...columnsOf(record) }, context), ({ changes }) => changes > 0)
+    const values = { id, ...columnsOf(record) }
+    return chain(storesExactly(context), () =>
+      chain(run(statements.insert, values, context), ({ changes }) => changes > 0),
+    )
   }
 
   function replace(id: string, record: SessionRecord, version: string, context?: StoreContext) {
     const values = { id, version, now: now(context), ...columnsOf(record) }
-    return changeAt(statements.replace, values, context, found => holds(found, record))
+    return chain(storesExactly(context), () =>
+      changeAt(statements.replace, values, context, found => holds(found, record)),
+    )
   }
 
   function touch(id: string, expiresAt: number, version: string, context?: StoreContext) {
@@ -154,6 +168,22 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
       if (changes === 0) return removed
       removed += changes
     }
+  }
+
+  let checked = dialect.check === undefined
+
+  /** Throws if the server would cut or alter values without an error. */
+  function storesExactly(context: Context): MaybePromise<void> {
+    const { check } = dialect
+    if (checked || check === undefined) return
+    const question = compileRaw(dialect, check.question(layout.table, layout.schema))
+    return chain(run(question, {}, context), ({ rows }) => {
+      const [row] = rows as Record<string, unknown>[]
+      // No row: there is no such table, which the write itself will say.
+      const problem = row && check.verdict(row)
+      if (problem) throw new SessionStoreError(`Table "${layout.table}" might lose data: ${problem}.`)
+      checked = row !== undefined
+    })
   }
 
   function columnsOf(record: SessionRecord) {

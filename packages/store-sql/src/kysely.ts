@@ -1,0 +1,70 @@
+import { ConfigError } from '@sess/core'
+import { CompiledQuery } from 'kysely'
+import { type DialectName, dialects } from './dialects.ts'
+import { migrate } from './migrate.ts'
+import { layoutOf, type TableOptions } from './options.ts'
+import { type Answer, abortable, type Runner } from './runner.ts'
+import type { Statement } from './statements.ts'
+import { createStore, type SqlStore } from './store.ts'
+
+export interface SqlOptions extends TableOptions {
+  /** The database behind the instance. */
+  dialect: DialectName
+}
+
+/** What the store calls of a `Kysely`, of whatever version and database type. */
+export interface KyselyInstance {
+  withoutPlugins(): KyselyExecutor & {
+    connection(): { execute<T>(work: (connection: KyselyExecutor) => Promise<T>): Promise<T> }
+  }
+}
+
+export interface KyselyExecutor {
+  executeQuery(query: CompiledQuery): Promise<{ rows: unknown[]; numAffectedRows?: bigint | undefined }>
+}
+
+/**
+ * Sessions through the application's own Kysely instance, with whatever driver it has; its plugins are left out. It
+ * stays open. For SQLite, PostgreSQL and MySQL through their usual drivers the stores of these names are shorter ways
+ * and more: `sqliteStore` answers at once, and the pools' connections do not wait for a server that hangs.
+ *
+ * @throws ConfigError for a wrong option.
+ */
+export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore {
+  const { dialect: name, ...table } = options
+  const dialect = Object.hasOwn(dialects, name) ? dialects[name] : undefined
+  if (dialect === undefined) {
+    throw new ConfigError('dialect', `must be one of ${Object.keys(dialects).join(', ')}.`)
+  }
+  const layout = layoutOf(table, ['dialect', 'table', 'schema', 'subject'])
+  if (typeof kysely?.withoutPlugins !== 'function') {
+    throw new ConfigError('kysely', 'must be an instance of Kysely.')
+  }
+  if (name === 'sqlite' && layout.schema !== undefined) {
+    throw new ConfigError('schema', 'is for PostgreSQL and MySQL.')
+  }
+  const db = kysely.withoutPlugins()
+
+  async function execute(
+    executor: KyselyExecutor,
+    statement: Statement,
+    parameters: readonly unknown[],
+  ): Promise<Answer> {
+    const query = CompiledQuery.raw(statement.sql, [...parameters])
+    const { rows, numAffectedRows } = await executor.executeQuery(query)
+    return { rows, changes: Number(numAffectedRows ?? 0) }
+  }
+
+  const runner: Runner = {
+    // Not Kysely's own `signal`: it reports late failures on the console.
+    execute: (statement, parameters, signal) => abortable(execute(db, statement, parameters), signal),
+    migrate: (_, wanted) =>
+      db
+        .connection()
+        .execute(connection =>
+          migrate((statement, parameters) => execute(connection, statement, parameters), dialect, wanted),
+        ),
+    close: () => undefined,
+  }
+  return createStore(runner, dialect, layout)
+}

@@ -1,0 +1,94 @@
+import { ConfigError } from '@sess/core'
+import { mysql } from './dialects.ts'
+import { layoutOf, type TableOptions } from './options.ts'
+import { pooledRunner } from './pooled.ts'
+import { createStore, type SqlStore } from './store.ts'
+
+/** What the store calls of a pool of `mysql2/promise`. */
+export interface MysqlPool {
+  getConnection(): Promise<MysqlConnection>
+}
+
+export interface MysqlConnection {
+  execute(options: { sql: string; rowsAsArray: boolean }, values: never): Promise<[unknown, unknown]>
+  release(): void
+  destroy(): void
+}
+
+/** A pool of plain `mysql2`, which knows its promise-based self. */
+export interface MysqlCallbackPool {
+  promise(): MysqlPool
+}
+
+/**
+ * Sessions in MySQL or MariaDB: through a pool of `mysql2` or `mysql2/promise`, or a URL, for which the store makes one
+ * of 10 connections at the first call (`mysql2` must be installed). Call `migrate()` once, from a deployment or at
+ * start-up.
+ *
+ * A pool that was handed in stays open; its connections must use `utf8mb4`, mysql2's default. Values go as parameters
+ * of prepared statements, so neither `sql_mode` nor an escaping rule touches them.
+ *
+ * @throws ConfigError for a wrong option.
+ */
+export function mysqlStore(
+  pool: MysqlPool | MysqlCallbackPool | string,
+  options: TableOptions = {},
+): SqlStore {
+  const layout = layoutOf(options, ['table', 'schema', 'subject'])
+  const given = typeof pool === 'string' ? undefined : promiseBased(pool)
+  let own: ReturnType<typeof openPool> | undefined
+  let closed = false
+
+  async function connect() {
+    if (closed) throw new Error('The store is closed.')
+    if (typeof pool === 'string') own ??= openPool(pool)
+    const connection = await ((await own) ?? given!).getConnection()
+    return {
+      async execute(sql: string, parameters: readonly unknown[]) {
+        const [result] = await connection.execute({ sql, rowsAsArray: false }, parameters as never)
+        if (Array.isArray(result)) return { rows: result, changes: 0 }
+        return { rows: [], changes: (result as { affectedRows: number }).affectedRows }
+      },
+      release(usable: boolean) {
+        if (usable) connection.release()
+        else connection.destroy()
+      },
+    }
+  }
+
+  async function close() {
+    if (closed) return
+    closed = true
+    await (await own)?.end()
+  }
+
+  // Only the server's own errors have an SQL state; with these it hangs up.
+  const answered = (error: unknown) =>
+    (error as { sqlState?: unknown }).sqlState !== undefined && mysql.trouble(error) !== 'lost'
+  return createStore(pooledRunner(connect, answered, close), mysql, layout)
+}
+
+function promiseBased(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
+  if (typeof (pool as MysqlCallbackPool)?.promise === 'function') return (pool as MysqlCallbackPool).promise()
+  if (typeof (pool as MysqlPool)?.getConnection === 'function') return pool as MysqlPool
+  throw new ConfigError('pool', "must be a pool of `mysql2` or a URL like 'mysql://user@host/database'.")
+}
+
+async function openPool(url: string) {
+  const { createPool } = (await import('mysql2/promise')).default
+  const pool = createPool({ uri: url, charset: 'utf8mb4', connectTimeout: 5_000, maxIdle: 10 })
+  pool.pool.on('connection', connection => {
+    // Cutting a value to fit the column is then an error (CVE-2015-8562).
+    connection.query("set session sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')", error => {
+      if (error) connection.destroy()
+    })
+  })
+  // An idle connection must not keep the process alive.
+  pool.pool.on('acquire', connection => streamOf(connection).ref())
+  pool.pool.on('release', connection => streamOf(connection).unref())
+  return pool
+}
+
+function streamOf(connection: unknown): { ref(): void; unref(): void } {
+  return (connection as { stream: { ref(): void; unref(): void } }).stream
+}

@@ -1,0 +1,50 @@
+import type { MaybePromise } from '@sess/core'
+import { migrate } from './migrate.ts'
+import { type Answer, abortable, type Runner } from './runner.ts'
+
+/** A connection of a pool, in use. */
+export interface Connection {
+  execute(sql: string, parameters: readonly unknown[]): Promise<Answer>
+  /** Back into the pool, or, when it cannot be trusted any more, out of it. */
+  release(usable: boolean): void
+}
+
+/**
+ * Runs statements on a pool. Ours rather than Kysely's own execution, for two reasons: a call that was given up gives
+ * its connection up too (a frozen server would soon hold the whole pool), and none of it is reported on the console.
+ *
+ * @param answered whether the error is the server's answer to a statement, after which the connection is usable
+ */
+export function pooledRunner(
+  connect: () => PromiseLike<Connection>,
+  answered: (error: unknown) => boolean,
+  close: () => MaybePromise<void>,
+): Runner {
+  async function withConnection<T>(
+    signal: AbortSignal | undefined,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    const connection = await abortable(connect(), signal, late => late.release(true))
+    let usable = false
+    try {
+      const result = await abortable(work(connection), signal)
+      usable = true
+      return result
+    } catch (error) {
+      usable = !signal?.aborted && answered(error)
+      throw error
+    } finally {
+      connection.release(usable)
+    }
+  }
+
+  return {
+    execute: ({ sql }, parameters, signal) =>
+      withConnection(signal, connection => connection.execute(sql, parameters)),
+    migrate: (dialect, layout) =>
+      withConnection(undefined, connection =>
+        migrate(({ sql }, parameters) => connection.execute(sql, parameters), dialect, layout),
+      ),
+    close,
+  }
+}

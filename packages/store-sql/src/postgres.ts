@@ -1,0 +1,79 @@
+import { ConfigError } from '@sess/core'
+import { postgres } from './dialects.ts'
+import { layoutOf, type TableOptions } from './options.ts'
+import { pooledRunner } from './pooled.ts'
+import { createStore, type SqlStore } from './store.ts'
+
+/** What the store calls of a `Pool` of `pg`. */
+export interface PostgresPool {
+  connect(): Promise<PostgresClient>
+}
+
+export interface PostgresClient {
+  query(text: string, values: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+  release(destroy?: boolean): void
+}
+
+/**
+ * Sessions in PostgreSQL: through a `Pool` of `pg`, or a URL, for which the store makes one of 10 connections at the
+ * first call (`pg` must be installed). Call `migrate()` once, from a deployment or at start-up.
+ *
+ * A pool that was handed in stays open. Listen to its `error` event, or a connection that breaks while idle ends the
+ * process, and set its `connectionTimeoutMillis`.
+ *
+ * @throws ConfigError for a wrong option.
+ */
+export function postgresStore(pool: PostgresPool | string, options: TableOptions = {}): SqlStore {
+  const layout = layoutOf(options, ['table', 'schema', 'subject'])
+  if (typeof pool !== 'string' && typeof pool?.connect !== 'function') {
+    throw new ConfigError('pool', "must be a Pool of `pg` or a URL like 'postgres://user@host/database'.")
+  }
+  let own: ReturnType<typeof openPool> | undefined
+  let closed = false
+
+  async function connect() {
+    if (closed) throw new Error('The store is closed.')
+    if (typeof pool === 'string') own ??= openPool(pool)
+    const client: PostgresClient = await ((await own) ?? (pool as PostgresPool)).connect()
+    // A client that breaks while it is ours rejects the query and emits this, too; the pool listens to idle ones only.
+    client.on('error', ignore)
+    return {
+      async execute(sql: string, parameters: readonly unknown[]) {
+        const { rows, rowCount } = await client.query(sql, parameters as unknown[])
+        return { rows, changes: rowCount ?? 0 }
+      },
+      release(usable: boolean) {
+        client.release(!usable)
+        client.removeListener('error', ignore)
+      },
+    }
+  }
+
+  async function close() {
+    if (closed) return
+    closed = true
+    await (await own)?.end()
+  }
+
+  // A FATAL comes with the end of the connection.
+  const answered = (error: unknown) => (error as { severity?: unknown }).severity === 'ERROR'
+  return createStore(pooledRunner(connect, answered, close), postgres, layout)
+}
+
+function ignore(): void {
+  // The query that was under way, or the next one, says so.
+}
+
+async function openPool(url: string) {
+  const { default: pg } = await import('pg')
+  const pool = new pg.Pool({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    allowExitOnIdle: true,
+  })
+  pool.on('error', ignore)
+  return pool
+}
