@@ -10,7 +10,7 @@ import { root } from './workspace.ts'
 type Step = { name: string; command: string; args: string[] }
 
 const STEPS: Step[] = [
-  { name: 'lint', command: 'biome', args: ['ci', '.'] },
+  { name: 'lint', command: 'biome', args: ['ci', '--colors=off', '.'] },
   script('build'),
   script('types'),
   script('arrows'),
