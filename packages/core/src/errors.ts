@@ -1,0 +1,101 @@
+/** The stable names of what can go wrong. Codes are API, messages are not. */
+export type SessionErrorCode =
+  | 'SESSION_INTERRUPTED'
+  | 'SESSION_CONFLICT'
+  | 'SESSION_STORE'
+  | 'SESSION_NOT_LOADED'
+  | 'SESSION_COMMITTED'
+  | 'SESSION_DATA'
+  | 'SESSION_EXISTS'
+  | 'BAD_SIGNATURE'
+  | 'SIGNATURE_EXPIRED'
+  | 'CONFIG'
+
+/**
+ * What every error of Sess is. Tell them apart by `code`: two copies of this package defeat `instanceof`.
+ * No message holds a session key, a secret or session data.
+ */
+export class SessionError extends Error {
+  /** Stable, one per class. */
+  readonly code: SessionErrorCode
+  /** The HTTP status that fits; Express, Koa and h3 answer with it by themselves. */
+  readonly status: number
+
+  constructor(code: SessionErrorCode, status: number, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.status = status
+    // Set on the prototype's behalf: a minifier that renames classes must not rename errors.
+    this.name = `${code
+      .toLowerCase()
+      .replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase())}Error`
+  }
+}
+
+/** The session ended in another request (logout, rotation) while this one was under way (Django SessionInterrupted). */
+export class SessionInterruptedError extends SessionError {
+  constructor(message = 'The session ended in another request. Nothing was saved; start again without it.') {
+    super('SESSION_INTERRUPTED', 400, message)
+  }
+}
+
+/** Others kept saving the session until `timeout` ran out, or `onConflict: 'error'` met what cannot be merged. */
+export class SessionConflictError extends SessionError {
+  constructor(message: string) {
+    super('SESSION_CONFLICT', 503, message)
+  }
+}
+
+/** The store failed or did not answer within `timeout`; `cause` has its own error. */
+export class SessionStoreError extends SessionError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('SESSION_STORE', 503, message, options)
+  }
+}
+
+/** The session was used before `await session.load()`. */
+export class SessionNotLoadedError extends SessionError {
+  constructor() {
+    super(
+      'SESSION_NOT_LOADED',
+      500,
+      'The session is not loaded. Call `await session.load()` before you use it.',
+    )
+  }
+}
+
+/** The session was changed after it was committed, so the change cannot be saved any more. */
+export class SessionCommittedError extends SessionError {
+  constructor() {
+    super(
+      'SESSION_COMMITTED',
+      500,
+      'The session is committed, for the response has begun. Change it before the first byte is written.',
+    )
+  }
+}
+
+/** A value cannot be stored, or there is too much data. */
+export class SessionDataError extends SessionError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('SESSION_DATA', 500, message, options)
+  }
+}
+
+/** `save({ mustCreate: true })` met a session of that key (Django CreateError). */
+export class SessionExistsError extends SessionError {
+  constructor() {
+    super('SESSION_EXISTS', 500, 'A session with this key exists already. Call `create()` for a new key.')
+  }
+}
+
+/** An option is wrong. Thrown at start-up; the message names the option and the remedy. */
+export class ConfigError extends SessionError {
+  /** The option's name, such as `cookie.sameSite`. */
+  readonly option: string
+
+  constructor(option: string, problem: string) {
+    super('CONFIG', 500, `${option}: ${problem}`)
+    this.option = option
+  }
+}

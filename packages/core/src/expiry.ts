@@ -1,0 +1,122 @@
+import { SessionDataError } from './errors.ts'
+
+/** A span of time. All parts add up; a `Temporal.Duration` fits. */
+export interface Duration {
+  readonly weeks?: number
+  readonly days?: number
+  readonly hours?: number
+  readonly minutes?: number
+  readonly seconds?: number
+  readonly milliseconds?: number
+}
+
+/**
+ * What `setExpiry` takes: seconds of inactivity (0: until the browser closes), the moment it ends (a Date, or a
+ * Duration from now), or `null` for the engine's `age` again (Django `set_expiry`).
+ */
+export type Expiry = number | Date | Duration | null
+
+/** What `getExpiryAge` and `getExpiryDate` may be asked instead of now and the session's own expiry. */
+export interface ExpiryQuery {
+  /** When the session was last modified. Default: now. */
+  modification?: Date
+  /** Seconds, a moment (a Date or its ISO text), or `null` for the engine's `age`. Default: the session's own. */
+  expiry?: number | Date | string | null
+}
+
+const UNITS: Record<string, number> = {
+  weeks: 604_800_000,
+  days: 86_400_000,
+  hours: 3_600_000,
+  minutes: 60_000,
+  seconds: 1000,
+  milliseconds: 1,
+}
+
+/** The longest a Date can hold: anything beyond is "for ever" by accident. */
+const MAX_DATE = 8.64e15
+
+/** What is kept as `_session_expiry`: seconds, or the moment as Django 5.2 writes it. `now` in ms since the epoch. */
+export function storedExpiry(expiry: number | Date | Duration, now: number): number | string {
+  if (typeof expiry === 'number') {
+    if (Math.abs(now + expiry * 1000) <= MAX_DATE) return expiry
+  } else if (expiry instanceof Date) {
+    if (!Number.isNaN(expiry.getTime())) return formatMoment(expiry.getTime())
+  } else if (typeof expiry === 'object' && expiry !== null) {
+    let span = 0
+    let known = false
+    for (const unit in UNITS) {
+      const count = (expiry as Record<string, unknown>)[unit]
+      if (count === undefined) continue
+      known = true
+      span += (typeof count === 'number' ? count : Number.NaN) * UNITS[unit]!
+    }
+    if (known && Math.abs(now + span) <= MAX_DATE) return formatMoment(now + span)
+  }
+  throw new TypeError(
+    'setExpiry takes seconds, a valid Date, a duration such as { days: 30 }, or null for the default age.',
+  )
+}
+
+/** `2023-11-14T22:13:20+00:00`, or with six fraction digits when there is a fraction (Python `isoformat`). */
+export function formatMoment(ms: number): string {
+  const iso = new Date(ms).toISOString()
+  const fraction = iso.slice(-5, -1)
+  return `${iso.slice(0, -5)}${fraction === '.000' ? '' : `${fraction}000`}+00:00`
+}
+
+const MOMENT =
+  /^(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?(?:Z|([+-])(\d\d):?(\d\d)(?::?(\d\d))?)$/
+
+/**
+ * Milliseconds since the epoch (with a fraction: Python counts microseconds) of ISO text with an offset or `Z`.
+ * Without an offset nobody knows which moment it means: a SessionDataError, as for any other text.
+ */
+export function parseMoment(text: string): number {
+  const part = MOMENT.exec(text)
+  if (part) {
+    const [
+      ,
+      year,
+      month,
+      day,
+      hour,
+      minute = '00',
+      second = '00',
+      fraction = '',
+      sign,
+      oh = '0',
+      om = '0',
+      os = '0',
+    ] = part
+    const whole = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+    const offset = (Number(oh) * 60 + Number(om)) * 60 + Number(os)
+    const ms = whole + Number(`0.${fraction.slice(0, 6)}0`) * 1000 - (sign === '-' ? -offset : offset) * 1000
+    // Date.parse takes 31 February for 3 March.
+    if (!Number.isNaN(ms) && new Date(whole).getUTCDate() === Number(day)) return ms
+  }
+  throw notAnExpiry()
+}
+
+function notAnExpiry(): SessionDataError {
+  return new SessionDataError(
+    '_session_expiry: neither a number of seconds nor a date and time with its offset.',
+  )
+}
+
+/** Seconds until a session expires (Django `get_expiry_age`): whole ones, rounded down, where a moment is given. */
+export function expiryAge(expiry: unknown, modification: number, age: number): number {
+  if (expiry instanceof Date) return Math.floor((expiry.getTime() - modification) / 1000)
+  if (!expiry) return age
+  if (typeof expiry === 'string') return Math.floor((parseMoment(expiry) - modification) / 1000)
+  // Python's True is 1.
+  if (typeof expiry === 'number' || expiry === true) return Number(expiry)
+  throw notAnExpiry()
+}
+
+/** The moment a session expires, ms since the epoch (Django `get_expiry_date`). */
+export function expiryMoment(expiry: unknown, modification: number, age: number): number {
+  if (expiry instanceof Date) return expiry.getTime()
+  if (typeof expiry === 'string') return parseMoment(expiry)
+  return modification + expiryAge(expiry, modification, age) * 1000
+}

@@ -1,0 +1,76 @@
+/** What every event tells. Times are milliseconds of the engine's clock. */
+export interface HookEvent {
+  /** The record's id where keys are hashed: it correlates events and opens nothing. */
+  id?: string | undefined
+  /** How long the store took for it, where it was asked. */
+  durationMs?: number
+}
+
+export interface LoadedEvent extends HookEvent {
+  /** Whether there was a live session. */
+  found: boolean
+}
+
+export interface ConflictEvent extends HookEvent {
+  /** The session key that two requests replaced. */
+  key: string
+}
+
+export interface CorruptEvent extends HookEvent {
+  /**
+   * `payload`: the codec cannot read what is stored; `schema`: it is not what the schema says; `token`: a cookie
+   * session does not verify or has expired; `cookie`: the request has two different cookies of the session's name.
+   */
+  reason: 'payload' | 'schema' | 'token' | 'cookie'
+  error?: unknown
+}
+
+export interface StoreErrorEvent extends HookEvent {
+  operation: 'load' | 'save' | 'touch' | 'destroy'
+  error: unknown
+}
+
+/**
+ * Functions that hear what happens to sessions. They run after the fact and change nothing: what they return is
+ * ignored, and an error of theirs goes to `error`.
+ */
+export interface Hooks {
+  /** A record was inserted. */
+  created?(event: HookEvent): void
+  /** The store was asked for a session. */
+  loaded?(event: LoadedEvent): void
+  /** A record was replaced. */
+  saved?(event: HookEvent): void
+  /** A record's life was extended. */
+  touched?(event: HookEvent): void
+  /** `cycleKey` was carried out; `id` is the new one. */
+  rotated?(event: HookEvent): void
+  /** A record was removed. */
+  destroyed?(event: HookEvent): void
+  /** Two requests replaced one key, and `onConflict` decided. */
+  conflict?(event: ConflictEvent): void
+  /** A request's writes were refused, for its session had ended. */
+  interrupted?(event: HookEvent): void
+  /** What came from the store or the browser could not be used; that session is empty. */
+  corrupt?(event: CorruptEvent): void
+  /** The store failed, or did not answer in time. */
+  storeError?(event: StoreErrorEvent): void
+  /** Another hook threw or rejected. Without it such errors go unheard, for they must not end a request. */
+  error?(error: unknown, hook: string): void
+}
+
+export type HookName = Exclude<keyof Hooks, 'error'>
+
+/** Calls a hook, if there is one. Whatever it does, the caller goes on. */
+export function emit<N extends HookName>(
+  hooks: Hooks,
+  name: N,
+  event: Parameters<NonNullable<Hooks[N]>>[0],
+): void {
+  if (hooks[name] === undefined) return
+  // An async function: it turns what the hook throws and what it rejects with into the same thing.
+  const call = async (): Promise<unknown> => (hooks[name] as (event: unknown) => unknown)(event)
+  call()
+    .catch((error: unknown) => hooks.error?.(error, name))
+    .catch(() => undefined) // `error` itself failed: there is nobody left to tell.
+}

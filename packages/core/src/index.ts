@@ -1,0 +1,45 @@
+export type { Clash } from './changes.ts'
+export { type Codec, json } from './codec.ts'
+export type { Answer } from './commit.ts'
+export { type CookieOptions, privateCache, varyByCookie } from './cookie.ts'
+export { createSessions, type SessionInfo, type Sessions } from './engine.ts'
+export {
+  ConfigError,
+  SessionCommittedError,
+  SessionConflictError,
+  SessionDataError,
+  SessionError,
+  type SessionErrorCode,
+  SessionExistsError,
+  SessionInterruptedError,
+  SessionNotLoadedError,
+  SessionStoreError,
+} from './errors.ts'
+export type { Duration, Expiry, ExpiryQuery } from './expiry.ts'
+export type {
+  ConflictEvent,
+  CorruptEvent,
+  HookEvent,
+  HookName,
+  Hooks,
+  LoadedEvent,
+  StoreErrorEvent,
+} from './hooks.ts'
+export type { RandomBytes, SessionKey } from './key.ts'
+export type { SessionsOptions } from './options.ts'
+export type { StandardSchema } from './schema.ts'
+export type { DefaultData, Session, SessionData } from './session.ts'
+export { SessionSlot } from './slot.ts'
+export type { CommitResult } from './state.ts'
+export type {
+  ClearExpiredOptions,
+  CookieStore,
+  MaybePromise,
+  RemoveBySubjectOptions,
+  SealContext,
+  SessionRecord,
+  Store,
+  StoreContext,
+  StoredEntry,
+  StoredRecord,
+} from './store.ts'

@@ -1,0 +1,464 @@
+import { type Changes, checkedUpdate, checkKey, type Update } from './changes.ts'
+import { create, save } from './commit.ts'
+import { SessionCommittedError, SessionDataError } from './errors.ts'
+import { type Expiry, type ExpiryQuery, expiryAge, expiryMoment, storedExpiry } from './expiry.ts'
+import { newKey, type SessionKey } from './key.ts'
+import { ABSENT, type Data as Dict, put, take } from './merge.ts'
+import {
+  AUTHENTICATED,
+  authenticatedAt,
+  CREATED,
+  createdAt,
+  EXPIRY,
+  FLASH,
+  isHidden,
+  keepCreated,
+  type State,
+  SUBJECT,
+  subjectSince,
+} from './state.ts'
+import type { MaybePromise } from './store.ts'
+
+/**
+ * The type of a session's data. Declare yours once:
+ * `declare module '@sess/core' { interface SessionData { userId?: string } }`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: it is there to be merged with.
+export interface SessionData {}
+
+/** Your SessionData where you declared one, any JSON otherwise. */
+export type DefaultData = keyof SessionData extends never ? Record<string, any> : SessionData
+
+type Key<Data> = keyof Data & string
+/** `undefined` is what a missing key reads as, so it is not part of what is stored. */
+type Value<Data, K extends keyof Data> = Exclude<Data[K], undefined>
+
+/** Engine-internal access to a session's state. */
+export let stateOf: (session: Session<any>) => State
+
+/**
+ * One request's view of a session (Django's `SessionBase`). Its methods work at once on data that was loaded before
+ * the handler ran; what they change is saved when the response leaves.
+ *
+ * Every method that looks at the data throws `SessionNotLoadedError` when the session is not loaded and the store's
+ * `SessionStoreError` when loading failed; every one that changes something throws `SessionCommittedError` once the
+ * response has begun.
+ */
+export class Session<Data extends object = DefaultData> {
+  readonly #state: State
+  #proxy: Data | undefined
+
+  static {
+    stateOf = session => session.#state
+  }
+
+  constructor(state: State) {
+    this.#state = state
+  }
+
+  // -- Django's dictionary
+
+  /** The value of a key, or `fallback` (default `undefined`) when it is not there. */
+  get<K extends Key<Data>>(key: K): Data[K] | undefined
+  get<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
+  get(key: string, fallback?: unknown): unknown {
+    const changes = this.#look()
+    if (isHidden(key)) return fallback
+    const value = take(changes.data, key)
+    if (value === ABSENT) return fallback
+    this.#hold(changes, key, value)
+    return value
+  }
+
+  /** Sets a key. An object or array stays yours: what you do to it before the response leaves is saved too. */
+  set<K extends Key<Data>>(key: K, value: Value<Data, K>): this {
+    const changes = this.#change(key)
+    changes.set(key, value)
+    this.#hold(changes, key, value)
+    return this
+  }
+
+  has(key: Key<Data>): boolean {
+    const { data } = this.#look()
+    return !isHidden(key) && Object.hasOwn(data, key)
+  }
+
+  /** Removes a key; answers whether it was there, and counts as a modification only then. */
+  delete(key: Key<Data>): boolean {
+    if (!this.has(key)) return false
+    this.#change(key).delete(key)
+    return true
+  }
+
+  /** Removes a key and returns its value, or `fallback` when it was not there. */
+  pop<K extends Key<Data>>(key: K): Data[K] | undefined
+  pop<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
+  pop(key: Key<Data>, fallback?: unknown): unknown {
+    if (!this.has(key)) return fallback
+    const changes = this.#change(key)
+    const value = changes.data[key]
+    changes.delete(key)
+    return value
+  }
+
+  /** The value of a key, which is set to `value` first when it is not there (Django `setdefault`). */
+  setDefault<K extends Key<Data>>(key: K, value: Value<Data, K>): Value<Data, K> {
+    if (this.has(key)) return this.get(key) as Value<Data, K>
+    const changes = this.#change(key)
+    changes.default(key, value)
+    this.#hold(changes, key, value)
+    return value
+  }
+
+  /** Sets every key of an object. */
+  update(values: Partial<Data>): this
+  /**
+   * Sets a key to what `fn` makes of its present value (`undefined` when it is not there). `fn` runs now, and again on
+   * the fresh value when another request saved in between, so an increment or an append is never lost. It works from
+   * its argument alone and has no other effect.
+   *
+   * Throws TypeError when `fn` returns `undefined` or a promise.
+   */
+  update<K extends Key<Data>>(key: K, fn: (value: Data[K] | undefined) => Value<Data, K>): this
+  update(first: string | Partial<Data>, fn?: Update): this {
+    if (typeof first === 'object' && first !== null) {
+      this.#modify().forced = true
+      for (const key of Object.keys(first)) this.set(key as Key<Data>, (first as Record<string, any>)[key])
+      return this
+    }
+    if (typeof fn !== 'function')
+      throw new TypeError('update takes an object, or a key and a function of its value.')
+    // Nothing counts as changed when the function throws.
+    this.#assertOpen(first)
+    this.#state.accessed = true
+    this.#state.open().update(first, checkedUpdate(fn))
+    this.#state.modified = true
+    return this
+  }
+
+  keys(): IterableIterator<Key<Data>> {
+    return this.#visible()[Symbol.iterator]()
+  }
+
+  values(): IterableIterator<Data[Key<Data>]> {
+    return this.#visible()
+      .map(key => this.get(key) as Data[Key<Data>])
+      [Symbol.iterator]()
+  }
+
+  /** `[key, value]` pairs in the order of insertion. */
+  entries(): IterableIterator<[Key<Data>, Data[Key<Data>]]> {
+    return this.#visible()
+      .map((key): [Key<Data>, Data[Key<Data>]] => [key, this.get(key) as Data[Key<Data>]])
+      [Symbol.iterator]()
+  }
+
+  [Symbol.iterator](): IterableIterator<[Key<Data>, Data[Key<Data>]]> {
+    return this.entries()
+  }
+
+  get size(): number {
+    return this.#visible().length
+  }
+
+  /** The data as a plain object of its own; without the session's key. */
+  toJSON(): Data {
+    const copy: Record<string, unknown> = {}
+    for (const [key, value] of this.entries()) put(copy, key, value)
+    return copy as Data
+  }
+
+  /** The session as an object: `session.data.cart.push(x)` is `session.get('cart').push(x)`. */
+  get data(): Data {
+    this.#proxy ??= new Proxy(Object.create(null), dataHandler(this)) as Data
+    return this.#proxy
+  }
+
+  /** Removes all data. The session stays, empty, under its key. */
+  clear(): void {
+    this.#assertOpen()
+    const state = this.#state
+    const changes = state.changes ?? state.open()
+    changes.clear(keepCreated(changes.data))
+    this.#modify()
+  }
+
+  /** Ends the session: its data are gone, its record is removed with the response or by `save()`. For logout. */
+  flush(): void {
+    this.#assertOpen()
+    const state = this.#state
+    const changes = state.open()
+    state.doomed ??= state.rotatedFrom ?? state.stored
+    state.stored = undefined
+    state.rotatedFrom = undefined
+    state.newlyStored = false
+    state.forced = false
+    state.key = null
+    changes.reset({})
+    state.accessed = true
+    state.modified = true
+  }
+
+  /**
+   * A new key for the same data; the old key leads nowhere from the moment the response leaves. Call it at login and
+   * whenever privileges change.
+   */
+  cycleKey(): void {
+    this.#assertOpen()
+    const state = this.#state
+    state.open()
+    // Opened on the marker of a rotation: whoever logs in again starts anew.
+    state.supersededBy = undefined
+    this.#modify().forced = true
+    if (state.settings.cookieStore) return
+    if (state.stored && state.key !== null) state.rotatedFrom ??= state.stored
+    state.stored = undefined
+    state.key = newKey(state.settings.random)
+  }
+
+  // -- Expiry
+
+  /**
+   * When this session ends: after so many seconds of inactivity, at a moment, with the browser (0), or as the engine's
+   * `age` says (`null`). A moment is not postponed by activity.
+   */
+  setExpiry(expiry: Expiry): void {
+    const changes = this.#look()
+    if (expiry === null) {
+      if (Object.hasOwn(changes.data, EXPIRY)) this.#change(EXPIRY).delete(EXPIRY)
+      return
+    }
+    const value = storedExpiry(expiry, this.#state.settings.clock())
+    this.#change(EXPIRY).set(EXPIRY, value)
+  }
+
+  /** Seconds from `modification` (now) until the session expires. */
+  getExpiryAge(query: ExpiryQuery = {}): number {
+    return expiryAge(this.#expiry(query), this.#modification(query), this.#state.settings.age)
+  }
+
+  /** The moment the session expires if it is last modified at `modification` (now). */
+  getExpiryDate(query: ExpiryQuery = {}): Date {
+    return new Date(expiryMoment(this.#expiry(query), this.#modification(query), this.#state.settings.age))
+  }
+
+  /** Whether the cookie ends with the browser. */
+  getExpireAtBrowserClose(): boolean {
+    this.#look()
+    return this.#state.endsWithBrowser()
+  }
+
+  #expiry(query: ExpiryQuery): unknown {
+    return query.expiry !== undefined ? query.expiry : this.#look().data[EXPIRY]
+  }
+
+  #modification(query: ExpiryQuery): number {
+    return query.modification?.getTime() ?? this.#state.settings.clock()
+  }
+
+  // -- Django's test cookie
+
+  /** Sets a value by which a later request can tell that the browser keeps cookies. */
+  setTestCookie(): void {
+    this.set('testcookie' as Key<Data>, 'worked' as Value<Data, Key<Data>>)
+  }
+
+  testCookieWorked(): boolean {
+    return (this.get('testcookie' as Key<Data>) as unknown) === 'worked'
+  }
+
+  deleteTestCookie(): void {
+    this.delete('testcookie' as Key<Data>)
+  }
+
+  // -- Flash values
+
+  /** Leaves a value for the next request that takes it. */
+  flash(name: string, value: unknown): void
+  /** Takes the value that was left, `undefined` when there is none. */
+  flash<T = any>(name: string): T | undefined
+  flash(name: string, ...leave: unknown[]): unknown {
+    checkKey(name)
+    const changes = this.#look()
+    const flashes = changes.data[FLASH] as Dict | undefined
+    if (leave.length > 0) {
+      this.#assertOpen()
+      changes.update(FLASH, values => ({ ...(values as Dict), [name]: leave[0] }))
+    } else {
+      if (!flashes || !Object.hasOwn(flashes, name)) return
+      this.#assertOpen()
+      changes.update(FLASH, values => {
+        const others = { ...(values as Dict | undefined) }
+        delete others[name]
+        return Object.keys(others).length > 0 ? others : undefined
+      })
+    }
+    this.#modify()
+    return leave.length > 0 ? undefined : flashes![name]
+  }
+
+  // -- Whose session it is
+
+  /** Whose session it is, 1 to 255 characters; `null` when nobody's. A number is kept as its decimal text. */
+  get subject(): string | null {
+    const subject = this.#look().data[SUBJECT]
+    return typeof subject === 'string' ? subject : null
+  }
+
+  set subject(value: string | number | null) {
+    const changes = this.#look()
+    this.#assertOpen()
+    if (value === null) {
+      if (Object.hasOwn(changes.data, SUBJECT)) {
+        changes.delete(SUBJECT)
+        changes.delete(AUTHENTICATED)
+        this.#modify()
+      }
+      return
+    }
+    const subject = typeof value === 'number' && Number.isFinite(value) ? String(value) : value
+    if (typeof subject !== 'string' || subject === '' || subject.length > 255) {
+      throw new SessionDataError('subject: takes 1 to 255 characters, a number, or null.')
+    }
+    const now = this.#state.settings.clock()
+    const since = changes.data[SUBJECT] === subject ? subjectSince(changes.data) : undefined
+    if (createdAt(changes.data) === undefined) changes.set(CREATED, now)
+    changes.set(SUBJECT, subject)
+    changes.set(AUTHENTICATED, since === undefined ? now : [now, since])
+    this.#modify()
+  }
+
+  /** When the session was created, where the engine recorded it: with `absoluteAge`, or once it had a subject. */
+  get createdAt(): Date | undefined {
+    return asDate(createdAt(this.#look().data))
+  }
+
+  /** When the subject was last set. */
+  get authenticatedAt(): Date | undefined {
+    return asDate(authenticatedAt(this.#look().data))
+  }
+
+  // -- Key and flags
+
+  /** The session's key; `null` when it has none (yet, or any more). Of a cookie session: the token. */
+  get sessionKey(): SessionKey | null {
+    return this.#state.key
+  }
+
+  /** No key and no data (Django `is_empty`). Does not look at data that nobody has looked at. */
+  get isEmpty(): boolean {
+    return this.#state.isEmpty
+  }
+
+  /** Whether anything has looked at the data in this request. */
+  get accessed(): boolean {
+    return this.#state.accessed
+  }
+
+  set accessed(value: boolean) {
+    this.#state.accessed = value
+  }
+
+  /** Whether a method has changed the data in this request. Set it by hand to have the session saved, or not saved. */
+  get modified(): boolean {
+    return this.#state.modified
+  }
+
+  set modified(value: boolean) {
+    this.#assertOpen()
+    this.#state.modified = value
+    this.#state.forced = value
+  }
+
+  // -- Input and output
+
+  /**
+   * Fetches the session from the store, once; adapters have done it before the handler runs, unless `lazy`. What went
+   * wrong shows at the first look.
+   */
+  load(): MaybePromise<void> {
+    return this.#state.load()
+  }
+
+  /**
+   * Saves now what would be saved with the response; carries out `cycleKey` and `flush`. `mustCreate`: under its key,
+   * of which there must be no session (else SessionExistsError).
+   */
+  async save({ mustCreate = false }: { mustCreate?: boolean } = {}): Promise<void> {
+    this.#assertOpen()
+    await this.load()
+    this.#state.accessed = true
+    await save(this.#state, mustCreate)
+  }
+
+  /** Stores the data under a new key; what is under the old one stays (Django `create`). */
+  async create(): Promise<void> {
+    this.#assertOpen()
+    await this.load()
+    this.#modify()
+    await create(this.#state)
+  }
+
+  #look(): Changes {
+    this.#state.accessed = true
+    return this.#state.changes ?? this.#state.open()
+  }
+
+  #assertOpen(key?: string): void {
+    if (this.#state.committed) throw new SessionCommittedError()
+    if (key === undefined) return
+    checkKey(key)
+    if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself and cannot be set.`)
+  }
+
+  /** The changes, for one to a key that the user may set. */
+  #change(key: string): Changes {
+    this.#assertOpen(key)
+    const changes = this.#look()
+    this.#state.modified = true
+    return changes
+  }
+
+  #modify(): State {
+    this.#state.accessed = true
+    this.#state.modified = true
+    return this.#state
+  }
+
+  #hold(changes: Changes, key: string, value: unknown): void {
+    if (this.#state.settings.trackMutations && typeof value === 'object') changes.hold(key, value)
+  }
+
+  #visible(): Key<Data>[] {
+    return Object.keys(this.#look().data).filter(key => !isHidden(key)) as Key<Data>[]
+  }
+}
+
+function asDate(ms: number | undefined): Date | undefined {
+  return ms === undefined ? undefined : new Date(ms)
+}
+
+function dataHandler(session: Session<any>): ProxyHandler<Dict> {
+  return {
+    get: (_, key) => (typeof key === 'string' ? session.get(key) : undefined),
+    has: (_, key) => typeof key === 'string' && session.has(key),
+    set: (_, key, value) => {
+      if (typeof key !== 'string') return false
+      session.set(key, value)
+      return true
+    },
+    deleteProperty: (_, key) => {
+      if (typeof key === 'string') session.delete(key)
+      return true
+    },
+    ownKeys: () => [...session.keys()],
+    getOwnPropertyDescriptor: (_, key) =>
+      typeof key === 'string' && session.has(key)
+        ? { value: session.get(key), writable: true, enumerable: true, configurable: true }
+        : undefined,
+    // Object.defineProperty would say more than JSON can hold.
+    defineProperty: () => false,
+    preventExtensions: () => false,
+    setPrototypeOf: () => false,
+  }
+}

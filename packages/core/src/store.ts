@@ -1,0 +1,120 @@
+/** A value, or a promise of it: whatever the backend has. A store that answers at once costs a request no tick. */
+export type MaybePromise<T> = T | PromiseLike<T>
+
+/** What a store keeps. */
+export interface SessionRecord {
+  /** Text the store never looks into: any Unicode, up to `maxBytes` (1 MiB of UTF-8 unless configured). */
+  payload: string
+  /** Milliseconds since the epoch. From that millisecond on the record is absent. */
+  expiresAt: number
+  /** Whose session it is: a copy for the index, 1 to 255 characters. */
+  subject?: string
+}
+
+/** What a store gives back. */
+export interface StoredRecord extends SessionRecord {
+  /**
+   * The store's own mark of what was read: opaque, compared byte for byte. The payload itself or a digest of it will
+   * do, or what the backend has: a CAS token, an ETag. `touch` need not change it.
+   */
+  version: string
+}
+
+/** A record together with the id it is kept under. */
+export interface StoredEntry extends StoredRecord {
+  id: string
+}
+
+/** The last argument of every method, and part of the options where a method takes options. */
+export interface StoreContext {
+  /** The engine's clock, in milliseconds since the epoch. `Date.now()` where it is absent. */
+  now?: number
+  /** Aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal
+}
+
+/**
+ * Where records live. Ids are 40 characters of `[0-9a-f]` (32 of `[a-z0-9]` with `hashKeys: false`).
+ *
+ * Each call is atomic on its own and needs no transaction with another. To every method an expired record is absent.
+ * **A backend that cannot be reached throws or rejects**: an outage must never look like "no session". There is no
+ * upsert, for that is how a logged-out session comes back to life (CVE-2025-46336). What comes out shares no object
+ * with what went in.
+ */
+export interface Store {
+  /** The live record. Absent, expired or malformed: `null`, and nothing is written. */
+  read(id: string, context?: StoreContext): MaybePromise<StoredRecord | null>
+
+  /** Adds a record. `false`: the id is taken (be it by an expired record), and nothing changed. */
+  insert(id: string, record: SessionRecord, context?: StoreContext): MaybePromise<boolean>
+
+  /**
+   * Replaces payload, expiry and subject of a live record whose version is still `version`; a record without
+   * `subject` has none afterwards. `'stale'`: it has another version. `'gone'`: there is none, and none is made.
+   * Replacing a record with its equal is `'ok'`.
+   */
+  replace(
+    id: string,
+    record: SessionRecord,
+    version: string,
+    context?: StoreContext,
+  ): MaybePromise<'ok' | 'stale' | 'gone'>
+
+  /** Changes the expiry of a live record at that version, and nothing else. `false`: gone or changed, nothing done. */
+  touch(id: string, expiresAt: number, version: string, context?: StoreContext): MaybePromise<boolean>
+
+  /**
+   * Removes the record; with a version, only at that version. `'gone'` (no error): there was none.
+   * `'stale'`: it has another version and stays.
+   */
+  remove(id: string, version?: string, context?: StoreContext): MaybePromise<'ok' | 'stale' | 'gone'>
+
+  /**
+   * Removes expired records in batches, never one that was renewed meanwhile, and reports after each batch.
+   * Absent where the backend expires by itself.
+   */
+  clearExpired?(options?: ClearExpiredOptions): AsyncIterable<{ removed: number }>
+
+  /** Every live record, in no order, each at least once if it lives throughout. For inspection. */
+  scan?(options?: StoreContext): AsyncIterable<StoredEntry>
+
+  /** Removes every session of a subject, again until none is left; `except` is an id. Answers how many. */
+  removeBySubject?(subject: string, options?: RemoveBySubjectOptions): MaybePromise<number>
+
+  /** Every live record of a subject. */
+  scanBySubject?(subject: string, options?: StoreContext): AsyncIterable<StoredEntry>
+
+  /** Releases what the store itself opened. A connection that was handed in stays open. */
+  close?(): MaybePromise<void>
+}
+
+export interface ClearExpiredOptions extends StoreContext {
+  /** Records a batch at the most. */
+  batchSize?: number
+}
+
+export interface RemoveBySubjectOptions extends StoreContext {
+  /** The id that stays. */
+  except?: string
+}
+
+/** What a cookie store may use beside the record. */
+export interface SealContext {
+  /** The session cookie's name: a token made for one name is void under another. */
+  name: string
+  /** The first seals, all unseal. Never empty. */
+  secrets: readonly string[]
+  /** Milliseconds since the epoch. */
+  now: number
+}
+
+/**
+ * Keeps the session in its cookie. There is no server side, so the last answer wins and a copied token lives until it
+ * expires (or its subject's `notBefore`).
+ */
+export interface CookieStore {
+  /** The token: characters that a cookie value may hold (RFC 6265 section 4.1.1), of any length. */
+  seal(record: SessionRecord, context: SealContext): MaybePromise<string>
+  /** The record, or `null` for whatever does not verify or has expired; it never throws for a bad token. */
+  unseal(token: string, context: SealContext): MaybePromise<SessionRecord | null>
+}
