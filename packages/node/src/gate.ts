@@ -23,7 +23,6 @@ export type Commit = (status: number) => MaybePromise<CommitResult>
 /** Hears why the response must not leave. It may answer with that same response, which is as before the gate. */
 export type OnRefused = (error: unknown) => void
 
-// biome-ignore lint/suspicious/noExplicitAny: the methods are overloaded, and their arguments passed on as they came.
 type Method = (...args: any[]) => any
 type MethodName = 'writeHead' | 'write' | 'end' | 'flushHeaders'
 type Methods = Record<MethodName | 'on', Method>
@@ -55,6 +54,8 @@ export class ResponseGate {
   #sources: Readable[] | undefined
 
   readonly #headers: HeaderSnapshot
+  /** Our own `writeHead`. */
+  readonly #head: Method
   readonly #writeHead: Method
   readonly #write: Method
   readonly #end: Method
@@ -77,7 +78,8 @@ export class ResponseGate {
     })
     // Own properties, for compression has made its own before; changing the prototype costs ten times as much.
     const methods: Methods = res
-    methods.writeHead = (...args) => this.#pass('writeHead', this.#sendHead, args, args[0] as number)
+    this.#head = methods.writeHead = (...args) =>
+      this.#pass('writeHead', this.#sendHead, args, args[0] as number)
     methods.write = (...args) => this.#pass('write', this.#write, args, res.statusCode)
     methods.end = (...args) => this.#pass('end', this.#end, args, res.statusCode)
     methods.flushHeaders = () => this.#pass('flushHeaders', this.#flushHeaders, [], res.statusCode)
@@ -115,7 +117,7 @@ export class ResponseGate {
   }
 
   #pass(name: MethodName, method: Method, args: unknown[], status: number): unknown {
-    if (this.#state === 'closed') this.#begin(status)
+    if (this.#state === 'closed') this.#begin(name, status)
     if (this.#state === 'open') return method.apply(this.#res, args)
     if (this.#held) return this.#held.hold(this.#res, name, method, args)
     // Refused: only a wrapper of the refused response still knows this method.
@@ -123,23 +125,27 @@ export class ResponseGate {
     return name === 'write' ? true : this.#res
   }
 
-  #begin(status: number): void {
+  #begin(name: MethodName, status: number): void {
     this.#state = 'committing'
     try {
       const committed = this.#commit(status)
-      if ('then' in committed) this.#wait(committed, status)
+      if ('then' in committed) this.#wait(committed, name, status)
       else this.#open(committed)
     } catch (error) {
       this.#fail(error)
     }
   }
 
-  #wait(committing: PromiseLike<CommitResult>, status: number): void {
+  #wait(committing: PromiseLike<CommitResult>, name: MethodName, status: number): void {
     this.#held = new HeldResponse(this.#res, status)
     committing.then(
       committed => this.#release(committed),
       error => this.#fail(error),
     )
+    // Node would write an implicit head now, and whoever has wrapped `writeHead` goes by it: compression mounted after
+    // us makes its stream there, and would not compress what comes before.
+    const wrapped = this.#res.writeHead !== this.#head
+    if (wrapped && (name === 'write' || name === 'flushHeaders')) this.#res.writeHead(status)
   }
 
   #open(committed: CommitResult): void {
@@ -171,7 +177,7 @@ export class ResponseGate {
   readonly #sendHead: Method = (...args: [status: number, message?: unknown, headers?: unknown]) => {
     const res = this.#res
     const committed = this.#committed
-    if (!committed || !saysSomething(committed) || res.headersSent) return this.#writeHead.apply(res, args)
+    if (!committed || !saysSomething(committed)) return this.#writeHead.apply(res, args)
     const [status, message] = args
     const hasMessage = typeof message === 'string'
     // Headers given here would replace those that are set, and so ours: set them first.
@@ -260,7 +266,9 @@ function callBack(args: unknown[], error: unknown): void {
   if (callback) process.nextTick(callback, error)
 }
 
-function errorStatus(error: unknown): number {
-  const status = (error as { status?: unknown } | null | undefined)?.status
-  return typeof status === 'number' && status >= 400 && status <= 599 ? status : 500
+/** The status of an error, as Express and Koa see it: `status` or `statusCode`, else 500. */
+export function errorStatus(error: unknown): number {
+  const { status, statusCode } = (error ?? {}) as { status?: unknown; statusCode?: unknown }
+  const said = status || statusCode
+  return typeof said === 'number' && said >= 400 && said <= 599 ? said : 500
 }

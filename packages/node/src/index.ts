@@ -1,2 +1,9 @@
 export { diagnostics } from './diagnostics.ts'
-export { type Commit, holdResponse, type NodeResponse, type OnRefused, type ResponseGate } from './gate.ts'
+export {
+  type Commit,
+  errorStatus,
+  holdResponse,
+  type NodeResponse,
+  type OnRefused,
+  type ResponseGate,
+} from './gate.ts'

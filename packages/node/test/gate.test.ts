@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import http2 from 'node:http2'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type CommitResult, SessionStoreError } from '@sess/core'
 import { type Answer, request, serve } from '@sess/test-fixtures/http.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { holdResponse, type NodeResponse } from '../src/index.ts'
+import { holdResponse } from '../src/index.ts'
 
 const COOKIE = 'sessionid=new; Path=/'
 const SAVED: CommitResult = { setCookies: [COOKIE], vary: true, private: true }
@@ -42,7 +43,7 @@ const failures = {
   },
 }
 
-type Handler = (res: NodeResponse) => unknown
+type Handler = (res: ServerResponse) => unknown
 
 /** One response through a gate; a refused one answers the error's message. */
 async function answer(
@@ -114,10 +115,10 @@ const ways: Record<string, { handler: Handler; status?: number; body?: Buffer | 
     body: 'late',
   },
   'a pipe that is far bigger than the buffers': {
-    handler: res => createReadStream(file).pipe(res as never),
+    handler: res => createReadStream(file).pipe(res),
     body: BIG,
   },
-  'a pipeline': { handler: res => pipeline(createReadStream(file), res as never), body: BIG },
+  'a pipeline': { handler: res => pipeline(createReadStream(file), res), body: BIG },
   'a writer that waits for drain': {
     handler: async res => {
       for (let at = 0; at < BIG.length; at += 100_000) {
@@ -452,7 +453,7 @@ describe('F2: a response whose commit fails', () => {
 
   it('destroys what was piped, once the error is answered', async () => {
     const source = new Readable({ highWaterMark: 1000, read: () => source.push(Buffer.alloc(1000)) })
-    const got = await answer(failures.later, res => source.pipe(res as never))
+    const got = await answer(failures.later, res => source.pipe(res))
     expect(got.text).toBe('down')
     await sleep(10)
     expect(source.destroyed).toBe(true)
@@ -520,7 +521,7 @@ describe('HTTP/2, compatibility API', () => {
     const server = http2.createServer((_req, res) => {
       res.setHeader('X-Before', 'kept')
       holdResponse(res, commit, error => res.end((error as Error).message))
-      handler(res)
+      handler(res as never)
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
