@@ -38,7 +38,6 @@ export interface Answer {
   setCookies: string[]
   body: Buffer
   text: string
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the route answers
   readonly json: any
 }
 

@@ -1,0 +1,64 @@
+import {
+  createSessions,
+  type Session,
+  type SessionData,
+  SessionSlot,
+  type Sessions,
+  type SessionsOptions,
+} from '@sess/core'
+import { holdResponse } from '@sess/node'
+import type { Request, RequestHandler } from 'express'
+
+declare global {
+  // biome-ignore lint/style/noNamespace: how @types/express lets others add to a request.
+  namespace Express {
+    interface Request {
+      /** This visitor's session. Its keys are typed by `SessionData`. */
+      session: Session
+    }
+  }
+}
+
+export interface MiddlewareOptions {
+  /** Where on the request the session goes; default `session`. Every engine of an app needs a name of its own. */
+  property?: string
+}
+
+/**
+ * Gives every request its session and saves it before the first byte of the response leaves. What goes wrong there is
+ * handed to Express's error handling, with the status of the error. Mount it once: on a second pass of the same engine
+ * the session is the one already open.
+ *
+ * @param options what `createSessions` takes, or the engine it made
+ */
+export function session<Data extends object = SessionData>(
+  options: SessionsOptions<Data> | Sessions<Data>,
+  { property = 'session' }: MiddlewareOptions = {},
+): RequestHandler {
+  const sessions = 'open' in options ? options : createSessions(options)
+  const slot = new SessionSlot(sessions, property)
+  return function session(req, res, next) {
+    if (slot.reuse(req)) return next()
+    const session = sessions.open(req.headers.cookie)
+    slot.fill(req, session)
+    holdResponse(res, status => sessions.commit(session, new Outcome(status, req)), next)
+    const loading = sessions.lazy ? undefined : session.load()
+    if (loading) loading.then(() => next(), next)
+    else next()
+  }
+}
+
+/** What the engine asks of the response. Few responses need `secure`, and Express works it out each time. */
+class Outcome {
+  readonly status: number
+  readonly #req: Request
+
+  constructor(status: number, req: Request) {
+    this.status = status
+    this.#req = req
+  }
+
+  get secure(): boolean {
+    return this.#req.secure
+  }
+}

@@ -1,0 +1,420 @@
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { request as send } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync } from 'node:zlib'
+import { createSessions, type SessionsOptions } from '@sess/core'
+import { session } from '@sess/express'
+import { cacheStore } from '@sess/store-cache'
+import { cookiesOf, request, serve } from '@sess/test-fixtures/http.ts'
+import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
+import compression from 'compression'
+import express, { type ErrorRequestHandler, type Express } from 'express'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const BIG = 'a line of a long text that compresses well\n'.repeat(50_000)
+
+let folder: string
+let file: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sess-express-'))
+  file = join(folder, 'big.txt')
+  await writeFile(file, BIG)
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+interface Place {
+  app: Express
+  store: InterceptedStore
+}
+
+/** An app with sessions over a store that can be interfered with. */
+function place(options: Partial<SessionsOptions> = {}, before?: (app: Express) => void): Place {
+  const store = intercept(cacheStore())
+  const app = express()
+  app.set('env', 'test')
+  before?.(app)
+  app.use(session({ store, ...options }))
+  return { app, store }
+}
+
+/** How an app usually answers its errors. */
+const answerError: ErrorRequestHandler = (error, _req, res, _next) => {
+  res.status(error.status ?? 500).json({ code: error.code })
+}
+
+describe('pay for what you use', () => {
+  it('I4: a route that leaves the session alone gets nothing and asks nothing', async () => {
+    const { app, store } = place()
+    app.get('/', (_req, res) => res.send('ok'))
+    await using server = await serve(app)
+    for (const cookie of [undefined, `sessionid=${'a'.repeat(32)}`]) {
+      store.calls.length = 0
+      const got = await request(server.url, { cookie })
+      expect(got.headers).not.toHaveProperty('vary')
+      expect(got.headers).not.toHaveProperty('cache-control')
+      if (cookie === undefined) {
+        expect(got.setCookies).toEqual([])
+        expect(store.calls).toEqual([])
+      }
+    }
+  })
+
+  it('A19: a read without a cookie says Vary and nothing else, and asks no store', async () => {
+    const { app, store } = place()
+    app.get('/', (req, res) => res.json(req.session.get('cart') ?? null))
+    await using server = await serve(app)
+    const got = await request(server.url)
+    expect(got.setCookies).toEqual([])
+    expect(got.headers.vary).toBe('Cookie')
+    expect(store.calls).toEqual([])
+  })
+
+  it('a read is one call, a write a read and a write', async () => {
+    const { app, store } = place()
+    app.get('/read', (req, res) => res.json(req.session.get('n') ?? 0))
+    app.get('/write', (req, res) => res.json(req.session.update('n', (n = 0) => n + 1).get('n')))
+    await using server = await serve(app)
+    const first = await request(`${server.url}/write`)
+    expect(store.calls.splice(0)).toEqual(['insert'])
+    const cookie = cookiesOf(first)
+    expect((await request(`${server.url}/read`, { cookie })).json).toBe(1)
+    expect(store.calls.splice(0)).toEqual(['read'])
+    expect((await request(`${server.url}/write`, { cookie })).json).toBe(2)
+    expect(store.calls.splice(0)).toEqual(['read', 'replace'])
+  })
+
+  it('lazy: reads nothing until the handler does', async () => {
+    const { app, store } = place({ lazy: true })
+    app.get('/set', async (req, res) => {
+      await req.session.load()
+      req.session.set('a', 1)
+      res.send('ok')
+    })
+    app.get('/none', (_req, res) => res.send('ok'))
+    app.get('/early', (req, res) => res.json(req.session.get('a') ?? null))
+    app.use(answerError)
+    await using server = await serve(app)
+    const cookie = cookiesOf(await request(`${server.url}/set`))
+    store.calls.length = 0
+    expect((await request(`${server.url}/none`, { cookie })).text).toBe('ok')
+    expect(store.calls).toEqual([])
+    const early = await request(`${server.url}/early`, { cookie })
+    expect(early.status).toBe(500)
+    expect(early.json).toEqual({ code: 'SESSION_NOT_LOADED' })
+  })
+})
+
+describe.each([
+  ['without compression', (_app: Express) => undefined, (_app: Express) => undefined],
+  ['compression before', (app: Express) => app.use(compression()), (_app: Express) => undefined],
+  ['compression after', (_app: Express) => undefined, (app: Express) => app.use(compression())],
+  [
+    'compression on both sides',
+    (app: Express) => app.use(compression()),
+    (app: Express) => app.use(compression()),
+  ],
+])('%s', (name, before, after) => {
+  const compressed = name.startsWith('compression')
+
+  function app(delay?: number): Place {
+    const made = place({}, before)
+    if (delay !== undefined) made.store.before = method => (method === 'read' ? undefined : sleep(delay))
+    after(made.app)
+    const touch: express.RequestHandler = (req, _res, next) => {
+      req.session.update('n', (n = 0) => n + 1)
+      next()
+    }
+    made.app.get('/send', touch, (_req, res) => res.type('text').send(BIG))
+    made.app.get('/file', touch, (_req, res) => res.sendFile(file))
+    made.app.get('/pipe', touch, (_req, res) => createReadStream(file).pipe(res.type('text')))
+    made.app.get('/flush', touch, async (_req, res) => {
+      res.type('text').flushHeaders()
+      for (let at = 0; at < BIG.length; at += 500_000) {
+        await sleep(2)
+        res.write(BIG.slice(at, at + 500_000))
+      }
+      res.end()
+    })
+    made.app.get('/cached', touch, (_req, res) => res.status(304).end())
+    made.app.use(answerError)
+    return made
+  }
+
+  for (const [speed, delay] of [
+    ['a store that answers at once', undefined],
+    ['a slow store', 60],
+  ] as const) {
+    for (const path of ['/send', '/file', '/pipe', '/flush']) {
+      it(`F27: ${path} arrives whole and after its session, ${speed}`, async () => {
+        const { app: made, store } = app(delay)
+        let saved = false
+        const wait = store.before
+        store.before = async method => {
+          await wait?.(method)
+          saved = true
+        }
+        await using server = await serve(made)
+        const got = await request(server.url + path, { headers: { 'accept-encoding': 'gzip' } })
+        expect(saved).toBe(true)
+        expect(got.status).toBe(200)
+        expect(got.headers['content-encoding']).toBe(compressed ? 'gzip' : undefined)
+        const body = compressed ? gunzipSync(got.body) : got.body
+        expect(body.toString() === BIG).toBe(true)
+        expect(got.setCookies).toHaveLength(1)
+        expect(got.headers.vary).toContain('Cookie')
+      })
+    }
+
+    it(`F2: no byte and no cookie of a response that could not be saved, ${speed}`, async () => {
+      const { app: made, store } = app(delay)
+      const wait = store.before
+      store.before = async method => {
+        await wait?.(method)
+        down()
+      }
+      await using server = await serve(made)
+      for (const path of ['/send', '/file', '/pipe', '/flush', '/cached']) {
+        const got = await request(server.url + path, { headers: { 'accept-encoding': 'gzip' } })
+        expect([path, got.status, got.setCookies]).toEqual([path, 503, []])
+        expect(got.json).toEqual({ code: 'SESSION_STORE' })
+        expect(got.headers).not.toHaveProperty('accept-ranges')
+        expect(got.headers).not.toHaveProperty('last-modified')
+      }
+    })
+  }
+
+  it('answers a HEAD and a conditional request', async () => {
+    const { app: made } = app(10)
+    await using server = await serve(made)
+    const head = await request(`${server.url}/file`, { method: 'HEAD' })
+    expect([head.status, head.body.length, head.setCookies.length]).toEqual([200, 0, 1])
+    const etag = head.headers.etag!
+    const again = await request(`${server.url}/file`, {
+      headers: { 'if-none-match': etag },
+      cookie: cookiesOf(head),
+    })
+    expect([again.status, again.body.length, again.setCookies.length]).toEqual([304, 0, 1])
+  })
+
+  it("F2: Express's own error page answers when the app has no error handler", async () => {
+    const made = place({}, before)
+    after(made.app)
+    made.store.before = async () => down()
+    made.app.post('/', (req, res) => {
+      req.session.set('a', 1)
+      res.redirect('/')
+    })
+    await using server = await serve(made.app)
+    const got = await request(server.url, { method: 'POST', body: 'some body that nobody reads' })
+    expect(got.status).toBe(503)
+    expect(got.setCookies).toEqual([])
+    expect(got.headers).not.toHaveProperty('location')
+    expect(got.headers['content-type']).toContain('text/html')
+  })
+})
+
+describe('faults', () => {
+  it('F1: a store that is down at load: used 503, untouched and cookie-less 200, the same cookie works afterwards', async () => {
+    const { app, store } = place()
+    app.get('/read', (req, res) => res.json(req.session.get('n') ?? null))
+    app.get('/write', (req, res) => res.json(req.session.set('n', 1).get('n')))
+    app.get('/none', (_req, res) => res.send('ok'))
+    app.use(answerError)
+    await using server = await serve(app)
+    const cookie = cookiesOf(await request(`${server.url}/write`))
+    store.before = async () => down()
+    const used = await request(`${server.url}/read`, { cookie })
+    expect([used.status, used.setCookies, used.json]).toEqual([503, [], { code: 'SESSION_STORE' }])
+    const untouched = await request(`${server.url}/none`, { cookie })
+    expect([untouched.status, untouched.setCookies]).toEqual([200, []])
+    expect((await request(`${server.url}/read`)).status).toBe(200)
+    store.before = undefined
+    expect((await request(`${server.url}/read`, { cookie })).json).toBe(1)
+  })
+
+  it('F3: a store that hangs is answered by the deadline', async () => {
+    const { app, store } = place({ timeout: 200 })
+    app.get('/write', (req, res) => res.json(req.session.set('n', 1).get('n')))
+    app.use(answerError)
+    await using server = await serve(app)
+    store.before = () => new Promise(() => undefined)
+    for (const cookie of [undefined, `sessionid=${'a'.repeat(32)}`]) {
+      const start = performance.now()
+      const got = await request(`${server.url}/write`, { cookie })
+      expect([got.status, got.setCookies]).toEqual([503, []])
+      expect(performance.now() - start).toBeLessThan(200 + 100)
+    }
+  })
+
+  it('F26: a client that leaves before its answer: committed, and the server lives', async () => {
+    const { app, store } = place()
+    app.get('/write', (req, res) => {
+      req.session.update('n', (n = 0) => n + 1)
+      res.sendFile(file)
+    })
+    app.get('/read', (req, res) => res.json(req.session.get('n') ?? null))
+    await using server = await serve(app)
+    const cookie = cookiesOf(await request(`${server.url}/write`))
+    for (const delay of [0, 1, 5, 20]) {
+      store.before = method => (method === 'replace' ? sleep(10) : undefined)
+      const aborted = send(`${server.url}/write`, { headers: { cookie } })
+      aborted.on('error', () => undefined)
+      aborted.end()
+      await sleep(delay)
+      aborted.destroy()
+      await sleep(40)
+    }
+    store.before = undefined
+    const { json: n } = await request(`${server.url}/read`, { cookie })
+    // Those that left before their request arrived did nothing, the others all of it.
+    expect(n).toBeGreaterThanOrEqual(2)
+    expect(n).toBeLessThanOrEqual(5)
+  })
+
+  it('F28: a handler that throws: a 4xx is saved, a 5xx is not, a flush is', async () => {
+    const { app } = place()
+    app.get('/throw/:status', (req, _res) => {
+      req.session.set('n', Number(req.params.status))
+      throw Object.assign(new Error('thrown'), { status: Number(req.params.status) })
+    })
+    app.get('/flush', (req, _res) => {
+      req.session.flush()
+      throw new Error('thrown')
+    })
+    app.get('/read', (req, res) => res.json(req.session.get('n') ?? null))
+    await using server = await serve(app)
+    const saved = await request(`${server.url}/throw/418`)
+    expect([saved.status, saved.setCookies.length]).toEqual([418, 1])
+    const cookie = cookiesOf(saved)
+    expect((await request(`${server.url}/throw/500`, { cookie })).setCookies).toEqual([])
+    expect((await request(`${server.url}/read`, { cookie })).json).toBe(418)
+    const flushed = await request(`${server.url}/flush`, { cookie })
+    expect([flushed.status, flushed.setCookies.length]).toEqual([500, 1])
+    expect((await request(`${server.url}/read`, { cookie })).json).toBe(null)
+  })
+
+  it('F28: an error handler that runs twice commits once', async () => {
+    const { app, store } = place()
+    let runs = 0
+    app.get('/', (req, _res) => {
+      req.session.set('a', 1)
+      throw Object.assign(new Error('thrown'), { status: 400 })
+    })
+    const twice: ErrorRequestHandler = (error, _req, res, next) => {
+      runs++
+      res.status(400).send('answered')
+      next(error)
+    }
+    app.use(twice, twice)
+    await using server = await serve(app)
+    await request(server.url).catch(error => expect(error.code).toBe('ECONNRESET'))
+    expect(runs).toBe(2)
+    expect(store.calls).toEqual(['insert'])
+  })
+
+  it('F28: a handler that throws after it began to write', async () => {
+    const { app, store } = place()
+    store.before = method => (method === 'insert' ? sleep(20) : undefined)
+    app.get('/', async (req, res) => {
+      req.session.set('a', 1)
+      res.write('begun')
+      await sleep(40)
+      throw new Error('thrown')
+    })
+    await using server = await serve(app)
+    await expect(request(server.url)).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(store.calls).toEqual(['insert'])
+  })
+
+  it('a change after the first byte is the documented error, never a silent loss', async () => {
+    const { app } = place()
+    app.get('/', (req, res) => {
+      res.write('begun ')
+      try {
+        req.session.set('a', 1)
+      } catch (error) {
+        res.end((error as { code: string }).code)
+      }
+    })
+    await using server = await serve(app)
+    expect((await request(server.url)).text).toBe('begun SESSION_COMMITTED')
+  })
+})
+
+describe('several middlewares', () => {
+  it('F38: the same engine twice is one session, one commit, one cookie', async () => {
+    const store = intercept(cacheStore())
+    const sessions = createSessions({ store })
+    const app = express()
+    app.use(session(sessions))
+    app.use(session(sessions), session(sessions, { property: 'other' as 'session' }))
+    app.get('/', (req, res) => {
+      req.session.set('a', 1)
+      res.json((req as unknown as { other: unknown }).other === req.session)
+    })
+    await using server = await serve(app)
+    const got = await request(server.url)
+    expect(got.json).toBe(true)
+    expect(got.setCookies).toHaveLength(1)
+    expect(store.calls).toEqual(['insert'])
+  })
+
+  it('F38: two engines on one property are an error that says so', async () => {
+    const { app } = place()
+    app.use(session({ store: cacheStore() }))
+    app.get('/', (_req, res) => res.send('ok'))
+    app.use(answerError)
+    await using server = await serve(app)
+    const got = await request(server.url)
+    expect([got.status, got.json]).toEqual([500, { code: 'CONFIG' }])
+  })
+
+  it('A9: two engines side by side, each with its cookie and path', async () => {
+    const { app } = place()
+    const admin = session(
+      { store: cacheStore(), cookie: { name: 'admin', path: '/admin', sameSite: 'strict' } },
+      { property: 'adminSession' },
+    )
+    app.use('/admin', admin, (req, res) => {
+      req.session.set('seen', true)
+      ;(req as unknown as { adminSession: typeof req.session }).adminSession.set('staff', true)
+      res.send('ok')
+    })
+    await using server = await serve(app)
+    const got = await request(`${server.url}/admin`)
+    expect(got.setCookies.map(cookie => cookie.split('=')[0]).sort()).toEqual(['admin', 'sessionid'])
+    expect(got.setCookies.find(cookie => cookie.startsWith('admin'))).toMatch(
+      /Path=\/admin;.*SameSite=Strict/,
+    )
+  })
+})
+
+describe('A20: secure', () => {
+  async function flags(trust: boolean, headers: Record<string, string>): Promise<string> {
+    const { app } = place()
+    if (trust) app.set('trust proxy', 'loopback')
+    app.get('/', (req, res) => {
+      req.session.set('a', 1)
+      res.send('ok')
+    })
+    await using server = await serve(app)
+    return (await request(server.url, { headers })).setCookies[0]!
+  }
+  it('follows a TLS proxy that is trusted', async () => {
+    expect(await flags(true, { 'x-forwarded-proto': 'https' })).toContain('Secure')
+  })
+  it('believes nobody else', async () => {
+    expect(await flags(false, { 'x-forwarded-proto': 'https' })).not.toContain('Secure')
+    expect(await flags(true, {})).not.toContain('Secure')
+  })
+})
+
+it('types the session of a request', () => {
+  express().get('/', (req, res) => {
+    const key: string | null = req.session.sessionKey
+    res.json(key)
+  })
+})

@@ -1,0 +1,64 @@
+import { session } from '@sess/express'
+import { serve } from '@sess/test-fixtures/http.ts'
+import {
+  changedLate,
+  jsonRoutes,
+  probeSessions,
+  runProbe,
+  type StartProbe,
+  setFrom,
+  stateOf,
+  streamed,
+} from '@sess/test-fixtures/probe.ts'
+import express, { type Request } from 'express'
+
+/** The probe app on Express: `STORE=sqlite PORT=3000 node packages/express/test/probe.ts`. */
+export const start: StartProbe = async (options = {}, port = 0) => {
+  const sessions = await probeSessions(options)
+  const app = express()
+  app.use(session(sessions))
+
+  for (const { method, path, run } of jsonRoutes) {
+    app[method === 'GET' ? 'get' : 'post'](path, async (req, res) => {
+      res.json(await run({ session: req.session, sessions, query: queryOf(req) }))
+    })
+  }
+  app.get('/none', (_req, res) => {
+    res.type('text').send('ok')
+  })
+  app.post('/status/:code', (req, res) => {
+    setFrom(req.session, queryOf(req))
+    res.status(Number(req.params.code)).json(stateOf(req.session))
+  })
+  app.post('/throw', (req, _res) => {
+    const query = queryOf(req)
+    setFrom(req.session, query)
+    const status = query.get('status')
+    // Express answers an error with its `status`.
+    throw Object.assign(new Error('thrown by the probe'), status !== null && { status: Number(status) })
+  })
+  app.post('/redirect', (req, res) => {
+    const query = queryOf(req)
+    setFrom(req.session, query)
+    res.redirect(303, `/get?k=${encodeURIComponent(query.get('k') ?? '')}`)
+  })
+  app.post('/stream', async (req, res) => {
+    setFrom(req.session, queryOf(req))
+    for await (const chunk of streamed(queryOf(req))) res.write(chunk)
+    res.end()
+  })
+  app.get('/latestream', async (req, res) => {
+    for await (const chunk of changedLate(req.session, queryOf(req))) res.write(chunk)
+    res.end()
+  })
+
+  // Express logs errors unless it is told to be in a test.
+  app.set('env', 'test')
+  return serve(app, port)
+}
+
+function queryOf(req: Request): URLSearchParams {
+  return new URL(req.originalUrl, 'http://localhost').searchParams
+}
+
+if (import.meta.main) await runProbe(start)
