@@ -37,6 +37,8 @@ export class Changes {
   #stringify: Stringify
   #log: Map<string, Change> | undefined
   #cleared = false
+  /** The data have others' changes in them, so that comparing them with the base would take those for ours. */
+  #rebased = false
   /**
    * Keys whose value the caller holds and can mutate, and what it was after the key's last recorded change
    * (`undefined`: what it is in the base).
@@ -113,6 +115,7 @@ export class Changes {
   reset(data: Data): void {
     this.clear(data)
     this.#cleared = false
+    this.#rebased = false
     this.#base = undefined
   }
 
@@ -122,7 +125,7 @@ export class Changes {
    */
   recordMutations(all: boolean): boolean {
     const keys = all ? Object.keys(this.data) : this.#held?.keys()
-    if (keys === undefined || (this.#held === undefined && !all)) return this.recorded
+    if (keys === undefined || this.#rebased) return this.recorded
     // Most often nothing was mutated, and then the whole text is what it was.
     if (this.#base !== undefined && !this.recorded && this.#stringify(this.data) === this.#base) return false
     const base = this.#base === undefined ? {} : this.#parse(this.#base)
@@ -183,6 +186,7 @@ export class Changes {
       else put(data, key, value)
     }
     this.data = data
+    this.#rebased = true
   }
 
   /** The data is in the store now, as this text. */
@@ -190,6 +194,7 @@ export class Changes {
     this.#base = base
     this.#log = undefined
     this.#cleared = false
+    this.#rebased = false
     if (this.#held) for (const key of this.#held.keys()) this.#held.set(key, undefined)
   }
 
