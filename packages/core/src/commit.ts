@@ -107,13 +107,13 @@ function isUnsaved(state: State): boolean {
 export function save(state: State, mustCreate: boolean): MaybePromise<void> {
   return explicitly(state, function* (deadline) {
     state.open()
-    if (state.doomed) {
-      yield* removeDoomed(state, deadline)
-      if (state.isEmpty && !mustCreate) return
-    }
+    if (state.doomed) yield* removeDoomed(state, deadline)
+    if (state.flushed && state.isEmpty && !mustCreate) return
     if (!mustCreate || state.key === null || state.settings.cookieStore)
       return yield* persist(state, deadline)
-    if (!(yield* insert(state, deadline))) throw new SessionExistsError()
+    const record = yield* insert(state, deadline)
+    if (!record) throw new SessionExistsError()
+    settled(state, record.payload)
   })
 }
 
@@ -152,13 +152,14 @@ function* persist(state: State, deadline: Deadline): Task<void> {
     settled(state, record.payload)
   } else if (state.rotatedFrom) yield* rotate(state, state.rotatedFrom, deadline)
   else if (state.stored) yield* replace(state, state.stored, deadline)
-  else yield* insertNew(state, deadline)
+  else settled(state, (yield* insertNew(state, deadline)).payload)
 }
 
 /** The session is in the store now. */
 function settled(state: State, payload: string): void {
   state.changes!.saved(state.baseOf(payload))
   state.forced = false
+  state.flushed = false
 }
 
 function* makeRecord(state: State, now: number): Task<SessionRecord> {
@@ -179,22 +180,22 @@ function* makeRecord(state: State, now: number): Task<SessionRecord> {
   return record
 }
 
-/** Inserts under a key of ours; `false` when the id is taken. */
-function* insert(state: State, deadline: Deadline): Task<boolean> {
+/** Inserts under the session's key; `null` when the id is taken. */
+function* insert(state: State, deadline: Deadline): Task<SessionRecord | null> {
   const record = yield* makeRecord(state, deadline.now)
   const id = yield* state.idOf(state.key!)
-  if (!(yield* ask(state, 'save', deadline, store => store.insert(id, record, deadline)))) return false
+  if (!(yield* ask(state, 'save', deadline, store => store.insert(id, record, deadline)))) return null
   state.stored = { id, version: undefined }
   state.newlyStored = true
-  if (!state.rotatedFrom) settled(state, record.payload)
   tell(state, 'created', id, deadline)
-  return true
+  return record
 }
 
-function* insertNew(state: State, deadline: Deadline): Task<void> {
+function* insertNew(state: State, deadline: Deadline): Task<SessionRecord> {
   for (let tries = 0; tries < 8; tries++) {
     state.key ??= newKey(state.settings.random)
-    if (yield* insert(state, deadline)) return
+    const record = yield* insert(state, deadline)
+    if (record) return record
     // 165 random bits do not meet by chance; a tried random generator may.
     state.key = null
   }
@@ -236,7 +237,7 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<void> {
   const { settings } = state
   if (old.version === undefined) yield* refresh(state, old, deadline)
   state.stored = undefined
-  yield* insertNew(state, deadline)
+  let record = yield* insertNew(state, deadline)
   const fresh: Stored = state.stored!
   const contest = new Contest(state, old.id, deadline)
   try {
@@ -258,7 +259,7 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<void> {
       // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
       const current = yield* ask(state, 'save', deadline, store => store.read(fresh.id, deadline))
       if (!current) throw interrupted(state, fresh.id)
-      const record = yield* makeRecord(state, deadline.now)
+      record = yield* makeRecord(state, deadline.now)
       const updated = yield* ask(state, 'save', deadline, store =>
         store.replace(fresh.id, record, current.version, deadline),
       )
@@ -273,8 +274,7 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<void> {
     contest.end()
   }
   state.rotatedFrom = undefined
-  state.changes!.saved(state.baseOf(yield* wait(settings.codec.encode(state.changes!.data))))
-  state.forced = false
+  settled(state, record.payload)
   tell(state, 'rotated', fresh.id, deadline)
 }
 

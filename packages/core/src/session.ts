@@ -195,6 +195,7 @@ export class Session<Data extends object = DefaultData> {
     state.forced = false
     state.key = null
     changes.reset({})
+    state.flushed = true
     state.accessed = true
     state.modified = true
   }

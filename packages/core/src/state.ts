@@ -62,6 +62,8 @@ export class State {
   rotatedFrom: Stored | undefined
   /** What `flush` removes. */
   doomed: Stored | undefined
+  /** `flush` was called, and nothing was stored since. */
+  flushed = false
   /** The session opened on the marker of a rotation; the id of the record that took its place. */
   supersededBy: RecordId | undefined
   /** When the session would have ended by what was loaded, ms since the epoch. */
