@@ -1,0 +1,346 @@
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { request as send } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createSessions, type SessionsOptions } from '@sess/core'
+import { session } from '@sess/koa'
+import { cacheStore } from '@sess/store-cache'
+import { type Answer, cookiesOf, request, serve } from '@sess/test-fixtures/http.ts'
+import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
+import Koa, { type Middleware } from 'koa'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const BIG = Buffer.alloc(3_000_000, 'sess ')
+
+let folder: string
+let file: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sess-koa-'))
+  file = join(folder, 'big.bin')
+  await writeFile(file, BIG)
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+interface Place {
+  app: Koa
+  store: InterceptedStore
+}
+
+function place(options: Partial<SessionsOptions> = {}, ...above: Middleware[]): Place {
+  const store = intercept(cacheStore())
+  const app = new Koa()
+  app.silent = true
+  for (const middleware of above) app.use(middleware)
+  app.use(session({ store, ...options }))
+  return { app, store }
+}
+
+async function ask({ app }: Place, options?: Parameters<typeof request>[1]): Promise<Answer> {
+  await using server = await serve(app.callback())
+  return await request(server.url, options)
+}
+
+describe('pay for what you use', () => {
+  it('I4: a handler that leaves the session alone: no store call, no cookie, no Vary', async () => {
+    const at = place()
+    at.app.use(ctx => {
+      ctx.body = 'ok'
+    })
+    const got = await ask(at)
+    expect([got.text, got.setCookies, got.headers.vary]).toEqual(['ok', [], undefined])
+    expect(at.store.calls).toEqual([])
+  })
+
+  it('A19: a read without a cookie says Vary, asks no store', async () => {
+    const at = place()
+    at.app.use(ctx => {
+      ctx.vary('Accept')
+      ctx.body = { n: ctx.session.get('n') ?? null }
+    })
+    const got = await ask(at)
+    expect([got.setCookies, got.headers.vary]).toEqual([[], 'Accept, Cookie'])
+    expect(at.store.calls).toEqual([])
+  })
+
+  it('lazy: nothing is read before the handler asks', async () => {
+    const at = place({ lazy: true })
+    at.app.use(async ctx => {
+      if (ctx.path === '/') await ctx.session.load()
+      ctx.body = String(ctx.session.get('n'))
+    })
+    await using server = await serve(at.app.callback())
+    const cookie = `sessionid=${'a'.repeat(32)}`
+    expect((await request(server.url, { cookie })).text).toBe('undefined')
+    expect(at.store.calls).toEqual(['read'])
+    expect((await request(`${server.url}/early`, { cookie })).status).toBe(500)
+  })
+})
+
+describe('what leaves', () => {
+  const bodies: Record<string, Middleware> = {
+    'a stream': ctx => {
+      ctx.body = createReadStream(file)
+    },
+    'a buffer': ctx => {
+      ctx.body = BIG
+    },
+    'a web stream': ctx => {
+      ctx.body = new Response(BIG).body
+    },
+    'a pipe into ctx.res': async ctx => {
+      ctx.status = 200
+      createReadStream(file).pipe(ctx.res)
+      await once(ctx.res, 'close')
+    },
+    'ctx.res with respond = false': ctx => {
+      ctx.respond = false
+      ctx.res.statusCode = 200
+      setTimeout(() => createReadStream(file).pipe(ctx.res), 20)
+    },
+  }
+  for (const [name, body] of Object.entries(bodies)) {
+    for (const delay of [0, 40]) {
+      it(`F27: ${name} leaves whole, after its session was saved in ${delay} ms`, async () => {
+        const at = place()
+        let saved = false
+        if (delay) {
+          at.store.before = async () => {
+            await sleep(delay)
+            saved = true
+          }
+        }
+        at.app.use((ctx, next) => {
+          ctx.session.set('n', 1)
+          return body(ctx, next)
+        })
+        const got = await ask(at)
+        expect(saved).toBe(delay > 0)
+        expect([got.status, got.setCookies.length, got.headers.vary]).toEqual([200, 1, 'Cookie'])
+        expect(got.body.equals(BIG)).toBe(true)
+      })
+
+      it(`F2: ${name} does not leave when the session cannot be saved, known after ${delay} ms`, async () => {
+        const at = place()
+        let stream: Readable | undefined
+        at.store.before = delay ? () => sleep(delay).then(down) : down
+        at.app.use(async (ctx, next) => {
+          ctx.session.set('n', 1)
+          ctx.set('X-App', 'gone')
+          ctx.cookies.set('app', 'gone')
+          await body(ctx, next)
+          if (name === 'a stream') stream = ctx.body as Readable
+        })
+        const got = await ask(at)
+        expect([got.status, got.setCookies, got.text]).toEqual([503, [], 'Service Unavailable'])
+        expect(got.headers).not.toHaveProperty('x-app')
+        if (stream) expect(stream.destroyed).toBe(true)
+      })
+    }
+  }
+
+  it('a change in a streamed body is the documented error', async () => {
+    const at = place()
+    let code: unknown
+    at.app.use(ctx => {
+      const late = async function* (): AsyncGenerator<string> {
+        yield 'begun'
+        try {
+          ctx.session.set('n', 1)
+        } catch (error) {
+          code = (error as { code: string }).code
+        }
+      }
+      ctx.body = Readable.from(late())
+    })
+    await ask(at)
+    expect(code).toBe('SESSION_COMMITTED')
+  })
+
+  it('HEAD and 204 and 304 carry the cookie', async () => {
+    const at = place()
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      if (ctx.path === '/') ctx.body = 'text'
+      else ctx.status = Number(ctx.path.slice(1))
+    })
+    await using server = await serve(at.app.callback())
+    for (const [path, method, status] of [
+      ['/', 'HEAD', 200],
+      ['/204', 'GET', 204],
+      ['/304', 'GET', 304],
+    ] as const) {
+      const got = await request(server.url + path, { method })
+      expect([got.status, got.body.length, got.setCookies.length]).toEqual([status, 0, 1])
+    }
+  })
+})
+
+describe('errors', () => {
+  it("F28: a thrown 4xx saves, and Koa's answer to it carries the cookie once", async () => {
+    const at = place()
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      ctx.set('X-App', 'gone')
+      ctx.throw(418, 'tea')
+    })
+    const got = await ask(at)
+    expect([got.status, got.text, got.setCookies.length, got.headers.vary]).toEqual([418, 'tea', 1, 'Cookie'])
+    expect(got.headers['cache-control']).toBe('private')
+    expect(got.headers).not.toHaveProperty('x-app')
+  })
+
+  it('F28: so does the answer of a middleware above', async () => {
+    const at = place({}, async (ctx, next) => {
+      try {
+        await next()
+      } catch (error) {
+        ctx.status = (error as { status: number }).status
+        ctx.body = 'handled'
+      }
+    })
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      ctx.throw(403)
+    })
+    const got = await ask(at)
+    expect([got.status, got.text, got.setCookies.length]).toEqual([403, 'handled', 1])
+  })
+
+  it('F28: a thrown 5xx, or what is no error, saves nothing; a flush is carried out', async () => {
+    const at = place()
+    at.app.use(ctx => {
+      if (ctx.path === '/set') {
+        ctx.session.set('n', 1)
+        ctx.body = 'ok'
+        return
+      }
+      if (ctx.path === '/get') {
+        ctx.body = { n: ctx.session.get('n') ?? null }
+        return
+      }
+      if (ctx.path === '/flush') ctx.session.flush()
+      else ctx.session.set('n', 2)
+      throw ctx.path === '/string' ? 'a string' : new Error('thrown')
+    })
+    await using server = await serve(at.app.callback())
+    const cookie = cookiesOf(await request(`${server.url}/set`))
+    for (const path of ['/error', '/string']) {
+      const got = await request(server.url + path, { cookie })
+      expect([got.status, got.setCookies]).toEqual([500, []])
+      expect((await request(`${server.url}/get`, { cookie })).json).toEqual({ n: 1 })
+    }
+    const flushed = await request(`${server.url}/flush`, { cookie })
+    expect([flushed.status, flushed.setCookies.length]).toEqual([500, 1])
+    expect((await request(`${server.url}/get`, { cookie })).json).toEqual({ n: null })
+  })
+
+  it('F2: a failed commit is thrown to the middleware above, which finds a clean response', async () => {
+    const seen: unknown[] = []
+    const at = place({}, async (ctx, next) => {
+      ctx.set('X-Above', 'kept')
+      try {
+        await next()
+      } catch (error) {
+        seen.push((error as { code: string }).code, ctx.status, ctx.body, ctx.headerSent)
+        ctx.body = 'sorry'
+      }
+    })
+    at.store.before = async () => down()
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      ctx.set('X-App', 'gone')
+      ctx.redirect('/')
+    })
+    const got = await ask(at)
+    expect(seen).toEqual(['SESSION_STORE', 503, null, false])
+    expect([got.status, got.text, got.setCookies]).toEqual([503, 'sorry', []])
+    expect(got.headers).toMatchObject({ 'x-above': 'kept' })
+    expect(got.headers).not.toHaveProperty('x-app')
+    expect(got.headers).not.toHaveProperty('location')
+  })
+
+  it('F2: what could not be saved with a thrown 4xx is the error that shows', async () => {
+    const at = place()
+    at.store.before = async () => down()
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      ctx.throw(404)
+    })
+    const got = await ask(at)
+    expect([got.status, got.setCookies]).toEqual([503, []])
+  })
+
+  it('F26: a client that leaves early changes nothing for the others', async () => {
+    const at = place()
+    at.store.before = () => sleep(20)
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      ctx.body = createReadStream(file)
+    })
+    await using server = await serve(at.app.callback())
+    const aborted = send(server.url)
+    aborted.on('error', () => undefined)
+    aborted.end()
+    await sleep(10)
+    aborted.destroy()
+    await sleep(40)
+    expect((await request(server.url)).body.length).toBe(BIG.length)
+  })
+})
+
+describe('several middlewares', () => {
+  it('F38: the same engine twice is one session, one commit, one cookie', async () => {
+    const store = intercept(cacheStore())
+    const sessions = createSessions({ store })
+    const app = new Koa().use(session(sessions)).use(session(sessions))
+    app.use(ctx => {
+      ctx.session.set('a', 1)
+      ctx.body = 'ok'
+    })
+    const got = await ask({ app, store })
+    expect([got.setCookies.length, store.calls]).toEqual([1, ['insert']])
+  })
+
+  it('F38: two engines on one property are an error', async () => {
+    const at = place()
+    at.app.use(session({ store: cacheStore() }))
+    expect((await ask(at)).status).toBe(500)
+  })
+
+  it('A9: two engines side by side, each with its cookie, also when a handler throws', async () => {
+    const at = place()
+    at.app.use(session({ store: cacheStore(), cookie: { name: 'admin' } }, { property: 'admin' }))
+    at.app.use(ctx => {
+      ctx.session.set('a', 1)
+      ctx['admin'].set('b', 1)
+      if (ctx.path === '/throw') ctx.throw(400)
+      ctx.body = 'ok'
+    })
+    await using server = await serve(at.app.callback())
+    for (const path of ['/', '/throw']) {
+      const got = await request(server.url + path)
+      expect(got.setCookies.map(cookie => cookie.split('=')[0]).sort()).toEqual(['admin', 'sessionid'])
+    }
+  })
+})
+
+it('A20: Secure follows a TLS proxy that is trusted, and nobody else', async () => {
+  for (const [proxy, proto, secure] of [
+    [true, 'https', true],
+    [true, 'http', false],
+    [false, 'https', false],
+  ] as const) {
+    const at = place()
+    at.app.proxy = proxy
+    at.app.use(ctx => {
+      ctx.session.set('a', 1)
+      ctx.body = 'ok'
+    })
+    const got = await ask(at, { headers: { 'x-forwarded-proto': proto } })
+    expect(got.setCookies[0]!.includes('Secure')).toBe(secure)
+  }
+})

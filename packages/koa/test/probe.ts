@@ -1,0 +1,67 @@
+import { Readable } from 'node:stream'
+import { session } from '@sess/koa'
+import { serve } from '@sess/test-fixtures/http.ts'
+import {
+  changedLate,
+  jsonRoutes,
+  probeSessions,
+  runProbe,
+  type StartProbe,
+  setFrom,
+  stateOf,
+  streamed,
+} from '@sess/test-fixtures/probe.ts'
+import Koa, { type Context } from 'koa'
+
+/** The probe app on Koa: `STORE=sqlite PORT=3000 node packages/koa/test/probe.ts`. */
+export const start: StartProbe = async (options = {}, port = 0) => {
+  const sessions = await probeSessions(options)
+  const app = new Koa()
+  // Koa logs errors unless it is told not to.
+  app.silent = true
+  app.use(session(sessions))
+
+  app.use(async (ctx, next) => {
+    const route = jsonRoutes.find(({ method, path }) => method === ctx.method && path === ctx.path)
+    if (!route) return next()
+    ctx.body = await route.run({ session: ctx.session, sessions, query: ctx.URL.searchParams })
+  })
+  app.use(async ctx => {
+    const { searchParams: query } = ctx.URL
+    switch (`${ctx.method} ${ctx.path}`) {
+      case 'GET /none':
+        ctx.body = 'ok'
+        break
+      case 'POST /throw':
+        setFrom(ctx.session, query)
+        if (!query.has('status')) throw new Error('thrown by the probe')
+        ctx.throw(Number(query.get('status')), 'thrown by the probe')
+        break
+      case 'POST /redirect':
+        setFrom(ctx.session, query)
+        ctx.status = 303
+        ctx.redirect(`/get?k=${encodeURIComponent(query.get('k') ?? '')}`)
+        break
+      case 'POST /stream':
+        setFrom(ctx.session, query)
+        ctx.body = Readable.from(streamed(query))
+        break
+      case 'GET /latestream':
+        ctx.body = Readable.from(changedLate(ctx.session, query))
+        break
+      default:
+        answerStatus(ctx, query)
+    }
+  })
+  return serve(app.callback(), port)
+}
+
+function answerStatus(ctx: Context, query: URLSearchParams): void {
+  const [, code] = /^\/status\/(\d{3})$/.exec(ctx.path) ?? []
+  if (ctx.method !== 'POST' || code === undefined) return
+  setFrom(ctx.session, query)
+  ctx.body = stateOf(ctx.session)
+  ctx.status = Number(code)
+}
+
+if (import.meta.main) await runProbe(start)
