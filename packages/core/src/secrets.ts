@@ -4,10 +4,10 @@ const MIN_BYTES = 32
 
 // Made of nothing but the words of other libraries' examples and of old default configurations.
 const EXAMPLE =
-  /^(?:a|an|the|this|is|my|your|our|please|change|me|very|super|top|some|long|strong|complex|random|string|secret|shh+|key|keys|session|sessions|cookie|cookies|password|passwd|passphrase|phrase|keyboard|cat|with|of|at|least|minimum|length|characters|chars|bigger|than|logphrase|thirtytwochars|default|insecure|django)+$/
+  /^(?:a|an|the|this|is|my|your|our|please|change|me|very|super|top|some|long|strong|complex|random|string|secret|shh+|key|keys|session|sessions|cookie|cookies|password|passwd|passphrase|phrase|keyboard|cat|with|of|at|least|minimum|length|characters|chars|bigger|than|logphrase|thirtytwochars|default)+$/
 
-// The beginnings of secrets printed in well-known documentation: Django's `startproject`, h3, Flask.
-const PRINTED = /^(?:django-insecure-|80d42cfb-1cd2|192b9bdd22ab)/
+// The beginnings of secrets printed in well-known documentation: h3, Flask.
+const PRINTED = /^(?:80d42cfb-1cd2|192b9bdd22ab)/
 
 /**
  * The secrets of `secret`, the current one first. Too short (32 bytes of UTF-8), repetitive or printed in some

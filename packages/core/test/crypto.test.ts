@@ -356,7 +356,6 @@ describe('A31, C20: short and well-known secrets are refused, without being told
     'complex_password_at_least_32_characters_long',
     'a secret with minimum length of 32 characters',
     'averylogphrasebiggerthanthirtytwochars',
-    'django-insecure-$q&8!t^)(*%#@=+[]kdh27ghs8',
     '80d42cfb-1cd2-462c-8f17-e3237d9027e9',
     'abcabcabcabcabcabcabcabcabcabcabcabc',
     '01234567012345670123456701234567',
@@ -391,6 +390,8 @@ describe('A31, C20: short and well-known secrets are refused, without being told
       crypto.randomUUID(),
       'ключ-秘密-🔑-ключ-два',
       'a sentence with a secret that only my cat could know',
+      // Marked so by Django, but its own for each project, and needed to share cookies with it.
+      'django-insecure-$q&8!t^)(*%#@=+[]kdh27ghs8',
     ]) {
       expect(checkSecrets(secret)).toEqual([secret])
     }

@@ -49,7 +49,7 @@ interface DecodeCase {
     secret: string
     salt: string
     now: number
-    max_age?: number
+    max_age?: number | { $timedelta: number } | null
     fallbacks?: string[]
   }
   expect: DecodeExpect

@@ -1,0 +1,24 @@
+import type { CookieStore } from '@sess/core'
+import { seal, type TokenUse, unseal } from '@sess/core/crypto'
+import { recordOf, textOf } from './record-text.ts'
+
+const PURPOSE = 'sess encrypted session cookie'
+
+/**
+ * Sessions in their cookie, which only the server can read or change: AES-256-GCM, under a key derived from the
+ * engine's `secret` for this cookie name alone.
+ */
+export function encryptedCookieStore(): CookieStore {
+  return {
+    seal: (record, context) => seal(textOf(record), use(context)),
+    unseal(token, context) {
+      const text = unseal(token, use(context))
+      if (text === null || typeof text === 'string') return recordOf(text, context.now)
+      return text.then(opened => recordOf(opened, context.now))
+    },
+  }
+}
+
+function use({ secrets, name }: { secrets: readonly string[]; name: string }): TokenUse {
+  return { secrets, purpose: PURPOSE, name }
+}
