@@ -9,7 +9,7 @@ const victims = new Map<string, string[]>(storeCases.map(({ id }) => [id, []]))
 const survivors: string[] = []
 
 describe('the zoo of broken stores', () => {
-  test.each(brokenStores.map(broken => [broken.id, broken] as const))(
+  test.concurrent.each(brokenStores.map(broken => [broken.id, broken] as const))(
     '%s is rejected',
     async (id, { mistake }) => {
       const report = await runStoreCases(() => inhabited(mistake), { callTimeout: 100, timeout: 1_000 })

@@ -1,3 +1,4 @@
+import { engineCases } from '../engine-cases/index.ts'
 import type { StoreCase } from '../store-fixture.ts'
 import { cleanupCases } from './cleanup.ts'
 import { expiryCases } from './expiry.ts'
@@ -13,7 +14,7 @@ import { subjectCases } from './subject.ts'
 import { touchCases } from './touch.ts'
 import { versionCases } from './version.ts'
 
-/** The store contract, in the order in which a store is written. */
+/** The store contract, in the order in which a store is written, and what users are promised over it. */
 export const storeCases: readonly StoreCase[] = [
   ...readCases,
   ...insertCases,
@@ -28,4 +29,5 @@ export const storeCases: readonly StoreCase[] = [
   ...scanCases,
   ...outageCases,
   ...historyCases,
+  ...engineCases,
 ]

@@ -142,6 +142,52 @@ export const readCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'store/read-races-remove',
+    title: 'F19: reads in flight while a record is removed do not bring it back',
+    rule: 'Once a removal is answered, no read finds the record, whatever other reads have fetched meanwhile.',
+    source: 'F19, C1; Django’s cached_db: 100 of 100',
+    why: 'A cache that a slow reader fills would keep a logged-out session alive.',
+    async run(f) {
+      for (let round = 0; round < 10; round++) {
+        const { id } = await f.stored()
+        const read = async (_: unknown, n: number) => await (n % 2 ? f.store : f.other).read(id, f.context())
+        const early = Promise.all(Array.from({ length: 4 }, read))
+        const removing = (async () =>
+          await (round % 2 ? f.store : f.other).remove(id, undefined, f.context()))()
+        const late = Promise.all(Array.from({ length: 4 }, read))
+        await Promise.all([early, removing, late])
+        equal(await f.read(id), null, 'what is read after the removal')
+        equal(await f.other.read(id, f.context()), null, 'what another store object reads after it')
+      }
+    },
+  },
+  {
+    id: 'store/read-races-replace',
+    title: 'F19: reads in flight while a record is replaced do not bring the old one back',
+    rule: 'Once a replace is answered, every read finds the new record.',
+    source: 'F19, I6; Django’s cached_db',
+    why: 'What was just saved would vanish in the next request.',
+    async run(f) {
+      for (let round = 0; round < 10; round++) {
+        const { id, version } = await f.stored()
+        const record = f.record()
+        const read = async (_: unknown, n: number) => await (n % 2 ? f.store : f.other).read(id, f.context())
+        const early = Promise.all(Array.from({ length: 4 }, read))
+        const replacing = (async () =>
+          await (round % 2 ? f.store : f.other).replace(id, record, version, f.context()))()
+        const late = Promise.all(Array.from({ length: 4 }, read))
+        const [, replaced] = await Promise.all([early, replacing, late])
+        equal(replaced, 'ok', 'the answer of replace()')
+        equal((await f.readLive(id, 'the record')).payload, record.payload, 'the payload read after it')
+        equal(
+          (await f.other.read(id, f.context()))?.payload,
+          record.payload,
+          'what another store object reads',
+        )
+      }
+    },
+  },
+  {
     id: 'store/second-store-sees',
     title: 'another store object on the same backend sees every change at once',
     rule: 'Once a write is answered, every reader of the backend finds it.',

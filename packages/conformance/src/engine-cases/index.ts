@@ -1,0 +1,6 @@
+import type { StoreCase } from '../store-fixture.ts'
+import { djangoCases } from './django.ts'
+import { overlapCases } from './overlap.ts'
+
+/** What users are promised, through a real engine on the store. */
+export const engineCases: readonly StoreCase[] = [...djangoCases, ...overlapCases]

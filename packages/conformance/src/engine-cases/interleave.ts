@@ -1,0 +1,111 @@
+import type { Store } from '@sess/core'
+import { CaseFailure } from '../check.ts'
+
+/** Requests that overlap, on a session made for them, and what must hold after them. */
+export interface Overlap {
+  /** Each gets a store of its own on the same backend, whose calls wait for their turn. */
+  requests: readonly ((store: Store) => Promise<unknown>)[]
+  check(): Promise<void>
+}
+
+/**
+ * Runs overlapping requests in every order of their store calls, or in so many as `limit` says: one call at a time,
+ * each order once, found by going back to the last choice that has another side.
+ */
+export async function everyInterleaving(
+  store: Store,
+  open: () => Promise<Overlap>,
+  limit = 60,
+): Promise<void> {
+  let choices: number[] = []
+  for (let run = 0; run < limit; run++) {
+    const { requests, check } = await open()
+    const { order, branches } = await runInOrder(store, requests, choices)
+    try {
+      await check()
+    } catch (error) {
+      if (!(error instanceof CaseFailure)) throw error
+      throw new CaseFailure(
+        error.expected,
+        `${error.happened} (order of the store calls: ${order.join(', ')})`,
+      )
+    }
+    const taken = branches.map((_, step) => choices[step] ?? 0)
+    let last = branches.length - 1
+    while (last >= 0 && (taken[last] ?? 0) + 1 >= (branches[last] ?? 0)) last--
+    if (last < 0) return
+    choices = [...taken.slice(0, last), (taken[last] ?? 0) + 1]
+  }
+}
+
+/** One order: at each step the choice says which of the waiting requests makes its next store call. */
+async function runInOrder(store: Store, requests: Overlap['requests'], choices: readonly number[]) {
+  const waiting = new Map<number, { call: string; go: () => void }>()
+  let calling = 0
+  let ended = 0
+
+  const turn = (request: number, call: string) =>
+    new Promise<void>(resolve => waiting.set(request, { call, go: resolve }))
+  const all = Promise.all(
+    requests.map(async (request, n) => {
+      try {
+        await request(
+          gated(
+            store,
+            call => turn(n, call),
+            change => {
+              calling += change
+            },
+          ),
+        )
+      } finally {
+        ended++
+      }
+    }),
+  )
+  all.catch(() => undefined) // awaited below, when every request has ended
+
+  const order: string[] = []
+  const branches: number[] = []
+  while (ended < requests.length) {
+    await settled(() => calling === 0 && waiting.size + ended === requests.length)
+    const ready = [...waiting.keys()].sort((a, b) => a - b)
+    const next = ready[choices[branches.length] ?? 0] ?? ready[0]
+    if (next === undefined) continue
+    branches.push(ready.length)
+    const { call = '', go } = waiting.get(next) ?? {}
+    waiting.delete(next)
+    order.push(`${'ABCDEF'[next]} ${call}`)
+    go?.()
+  }
+  await all
+  return { order, branches }
+}
+
+/** Waits until it is so, or until nothing moves any more: a request may wait for another one. */
+async function settled(so: () => boolean): Promise<void> {
+  for (let n = 0; n < 100 && !so(); n++) await null
+  for (let n = 0; n < 5_000 && !so(); n++) {
+    await new Promise(resolve => setTimeout(resolve, 0))
+    // Idle for a while, and not because of a call that is under way.
+    if (n > 20) return
+  }
+}
+
+function gated(store: Store, turn: (call: string) => Promise<void>, count: (change: number) => void): Store {
+  const gate = { ...store } as Record<string, unknown>
+  for (const name of ['read', 'insert', 'replace', 'touch', 'remove', 'removeBySubject'] as const) {
+    const method = store[name] as ((...args: unknown[]) => unknown) | undefined
+    if (!method) continue
+    gate[name] = async (...args: unknown[]) => {
+      await turn(name)
+      count(1)
+      try {
+        return await method.apply(store, args)
+      } finally {
+        count(-1)
+      }
+    }
+  }
+  return gate as unknown as Store
+}

@@ -1,0 +1,421 @@
+import { equal, fail, ok, oneOf } from '../check.ts'
+import { type StoreCase, without } from '../store-fixture.ts'
+import { Browser, dataOf, engineOver, loggedIn } from './browser.ts'
+import { everyInterleaving } from './interleave.ts'
+
+/** Requests of one session that overlap, in every order of their store calls, each request in a process of its own. */
+export const overlapCases: readonly StoreCase[] = [
+  {
+    id: 'engine/overlap-different-keys',
+    title: 'F16: two overlapping requests that set different keys lose neither',
+    rule: 'No lost updates: different keys merge.',
+    source: 'design: Saving without losing anything; F16',
+    why: 'What was put into the cart in one tab would vanish because of another tab.',
+    async run(f) {
+      const sessions = engineOver(f)
+      await everyInterleaving(f.store, async () => {
+        const browser = await loggedIn(sessions, { a: 0 })
+        const set = (key: string) => async (store: typeof f.store) => {
+          const { code } = await browser.visit(engineOver(f, { store }), session => session.set(key, 1))
+          equal(code, 'ok', `the outcome of the request that sets ${key}`)
+        }
+        return {
+          requests: [set('b'), set('c')],
+          check: async () =>
+            equal(await dataOf(sessions, browser), { a: 0, b: 1, c: 1 }, 'the data after both'),
+        }
+      })
+    },
+  },
+  {
+    id: 'engine/overlap-update',
+    title: 'F16: overlapping updates and pushes of one key lose nothing',
+    rule: 'update(fn) runs again on the fresh value; arrays that both only appended to are joined.',
+    source: 'design: Saving without losing anything; F16',
+    why: 'Two clicks on "add to cart" would add one item.',
+    async run(f) {
+      const sessions = engineOver(f)
+      await everyInterleaving(f.store, async () => {
+        const browser = await loggedIn(sessions, { count: 0, list: [] })
+        const add = (item: string) => async (store: typeof f.store) => {
+          const { code } = await browser.visit(engineOver(f, { store }), session => {
+            session.update('count', count => (count as number) + 1)
+            ;(session.get('list') as string[]).push(item)
+          })
+          equal(code, 'ok', 'the outcome of a request that adds')
+        }
+        return {
+          requests: [add('x'), add('y')],
+          check: async () => {
+            const data = await dataOf(sessions, browser)
+            equal(data?.['count'], 2, 'the count after two increments')
+            equal(
+              [...((data?.['list'] as string[]) ?? [])].sort(),
+              ['x', 'y'],
+              'the list after two pushes, sorted',
+            )
+          },
+        }
+      })
+    },
+  },
+  {
+    id: 'engine/many-writers',
+    title: 'F16: thirty requests at once that set, push and count lose nothing',
+    rule: 'Time is the bound, not a count: all writers succeed.',
+    source: 'design: Saving without losing anything; F16',
+    why: 'A page that sends many requests at once would lose some of what they save.',
+    async run(f) {
+      const sessions = engineOver(f)
+      const other = engineOver(f, { store: f.other })
+      const browser = await loggedIn(sessions, { count: 0 })
+      const codes = await Promise.all(
+        Array.from({ length: 30 }, async (_, n) => {
+          const { code } = await browser.copy().visit(n % 2 ? sessions : other, session => {
+            session.set(`key${n}`, n)
+            session.update('count', count => (count as number) + 1)
+          })
+          return code
+        }),
+      )
+      equal(
+        codes.filter(code => code !== 'ok'),
+        [],
+        'the outcomes of the requests that did not succeed',
+      )
+      const data = (await dataOf(sessions, browser)) ?? fail('the session to be there', 'there was none')
+      equal(data['count'], 30, 'the count')
+      equal(Object.keys(data).length, 31, 'the number of keys')
+    },
+  },
+  {
+    id: 'engine/overlap-logout-save',
+    title: 'C1, F17: a logout that overlaps a save is never undone',
+    rule: 'No resurrected sessions: a session that was flushed is never written back.',
+    source: 'CVE-2025-46336 rack-session (C1), F17, I1',
+    why: 'The session would live on after logging out.',
+    async run(f) {
+      const sessions = engineOver(f)
+      await everyInterleaving(f.store, async () => {
+        const browser = await loggedIn(sessions, { user: 'ann' })
+        const thief = browser.copy()
+        let saved = ''
+        return {
+          requests: [
+            async store => {
+              const { code } = await browser.visit(engineOver(f, { store }), session => session.flush())
+              equal(code, 'ok', 'the outcome of the logout')
+            },
+            async store => {
+              const slow = thief.copy()
+              const visited = await slow.visit(engineOver(f, { store }), session => {
+                // Its load may have come after the logout: then this is a session of its own, without the user.
+                if (session.get('user') === undefined) return
+                session.set('late', 1)
+              })
+              saved = visited.code
+            },
+          ],
+          check: async () => {
+            oneOf(saved, ['ok', 'SESSION_INTERRUPTED'], 'the outcome of the save')
+            equal(await dataOf(sessions, thief), null, 'what the key leads to after the logout')
+          },
+        }
+      })
+    },
+  },
+  {
+    id: 'engine/overlap-logout-touch',
+    title:
+      'C1: a logout that overlaps a visit which extends the session is never undone, nor does the visit fail',
+    rule: 'touch: refused means no cookie and no error.',
+    source: 'connect-redis 328, spring-session 1111 (C1), F17',
+    why: 'A page that polls would keep the session alive, or show errors, after logging out.',
+    async run(f) {
+      const options = { saveEveryRequest: true }
+      const sessions = engineOver(f, options)
+      await everyInterleaving(f.store, async () => {
+        const browser = await loggedIn(sessions, { user: 'ann' })
+        const thief = browser.copy()
+        let touched = ''
+        await f.clock.advance(f.clock.exact ? 1_000 : 0)
+        return {
+          requests: [
+            async store => void (await browser.visit(engineOver(f, { store }), session => session.flush())),
+            async store => {
+              const slow = thief.copy()
+              const visited = await slow.visit(engineOver(f, { store, ...options }), session =>
+                session.get('user'),
+              )
+              touched = visited.code
+            },
+          ],
+          check: async () => {
+            equal(touched, 'ok', 'the outcome of the visit')
+            equal(await dataOf(sessions, thief), null, 'what the key leads to after the logout')
+          },
+        }
+      })
+    },
+  },
+  {
+    id: 'engine/overlap-rotation-save',
+    title: 'C2, F17: a save that overlaps a rotation is in the rotated session, or is refused',
+    rule: 'Never two keys that authenticate, and never a save that was told ok and lost.',
+    source: 'design: Rotation; spring-session 1270 (C2), F17, I1',
+    why: 'What was saved during login would be lost without a word.',
+    async run(f) {
+      const sessions = engineOver(f)
+      await everyInterleaving(f.store, async () => {
+        const browser = await loggedIn(sessions, { cart: 1 })
+        const before = browser.copy()
+        const late = browser.copy()
+        let saved = ''
+        return {
+          requests: [
+            async store => {
+              const { code } = await browser.visit(engineOver(f, { store }), session => {
+                session.cycleKey()
+                session.set('user', 'ann')
+              })
+              equal(code, 'ok', 'the outcome of the login')
+            },
+            async store => {
+              const visited = await late.visit(engineOver(f, { store }), session => session.set('late', 1))
+              saved = visited.code
+            },
+          ],
+          check: async () => {
+            oneOf(saved, ['ok', 'SESSION_INTERRUPTED'], 'the outcome of the save')
+            const data = await dataOf(sessions, browser)
+            equal(
+              data,
+              saved === 'ok' ? { cart: 1, late: 1, user: 'ann' } : { cart: 1, user: 'ann' },
+              'the data',
+            )
+            const old = await before.visit(sessions, session => session.get('cart'))
+            equal(old.result, undefined, 'what the old key shows')
+          },
+        }
+      })
+    },
+  },
+  {
+    id: 'engine/overlap-rotations',
+    title: 'C2, F17: of two overlapping rotations one wins, and one key authenticates',
+    rule: 'A marker already: remove the new record, SessionInterruptedError. Never two ids that authenticate.',
+    source: 'spring-session 1270, express-session 923 (C2), F17, I1',
+    why: 'A double click on "log in" would leave two sessions, or none.',
+    async run(f) {
+      const sessions = engineOver(f)
+      await everyInterleaving(f.store, async () => {
+        const start = await loggedIn(sessions, { cart: 1 })
+        const browsers = [start.copy(), start.copy()]
+        const codes: string[] = []
+        const rotate = (browser: Browser) => async (store: typeof f.store) => {
+          const { code } = await browser.visit(engineOver(f, { store }), session => {
+            if (session.get('cart') === undefined) return
+            session.cycleKey()
+            session.set('user', 'ann')
+          })
+          codes.push(code)
+        }
+        return {
+          requests: browsers.map(rotate),
+          check: async () => {
+            for (const code of codes) oneOf(code, ['ok', 'SESSION_INTERRUPTED'], 'the outcome of a rotation')
+            const shown = await Promise.all(browsers.map(browser => dataOf(sessions, browser)))
+            const live = shown.filter(data => data?.['user'] === 'ann')
+            equal(live.length, 1, 'the number of browsers whose key authenticates')
+            const old = await start.copy().visit(sessions, session => session.get('cart'))
+            equal(old.result, undefined, 'what the old key shows')
+          },
+        }
+      })
+    },
+  },
+  {
+    id: 'engine/overlap-rotation-logout',
+    title: 'F17: a logout wins over a rotation that it overlaps',
+    rule: 'flush removes at a version: logout wins over rotation.',
+    source: 'design: Rotation; F17, A24, I1',
+    why: 'Logging out while a login in another tab is under way would leave the session alive.',
+    async run(f) {
+      const sessions = engineOver(f)
+      await everyInterleaving(f.store, async () => {
+        const start = await loggedIn(sessions, { user: 'ann' })
+        const rotating = start.copy()
+        const leaving = start.copy()
+        let flushed = false
+        return {
+          requests: [
+            async store => {
+              const { code } = await rotating.visit(engineOver(f, { store }), session => {
+                if (session.get('user') !== undefined) session.cycleKey()
+              })
+              oneOf(code, ['ok', 'SESSION_INTERRUPTED'], 'the outcome of the rotation')
+            },
+            async store => {
+              const { code } = await leaving.visit(engineOver(f, { store }), session => {
+                flushed = true
+                session.flush()
+              })
+              equal(code, 'ok', 'the outcome of the logout')
+            },
+          ],
+          check: async () => {
+            equal(flushed, true, 'whether the logout ran')
+            equal(await dataOf(sessions, start.copy()), null, 'what the old key leads to')
+            if (rotating.key === start.key) return
+            equal(await dataOf(sessions, rotating), null, 'what the rotated key leads to')
+          },
+        }
+      })
+    },
+  },
+  {
+    id: 'engine/late-after-rotation',
+    title: 'A26, F18: a late request with the old cookie is nobody, and leaves the new cookie alone',
+    rule: 'Reading a marker: an empty session, and the browser’s new cookie is left alone. Writing: interrupted.',
+    source: 'design: Rotation; A26, F18; without it 100 of 100 logins log out',
+    why: 'Pages that send several requests would log themselves out at login.',
+    async run(f) {
+      const sessions = engineOver(f)
+      const browser = await loggedIn(sessions, { user: 'ann' })
+      const late = browser.copy()
+      await browser.visit(sessions, session => session.cycleKey())
+      const read = await late.copy().visit(sessions, session => session.get('user'))
+      equal(read.result, undefined, 'the user that a late request sees')
+      equal(read.setCookies, [], 'the cookies of its answer')
+      const write = await late.copy().visit(sessions, session => session.set('x', 1))
+      equal(write.code, 'SESSION_INTERRUPTED', 'the outcome of a late request that writes')
+      equal(await dataOf(sessions, browser), { user: 'ann' }, 'the data of the rotated session')
+      const leaving = late.copy()
+      await leaving.visit(sessions, session => session.flush())
+      equal(await dataOf(sessions, browser), null, 'the rotated session after a late request logged out')
+    },
+  },
+  {
+    id: 'engine/log-out-everywhere',
+    title: 'A24: removeBySubject ends the user’s sessions, and scanBySubject lists them',
+    rule: 'Ends all, or all other, sessions of a subject.',
+    source: 'A24, A25; ASVS5 7.4.2, 7.4.3, 7.5.2',
+    why: 'A user who lost her phone could not end its session.',
+    skip: without('removeBySubject', 'scanBySubject'),
+    async run(f) {
+      const sessions = engineOver(f)
+      const user = `user-${f.id()}`
+      const phone = await loggedIn(sessions, { on: 'phone' }, user)
+      const laptop = await loggedIn(sessions, { on: 'laptop' }, user)
+      const other = await loggedIn(sessions, { on: 'elsewhere' }, `${user}x`)
+      await phone.visit(sessions, session => session.cycleKey())
+      const shown: unknown[] = []
+      for await (const info of sessions.scanBySubject(user)) shown.push((info.data as { on?: string }).on)
+      equal(shown.sort(), ['laptop', 'phone'], 'what scanBySubject() lists, a rotated session once')
+      const removed = await laptop.visit(sessions, session =>
+        sessions.removeBySubject(user, { except: session }),
+      )
+      equal(removed.result, 1, 'the answer of removeBySubject() with except')
+      equal(await dataOf(sessions, phone), null, 'the session on the phone')
+      equal((await dataOf(sessions, laptop))?.['on'], 'laptop', 'the session on the laptop')
+      equal(await sessions.removeBySubject(user), 1, 'the answer of removeBySubject()')
+      equal(await dataOf(sessions, laptop), null, 'the session on the laptop after that')
+      equal((await dataOf(sessions, other))?.['on'], 'elsewhere', 'the session of another user')
+    },
+  },
+  {
+    id: 'engine/overlap-everywhere',
+    title: 'A24, F17: log-out-everywhere wins over saves and rotations in flight',
+    rule: 'Wins against saves and logins in flight.',
+    source: 'A24; ASVS5 7.4.5, F17, I1',
+    why: 'A thief who keeps clicking would stay logged in.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const sessions = engineOver(f)
+      await everyInterleaving(
+        f.store,
+        async () => {
+          const user = `user-${f.id()}`
+          const thief = await loggedIn(sessions, { user }, user)
+          const second = thief.copy()
+          return {
+            requests: [
+              async store => void (await engineOver(f, { store }).removeBySubject(user)),
+              async store => {
+                const { code } = await thief.visit(engineOver(f, { store }), session => {
+                  if (session.get('user') !== undefined) session.cycleKey()
+                })
+                oneOf(code, ['ok', 'SESSION_INTERRUPTED'], 'the outcome of the rotation')
+              },
+              async store => {
+                const { code } = await second.visit(engineOver(f, { store }), session => {
+                  if (session.get('user') !== undefined) session.set('late', 1)
+                })
+                oneOf(code, ['ok', 'SESSION_INTERRUPTED'], 'the outcome of the save')
+              },
+            ],
+            check: async () => {
+              for (const browser of [thief, second]) {
+                const data = await dataOf(sessions, browser)
+                equal(data?.['user'], undefined, 'the user that a browser still shows')
+              }
+              equal(await sessions.removeBySubject(user), 0, 'the number of sessions that were left')
+            },
+          }
+        },
+        100,
+      )
+    },
+  },
+  {
+    id: 'engine/outage',
+    title:
+      'F1, F2, I5: an outage answers 503 and changes nobody’s cookie; the session is there again after it',
+    rule: 'An outage never looks like "no session".',
+    source: 'F1, F2, I5',
+    why: 'A restart of the database would log every visitor out.',
+    skip: f =>
+      f.breakBackend && f.healBackend ? undefined : 'the factory offers no breakBackend() and healBackend()',
+    async run(f) {
+      const sessions = engineOver(f, { timeout: f.callTimeout })
+      const browser = await loggedIn(sessions, { user: 'ann' })
+      const { key } = browser
+      const saving = browser.copy()
+      const leaving = browser.copy()
+      const open = async (own: Browser) => {
+        const session = sessions.open(own.header)
+        await session.load()
+        return session
+      }
+      const [save, leave] = [await open(saving), await open(leaving)]
+      save.set('late', 1)
+      leave.flush()
+      const commit = async (session: typeof save) => {
+        try {
+          await sessions.commit(session, { status: 200 })
+          return 'ok'
+        } catch (error) {
+          return (error as { code?: string }).code
+        }
+      }
+      await f.breakBackend?.()
+      try {
+        const read = await browser.visit(sessions, session => session.get('user'))
+        equal(read.code, 'SESSION_STORE', 'the outcome of a request that reads')
+        equal(await commit(save), 'SESSION_STORE', 'the outcome of a commit that saves')
+        equal(await commit(leave), 'SESSION_STORE', 'the outcome of a commit that logs out')
+        const none = await new Browser().visit(sessions, session => session.isEmpty)
+        equal(none.code, 'ok', 'the outcome of a request without a cookie')
+      } finally {
+        await f.healBackend?.()
+      }
+      equal(browser.key, key, 'the cookie')
+      for (const until = Date.now() + f.callTimeout; ; ) {
+        const read = await browser.visit(sessions, session => session.get('user'))
+        if (read.code === 'ok') return equal(read.result, 'ann', 'the user after the outage')
+        ok(Date.now() < until, 'the session to be readable after the outage', `it was still ${read.code}`)
+        await new Promise(resolve => setTimeout(resolve, 20))
+      }
+    },
+  },
+]
