@@ -22,6 +22,9 @@ if (!isInstalled()) install()
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
 const child = spawn(node, [join(root, file), ...args], { cwd: root, env, stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+// npm passes SIGTERM and SIGINT on to us: its shell is gone, thanks to `exec` in the script. It cannot pass SIGKILL on.
+const parent = process.ppid
+setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500).unref()
 child.on('error', error => {
   console.error(`Cannot start ${node}: ${error.message}`)
   process.exitCode = 1
