@@ -88,7 +88,7 @@ function ioredis(client: IoredisClient | IoredisCluster): Commands {
     )
   }
   const send = (node: IoredisClient, [command = '', ...args]: string[], signal?: AbortSignal) =>
-    signal ? until(signal, () => node.call(command, ...args)) : node.call(command, ...args)
+    until(signal, () => node.call(command, ...args))
   return {
     keyPrefix: String(client.options?.keyPrefix ?? ''),
     send: (_key, args, signal) => send(client, args, signal),
@@ -104,8 +104,8 @@ async function ioredisMasters(
   client: IoredisCluster,
   signal?: AbortSignal,
 ): Promise<readonly IoredisClient[]> {
-  const ask = () => client.call('CLUSTER', 'SLOTS')
-  const ranges = (await (signal ? until(signal, ask) : ask())) as [number, number, [string, number]][]
+  const answer = await until(signal, () => client.call('CLUSTER', 'SLOTS'))
+  const ranges = answer as [from: number, to: number, master: [host: string, port: number]][]
   const masters = new Set(ranges.map(([, , [host, port]]) => `${host}:${port}`))
   const nodes = client.nodes('master')
   if (nodes.length < masters.size) {
@@ -115,22 +115,25 @@ async function ioredisMasters(
 }
 
 function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentinel): Commands {
-  const sendToNode = (node: NodeRedisClient, args: string[], signal?: AbortSignal) =>
-    twice(() => node.sendCommand(args, commandOptions(signal)))
+  const sendTo = (node: NodeRedisClient) => (args: string[], signal?: AbortSignal) =>
+    until(signal, () => twice(() => node.sendCommand(args, commandOptions(signal))))
   if ('nodeClient' in client) {
     return {
       keyPrefix: '',
-      send: (key, args, signal) => twice(() => client.sendCommand(key, false, args, commandOptions(signal))),
+      send: (key, args, signal) =>
+        until(signal, () => twice(() => client.sendCommand(key, false, args, commandOptions(signal)))),
       async primaries(signal) {
-        const nodes = await Promise.all(client.masters.map(master => client.nodeClient(master as never)))
-        return nodes.map(node => args => sendToNode(node, args, signal))
+        const connected = client.masters.map(master => client.nodeClient(master as never))
+        const nodes = await until(signal, () => Promise.all(connected))
+        return nodes.map(node => args => sendTo(node)(args, signal))
       },
     }
   }
-  const send: (args: string[], signal?: AbortSignal) => Promise<unknown> =
+  const send =
     'getSentinelNode' in client
-      ? (args, signal) => twice(() => client.sendCommand(false, args, commandOptions(signal)))
-      : (args, signal) => sendToNode(client, args, signal)
+      ? (args: string[], signal?: AbortSignal) =>
+          until(signal, () => twice(() => client.sendCommand(false, args, commandOptions(signal))))
+      : sendTo(client)
   return {
     keyPrefix: '',
     send: (_key, args, signal) => send(args, signal),
@@ -138,25 +141,16 @@ function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentine
   }
 }
 
-/** ioredis cannot take a command back, and may carry it out later; but nobody has to wait for that. */
-function until<T>(signal: AbortSignal, send: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    send()
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', abort))
-  })
-}
-
-/** An empty type mapping, so that replies are strings whatever the client maps them to. */
+/**
+ * An empty type mapping, so that replies are strings whatever the client maps them to. The signal takes back a command
+ * that waits for a connection.
+ */
 function commandOptions(signal: AbortSignal | undefined): NodeRedisCommandOptions {
   return signal ? { typeMapping: {}, abortSignal: signal } : { typeMapping: {} }
 }
 
 /**
- * Sends again what was under way when the connection broke, once. ioredis does so by itself. All that the store sends
+ * Sends again what was under way when the connection broke, once; ioredis does so by itself. All that the store sends
  * can be repeated, for a write recognises itself.
  */
 async function twice(send: () => Promise<unknown>): Promise<unknown> {
@@ -167,6 +161,19 @@ async function twice(send: () => Promise<unknown>): Promise<unknown> {
     if (code !== 'ECONNRESET' && code !== 'EPIPE' && message !== 'Socket closed unexpectedly') throw error
     return await send()
   }
+}
+
+/** No client takes back a command that is sent. It may be carried out later, but nobody has to wait for that. */
+function until<T>(signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> {
+  if (signal === undefined) return send()
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    send()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', abort))
+  })
 }
 
 function isIoredis(client: RedisClient): client is IoredisClient | IoredisCluster {
