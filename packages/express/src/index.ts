@@ -1,7 +1,7 @@
 import {
   createSessions,
+  type DefaultData,
   type Session,
-  type SessionData,
   SessionSlot,
   type Sessions,
   type SessionsOptions,
@@ -31,7 +31,7 @@ export interface MiddlewareOptions {
  *
  * @param options what `createSessions` takes, or the engine it made
  */
-export function session<Data extends object = SessionData>(
+export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   { property = 'session' }: MiddlewareOptions = {},
 ): RequestHandler {

@@ -1,9 +1,9 @@
 import {
   type CommitResult,
   createSessions,
+  type DefaultData,
   type MaybePromise,
   type Session,
-  type SessionData,
   SessionSlot,
   type Sessions,
   type SessionsOptions,
@@ -30,7 +30,7 @@ export interface MiddlewareOptions {
  *
  * @param options what `createSessions` takes, or the engine it made
  */
-export function session<Data extends object = SessionData>(
+export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   { property = 'session' }: MiddlewareOptions = {},
 ): Middleware {

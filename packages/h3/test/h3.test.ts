@@ -1,0 +1,378 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createSessions, type SessionsOptions } from '@sess/core'
+import { session, useSession, withSession } from '@sess/h3'
+import { cacheStore } from '@sess/store-cache'
+import { type Answer, cookiesOf, request } from '@sess/test-fixtures/http.ts'
+import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
+import {
+  H3,
+  type H3Config,
+  HTTPError,
+  HTTPResponse,
+  iterable,
+  onError,
+  onResponse,
+  redirect,
+  serve,
+} from 'h3'
+import { describe, expect, it } from 'vitest'
+
+interface Place {
+  app: H3
+  store: InterceptedStore
+  ask(path?: string, init?: RequestInit & { cookie?: string }): Promise<Response>
+}
+
+function place(
+  options: Partial<SessionsOptions> = {},
+  config: H3Config = {},
+  above?: (app: H3) => void,
+): Place {
+  const store = intercept(cacheStore())
+  const app = new H3({ silent: true, ...config })
+  above?.(app)
+  app.use(session({ store, ...options }))
+  return {
+    app,
+    store,
+    async ask(path = '/', { cookie, ...init } = {}) {
+      return app.request(path, { ...init, headers: { ...init.headers, ...(cookie && { cookie }) } as never })
+    },
+  }
+}
+
+function cookieOf(response: Response): string {
+  return cookiesOf({ setCookies: response.headers.getSetCookie() } as Answer)
+}
+
+describe('pay for what you use', () => {
+  it('I4: a handler that leaves the session alone: no store call, no cookie, no Vary, no promise', async () => {
+    const { app, store } = place()
+    app.get('/', () => 'ok')
+    const got = app.fetch(new Request('http://localhost/') as never)
+    expect(got).toBeInstanceOf(Response)
+    const { headers } = await got
+    expect([headers.getSetCookie(), headers.get('vary')]).toEqual([[], null])
+    expect(store.calls).toEqual([])
+  })
+
+  it('A19: a read without a cookie says Vary, asks no store', async () => {
+    const at = place()
+    at.app.get('/', event => ({ n: event.context.session.get('n') ?? null }))
+    const { headers } = await at.ask()
+    expect([headers.getSetCookie(), headers.get('vary')]).toEqual([[], 'Cookie'])
+    expect(at.store.calls).toEqual([])
+  })
+
+  it('lazy: useSession loads it', async () => {
+    const at = place({ lazy: true })
+    at.app.get('/', async event => ((await useSession(event)).has('n') ? 'yes' : 'no'))
+    at.app.get('/none', () => 'ok')
+    at.app.get('/early', event => String(event.context.session.has('n')))
+    const cookie = `sessionid=${'a'.repeat(32)}`
+    await at.ask('/none', { cookie })
+    expect(at.store.calls).toEqual([])
+    expect(await (await at.ask('/', { cookie })).text()).toBe('no')
+    expect(at.store.calls).toEqual(['read'])
+    expect((await at.ask('/early', { cookie })).status).toBe(500)
+  })
+})
+
+describe('what leaves, with its cookie', () => {
+  const frozen = (): Response => {
+    const response = new Response('frozen', { headers: { vary: 'Accept' } })
+    for (const method of ['append', 'set', 'delete'] as const) {
+      response.headers[method] = () => {
+        throw new TypeError('immutable')
+      }
+    }
+    return response
+  }
+  const answers: Record<string, { answer: () => unknown; status?: number; text?: string }> = {
+    'a string': { answer: () => 'text', text: 'text' },
+    'an object': { answer: () => ({ status: 500 }), text: '{"status":500}' },
+    nothing: { answer: () => undefined },
+    null: { answer: () => null },
+    'a Response': { answer: () => new Response('text', { status: 201 }), status: 201, text: 'text' },
+    'a Response whose headers cannot be changed': { answer: frozen, text: 'frozen' },
+    'a Response of 400': { answer: () => new Response('bad', { status: 400 }), status: 400, text: 'bad' },
+    'an HTTPResponse': { answer: () => new HTTPResponse('text', { status: 202 }), status: 202, text: 'text' },
+    'a redirect': { answer: () => redirect('/x', 303), status: 303 },
+    'a thrown HTTPError': {
+      answer: () => {
+        throw new HTTPError({ status: 418 })
+      },
+      status: 418,
+    },
+    'a returned HTTPError': { answer: () => new HTTPError({ status: 409 }), status: 409 },
+    'a rejection': { answer: () => Promise.reject(new HTTPError({ status: 404 })), status: 404 },
+    'a stream': {
+      answer: () => new Response('ab').body,
+      text: 'ab',
+    },
+  }
+  for (const [name, { answer, status = 200, text }] of Object.entries(answers)) {
+    for (const delay of [0, 10]) {
+      it(`${name}, saved ${delay ? 'later' : 'at once'}`, async () => {
+        const at = place()
+        if (delay) at.store.before = () => sleep(delay)
+        at.app.all('/', event => {
+          event.res.headers.append('set-cookie', 'app=1')
+          event.context.session.set('n', 1)
+          return answer()
+        })
+        const got = await at.ask()
+        expect(got.status).toBe(status)
+        expect(got.headers.getSetCookie().filter(cookie => cookie.startsWith('sessionid='))).toHaveLength(1)
+        expect(got.headers.get('vary')).toBe(name.includes('cannot') ? 'Accept, Cookie' : 'Cookie')
+        expect(got.headers.get('cache-control')).toBe('private')
+        if (status < 400) expect(got.headers.getSetCookie()).toContain('app=1')
+        if (text !== undefined) expect(await got.text()).toBe(text)
+        expect(at.store.calls).toEqual(['insert'])
+      })
+
+      it(`F2: ${name}, not saved, known ${delay ? 'later' : 'at once'}`, async () => {
+        const at = place()
+        at.store.before = delay ? () => sleep(delay).then(down) : down
+        at.app.all('/', event => {
+          event.res.headers.append('set-cookie', 'app=1')
+          event.res.status = 201
+          event.context.session.set('n', 1)
+          return answer()
+        })
+        const got = await at.ask()
+        expect([got.status, got.headers.getSetCookie()]).toEqual([503, []])
+      })
+    }
+  }
+
+  it('F28: a thrown 5xx saves nothing, whatever is thrown; a flush is carried out', async () => {
+    const at = place()
+    at.app.get('/set', event => String(event.context.session.set('n', 1).has('n')))
+    at.app.get('/get', event => ({ n: event.context.session.get('n') ?? null }))
+    at.app.get('/flush', event => {
+      event.context.session.flush()
+      throw new Error('thrown')
+    })
+    at.app.get('/throw', event => {
+      event.context.session.set('n', 2)
+      throw event.url.searchParams.has('text') ? 'text' : new Error('thrown')
+    })
+    const cookie = cookieOf(await at.ask('/set'))
+    for (const path of ['/throw', '/throw?text']) {
+      const got = await at.ask(path, { cookie })
+      expect([got.status, got.headers.getSetCookie()]).toEqual([500, []])
+    }
+    expect(await (await at.ask('/get', { cookie })).json()).toEqual({ n: 1 })
+    const flushed = await at.ask('/flush', { cookie })
+    expect([flushed.status, flushed.headers.getSetCookie().length]).toEqual([500, 1])
+    expect(await (await at.ask('/get', { cookie })).json()).toEqual({ n: null })
+  })
+
+  it('no route is a 404 that keeps what a middleware set', async () => {
+    const at = place()
+    at.app.use(event => {
+      event.context.session.set('n', 1)
+    })
+    const got = await at.ask('/nowhere')
+    expect([got.status, got.headers.getSetCookie().length]).toEqual([404, 1])
+  })
+
+  it('F2: a failed commit is thrown to the middleware above, which finds a clean response', async () => {
+    const at = place({}, {}, app =>
+      app.use(
+        onError((error, event) => ({
+          code: (error.cause as { code: string }).code,
+          headers: [...event.res.headers.keys()],
+        })),
+      ),
+    )
+    at.store.before = async () => down()
+    at.app.get('/', event => {
+      event.res.headers.set('x-app', 'gone')
+      event.context.session.set('n', 1)
+      return 'ok'
+    })
+    const got = await at.ask()
+    expect(await got.json()).toEqual({ code: 'SESSION_STORE', headers: [] })
+    expect(got.headers.getSetCookie()).toEqual([])
+  })
+
+  it('a middleware above may look at the response, or make another', async () => {
+    const at = place({}, {}, app =>
+      app.use(
+        onResponse(
+          response => new Response(`${response.status}`, { status: 203, headers: response.headers }),
+        ),
+      ),
+    )
+    at.app.get('/', event => {
+      event.context.session.set('n', 1)
+      return 'ok'
+    })
+    const got = await at.ask()
+    expect([got.status, await got.text(), got.headers.getSetCookie().length]).toEqual([203, '200', 1])
+  })
+
+  it("the app's onError that answers with a value keeps the cookie", async () => {
+    const at = place({}, { onError: error => ({ status: error.status }) })
+    at.app.get('/', event => {
+      event.context.session.set('n', 1)
+      throw new HTTPError({ status: 422 })
+    })
+    expect((await at.ask()).headers.getSetCookie()).toHaveLength(1)
+  })
+
+  it('a change in a streamed body is the documented error', async () => {
+    const at = place()
+    at.app.get('/', event => {
+      async function* late(): AsyncGenerator<string> {
+        yield 'begun '
+        try {
+          event.context.session.set('n', 1)
+        } catch (error) {
+          yield (error as { code: string }).code
+        }
+      }
+      return iterable(late())
+    })
+    expect(await (await at.ask()).text()).toBe('begun SESSION_COMMITTED')
+  })
+})
+
+describe('withSession', () => {
+  it('is a session for one handler: loaded before, saved after', async () => {
+    const store = intercept(cacheStore())
+    const sessions = createSessions<{ n?: number }>({ store })
+    const app = new H3({ silent: true })
+    app.get(
+      '/count',
+      withSession(sessions, async (_event, session) => {
+        session.update('n', (n = 0) => n + 1)
+        await sleep(1)
+        return { n: session.get('n') }
+      }),
+    )
+    app.get(
+      '/throw',
+      withSession(sessions, (_event, session) => {
+        session.set('n', 7)
+        throw new HTTPError({ status: 400 })
+      }),
+    )
+    const first = await app.request('/count')
+    const cookie = cookieOf(first)
+    const ask = (path: string): Promise<Response> =>
+      Promise.resolve(app.request(path, { headers: { cookie } }))
+    expect(await (await ask('/count')).json()).toEqual({ n: 2 })
+    expect((await ask('/throw')).status).toBe(400)
+    expect(await (await ask('/count')).json()).toEqual({ n: 8 })
+  })
+
+  it('useSession without the middleware is an error that says so', async () => {
+    let message: unknown
+    const app = new H3({ silent: true })
+    app.get('/', event => useSession(event).catch(error => void (message = error.message)))
+    await app.request('/')
+    expect(message).toContain('Mount session()')
+  })
+})
+
+describe('several middlewares', () => {
+  it('F38: the same engine twice, or once more around a handler, is one session, one commit, one cookie', async () => {
+    const store = intercept(cacheStore())
+    const sessions = createSessions({ store })
+    const app = new H3()
+    app.use(session(sessions)).use(session(sessions))
+    app.get(
+      '/',
+      withSession(sessions, (event, session) => {
+        session.set('a', 1)
+        return String(event.context.session === session)
+      }),
+    )
+    const got = await app.request('/')
+    expect([await got.text(), got.headers.getSetCookie().length, store.calls]).toEqual([
+      'true',
+      1,
+      ['insert'],
+    ])
+  })
+
+  it('F38: two engines on one property are an error', async () => {
+    const at = place()
+    at.app.use(session({ store: cacheStore() }))
+    at.app.get('/', () => 'ok')
+    expect((await at.ask()).status).toBe(500)
+  })
+
+  it('A9: two engines side by side, each with its cookie, also when a handler throws', async () => {
+    const at = place()
+    at.app.use(
+      '/admin/**',
+      session({ store: cacheStore(), cookie: { name: 'admin' } }, { property: 'admin' }),
+    )
+    at.app.get('/admin/:what', async event => {
+      event.context.session.set('a', 1)
+      ;(await useSession(event, 'admin')).set('b', 1)
+      if (event.context.params?.['what'] === 'throw') throw new HTTPError({ status: 400 })
+      return 'ok'
+    })
+    for (const path of ['/admin/page', '/admin/throw']) {
+      const names = (await at.ask(path)).headers.getSetCookie().map(cookie => cookie.split('=')[0])
+      expect(names.sort()).toEqual(['admin', 'sessionid'])
+    }
+  })
+})
+
+describe('over a real server', () => {
+  it('a Node handler that answers past h3 with a changed session is an error that shows in the log', async () => {
+    const errors: unknown[] = []
+    const at = place({}, { onError: error => void errors.push((error.cause as { code: string }).code) })
+    at.app.get('/', event => {
+      event.context.session.set('n', 1)
+      return fromNodeHandler((_req, res) => void res.end('past h3'))(event)
+    })
+    at.app.get('/read', event => {
+      event.context.session.get('n')
+      return fromNodeHandler((_req, res) => void res.end('past h3'))(event)
+    })
+    const server = serve(at.app, { port: 0, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
+    await server.ready()
+    try {
+      for (const path of ['', 'read']) {
+        const got = await request(server.url + path)
+        expect([got.status, got.text, got.setCookies]).toEqual([200, 'past h3', []])
+      }
+      expect(errors).toEqual(['SESSION_COMMITTED'])
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('F27: a big streamed body arrives whole after its session; A20: Secure follows TLS alone', async () => {
+    const at = place()
+    let saved = false
+    at.store.before = async () => {
+      await sleep(30)
+      saved = true
+    }
+    const chunk = new Uint8Array(100_000).fill(115)
+    at.app.get('/', event => {
+      event.context.session.set('n', 1)
+      return iterable(Array.from({ length: 30 }, () => chunk))
+    })
+    const server = serve(at.app, { port: 0, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
+    await server.ready()
+    try {
+      const got = await request(server.url!, { headers: { 'x-forwarded-proto': 'https' } })
+      expect(saved).toBe(true)
+      expect([got.status, got.body.length, got.setCookies.length]).toEqual([200, 3_000_000, 1])
+      expect(got.setCookies[0]).not.toContain('Secure')
+    } finally {
+      await server.close()
+    }
+    const https = await at.app.request('https://localhost/')
+    expect(https.headers.getSetCookie()[0]).toContain('Secure')
+  })
+})
