@@ -5,6 +5,7 @@ import { cacheStore } from '@sess/store-cache'
 import { type Answer, cookiesOf, request } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import {
+  fromNodeHandler,
   H3,
   type H3Config,
   HTTPError,
