@@ -56,7 +56,7 @@ const CASES: { rule: string; file: string; code: string }[] = [
   {
     rule: 'into-another-package',
     file: 'express/src/private.ts',
-    code: "import '../../core/src/crypto-web.ts'",
+    code: "import '../../core/src/index.ts'",
   },
   { rule: 're-export', file: 'express/src/all.ts', code: "export { id } from '@sess/core'" },
   { rule: 're-export', file: 'express/src/all.ts', code: "export * from '@sess/core'" },

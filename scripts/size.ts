@@ -1,7 +1,7 @@
 // Bundles, minifies and gzips what a user would ship, and fails when it has grown past its limit.
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { type BuildOptions, build } from 'esbuild'
+import { type BuildOptions, build, type Metafile } from 'esbuild'
 import { readManifest, root } from './workspace.ts'
 
 const LIMITS: { what: string; bytes: number; options: BuildOptions }[] = [
@@ -21,12 +21,13 @@ const MAX_CORE_DEPENDENCIES = 1
 
 let tooLarge = 0
 for (const { what, bytes, options } of LIMITS) {
-  const { outputFiles } = await build(options)
+  const { outputFiles, metafile } = await build({ ...options, metafile: true })
   const size = gzipSync(outputFiles![0]!.contents, { level: 9 }).length
-  if (size > bytes) tooLarge++
-  console.log(
-    `${what.padEnd(24)} ${String(size).padStart(6)} of ${bytes} bytes${size > bytes ? '  TOO LARGE' : ''}`,
-  )
+  console.log(`${what.padEnd(24)} ${String(size).padStart(6)} of ${bytes} bytes`)
+  if (size > bytes) {
+    tooLarge++
+    console.log(`  TOO LARGE; minified, before gzip:\n${parts(metafile)}`)
+  }
 }
 
 const dependencies = Object.keys(readManifest(join(root, 'packages/core')).dependencies ?? {})
@@ -54,4 +55,13 @@ function bundleOf(packages: string[], options: BuildOptions): BuildOptions {
     legalComments: 'none',
     ...options,
   }
+}
+
+function parts(metafile: Metafile): string {
+  return Object.values(metafile.outputs)
+    .flatMap(output => Object.entries(output.inputs))
+    .map(([file, { bytesInOutput }]) => ({ file, bytes: bytesInOutput }))
+    .sort((a, b) => b.bytes - a.bytes)
+    .map(({ file, bytes }) => `  ${String(bytes).padStart(8)} ${file.replace(/^.*node_modules\//, '')}`)
+    .join('\n')
 }

@@ -18,6 +18,7 @@ const format: ts.FormatDiagnosticsHost = {
 }
 
 const parsed = new Map<string, ts.SourceFile | undefined>()
+const reported = new Set<string>()
 let errors = 0
 for (const project of projects) errors += check(join(root, project))
 console.log(errors === 0 ? `${projects.length} projects, no errors` : `${errors} errors`)
@@ -36,11 +37,13 @@ function check(path: string): number {
     host: hostFor(config.options),
     configFileParsingDiagnostics: config.errors,
   })
-  const diagnostics = ts.sortAndDeduplicateDiagnostics(ts.getPreEmitDiagnostics(program))
-  if (diagnostics.length > 0) {
-    console.log(`${relative(root, path)}:`)
-    console.log(ts.formatDiagnostics(diagnostics, format))
-  }
+  // A source that several projects share is wrong once.
+  const diagnostics = ts
+    .sortAndDeduplicateDiagnostics(ts.getPreEmitDiagnostics(program))
+    .map(diagnostic => ts.formatDiagnostic(diagnostic, format))
+    .filter(text => !reported.has(text))
+  if (diagnostics.length > 0) console.log(`${relative(root, path)}:\n${diagnostics.join('')}`)
+  for (const text of diagnostics) reported.add(text)
   return diagnostics.length
 }
 
