@@ -69,10 +69,8 @@ export interface DataProblem {
 
 /** The error for it, its path without control characters and cut to a readable length. */
 export function dataError({ path, reason }: DataProblem): SessionDataError {
-  const where = path.startsWith('.') ? path.slice(1) : path
-  return new SessionDataError(
-    `Cannot store ${where.length > 200 ? `${where.slice(0, 200)}…` : where || 'the data'}: ${reason}`,
-  )
+  const where = path.replace(/^\./, '').slice(0, 200)
+  return new SessionDataError(`Cannot store ${where || 'the data'}: ${reason}`)
 }
 
 /** One step of a path: `.price`, `["a b"]`. */
@@ -148,17 +146,16 @@ export function isPlainProto(proto: object | null): boolean {
 }
 
 const reasons = {
-  undefined: 'JSON has no undefined. Leave the property out, say null, or use the codec rich().',
+  undefined: 'JSON has no undefined. Leave it out, say null, or use the codec rich().',
   bigint: 'JSON has no BigInt. Store a string, or use the codec rich().',
   function: 'a function is not data.',
   symbol: 'a symbol is not data.',
 }
 
 function classReason(value: object): string {
-  if (value instanceof Date)
-    return 'JSON would make a Date a string. Store toISOString(), or use the codec rich().'
-  if (value instanceof Map || value instanceof Set) return 'JSON has no Map or Set. Use the codec rich().'
-  return 'an instance of a class would come back as a plain object. Store its data.'
+  return value instanceof Date || value instanceof Map || value instanceof Set
+    ? 'JSON has no Date, Map or Set. Use the codec rich(), or store a string or an array.'
+    : 'an instance of a class would come back as a plain object. Store its data.'
 }
 
 function numberText(value: number, numbers: NumberTexts): string | undefined {

@@ -316,6 +316,18 @@ test('unescapeJson undoes what makes JSON ASCII, and no more', () => {
   }
 })
 
+test('a good signature over a text without a timestamp is none', () => {
+  const key = createHash('sha256').update(`${STORE_SALT}signer${secret}`).digest()
+  const signature = createHmac('sha256', key).update('eyJhIjoxfQ').digest('base64url')
+  expect(() => loads(`eyJhIjoxfQ:${signature}`, { secret, salt: STORE_SALT })).toThrow(BadSignatureError)
+})
+
+test('salts and secrets without end do not grow the cache without end', () => {
+  const token = dumps(1, { secret, salt: 'first' }) as string
+  for (let round = 0; round < 600; round++) dumps(1, { secret, salt: `salt ${round}` })
+  expect(loads(token, { secret, salt: 'first' })).toBe(1)
+})
+
 test('the web platform writes and reads the same', async () => {
   vi.resetModules()
   vi.doMock('#crypto', () => web)
