@@ -31,20 +31,16 @@ const stores: Record<string, () => Promise<OpenStore>> = {
 
   async postgres() {
     const { postgresStore } = await import('@sess/store-sql')
-    const { Pool } = await import('pg')
-    const pool = new Pool({
-      connectionString: server('POSTGRES_URL', 'postgres://postgres@127.0.0.1/postgres'),
-    })
-    // A connection that breaks while nobody uses it: the pool makes a new one.
-    pool.on('error', error => console.error(`postgres: ${error.message}`))
-    return closing(postgresStore(pool), () => pool.end())
+    const store = postgresStore(server('POSTGRES_URL', 'postgres://postgres@127.0.0.1/postgres'))
+    await store.migrate()
+    return closing(store)
   },
 
   async mysql() {
     const { mysqlStore } = await import('@sess/store-sql')
-    const { createPool } = await import('mysql2')
-    const pool = createPool(server('MYSQL_URL', 'mysql://root@127.0.0.1/sess'))
-    return closing(mysqlStore(pool), () => pool.promise().end())
+    const store = mysqlStore(server('MYSQL_URL', 'mysql://root@127.0.0.1/sess'))
+    await store.migrate()
+    return closing(store)
   },
 
   async redis() {
@@ -59,8 +55,8 @@ const stores: Record<string, () => Promise<OpenStore>> = {
   async 'redis-cluster'() {
     const { redisStore } = await import('@sess/store-redis')
     const { createCluster } = await import('redis')
-    const urls = server('REDIS_CLUSTER_URL', 'redis://127.0.0.1:7000').split(',')
-    const cluster = createCluster({ rootNodes: urls.map(url => ({ url })) })
+    const nodes = server('REDIS_CLUSTER_URL', '127.0.0.1:7000').split(',')
+    const cluster = createCluster({ rootNodes: nodes.map(node => ({ url: `redis://${node}` })) })
     cluster.on('error', error => console.error(`redis-cluster: ${error.message}`))
     await cluster.connect()
     return closing(redisStore(cluster as never), () => cluster.close())
