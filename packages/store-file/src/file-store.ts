@@ -1,0 +1,262 @@
+import { join, resolve } from 'node:path'
+import {
+  type ClearExpiredOptions,
+  ConfigError,
+  type RemoveBySubjectOptions,
+  type SessionRecord,
+  type Store,
+  type StoreContext,
+  type StoredEntry,
+  type StoredRecord,
+} from '@sess/core'
+import { discard, isOlder, withoutPath } from './folder.ts'
+import type { Found, SessionFile } from './session-file.ts'
+import { isId, SessionFolder } from './session-folder.ts'
+import { subjectFolder } from './subject-folder.ts'
+
+export interface FileStoreOptions {
+  /**
+   * Seconds after which `clearExpired` takes a file that a killed process left behind for a left-over. Default 3600.
+   * Shorter than a write can ever take would break that write; 0 is for a folder that nobody else is using.
+   */
+  leftOverAge?: number
+}
+
+export interface FileStore extends Store {
+  clearExpired(options?: ClearExpiredOptions): AsyncIterable<{ removed: number }>
+  scan(options?: StoreContext): AsyncIterable<StoredEntry>
+  removeBySubject(subject: string, options?: RemoveBySubjectOptions): Promise<number>
+  scanBySubject(subject: string, options?: StoreContext): AsyncIterable<StoredEntry>
+}
+
+const LEFT_OVER = /^([0-9a-z]+)\.([0-9a-f]{32})\.(new|next)$/
+
+/**
+ * One file a session, below `folder` (Django's `file` backend). Correct under any number of processes of one machine
+ * and after a crash at any moment; what was acknowledged outlives a power loss.
+ *
+ * The folder is made when it is first needed and must be on a local file system. A version is 128 random bits.
+ */
+export function fileStore(folder: string, options: FileStoreOptions = {}): FileStore {
+  if (typeof folder !== 'string' || folder === '')
+    throw new ConfigError('folder', 'must be the path of a folder.')
+  if (process.platform === 'win32') {
+    throw new ConfigError(
+      'folder',
+      'Windows lacks the file operations that keep sessions whole. Use another store.',
+    )
+  }
+  const { leftOverAge = 3_600 } = options
+  if (!(leftOverAge >= 0)) throw new ConfigError('leftOverAge', 'must be a number of seconds, 0 or more.')
+  const maxAge = leftOverAge * 1_000
+
+  const root = resolve(folder)
+  const sessions = new SessionFolder(root)
+  const subjects = subjectFolder(join(root, 'subjects'))
+
+  async function mark(subject: string | undefined, id: string): Promise<void> {
+    if (subject !== undefined) await subjects.mark(subject, id)
+  }
+
+  /** Runs `change` on the live record, whose file stays open meanwhile. */
+  async function onLive<T>(
+    id: string,
+    context: StoreContext,
+    change: (file: SessionFile, found: Found) => Promise<T>,
+  ): Promise<T | 'gone'> {
+    context.signal?.throwIfAborted()
+    if (!isId(id)) return 'gone'
+    await sessions.open()
+    const file = sessions.file(id)
+    const found = await file.find()
+    try {
+      return found && isLive(found.record, context) ? await change(file, found) : 'gone'
+    } finally {
+      await found?.close()
+    }
+  }
+
+  async function replace(
+    id: string,
+    version: string,
+    context: StoreContext,
+    next: (record: StoredRecord) => SessionRecord,
+  ): Promise<'ok' | 'stale' | 'gone'> {
+    return await onLive(id, context, async (file, found) => {
+      if (found.record.version !== version) return 'stale'
+      const record = next(found.record)
+      if (record.subject !== found.record.subject) await mark(record.subject, id)
+      context.signal?.throwIfAborted()
+      if (await file.change(found, record)) {
+        await file.sync()
+        return 'ok'
+      }
+      return isLive(await file.read(), context) ? 'stale' : 'gone'
+    })
+  }
+
+  async function remove(id: string, version: string | undefined, context: StoreContext) {
+    for (;;) {
+      const answer = await onLive(id, context, async (file, found) => {
+        if (version !== undefined && found.record.version !== version) return 'stale'
+        if (!(await file.change(found, null))) return 'again'
+        await bury(file, id, found.record)
+        await file.sync()
+        return 'ok'
+      })
+      if (answer !== 'again') return answer
+    }
+  }
+
+  // The mark goes while the tombstone still holds the name, so that it is not the next owner's.
+  async function bury(file: SessionFile, id: string, { subject }: StoredRecord): Promise<void> {
+    if (subject !== undefined) await subjects.unmark(subject, id)
+    await file.bury()
+  }
+
+  async function* ids(): AsyncGenerator<string> {
+    await sessions.open()
+    for await (const { name } of sessions.walk()) yield name
+  }
+
+  async function* entries(ids: AsyncIterable<string>, subject: string | undefined, context: StoreContext) {
+    for await (const id of ids) {
+      context.signal?.throwIfAborted()
+      const record = isId(id) ? await sessions.file(id).read() : null
+      if (isLive(record, context) && (subject === undefined || record.subject === subject))
+        yield { id, ...record }
+    }
+  }
+
+  async function* idsOf(subject: string): AsyncGenerator<string> {
+    await sessions.open()
+    await sessions.mustExist()
+    yield* await subjects.ids(subject)
+  }
+
+  async function clearSession(id: string, context: StoreContext): Promise<boolean> {
+    const file = sessions.file(id)
+    const found = await file.find()
+    try {
+      if (!found) await file.buryTombstone(maxAge)
+      if (!found || isLive(found.record, context) || !(await file.change(found, null))) return false
+      await bury(file, id, found.record)
+      return true
+    } finally {
+      await found?.close()
+    }
+  }
+
+  async function clearLeftOver(path: string, id: string, version: string, kind: string): Promise<void> {
+    if (!(await isOlder(path, maxAge))) return
+    const file = sessions.file(id)
+    const found = kind === 'next' ? await file.find() : null
+    try {
+      if (found?.record.version === version) await file.finish(found)
+      else await discard(path)
+    } finally {
+      await found?.close()
+    }
+  }
+
+  async function* clearExpired({ batchSize = 1_000, ...context }: ClearExpiredOptions) {
+    await sessions.open()
+    let removed = 0
+    for await (const { path, name } of sessions.walk()) {
+      context.signal?.throwIfAborted()
+      const [, id = '', version = '', kind = ''] = LEFT_OVER.exec(name) ?? []
+      if (isId(id)) await clearLeftOver(path, id, version, kind)
+      if (!isId(name) || !(await clearSession(name, context)) || ++removed < batchSize) continue
+      yield { removed }
+      removed = 0
+    }
+    if (removed > 0) yield { removed }
+    await subjects.heal(maxAge, async (id, owns) => {
+      context.signal?.throwIfAborted()
+      const record = isId(id) ? await sessions.file(id).read() : null
+      return record?.subject !== undefined && owns(record.subject)
+    })
+  }
+
+  async function removeBySubject(
+    subject: string,
+    { except, ...context }: RemoveBySubjectOptions,
+  ): Promise<number> {
+    let removed = 0
+    for (let before = -1; before !== removed; ) {
+      before = removed
+      for await (const { id, version } of entries(idsOf(subject), subject, context)) {
+        if (id === except) continue
+        let answer = await remove(id, version, context)
+        // Saved meanwhile: it goes all the same, unless it is somebody else's now.
+        while (answer === 'stale') {
+          const record = await sessions.file(id).read()
+          if (record?.subject !== subject) break
+          answer = await remove(id, record.version, context)
+        }
+        if (answer === 'ok') removed++
+      }
+    }
+    return removed
+  }
+
+  return {
+    read: (id, context = {}) =>
+      tidy(async () => {
+        context.signal?.throwIfAborted()
+        if (!isId(id)) return null
+        await sessions.open()
+        const record = await sessions.file(id).read()
+        return isLive(record, context) ? record : null
+      }),
+
+    insert: (id, record, context = {}) =>
+      tidy(async () => {
+        context.signal?.throwIfAborted()
+        if (!isId(id)) return false
+        await sessions.open()
+        await mark(record.subject, id)
+        const file = sessions.file(id)
+        if (!(await sessions.inShard(id, () => file.create(record)))) return false
+        // A removal of this id that ended just before `create` may have taken the mark along.
+        await mark(record.subject, id)
+        await file.sync()
+        return true
+      }),
+
+    replace: (id, record, version, context = {}) => tidy(() => replace(id, version, context, () => record)),
+
+    touch: (id, expiresAt, version, context = {}) =>
+      tidy(async () => (await replace(id, version, context, record => ({ ...record, expiresAt }))) === 'ok'),
+
+    remove: (id, version, context = {}) => tidy(() => remove(id, version, context)),
+
+    clearExpired: (options = {}) => tidyEach(clearExpired(options)),
+
+    scan: (context = {}) => tidyEach(entries(ids(), undefined, context)),
+
+    removeBySubject: (subject, options = {}) => tidy(() => removeBySubject(subject, options)),
+
+    scanBySubject: (subject, context = {}) => tidyEach(entries(idsOf(subject), subject, context)),
+  }
+}
+
+function isLive(record: StoredRecord | null, { now = Date.now() }: StoreContext): record is StoredRecord {
+  return record !== null && record.expiresAt > now
+}
+
+async function tidy<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw withoutPath(error)
+  }
+}
+
+async function* tidyEach<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items
+  } catch (error) {
+    throw withoutPath(error)
+  }
+}

@@ -1,0 +1,50 @@
+import { hash } from 'node:crypto'
+import type { SessionRecord, StoredRecord } from '@sess/core'
+
+/** Bytes of a session file at the most: neither written nor read beyond. */
+export const MAX_FILE_BYTES = 16 * 1024 * 1024
+
+// The checksum covers all that follows it, so a cut or altered file is never taken for a record; and the id does the
+// same for a file under another session's name.
+const HEADER = /^sess1 ([0-9a-f]{32}) ([a-z0-9]+) ([0-9a-f]{32}) (-?[\d.e+-]+) (\d+)\n/
+const LONGEST_HEADER = 256
+
+/**
+ * The bytes of a session file: one line `sess1 <checksum> <id> <version> <expiresAt> <bytes of the subject>`, then the
+ * subject, then the payload. Throws for what could not be read back as it was.
+ */
+export function serializeRecord(id: string, version: string, record: SessionRecord): Buffer {
+  const { payload, expiresAt, subject = '' } = record
+  if (!Number.isFinite(expiresAt)) throw new RangeError('expiresAt must be a number of milliseconds.')
+  if (!payload.isWellFormed() || !subject.isWellFormed()) {
+    throw new TypeError('Text with half a surrogate pair has no bytes in UTF-8 and cannot be stored.')
+  }
+  const text = `${id} ${version} ${expiresAt} ${Buffer.byteLength(subject)}\n${subject}${payload}`
+  const bytes = Buffer.from(`sess1 ${checksum(text)} ${text}`)
+  if (bytes.length > MAX_FILE_BYTES) {
+    throw new RangeError(
+      `The session takes ${bytes.length} bytes, more than the ${MAX_FILE_BYTES} of a file.`,
+    )
+  }
+  return bytes
+}
+
+/** `null` for whatever `serializeRecord` did not write for this id. */
+export function parseRecord(id: string, bytes: Buffer): StoredRecord | null {
+  const header = HEADER.exec(bytes.toString('latin1', 0, LONGEST_HEADER))
+  if (header === null || header[2] !== id) return null
+  const covered = bytes.subarray('sess1 '.length + header[1]!.length + 1)
+  if (checksum(covered) !== header[1]) return null
+  const subjectEnd = header[0].length + Number(header[5])
+  const subject = bytes.toString('utf8', header[0].length, subjectEnd)
+  return {
+    payload: bytes.toString('utf8', subjectEnd),
+    expiresAt: Number(header[4]),
+    version: header[3]!,
+    ...(subject !== '' && { subject }),
+  }
+}
+
+function checksum(data: string | Buffer): string {
+  return hash('sha256', data).slice(0, 32)
+}

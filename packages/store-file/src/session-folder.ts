@@ -1,0 +1,88 @@
+import { lstat, mkdir, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ensureFolder, hasCode, listFolder, syncFolder } from './folder.ts'
+import { SessionFile } from './session-file.ts'
+
+// Anything else never becomes a file name (CVE-2018-18925 gogs).
+const ID = /^(?:[0-9a-f]{40}|[a-z0-9]{32})$/
+
+export function isId(text: string): boolean {
+  return ID.test(text)
+}
+
+/** Where the session files are: `<root>/sessions/<first two characters of the id>/`. */
+export class SessionFolder {
+  readonly #root: string
+  readonly #sessions: string
+  #opened: Promise<void> | undefined
+  readonly #shards = new Set<string>()
+
+  constructor(root: string) {
+    this.#root = root
+    this.#sessions = join(root, 'sessions')
+  }
+
+  /**
+   * Makes the folder at its first use, and never again: a folder that goes missing later is a disk that was unmounted,
+   * and must not look like one without sessions.
+   */
+  async open(): Promise<void> {
+    this.#opened ??= this.#make()
+    try {
+      await this.#opened
+    } catch (error) {
+      this.#opened = undefined
+      throw error
+    }
+  }
+
+  /** Throws if the folder is missing, though it was there. */
+  async mustExist(): Promise<void> {
+    await lstat(this.#sessions)
+  }
+
+  file(id: string): SessionFile {
+    return new SessionFile(this.#shardOf(id), id)
+  }
+
+  /** Runs `work`, which puts a new file into the shard of `id`. */
+  async inShard<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const shard = this.#shardOf(id)
+    if (this.#shards.has(shard)) {
+      try {
+        return await work()
+      } catch (error) {
+        // Somebody emptied the folder to end all sessions.
+        if (!hasCode(error, 'ENOENT')) throw error
+      }
+    }
+    await ensureFolder(shard)
+    this.#shards.add(shard)
+    return await work()
+  }
+
+  /** Every name in every shard. Claims come first, for they need the new files that come after them. */
+  async *walk(): AsyncGenerator<{ path: string; name: string }> {
+    for (const shard of await readdir(this.#sessions)) {
+      const names = await listFolder(join(this.#sessions, shard))
+      const isClaim = (name: string) => name.endsWith('.next')
+      for (const name of [...names.filter(isClaim), ...names.filter(each => !isClaim(each))]) {
+        yield { path: join(this.#sessions, shard, name), name }
+      }
+    }
+  }
+
+  #shardOf(id: string): string {
+    return join(this.#sessions, id.slice(0, 2))
+  }
+
+  async #make(): Promise<void> {
+    const first = await mkdir(this.#root, { recursive: true, mode: 0o700 })
+    if (first !== undefined) {
+      for (let made = this.#root; made.length >= first.length; made = dirname(made)) {
+        await syncFolder(dirname(made))
+      }
+    }
+    await ensureFolder(this.#sessions)
+  }
+}
