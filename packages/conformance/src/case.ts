@@ -15,3 +15,11 @@ export interface Case<Fixture> {
   /** Throws (`CaseFailure` where the rule is broken) or is content. */
   run(fixture: Fixture): Promise<void>
 }
+
+/** Thrown by a case that finds out while it runs that it does not apply. */
+export class DoesNotApply extends Error {
+  constructor(reason: string) {
+    super(reason)
+    this.name = 'DoesNotApply'
+  }
+}

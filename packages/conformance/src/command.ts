@@ -2,16 +2,25 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { CookieStore, Store } from '@sess/core'
+import { adapterCases } from './adapter-cases/index.ts'
 import { cookieStoreCases } from './cookie-cases/index.ts'
 import type { CookieStoreSetup } from './cookie-fixture.ts'
 import { formatProgress, formatReport } from './report.ts'
-import { chosenBy, type Report, type RunOptions, runCookieStoreCases, runStoreCases } from './runner.ts'
+import {
+  chosenBy,
+  type Report,
+  type RunOptions,
+  runAdapterCases,
+  runCookieStoreCases,
+  runStoreCases,
+} from './runner.ts'
 import { storeCases } from './store-cases/index.ts'
 import type { StoreSetup } from './store-fixture.ts'
 
 const usage = `Usage:
   sess-conformance ./my-store.js              proves a store
-  sess-conformance --list [store|cookie-store]
+  sess-conformance adapter http://127.0.0.1:3000   proves an adapter by its probe app
+  sess-conformance --list [store|cookie-store|adapter]
 
 The module exports the store, or a function that makes one, as its default export, as "store" or as
 "factory". The function is called for each case. It answers a store, or an object { store, second,
@@ -57,7 +66,7 @@ export async function runCommand(argv: string[], { stdout, stderr }: Console): P
       say(usage)
       return values.help ? 0 : 2
     }
-    const report = await proveModule(target, options)
+    const report = await prove(target, positionals[1], options)
     say(`\n${formatReport(report)}`)
     return report.ok ? 0 : 1
   } catch (error) {
@@ -66,7 +75,7 @@ export async function runCommand(argv: string[], { stdout, stderr }: Console): P
   }
 }
 
-const sets = { store: storeCases, 'cookie-store': cookieStoreCases }
+const sets = { store: storeCases, 'cookie-store': cookieStoreCases, adapter: adapterCases }
 
 function list(which: string | undefined, filter: string | undefined, say: (text: string) => void): void {
   const unknown = which !== undefined && !Object.hasOwn(sets, which)
@@ -81,6 +90,14 @@ function milliseconds(text: string): number {
   const ms = Number(text)
   if (!(ms > 0)) throw new Error(`--timeout must be a number of milliseconds, not "${text}"`)
   return ms
+}
+
+async function prove(target: string, address: string | undefined, options: RunOptions): Promise<Report> {
+  if (target !== 'adapter') return await proveModule(target, options)
+  if (!address || !URL.canParse(address)) {
+    throw new Error('say where the probe app listens: sess-conformance adapter http://127.0.0.1:3000')
+  }
+  return await runAdapterCases(address, options)
 }
 
 async function proveModule(path: string, options: RunOptions): Promise<Report> {

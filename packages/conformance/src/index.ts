@@ -14,6 +14,7 @@ export {
   type CaseResult,
   type Report,
   type RunOptions,
+  runAdapterCases,
   runCookieStoreCases,
   runStoreCases,
 } from './runner.ts'

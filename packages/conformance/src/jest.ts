@@ -9,7 +9,7 @@ interface JestGlobals {
 const jest = globalThis as unknown as JestGlobals
 
 // Jest cannot skip a test that runs, so a case that does not apply passes, and says so.
-export const { describeStore, describeCookieStore } = registrars({
+export const { describeStore, describeCookieStore, describeAdapter } = registrars({
   describe: (name, body) => jest.describe(name, body),
   test: (name, body, timeout) =>
     jest.test(name, () => body(reason => void process.stdout.write(`${name}: ${reason}\n`)), timeout),

@@ -1,8 +1,17 @@
+import type { AdapterFactory } from './adapter-cases/fixture.ts'
+import { adapterCases } from './adapter-cases/index.ts'
 import type { Case } from './case.ts'
 import { cookieStoreCases } from './cookie-cases/index.ts'
 import type { CookieStoreFactory } from './cookie-fixture.ts'
 import { formatFailure } from './report.ts'
-import { type Opened, openCookieStore, openStore, type RunOptions, runCase } from './runner.ts'
+import {
+  type Opened,
+  openAdapterFor,
+  openCookieStore,
+  openStore,
+  type RunOptions,
+  runCase,
+} from './runner.ts'
 import { storeCases } from './store-cases/index.ts'
 import type { StoreFactory } from './store-fixture.ts'
 
@@ -45,6 +54,8 @@ export interface Registrars {
   describeStore(name: string, factory: StoreFactory, options?: RegisterOptions): void
   /** Registers every case of the contract of cookie stores. */
   describeCookieStore(name: string, factory: CookieStoreFactory, options?: RegisterOptions): void
+  /** Registers every case for adapters: a factory starts the probe app, or it listens at a URL already. */
+  describeAdapter(name: string, target: string | AdapterFactory, options?: RegisterOptions): void
 }
 
 export function registrars(framework: Framework): Registrars {
@@ -54,6 +65,9 @@ export function registrars(framework: Framework): Registrars {
     },
     describeCookieStore(name, factory, options) {
       registerCases(framework, name, cookieStoreCases, openCookieStore(factory), options)
+    },
+    describeAdapter(name, target, options) {
+      registerCases(framework, name, adapterCases, openAdapterFor(target), options)
     },
   }
 }

@@ -1,4 +1,6 @@
-import type { Case } from './case.ts'
+import { type AdapterFactory, type AdapterFixture, openAdapter, openUrl } from './adapter-cases/fixture.ts'
+import { adapterCases } from './adapter-cases/index.ts'
+import { type Case, DoesNotApply } from './case.ts'
 import { CaseFailure, show } from './check.ts'
 import { cookieStoreCases } from './cookie-cases/index.ts'
 import { type CookieStoreFactory, type CookieStoreFixture, openCookieFixture } from './cookie-fixture.ts'
@@ -69,6 +71,23 @@ export function openCookieStore(factory: CookieStoreFactory) {
   }
 }
 
+/**
+ * Runs every case for adapters: against a probe app that listens at a URL, or one that the factory starts for each
+ * case with the options that the case needs.
+ */
+export function runAdapterCases(target: string | AdapterFactory, options: RunOptions = {}): Promise<Report> {
+  return runCases(adapterCases, openAdapterFor(target), options)
+}
+
+export function openAdapterFor(target: string | AdapterFactory) {
+  if (typeof target === 'function') return () => openAdapter(target)
+  let listening: Promise<AdapterFixture> | undefined
+  return async (): Promise<Opened<AdapterFixture>> => {
+    listening ??= openUrl(target)
+    return { fixture: await listening, close: async () => undefined }
+  }
+}
+
 /** A store of its own for a case. */
 export function openStore(factory: StoreFactory, options: FixtureOptions = {}) {
   return async (): Promise<Opened<StoreFixture>> => {
@@ -128,6 +147,7 @@ export async function runCase<Fixture>(
     took: performance.now() - started,
     ...part,
   })
+  const skipped = (reason: string) => result({ status: 'skipped', reason })
   let opened: Opened<Fixture> | undefined
   let outcome: CaseResult
   try {
@@ -137,10 +157,10 @@ export async function runCase<Fixture>(
       await withDeadline(rule.run(opened.fixture), options.timeout ?? 60_000)
       outcome = result({ status: 'passed' })
     } else {
-      outcome = result({ status: 'skipped', reason })
+      outcome = skipped(reason)
     }
   } catch (error) {
-    outcome = result(explained(error))
+    outcome = error instanceof DoesNotApply ? skipped(error.message) : result(explained(error))
   }
   try {
     await opened?.close()

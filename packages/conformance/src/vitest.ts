@@ -1,7 +1,7 @@
 import { describe, test } from 'vitest'
 import { registrars } from './register.ts'
 
-export const { describeStore, describeCookieStore } = registrars({
+export const { describeStore, describeCookieStore, describeAdapter } = registrars({
   describe: (name, body) => void describe(name, body),
   test: (name, body, timeout) =>
     void test(name, { timeout }, context => body(reason => context.skip(reason))),

@@ -1,0 +1,58 @@
+import { equal, fail, ok } from '../check.ts'
+import type { HttpAnswer, SetCookie } from './client.ts'
+import type { AdapterFixture } from './fixture.ts'
+
+/** The session's cookies of an answer: one, or several where a long token is split. */
+export function sessionCookies(f: AdapterFixture, answer: HttpAnswer): SetCookie[] {
+  return answer.setCookies.filter(({ name }) => name === f.cookieName || name.startsWith(`${f.cookieName}.`))
+}
+
+export function noCookie(f: AdapterFixture, answer: HttpAnswer, what: string): void {
+  equal(
+    sessionCookies(f, answer).map(({ whole }) => hidden(whole)),
+    [],
+    `the session cookies of ${what}`,
+  )
+}
+
+/** The answer's session cookie, which sets a value. */
+export function newCookie(f: AdapterFixture, answer: HttpAnswer, what: string): SetCookie {
+  const [cookie] = sessionCookies(f, answer)
+  if (!cookie) fail(`a session cookie in ${what}`, `there was none (status ${answer.status})`)
+  ok(!cookie.deletes && cookie.value !== '', `a session cookie with a value in ${what}`, 'it was deleted')
+  return cookie
+}
+
+export function deletedCookie(f: AdapterFixture, answer: HttpAnswer, what: string): SetCookie {
+  const [cookie] = sessionCookies(f, answer)
+  if (!cookie) fail(`${what} to delete the session cookie`, 'there was no Set-Cookie')
+  ok(cookie.deletes, `${what} to delete the session cookie`, `it was ${hidden(cookie.whole)}`)
+  return cookie
+}
+
+export function status(answer: HttpAnswer, expected: number, what: string): void {
+  equal(answer.status, expected, `the status of ${what}`)
+}
+
+/** The names in `Vary`, in lower case. */
+export function vary(answer: HttpAnswer): string[] {
+  return list(answer.headers['vary'])
+}
+
+export function cacheControl(answer: HttpAnswer): string[] {
+  return list(answer.headers['cache-control'])
+}
+
+export const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
+
+function list(header: string | undefined): string[] {
+  return (header ?? '')
+    .split(',')
+    .map(item => item.trim().toLowerCase())
+    .filter(item => item !== '')
+}
+
+/** A cookie without its value, for reports. */
+function hidden(whole: string): string {
+  return whole.replace(/=[^;]*/, '=…')
+}

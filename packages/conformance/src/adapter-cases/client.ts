@@ -1,0 +1,157 @@
+import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
+import { fail } from '../check.ts'
+
+export interface HttpAnswer {
+  status: number
+  /** Names in lower case; several of one name joined by a comma. Without Set-Cookie. */
+  headers: Record<string, string>
+  setCookies: SetCookie[]
+  body: string
+  /** The body, if it is a JSON object; otherwise the failure that it is not. */
+  readonly json: Record<string, unknown>
+  /** The pieces of the body with the time at which each arrived, in ms of `performance.now()`. */
+  chunks: { at: number; text: string }[]
+}
+
+export interface SetCookie {
+  whole: string
+  name: string
+  value: string
+  /** Names in lower case; an attribute without a value has the empty one. */
+  attributes: Map<string, string>
+  /** Whether it removes the cookie. */
+  deletes: boolean
+}
+
+export interface SendOptions {
+  method?: string
+  cookie?: string | undefined
+  agent?: Agent
+}
+
+/** One request, with nothing done on the way: no redirect followed, no header merged away. */
+export async function send(url: string, options: SendOptions = {}): Promise<HttpAnswer> {
+  const { method = 'GET', cookie, agent } = options
+  const own = agent ?? new Agent({ keepAlive: false })
+  return await new Promise((resolve, reject) => {
+    const headers = cookie === undefined ? {} : { cookie }
+    const sent = request(url, { method, agent: own, headers }, response => {
+      const chunks: HttpAnswer['chunks'] = []
+      response.setEncoding('utf8')
+      response.on('data', (text: string) => void chunks.push({ at: performance.now(), text }))
+      response.on('error', reject)
+      response.on('end', () => {
+        const { 'set-cookie': cookies = [], ...rest } = response.headersDistinct
+        const entries = Object.entries(rest).map(
+          ([name, values]) => [name, (values ?? []).join(', ')] as const,
+        )
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: Object.fromEntries(entries),
+          setCookies: cookies.map(parseSetCookie),
+          chunks,
+          body: chunks.map(({ text }) => text).join(''),
+          get json() {
+            return parseObject(this.body, `${method} ${new URL(url).pathname}`)
+          },
+        })
+      })
+    })
+    sent.on('error', reject)
+    sent.end()
+  })
+}
+
+function parseObject(body: string, what: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(body)
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  fail(`a JSON object as the answer to ${what}`, `it was ${JSON.stringify(body.slice(0, 200))}`)
+}
+
+export function parseSetCookie(whole: string): SetCookie {
+  const [pair = '', ...rest] = whole.split(';')
+  const equals = pair.indexOf('=')
+  const attributes = new Map<string, string>()
+  for (const part of rest) {
+    const [name = '', ...value] = part.trim().split('=')
+    attributes.set(name.toLowerCase(), value.join('='))
+  }
+  const expires = attributes.get('expires')
+  const past = expires !== undefined && Date.parse(expires) <= Date.now()
+  const deletes = attributes.has('max-age') ? Number(attributes.get('max-age')) <= 0 : past
+  return { whole, name: pair.slice(0, equals).trim(), value: pair.slice(equals + 1), attributes, deletes }
+}
+
+/** A connection on which bytes are sent as given, and seen as they come. */
+export interface RawConnection {
+  received(): string
+  /** Resolves when the other side is done. */
+  ended: Promise<void>
+  destroy(): void
+}
+
+export function sendRaw(url: string, lines: readonly string[]): RawConnection {
+  const { hostname, port, pathname, search } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port) })
+  let received = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (text: string) => {
+    received += text
+  })
+  const [method = 'GET', ...headers] = lines
+  const head = [`${method} ${pathname}${search} HTTP/1.1`, `Host: ${hostname}:${port}`, 'Connection: close']
+  socket.write([...head, ...headers, 'Content-Length: 0', '', ''].join('\r\n'))
+  const ended = new Promise<void>(resolve => {
+    socket.on('close', () => resolve())
+    socket.on('error', () => resolve())
+  })
+  return { received: () => received, ended, destroy: () => socket.destroy() }
+}
+
+/** A browser with a cookie jar, for one app. */
+export class HttpBrowser {
+  readonly url: string
+  cookies = new Map<string, string>()
+
+  constructor(url: string) {
+    this.url = url
+  }
+
+  /** Another browser with the same cookies. */
+  copy(): HttpBrowser {
+    const copy = new HttpBrowser(this.url)
+    copy.cookies = new Map(this.cookies)
+    return copy
+  }
+
+  get header(): string | undefined {
+    return this.cookies.size === 0 ? undefined : [...this.cookies].map(pair => pair.join('=')).join('; ')
+  }
+
+  get(path: string): Promise<HttpAnswer> {
+    return this.#send('GET', path)
+  }
+
+  post(path: string): Promise<HttpAnswer> {
+    return this.#send('POST', path)
+  }
+
+  /** The value of a key, by `GET /get`. */
+  async value(key: string): Promise<unknown> {
+    return (await this.get(`/get?k=${key}`)).json['value']
+  }
+
+  async #send(method: string, path: string): Promise<HttpAnswer> {
+    const answer = await send(this.url + path, { method, cookie: this.header })
+    for (const { name, value, deletes } of answer.setCookies) {
+      if (deletes) this.cookies.delete(name)
+      else this.cookies.set(name, value)
+    }
+    return answer
+  }
+}

@@ -1,0 +1,371 @@
+import { DoesNotApply } from '../case.ts'
+import { equal, ok } from '../check.ts'
+import { cacheControl, deletedCookie, newCookie, noCookie, sessionCookies, status, vary } from './answers.ts'
+import { HttpBrowser, send, sendRaw } from './client.ts'
+import { type AdapterCase, needsServerSide, needsStart } from './fixture.ts'
+
+export const cookieCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/untouched',
+    title: 'I4, C13: a route that leaves the session alone gets no cookie, no Vary, no Cache-Control',
+    rule: 'No cookie and nothing written: no Set-Cookie, no Vary.',
+    source: 'design: Pay for what you use; I4, C13, A19',
+    why: 'Nothing could be cached, and bots would fill the store.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=a&v=1')
+      for (const each of [await f.browser(), browser]) {
+        const answer = await each.get('/none')
+        status(answer, 200, 'GET /none')
+        equal(answer.body, 'ok', 'the body of GET /none')
+        noCookie(f, answer, 'GET /none')
+        equal(vary(answer).includes('cookie'), false, 'whether its Vary names Cookie')
+        equal(cacheControl(answer).includes('private'), false, 'whether its Cache-Control says private')
+      }
+    },
+  },
+  {
+    id: 'adapter/set-and-get',
+    title: 'what one request sets, the next one of that browser finds, and no other',
+    rule: 'Open from the cookie header, load, commit, append the cookie.',
+    source: 'design section 6: /set, /get, /all; I3',
+    why: 'Logging in would not work, or log in others.',
+    async run(f) {
+      const [browser, stranger] = [await f.browser(), await f.browser()]
+      const set = await browser.post('/set?k=user&v=ann')
+      status(set, 200, 'POST /set')
+      newCookie(f, set, 'the answer to POST /set')
+      equal(await browser.value('user'), 'ann', 'the value that GET /get shows')
+      await browser.post(`/set?k=cart&v=${encodeURIComponent('[1,{"two":"ü"}]')}`)
+      equal(
+        (await browser.get('/all')).json['data'],
+        { user: 'ann', cart: [1, { two: 'ü' }] },
+        'what GET /all shows',
+      )
+      equal((await stranger.get('/all')).json['data'], {}, 'what GET /all shows another browser')
+    },
+  },
+  {
+    id: 'adapter/session-state',
+    title: 'the session tells its key, and whether it was accessed, modified, or is empty',
+    rule: 'JSON with { sessionKey, accessed, modified, isEmpty }.',
+    source: 'design section 6',
+    why: 'Handlers that look at these flags would be misled.',
+    async run(f) {
+      const browser = await f.browser()
+      const empty = (await browser.get('/get?k=a')).json
+      const told = ({ sessionKey, accessed, modified, isEmpty }: Record<string, unknown>) => {
+        return { hasKey: typeof sessionKey === 'string', accessed, modified, isEmpty }
+      }
+      equal(
+        told(empty),
+        { hasKey: false, accessed: true, modified: false, isEmpty: true },
+        'a session without cookie',
+      )
+      equal(
+        told((await browser.post('/set?k=a&v=1')).json)['modified'],
+        true,
+        '`modified` of a request that set',
+      )
+      const read = told((await browser.get('/get?k=a')).json)
+      equal(
+        read,
+        { hasKey: true, accessed: true, modified: false, isEmpty: false },
+        'a session that was read',
+      )
+    },
+  },
+  {
+    id: 'adapter/read-only',
+    title: 'A19: a request that only reads says Vary: Cookie, once, and sets no cookie',
+    rule: 'Merge Cookie into Vary if the session was looked at.',
+    source: 'CVE-2023-30861, CVE-2026-27205 Flask (C13), A19',
+    why: 'A cache would show one visitor’s page to another.',
+    async run(f) {
+      const browser = await f.browser()
+      for (const path of ['/get?k=a', '/all']) {
+        const anonymous = await browser.copy().get(path)
+        noCookie(f, anonymous, `GET ${path} without a session`)
+        equal(
+          vary(anonymous).filter(name => name === 'cookie').length,
+          1,
+          `how often Vary names Cookie at ${path}`,
+        )
+      }
+      await browser.post('/set?k=a&v=1')
+      for (const path of ['/get?k=a', '/all']) {
+        const answer = await browser.get(path)
+        noCookie(f, answer, `GET ${path}`)
+        equal(
+          vary(answer).filter(name => name === 'cookie').length,
+          1,
+          `how often Vary names Cookie at ${path}`,
+        )
+      }
+    },
+  },
+  {
+    id: 'adapter/cookie-is-private',
+    title: 'A19: an answer with a session cookie says Vary: Cookie and Cache-Control: private',
+    rule: '`private` into Cache-Control where a cookie is sent, Cookie into Vary.',
+    source: 'CVE-2026-35192 Django (C13), A19',
+    why: 'A shared cache would hand one visitor’s cookie to everybody.',
+    async run(f) {
+      const browser = await f.browser()
+      for (const path of ['/set?k=a&v=1', '/cycle', '/login?user=ann', '/flush']) {
+        const answer = await browser.post(path)
+        ok(
+          sessionCookies(f, answer).length > 0,
+          `a session cookie in the answer to POST ${path}`,
+          'there was none',
+        )
+        equal(
+          vary(answer).filter(name => name === 'cookie').length,
+          1,
+          `how often Vary names Cookie at ${path}`,
+        )
+        equal(cacheControl(answer).includes('private'), true, `whether Cache-Control says private at ${path}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/cookie-attributes',
+    title:
+      'A10, A11, A20: the cookie is HttpOnly, SameSite=Lax, for Path=/, without Domain, and over plain HTTP without Secure',
+    rule: 'Append out.setCookies as they are; tell commit whether the connection is TLS.',
+    source: 'design section 4, cookie and secure: auto; A10, A11, A20, C31',
+    why: 'Browsers would drop the cookie, or scripts and other hosts could read it.',
+    async run(f) {
+      const browser = await f.browser()
+      const cookie = newCookie(f, await browser.post('/set?k=a&v=1'), 'the answer to POST /set')
+      const { attributes } = cookie
+      equal(attributes.has('httponly'), true, 'whether the cookie is HttpOnly')
+      equal(attributes.get('samesite')?.toLowerCase(), 'lax', 'its SameSite')
+      equal(attributes.get('path'), '/', 'its Path')
+      equal(attributes.has('domain'), false, 'whether it has a Domain')
+      equal(attributes.has('secure'), false, 'whether it is Secure, over plain HTTP,')
+      equal(attributes.get('max-age'), '1209600', 'its Max-Age')
+    },
+  },
+  {
+    id: 'adapter/options',
+    title: 'C31: what the options say of the cookie is what the browser gets',
+    rule: 'An adapter takes options or an engine, and changes none.',
+    source: 'CVE-2022-39284 CodeIgniter, CVE-2023-28708 Tomcat (C31)',
+    why: 'Security settings would be ignored without a word.',
+    skip: needsStart,
+    async run(f) {
+      const cookie = {
+        name: '__Secure-probe',
+        path: '/',
+        secure: true,
+        sameSite: 'strict',
+        httpOnly: false,
+      } as const
+      const app = await f.start({ cookie, age: 600 })
+      const { setCookies } = await app.browser().post('/set?k=a&v=1')
+      equal(
+        setCookies.map(({ name }) => name),
+        ['__Secure-probe'],
+        'the cookies of the answer',
+      )
+      const attributes = setCookies[0]?.attributes ?? new Map<string, string>()
+      equal(attributes.has('secure'), true, 'whether the cookie is Secure')
+      equal(attributes.get('samesite')?.toLowerCase(), 'strict', 'its SameSite')
+      equal(attributes.has('httponly'), false, 'whether it is HttpOnly, which was switched off')
+      equal(attributes.get('max-age'), '600', 'its Max-Age')
+    },
+  },
+  {
+    id: 'adapter/one-cookie-a-name',
+    title: 'A14: no answer sets two cookies of one name',
+    rule: 'Commit once, append once.',
+    source: 'RFC 6265bis section 4.1.1; A14',
+    why: 'Which of the two wins is up to the browser, and the visitor logged in or out by chance.',
+    async run(f) {
+      const browser = await f.browser()
+      const paths = [
+        '/set?k=a&v=1',
+        '/cycle',
+        '/login?user=ann',
+        '/throw?k=b&v=1&status=404',
+        '/status/201?k=c&v=1',
+      ]
+      for (const path of [...paths, '/redirect?k=d&v=1', '/stream?k=e&v=1&chunks=2', '/flush']) {
+        const names = (await browser.post(path)).setCookies.map(({ name }) => name)
+        equal(names.length, new Set(names).size, `the number of different cookies of POST ${path}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/several-cookies',
+    title: 'A13: every Set-Cookie of the engine arrives, none replaces another',
+    rule: 'Append what the engine returns: it may be several.',
+    source: 'design section 5: a long token is split over name.0, name.1, …',
+    why: 'A big cookie session would arrive in part, which is not at all.',
+    skip: needsStart,
+    async run(f) {
+      const store = {
+        seal: (record: object) => encodeURIComponent(JSON.stringify(record)),
+        unseal: (token: string) => JSON.parse(decodeURIComponent(token)),
+      }
+      const app = await f.start({ store, secret: 'a secret for this case alone, long enough' })
+      const browser = app.browser()
+      const big = 'x'.repeat(10_000)
+      const answer = await browser.post(`/set?k=big&v=${big}`)
+      ok(
+        answer.setCookies.length >= 3,
+        'at least three cookies for 10,000 characters',
+        `${answer.setCookies.length} came`,
+      )
+      equal(await browser.value('big'), big, 'the value that GET /get shows')
+    },
+  },
+  {
+    id: 'adapter/own-headers',
+    title: 'C29: cookies, Vary and Cache-Control of the app itself stay beside those of the session',
+    rule: 'Append Set-Cookie, merge Vary and Cache-Control; replace nothing.',
+    source: 'CVE-2025-7339 on-headers (C29), A19',
+    why: 'Another cookie of the site, a CSRF token say, would vanish whenever the session is saved.',
+    async run(f) {
+      const browser = await f.browser()
+      const answer = await browser.post('/own-headers?k=a&v=1')
+      if (answer.status === 404 || answer.status === 405) {
+        throw new DoesNotApply('the probe app has no POST /own-headers, which is optional')
+      }
+      newCookie(f, answer, 'the answer to POST /own-headers')
+      const own = answer.setCookies.filter(({ name }) => name === 'own').map(({ value }) => value)
+      equal(own, ['1'], 'the values of the app’s own cookie')
+      equal([...vary(answer)].sort(), ['accept', 'cookie'], 'the names in Vary')
+      const directives = cacheControl(answer)
+      equal(directives.includes('max-age=60'), true, 'whether Cache-Control still says max-age=60')
+      equal(directives.includes('private'), true, 'whether Cache-Control says private as well')
+    },
+  },
+  {
+    id: 'adapter/unknown-key',
+    title: 'A3: a made-up key is never adopted, and its cookie is deleted when the session is looked at',
+    rule: 'An unknown id writes nothing; looked for and not found: expire the cookie.',
+    source: 'CVE-2024-38513 Fiber (C4), A3, C9',
+    why: 'An attacker could choose the key of the victim’s session.',
+    skip: needsServerSide,
+    async run(f) {
+      const planted = 'abcdefghijklmnopqrstuvwxyz012345'
+      const browser = await f.browser()
+      browser.cookies.set(f.cookieName, planted)
+      deletedCookie(f, await browser.get('/get?k=a'), 'GET /get with a made-up key')
+      browser.cookies.set(f.cookieName, planted)
+      const { value } = newCookie(f, await browser.post('/set?k=a&v=1'), 'the answer to POST /set')
+      ok(value !== planted, 'a key of the engine’s own', 'the made-up key was adopted')
+    },
+  },
+  {
+    id: 'adapter/duplicate-cookies',
+    title: 'A18, F31: of two different session cookies neither is used',
+    rule: 'Given two different values for our cookie name, uses neither.',
+    source: 'RFC 6265bis weak integrity (cookie tossing); A18, F31',
+    why: 'A neighbouring subdomain could slip its own session under the visitor’s.',
+    async run(f) {
+      const [ann, bob] = [await f.browser(), await f.browser()]
+      await ann.post('/set?k=user&v=ann')
+      await bob.post('/set?k=user&v=bob')
+      const [one, two] = [ann.header ?? '', bob.header ?? '']
+      const url = `${await f.url()}/get?k=user`
+      for (const headers of [
+        [`Cookie: ${one}; ${two}`],
+        [`Cookie: ${two}; ${one}`],
+        [`Cookie: ${one}`, `Cookie: ${two}`],
+      ]) {
+        const raw = sendRaw(url, ['GET', ...headers])
+        await raw.ended
+        const body = raw.received()
+        equal(body.startsWith('HTTP/1.1 200'), true, 'whether the answer is 200')
+        equal(
+          /"value":\s*"(?:ann|bob)"/.test(body),
+          false,
+          'whether the answer shows one of the two sessions',
+        )
+      }
+    },
+  },
+  {
+    id: 'adapter/cookie-grammar',
+    title: 'A17: the session is found among other cookies, however they look',
+    rule: 'Hand the whole Cookie header to open(), as it came.',
+    source: 'RFC 6265bis section 5.8.3; A17, C27, C28, F31',
+    why: 'A cookie of an analytics script would log the visitor out.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=user&v=ann')
+      const own = browser.header ?? ''
+      const url = `${await f.url()}/get?k=user`
+      const around = [
+        `a=1; ${own}; b=2`,
+        `=nameless; ${own}`,
+        `${own}; quoted="x; y"`,
+        `broken; ; =; %zz=%zz; ${own};`,
+        `${'x'.repeat(2_000)}=${'y'.repeat(2_000)}; ${own}`,
+        `X-${f.cookieName}=other; ${own}; ${f.cookieName}x=other`,
+      ]
+      for (const cookie of around) {
+        const answer = await send(url, { cookie })
+        status(answer, 200, 'GET /get with many cookies')
+        equal(
+          answer.json['value'],
+          'ann',
+          `the user, with the cookies ${cookie.replace(own, '…').slice(0, 60)}`,
+        )
+      }
+      const raw = sendRaw(url, ['GET', 'Cookie: first=1', `Cookie: ${own}`, 'Cookie: last=1'])
+      await raw.ended
+      equal(raw.received().includes('"ann"'), true, 'whether the user is found among several Cookie headers')
+    },
+  },
+  {
+    id: 'adapter/same-connection',
+    title: 'I3: requests of one connection do not share a session',
+    rule: 'A session belongs to a request, never to a connection or a process.',
+    source: 'I3',
+    why: 'Behind a proxy that reuses connections, visitors would see each other’s sessions.',
+    async run(f) {
+      const { Agent } = await import('node:http')
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+      try {
+        const url = await f.url()
+        const browser = new HttpBrowser(url)
+        const set = await send(`${url}/set?k=user&v=ann`, { method: 'POST', agent })
+        const cookie = sessionCookies(f, set)
+          .map(({ name, value }) => `${name}=${value}`)
+          .join('; ')
+        equal((await send(`${url}/all`, { agent })).json['data'], {}, 'the data of a request without cookie')
+        equal(
+          (await send(`${url}/get?k=user`, { agent, cookie })).json['value'],
+          'ann',
+          'the user, with the cookie',
+        )
+        equal((await browser.get('/all')).json['data'], {}, 'the data of another connection')
+      } finally {
+        agent.destroy()
+      }
+    },
+  },
+  {
+    id: 'adapter/many-visitors',
+    title: 'I3: twenty visitors at once each find their own session',
+    rule: 'A response never carries another visitor’s session.',
+    source: 'I3',
+    why: 'Under load visitors would see each other’s data.',
+    async run(f) {
+      const browsers = await Promise.all(Array.from({ length: 20 }, () => f.browser()))
+      await Promise.all(
+        browsers.map((browser, n) => browser.post(`/setslow?k=me&v=${n}&wait=${(n * 7) % 20}`)),
+      )
+      const seen = await Promise.all(browsers.map(browser => browser.value('me')))
+      equal(
+        seen,
+        browsers.map((_, n) => n),
+        'what twenty visitors find',
+      )
+    },
+  },
+]

@@ -1,0 +1,395 @@
+import { equal, ok } from '../check.ts'
+import { newCookie, noCookie, pause, sessionCookies, status } from './answers.ts'
+import { sendRaw } from './client.ts'
+import { type AdapterCase, needsServerSide, needsStart } from './fixture.ts'
+import type { Call } from './watched-store.ts'
+
+/** A store that is slow until the case lets go. */
+function gate(calls: readonly Call[]) {
+  const opened = Promise.withResolvers<void>()
+  const called = Promise.withResolvers<void>()
+  const before = async (call: Call) => {
+    if (!calls.includes(call)) return
+    called.resolve()
+    await opened.promise
+  }
+  return { before, called: called.promise, open: () => opened.resolve() }
+}
+
+function down(): never {
+  throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+}
+
+export const deliveryCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/saved-before-first-byte',
+    title: 'I2: the client sees no byte of the response before the session is in the store',
+    rule: 'Saved before the first byte, streaming responses included.',
+    source: 'design: Saved before the first byte; express-session: leaves at 38 ms, saved at 234 ms',
+    why: 'The page after a redirect would not know yet that the visitor is logged in.',
+    skip: needsStart,
+    async run(f) {
+      for (const path of [
+        '/set?k=a&v=1',
+        '/redirect?k=a&v=1',
+        '/stream?k=a&v=1&chunks=2',
+        '/status/204?k=a&v=1',
+      ]) {
+        const app = await f.start()
+        const { before, called, open } = gate(['insert'])
+        app.store.before = before
+        const raw = sendRaw(app.url + path, ['POST'])
+        await Promise.race([called, raw.ended, pause(5_000)])
+        await pause(40)
+        const early = raw.received()
+        open()
+        await raw.ended
+        equal(early, '', `what arrived of POST ${path} while the store was saving`)
+        ok(/^HTTP\/1.1 [23]/.test(raw.received()), `POST ${path} to succeed`, raw.received().slice(0, 20))
+        ok(
+          /set-cookie: sessionid=/i.test(raw.received()),
+          `the cookie in the answer to POST ${path}`,
+          'it was missing',
+        )
+      }
+    },
+  },
+  {
+    id: 'adapter/removed-before-first-byte',
+    title: 'A23: the client sees no byte of a logout before the record is removed',
+    rule: 'On logout removes the record before the first byte.',
+    source: 'A23; ASVS5 7.4.1',
+    why: 'A visitor who was told that she is logged out would not be.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      const { before, called, open } = gate(['remove'])
+      app.store.before = before
+      const raw = sendRaw(`${app.url}/flush`, ['POST', `Cookie: ${browser.header}`])
+      await Promise.race([called, raw.ended, pause(5_000)])
+      await pause(40)
+      const early = raw.received()
+      open()
+      await raw.ended
+      equal(early, '', 'what arrived of POST /flush while the store was removing')
+      ok(/^HTTP\/1.1 200/.test(raw.received()), 'POST /flush to succeed', raw.received().slice(0, 20))
+    },
+  },
+  {
+    id: 'adapter/redirect',
+    title: 'a redirect carries the cookie, and the page behind it finds the value',
+    rule: 'Sets, then 303 to /get?k=.',
+    source: 'design section 6: /redirect',
+    why: 'Logging in and being sent on would lose the login.',
+    async run(f) {
+      for (let round = 0; round < 10; round++) {
+        const browser = await f.browser()
+        const answer = await browser.post(`/redirect?k=n&v=${round}`)
+        status(answer, 303, 'POST /redirect')
+        newCookie(f, answer, 'the answer to POST /redirect')
+        const location = new URL(answer.headers['location'] ?? '', browser.url)
+        equal(
+          (await browser.get(location.pathname + location.search)).json['value'],
+          round,
+          'the value behind it',
+        )
+      }
+    },
+  },
+  {
+    id: 'adapter/stream',
+    title: 'F27: a stream arrives whole, in order and as it is written, with the session in its head',
+    rule: 'Streaming responses are held until the commit, and no longer; their bytes are unchanged.',
+    source: 'design section 6: /stream; F27',
+    why: 'Server-sent events would arrive all at once at the end, or the session not at all.',
+    async run(f) {
+      const browser = await f.browser()
+      const answer = await browser.post('/stream?k=user&v=ann&chunks=4&wait=100')
+      status(answer, 200, 'POST /stream')
+      newCookie(f, answer, 'the answer to POST /stream')
+      const lines = answer.body.trim().split('\n')
+      equal(lines.length, 4, 'the number of lines of four chunks')
+      equal([...lines].sort(), lines, 'the lines in their order')
+      equal(new Set(lines).size, 4, 'the number of different lines')
+      const [first, last] = [answer.chunks[0]?.at ?? 0, answer.chunks.at(-1)?.at ?? 0]
+      ok(
+        last - first > 150,
+        'the first chunk to arrive long before the last, 300 ms',
+        `it was ${Math.round(last - first)} ms`,
+      )
+      equal(await browser.value('user'), 'ann', 'the value that was set before the first chunk')
+    },
+  },
+  {
+    id: 'adapter/late-change',
+    title: 'F27: a change after the first byte is an error, never a silent loss',
+    rule: 'Once it has begun, a change throws SessionCommittedError.',
+    source: 'design section 6: /latestream; koa, fastify and h3 drop it without a word',
+    why: 'A programmer would believe that something was saved.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=user&v=ann')
+      const answer = await browser.get('/latestream?k=late&v=1')
+      ok(
+        answer.body.trimEnd().endsWith('SESSION_COMMITTED'),
+        'the second chunk of GET /latestream to be SESSION_COMMITTED',
+        `the body was ${JSON.stringify(answer.body.slice(0, 100))}`,
+      )
+      equal((await browser.get('/all')).json['data'], { user: 'ann' }, 'the data after it')
+    },
+  },
+  {
+    id: 'adapter/status-saves',
+    title: 'a status below 500 saves and carries the cookie: 201, 400, 404, 422',
+    rule: 'Commit with the status that really leaves: below 500 what was modified is saved.',
+    source: 'Django SessionMiddleware; design section 4',
+    why: '"Wrong password, 2 tries left" would be forgotten.',
+    async run(f) {
+      for (const code of [201, 400, 404, 422]) {
+        const browser = await f.browser()
+        const answer = await browser.post(`/status/${code}?k=n&v=${code}`)
+        status(answer, code, `POST /status/${code}`)
+        newCookie(f, answer, `the answer to POST /status/${code}`)
+        equal(await browser.value('n'), code, `the value set with status ${code}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/status-empty',
+    title: 'F27: 204 and 304 save, carry the cookie, and stay without a body',
+    rule: 'Before the response’s headers leave, whatever they are.',
+    source: 'F27',
+    why: 'What a page saves in the background would be forgotten.',
+    async run(f) {
+      for (const code of [204, 304]) {
+        const browser = await f.browser()
+        const answer = await browser.post(`/status/${code}?k=n&v=${code}`)
+        status(answer, code, `POST /status/${code}`)
+        equal(answer.body, '', `the body of ${code}`)
+        newCookie(f, answer, `the answer to POST /status/${code}`)
+        equal(await browser.value('n'), code, `the value set with status ${code}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/status-5xx',
+    title: 'F28: a status of 500 or more saves nothing and sets no cookie',
+    rule: 'Status ≥ 500: save nothing more.',
+    source: 'Django SessionMiddleware; F28',
+    why: 'Half-done work of a failed request would be kept.',
+    async run(f) {
+      const fresh = await f.browser()
+      for (const code of [500, 503]) {
+        const first = await fresh.post(`/status/${code}?k=n&v=1`)
+        status(first, code, `POST /status/${code}`)
+        noCookie(f, first, `POST /status/${code} without a session`)
+      }
+      const browser = await f.browser()
+      await browser.post('/set?k=n&v=0')
+      noCookie(f, await browser.post('/status/500?k=n&v=1'), 'POST /status/500')
+      equal(await browser.value('n'), 0, 'the value after a change with status 500')
+    },
+  },
+  {
+    id: 'adapter/thrown-4xx',
+    title: 'an HTTP error of the framework’s own below 500 saves and carries the cookie',
+    rule: 'Koa and h3 drop headers when a handler throws; the cookie belongs on that answer too.',
+    source: 'design section 4; F28',
+    why: 'A visitor who meets a 404 would lose the session she just began.',
+    async run(f) {
+      for (const code of [403, 404]) {
+        const browser = await f.browser()
+        const answer = await browser.post(`/throw?k=n&v=${code}&status=${code}`)
+        status(answer, code, `POST /throw with status ${code}`)
+        newCookie(f, answer, `the answer to POST /throw with status ${code}`)
+        equal(await browser.value('n'), code, `the value set before a ${code} was thrown`)
+      }
+    },
+  },
+  {
+    id: 'adapter/thrown',
+    title: 'F28: a handler that throws answers 500, saves nothing and sets no cookie',
+    rule: 'Status ≥ 500: save nothing more.',
+    source: 'Django SessionMiddleware; F28',
+    why: 'Half-done work of a failed request would be kept.',
+    async run(f) {
+      const browser = await f.browser()
+      const first = await browser.copy().post('/throw?k=n&v=1')
+      status(first, 500, 'POST /throw')
+      noCookie(f, first, 'POST /throw without a session')
+      await browser.post('/set?k=n&v=0')
+      const again = await browser.post('/throw?k=n&v=1')
+      status(again, 500, 'POST /throw')
+      noCookie(f, again, 'POST /throw')
+      equal(await browser.value('n'), 0, 'the value after a handler that threw')
+    },
+  },
+  {
+    id: 'adapter/save-fails',
+    title: 'F2: a save that fails answers 503, without a cookie and without anything of the success',
+    rule: 'A failed commit goes to the framework’s own error handling.',
+    source: 'design section 4; express-session answers 200 and a cookie; F2',
+    why: 'The visitor would be told that it worked.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      app.store.before = call => (call === 'insert' || call === 'replace' ? down() : undefined)
+      for (const path of [
+        '/set?k=a&v=1',
+        '/redirect?k=a&v=1',
+        '/stream?k=a&v=1&chunks=2',
+        '/status/201?k=a&v=1',
+      ]) {
+        const answer = await app.browser().post(path)
+        status(answer, 503, `POST ${path} while the store is down`)
+        noCookie(f, answer, `POST ${path} while the store is down`)
+        equal(answer.headers['location'], undefined, `Location of POST ${path} while the store is down`)
+        equal(answer.body.includes('chunk 0'), false, `whether a chunk of POST ${path} arrived`)
+        equal(
+          /"sessionKey"/.test(answer.body),
+          false,
+          `whether the body of POST ${path} is that of the success`,
+        )
+      }
+      app.store.before = undefined
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      equal(await browser.value('a'), 1, 'the value set after the outage')
+    },
+  },
+  {
+    id: 'adapter/load-fails',
+    title:
+      'F1, I5: while the store is down, who uses the session gets 503, everybody else an answer, and no cookie changes',
+    rule: 'What the early load found, or the store’s error, shows at the handler’s first use.',
+    source: 'design: Pay for what you use; F1, I5',
+    why: 'The whole site would be down with the store, and every visitor logged out after it.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=user&v=ann')
+      app.store.before = () => down()
+      const none = await browser.get('/none')
+      equal([none.status, none.body], [200, 'ok'], 'the answer to GET /none')
+      noCookie(f, none, 'GET /none')
+      const used = await browser.get('/get?k=user')
+      status(used, 503, 'GET /get')
+      noCookie(f, used, 'GET /get')
+      status(await app.browser().get('/get?k=user'), 200, 'GET /get without a cookie')
+      app.store.before = undefined
+      equal(await browser.value('user'), 'ann', 'the user after the outage')
+    },
+  },
+  {
+    id: 'adapter/logout-fails',
+    title: 'A23: a logout that the store did not carry out is an error, and leaves the cookie alone',
+    rule: 'A removal that failed is not a success.',
+    source: 'A23, F2',
+    why: 'The visitor would believe to be logged out.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=user&v=ann')
+      app.store.before = call => (call === 'remove' ? down() : undefined)
+      const answer = await browser.post('/flush')
+      status(answer, 503, 'POST /flush while the store is down')
+      noCookie(f, answer, 'POST /flush while the store is down')
+    },
+  },
+  {
+    id: 'adapter/store-hangs',
+    title: 'F3: a store that hangs is answered by the deadline',
+    rule: 'timeout: ms that one load or one commit may wait for the store.',
+    source: 'design section 4; express-session never answers; F3',
+    why: 'Requests would pile up until the server dies.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ timeout: 200 })
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      app.store.before = () => new Promise(() => undefined)
+      for (const ask of [() => app.browser().post('/set?k=a&v=1'), () => browser.get('/get?k=a')]) {
+        const started = performance.now()
+        const answer = await Promise.race([ask(), pause(3_000)])
+        const took = Math.round(performance.now() - started)
+        ok(
+          answer !== undefined && took < 1_000,
+          'an answer soon after 200 ms',
+          `there was none after ${took} ms`,
+        )
+        status(answer, 503, 'a request while the store hangs')
+        noCookie(f, answer, 'a request while the store hangs')
+      }
+    },
+  },
+  {
+    id: 'adapter/too-big',
+    title: 'F15: what is too big to be stored is an error before anything is sent',
+    rule: 'maxBytes: more is an error at commit, before any write.',
+    source: 'design section 4; F15, C26',
+    why: 'A page would claim to have saved what was thrown away.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ maxBytes: 100 })
+      const answer = await app.browser().post(`/set?k=a&v=${'x'.repeat(200)}`)
+      status(answer, 500, 'POST /set of too much')
+      noCookie(f, answer, 'POST /set of too much')
+      equal(app.store.calls, [], 'the store calls')
+    },
+  },
+  {
+    id: 'adapter/client-leaves',
+    title: 'F26: a client that leaves in the middle harms nobody',
+    rule: 'Committed or not at all; no crash, no leak.',
+    source: 'F26',
+    why: 'Closing a tab at the wrong moment would take the server down.',
+    async run(f) {
+      const url = await f.url()
+      for (const delay of [0, 5, 30, 60]) {
+        const raw = sendRaw(`${url}/stream?k=a&v=1&chunks=5&wait=20`, ['POST'])
+        await pause(delay)
+        raw.destroy()
+        await raw.ended
+        const early = sendRaw(`${url}/setslow?k=a&v=1&wait=30`, ['POST'])
+        await pause(delay / 2)
+        early.destroy()
+        await early.ended
+      }
+      await pause(60)
+      const browser = await f.browser()
+      await browser.post('/set?k=a&v=1')
+      equal(await browser.value('a'), 1, 'the value set after clients have left')
+    },
+  },
+  {
+    id: 'adapter/flush-and-throw',
+    title: 'F17: a session that ended during a request that then throws stays ended',
+    rule: 'Flushed: remove the record, whatever the status.',
+    source: 'design section 4; F28',
+    why: 'A logout page with an error in it would log nobody out.',
+    skip: needsServerSide,
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=user&v=ann')
+      const slow = browser.copy().post('/throw?k=late&v=1&status=409')
+      const leave = browser.copy().post('/flush')
+      const [answer] = await Promise.all([slow, leave])
+      ok(
+        [400, 409].includes(answer.status),
+        'a thrown 409, or 400 as it was interrupted',
+        `it was ${answer.status}`,
+      )
+      equal(await browser.copy().value('user'), undefined, 'the user that the old key shows')
+      const after = sessionCookies(f, await browser.get('/get?k=user'))
+      ok(
+        after.every(({ deletes }) => deletes),
+        'the dead cookie to be deleted, or left alone',
+        'a new one was set',
+      )
+    },
+  },
+]

@@ -1,0 +1,102 @@
+import type { MaybePromise, SessionsOptions } from '@sess/core'
+import { type Case, DoesNotApply } from '../case.ts'
+import { ok } from '../check.ts'
+import { HttpBrowser, send } from './client.ts'
+import { type WatchedStore, watchedStore } from './watched-store.ts'
+
+/** A probe app that listens. */
+export interface AdapterSetup {
+  /** Such as `http://127.0.0.1:3000`. */
+  url: string
+  stop(): MaybePromise<void>
+}
+
+/** Starts the probe app in this process on a free port of 127.0.0.1, with these options for `createSessions`. */
+export type AdapterFactory = (options: Partial<SessionsOptions>) => MaybePromise<AdapterSetup>
+
+export type AdapterCase = Case<AdapterFixture>
+
+/** A probe app of the case's own, with the store that it was started with. */
+export interface StartedApp {
+  url: string
+  store: WatchedStore
+  browser(): HttpBrowser
+}
+
+/** What a case gets. */
+export interface AdapterFixture {
+  /** A probe app with the options it comes with. */
+  url(): Promise<string>
+  browser(): Promise<HttpBrowser>
+  /** A probe app with options, over a store that the case can watch and disturb; only with a factory. */
+  start(options?: Partial<SessionsOptions>): Promise<StartedApp>
+  /** Whether `start` works. A process that listens already has its options. */
+  inProcess: boolean
+  /** Whether the session is kept in the cookie itself. */
+  inCookie: boolean
+  /** What the session cookie is called. */
+  cookieName: string
+}
+
+/** For `skip`: the case gives options, or disturbs the store. */
+export const needsStart = (f: AdapterFixture) =>
+  f.inProcess ? undefined : 'the process that listens cannot be given options or a store by the suite'
+
+/** For `skip`: the case is about sessions that are kept on the server. */
+export const needsServerSide = (f: AdapterFixture) =>
+  f.inCookie
+    ? 'sessions are kept in the cookie, where the last answer wins and a copied token lives on'
+    : undefined
+
+export async function openAdapter(factory: AdapterFactory): Promise<{
+  fixture: AdapterFixture
+  close(): Promise<void>
+}> {
+  const running: AdapterSetup[] = []
+  const start = async (options: Partial<SessionsOptions> = {}): Promise<StartedApp> => {
+    const store = watchedStore()
+    const setup = await factory({ store, ...options })
+    running.push(setup)
+    const url = setup.url.replace(/\/$/, '')
+    return { url, store, browser: () => new HttpBrowser(url) }
+  }
+  let app: Promise<StartedApp> | undefined
+  const url = async () => {
+    app ??= start()
+    return (await app).url
+  }
+  return {
+    fixture: {
+      url,
+      browser: async () => new HttpBrowser(await url()),
+      start,
+      inProcess: true,
+      inCookie: false,
+      cookieName: 'sessionid',
+    },
+    close: async () => {
+      for (const setup of running) await setup.stop()
+    },
+  }
+}
+
+/** The fixture for a process that listens. Looks once what kind of session it has. */
+export async function openUrl(address: string): Promise<AdapterFixture> {
+  const url = address.replace(/\/$/, '')
+  const answer = await send(`${url}/set?k=probe&v=1`, { method: 'POST' })
+  const [cookie] = answer.setCookies
+  ok(
+    cookie !== undefined,
+    'a session cookie in the answer to POST /set?k=probe&v=1',
+    `the answer was ${answer.status} without one; is the probe app listening at ${url}?`,
+  )
+  const split = answer.setCookies.length > 1 || cookie.name.endsWith('.0')
+  return {
+    url: async () => url,
+    browser: async () => new HttpBrowser(url),
+    start: () => Promise.reject(new DoesNotApply('the process that listens cannot be given options')),
+    inProcess: false,
+    inCookie: split || !/^[a-z0-9]{32}$/.test(cookie.value),
+    cookieName: cookie.name.replace(/\.0$/, ''),
+  }
+}

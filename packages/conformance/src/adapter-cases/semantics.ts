@@ -1,0 +1,254 @@
+import { equal, ok, oneOf } from '../check.ts'
+import { deletedCookie, newCookie, noCookie, pause, status } from './answers.ts'
+import { type AdapterCase, needsServerSide, needsStart } from './fixture.ts'
+
+export const semanticsCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/dictionary',
+    title: 'delete, pop, clear and a nested push reach the store',
+    rule: 'The methods of those names; a nested mutation is saved.',
+    source: 'design section 6: /delete, /pop, /clear, /push',
+    why: 'Changes would be forgotten.',
+    async run(f) {
+      const browser = await f.browser()
+      for (const path of ['/set?k=a&v=1', '/set?k=b&v=2', '/set?k=list&v=[1]']) await browser.post(path)
+      await browser.post('/push?k=list&v=2')
+      await browser.post('/delete?k=a')
+      equal((await browser.post('/pop?k=b')).json['value'], 2, 'the value that POST /pop answers')
+      equal((await browser.get('/all')).json['data'], { list: [1, 2] }, 'the data after push, delete and pop')
+      await browser.post('/clear')
+      equal((await browser.get('/all')).json['data'], {}, 'the data after clear')
+    },
+  },
+  {
+    id: 'adapter/flush',
+    title:
+      'A15, C7: flush deletes the cookie with the attributes that made it, and the old key leads nowhere',
+    rule: 'Flushed: remove the record; nothing there: expire the cookie.',
+    source: 'CVE-2024-31999 (C7), A15, A23',
+    why: 'Logging out would leave the session alive, in the browser or on the server.',
+    async run(f) {
+      const browser = await f.browser()
+      const made = newCookie(f, await browser.post('/set?k=user&v=ann'), 'the answer to POST /set')
+      const thief = browser.copy()
+      const answer = await browser.post('/flush')
+      status(answer, 200, 'POST /flush')
+      const deleted = deletedCookie(f, answer, 'POST /flush')
+      for (const attribute of ['path', 'domain', 'samesite', 'secure', 'httponly']) {
+        const [before, after] = [made.attributes.get(attribute), deleted.attributes.get(attribute)]
+        equal(after, before, `${attribute} of the deleting cookie, as of the one that it deletes,`)
+      }
+      equal((await browser.get('/all')).json['data'], {}, 'the data after flush')
+      if (!f.inCookie) equal(await thief.value('user'), undefined, 'what a copied cookie shows')
+    },
+  },
+  {
+    id: 'adapter/anonymous-logout',
+    title: 'C9: logging out without a session sets nothing and is no error',
+    rule: 'No cookie and nothing written: no Set-Cookie.',
+    source: 'CVE-2015-5964 Django (C9), I4',
+    why: 'Bots would fill the store through the logout link.',
+    async run(f) {
+      const answer = await (await f.browser()).post('/flush')
+      status(answer, 200, 'POST /flush without a session')
+      noCookie(f, answer, 'POST /flush without a session')
+    },
+  },
+  {
+    id: 'adapter/cycle',
+    title: 'A2, C4: cycleKey answers with a new key, and the old one authenticates nothing',
+    rule: 'The old key authenticates nothing from then on.',
+    source: 'CVE-2022-25896 passport (C4), A2, I1',
+    why: 'Session fixation: whoever planted the key would be logged in.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=cart&v=1')
+      const thief = browser.copy()
+      newCookie(f, await browser.post('/cycle'), 'the answer to POST /cycle')
+      equal(await browser.value('cart'), 1, 'the data under the new key')
+      if (f.inCookie) return
+      ok(browser.header !== thief.header, 'a new key', 'it is the old one')
+      equal(await thief.value('cart'), undefined, 'what the old key shows')
+    },
+  },
+  {
+    id: 'adapter/late-after-rotation',
+    title: 'A26, F18: a late request with the old key does not delete the new cookie',
+    rule: 'Reading a marker: an empty session, and the browser’s new cookie is left alone.',
+    source: 'spring-session 1270, express-session 923 (C2), A26, F18',
+    why: 'A page that sends several requests would log itself out at login.',
+    skip: needsServerSide,
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=cart&v=1')
+      const late = browser.copy()
+      await browser.post('/login?user=ann')
+      noCookie(f, await late.get('/get?k=user'), 'a late GET /get with the old key')
+      const write = await late.post('/set?k=x&v=1')
+      status(write, 400, 'a late POST /set with the old key')
+      noCookie(f, write, 'a late POST /set with the old key')
+      equal(await browser.value('user'), 'ann', 'the user under the new key')
+    },
+  },
+  {
+    id: 'adapter/login-and-everywhere',
+    title: 'A24: logging out everywhere ends the sessions of that user in every browser',
+    rule: 'Removes every session of the subject, this one included.',
+    source: 'A24; ASVS5 7.4.2',
+    why: 'A thief would stay logged in.',
+    skip: needsServerSide,
+    async run(f) {
+      const user = `user-${Math.random()}`
+      const [phone, laptop, other] = [await f.browser(), await f.browser(), await f.browser()]
+      for (const each of [phone, laptop]) await each.post(`/login?user=${user}`)
+      await other.post('/login?user=somebody-else')
+      const answer = await laptop.post('/logout-everywhere')
+      status(answer, 200, 'POST /logout-everywhere')
+      for (const each of [phone, laptop])
+        equal(await each.value('user'), undefined, 'the user of an ended session')
+      equal(await other.value('user'), 'somebody-else', 'the user of another session')
+    },
+  },
+  {
+    id: 'adapter/expiry',
+    title: 'setExpiry shows in the cookie: Max-Age, or none for a session that ends with the browser',
+    rule: 'The cookie lives as long as the session.',
+    source: 'Django SessionMiddleware; design section 6: /expiry',
+    why: 'Visitors would be logged out with the browser’s end, or never.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=a&v=1')
+      const answer = await browser.post('/expiry?seconds=300')
+      equal(
+        newCookie(f, answer, 'the answer to /expiry?seconds=300').attributes.get('max-age'),
+        '300',
+        'Max-Age',
+      )
+      equal(answer.json['age'], 300, 'the age that the session tells')
+      const closing = newCookie(f, await browser.post('/expiry?seconds=0'), 'the answer to /expiry?seconds=0')
+      equal(
+        closing.attributes.has('max-age'),
+        false,
+        'whether a cookie that ends with the browser has Max-Age',
+      )
+      equal(closing.attributes.has('expires'), false, 'whether it has Expires')
+      const reset = newCookie(f, await browser.post('/expiry?reset=1'), 'the answer to /expiry?reset=1')
+      equal(reset.attributes.get('max-age'), '1209600', 'Max-Age after a reset')
+    },
+  },
+  {
+    id: 'adapter/flash',
+    title: 'a flash value is taken once',
+    rule: 'POST /flash leaves a value, GET /flash takes it.',
+    source: 'design section 3: Flash values',
+    why: '"Your order was placed" would be shown for ever, or never.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/flash?v=saved')
+      equal((await browser.get('/flash')).json['value'], 'saved', 'what the first GET /flash takes')
+      equal((await browser.get('/flash')).json['value'], undefined, 'what the second GET /flash takes')
+    },
+  },
+  {
+    id: 'adapter/rolling',
+    title: 'A21: saveEveryRequest extends with each visit, one that only reads included',
+    rule: 'Due for extension: touch, and the cookie again.',
+    source: 'design section 4: saveEveryRequest; CVE-2026-35192 Django (C13)',
+    why: 'Active visitors would be thrown out.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ saveEveryRequest: true })
+      const browser = app.browser()
+      const first = newCookie(f, await browser.post('/set?k=a&v=1'), 'the answer to POST /set')
+      for (const path of ['/get?k=a', '/none']) {
+        const again = newCookie(f, await browser.get(path), `the answer to GET ${path}`)
+        equal(again.value === first.value, true, `whether the key is the same after GET ${path}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/overlap',
+    title: 'F16: twenty overlapping requests that set and append lose nothing',
+    rule: 'No lost updates.',
+    source: 'design: 450 of 500 lost with others; F16',
+    why: 'What was put into the cart in one tab would vanish because of another tab.',
+    skip: needsServerSide,
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=list&v=[]')
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, n) =>
+          browser.copy().post(n % 2 ? `/setslow?k=key${n}&v=${n}&wait=20` : `/append?k=list&v=${n}&wait=20`),
+        ),
+      )
+      for (const answer of answers) status(answer, 200, 'one of twenty overlapping requests')
+      const data = (await browser.get('/all')).json['data'] as Record<string, unknown>
+      equal(Object.keys(data).length, 11, 'the number of keys')
+      equal((data['list'] as unknown[]).length, 10, 'the length of the list')
+    },
+  },
+  {
+    id: 'adapter/logout-overlaps',
+    title: 'C1, F17: a logout during a slow request is not undone, and the slow request is told (400)',
+    rule: 'SessionInterruptedError 400; its answer carries no cookie.',
+    source: 'CVE-2025-46336 rack-session (C1), F17',
+    why: 'The session would live on after logging out.',
+    skip: needsServerSide,
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=user&v=ann')
+      const thief = browser.copy()
+      const slow = browser.copy().post('/setslow?k=late&v=1&wait=400')
+      await pause(150)
+      await browser.post('/flush')
+      const answer = await slow
+      status(answer, 400, 'a slow POST during which the session was flushed')
+      noCookie(f, answer, 'that slow POST')
+      equal(await thief.value('user'), undefined, 'the user that the old key shows')
+    },
+  },
+  {
+    id: 'adapter/read-once',
+    title: 'a request that reads asks the store once, one that writes twice, one without a session never',
+    rule: 'Read-only request: exactly one store round trip. Write: one read, one write.',
+    source: 'design: Pay for what you use; I4',
+    why: 'Every page would be slower than it must be.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const calls = () => app.store.calls.splice(0)
+      const browser = app.browser()
+      await browser.get('/none')
+      await browser.get('/get?k=a')
+      equal(calls(), [], 'the store calls of two requests without a cookie')
+      await browser.post('/set?k=a&v=1')
+      equal(calls(), ['insert'], 'the store calls of a first POST /set')
+      await browser.get('/get?k=a')
+      equal(calls(), ['read'], 'the store calls of GET /get')
+      await browser.post('/set?k=a&v=2')
+      equal(calls(), ['read', 'replace'], 'the store calls of POST /set')
+      await browser.post('/throw?k=a&v=3&status=404')
+      equal(calls(), ['read', 'replace'], 'the store calls of a POST that throws a 404')
+      await browser.get('/none')
+      oneOf(calls().join(), ['read', ''], 'the store calls of GET /none with a cookie')
+    },
+  },
+  {
+    id: 'adapter/lazy',
+    title: 'lazy: true loads nothing until the handler asks for it',
+    rule: 'await session.load(), skipped with lazy: true.',
+    source: 'design section 4',
+    why: 'Sites that asked for no store call on public pages would pay for one.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ lazy: true })
+      const browser = app.browser()
+      browser.cookies.set('sessionid', 'abcdefghijklmnopqrstuvwxyz012345')
+      equal((await browser.get('/none')).body, 'ok', 'the body of GET /none')
+      equal(app.store.calls, [], 'the store calls of GET /none')
+      const used = await browser.get('/get?k=a')
+      status(used, 500, 'GET /get, which uses a session that nobody loaded')
+      equal(app.store.calls, [], 'the store calls of GET /get')
+    },
+  },
+]

@@ -1,0 +1,28 @@
+import type { MaybePromise, Store } from '@sess/core'
+import { memoryStore } from '../memory-store.ts'
+
+export type Call = 'read' | 'insert' | 'replace' | 'touch' | 'remove' | 'removeBySubject'
+
+/** The reference store with somebody at the door. */
+export interface WatchedStore extends Store {
+  /** The calls so far, in order. */
+  calls: Call[]
+  /** Runs before each call: what it throws is the store's answer, what it waits for delays it. */
+  before: ((call: Call) => MaybePromise<void>) | undefined
+}
+
+export function watchedStore(): WatchedStore {
+  const store = memoryStore()
+  const watched: WatchedStore = { ...store, calls: [], before: undefined }
+  for (const name of ['read', 'insert', 'replace', 'touch', 'remove', 'removeBySubject'] as const) {
+    const method = store[name] as (...args: unknown[]) => unknown
+    Object.assign(watched, {
+      async [name](...args: unknown[]) {
+        watched.calls.push(name)
+        await watched.before?.(name)
+        return method(...args)
+      },
+    })
+  }
+  return watched
+}
