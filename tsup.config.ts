@@ -18,7 +18,7 @@ export default defineConfig({
   // A class must be one class, whichever entry it was imported from.
   splitting: true,
   // `#name` is looked up in `imports` of the published manifest: bundled, the condition would be lost.
-  external: [/^#/],
+  external: [/^#/, /^bun:/],
   removeNodeProtocol: false,
   clean: true,
   silent: true,

@@ -15,6 +15,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    slowTestThreshold: 10_000,
     reporters: ['default', new SummaryReporter()],
     coverage: {
       enabled: process.env['SESS_COVERAGE'] === '1',
