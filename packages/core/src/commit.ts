@@ -1,5 +1,5 @@
 import type { Resolve } from './changes.ts'
-import { deleteCookie, setCookie, splitToken } from './cookie.ts'
+import { setCookie, splitToken } from './cookie.ts'
 import {
   SessionConflictError,
   SessionDataError,
@@ -109,8 +109,8 @@ export function save(state: State, mustCreate: boolean): MaybePromise<void> {
     state.open()
     if (state.doomed) yield* removeDoomed(state, deadline)
     if (state.flushed && state.isEmpty && !mustCreate) return
-    if (!mustCreate || state.key === null || state.settings.cookieStore)
-      return yield* persist(state, deadline)
+    const chosen = mustCreate && state.key !== null && !state.settings.cookieStore
+    if (!chosen) return yield* persist(state, deadline)
     const record = yield* insert(state, deadline)
     if (!record) throw new SessionExistsError()
     settled(state, record.payload)
@@ -121,7 +121,8 @@ export function save(state: State, mustCreate: boolean): MaybePromise<void> {
 export function create(state: State): MaybePromise<void> {
   return explicitly(state, function* (deadline) {
     state.open()
-    if (state.doomed || state.rotatedFrom) yield* persist(state, deadline)
+    if (state.doomed) yield* removeDoomed(state, deadline)
+    if (state.rotatedFrom) yield* persist(state, deadline)
     if (state.settings.cookieStore) {
       state.forced = true
       return
@@ -498,13 +499,13 @@ function sendCookie(state: State, { secure }: Answer, now: number): CommitResult
   const set = parts.map(part => setCookie(settings.cookie, part.name, part.value, secure, maxAge, now))
   const stale = state.sent.filter(sent => !parts.some(part => part.name === sent))
   return {
-    setCookies: [...set, ...stale.map(sent => deleteCookie(settings.cookie, sent, secure))],
+    setCookies: [...set, ...stale.map(sent => setCookie(settings.cookie, sent, '', secure, 0, 0))],
     vary: true,
     private: true,
   }
 }
 
 function expireCookie(state: State, { secure }: Answer): CommitResult {
-  const setCookies = state.sent.map(name => deleteCookie(state.settings.cookie, name, secure))
+  const setCookies = state.sent.map(name => setCookie(state.settings.cookie, name, '', secure, 0, 0))
   return { setCookies, vary: true, private: true }
 }

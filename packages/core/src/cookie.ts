@@ -1,4 +1,4 @@
-import { type SetCookie, stringifySetCookie } from 'cookie'
+import { type Checks, checkOptions } from './check.ts'
 import { ConfigError, SessionDataError } from './errors.ts'
 
 /** How the session cookie is set; HTTP's words (RFC 6265bis section 4.1). */
@@ -21,86 +21,56 @@ export interface CookieOptions {
   priority?: 'low' | 'medium' | 'high' | undefined
 }
 
-/** The cookie options of an engine, defaults filled in and checked. */
-export type CookiePolicy = Required<Omit<CookieOptions, 'domain' | 'priority'>> &
-  Pick<CookieOptions, 'domain' | 'priority'>
+/** The cookie options of an engine, checked and made ready for use. */
+export interface CookiePolicy {
+  name: string
+  secure: boolean | 'auto'
+  /** All attributes but those that differ from response to response: `; Path=/; HttpOnly; SameSite=Lax`. */
+  attributes: string
+}
 
 /** A browser keeps no cookie whose name and value have more octets (RFC 6265bis section 5.7), … */
 const MAX_PAIR = 4096
-/** … ignores an attribute with more, … */
-const MAX_ATTRIBUTE = 1024
 /** … and none longer than 400 days. */
 const MAX_AGE = 34_560_000
 /** Three full cookies leave room for others below the 16 KiB of header that Node accepts. */
 const MAX_CHUNKS = 3
 
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
-const DOMAIN = /^\.?[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])?)*$/i
-const PATH = /^\/[\x20-\x3a\x3c-\x7e]*$/
+const CHECKS: Checks<CookieOptions> = {
+  name: [/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name: letters, digits, - or _'],
+  // Browsers ignore an attribute of more than 1024 octets.
+  path: [/^\/[ -:<-~]{0,1023}$/, "a path that starts with '/'"],
+  domain: [/^\.?[a-z\d]([\w-]*[a-z\d])?(\.[a-z\d]([\w-]*[a-z\d])?)*$/i, 'a host name such as example.com'],
+  secure: [true, false, 'auto'],
+  httpOnly: [true, false],
+  sameSite: ['lax', 'strict', 'none', false],
+  partitioned: [true, false],
+  priority: ['low', 'medium', 'high'],
+}
 
 /** Checks the options; what a browser would refuse or ignore is a ConfigError. */
 export function cookiePolicy(options: CookieOptions): CookiePolicy {
-  const policy: CookiePolicy = {
-    name: 'sessionid',
-    path: '/',
-    secure: 'auto',
-    httpOnly: true,
-    sameSite: 'lax',
-    partitioned: false,
-    domain: undefined,
-    priority: undefined,
+  checkOptions(options, CHECKS, 'cookie.')
+  const { name = 'sessionid', path = '/', secure = 'auto', httpOnly = true, sameSite = 'lax' } = options
+  const { domain, partitioned, priority } = options
+  const prefix = /^__(host-http|host|secure|http)-/i.exec(name)?.[1]
+  const demand = (option: keyof CookieOptions, holds: unknown, needed: string, by: string): void => {
+    if (!holds) throw new ConfigError(`cookie.${option}`, `must be ${needed} with ${by}.`)
   }
-  const allowed: Record<string, (value: unknown) => unknown> = {
-    name: value => typeof value === 'string' && TOKEN.test(value),
-    path: value => typeof value === 'string' && PATH.test(value) && value.length <= MAX_ATTRIBUTE,
-    domain: value => typeof value === 'string' && DOMAIN.test(value) && value.length <= 254,
-    secure: value => typeof value === 'boolean' || value === 'auto',
-    httpOnly: value => typeof value === 'boolean',
-    sameSite: value => ['lax', 'strict', 'none', false].includes(value as string),
-    partitioned: value => typeof value === 'boolean',
-    priority: value => ['low', 'medium', 'high'].includes(value as string),
+  const strict =
+    sameSite === 'none' ? "sameSite 'none'" : partitioned ? 'partitioned' : prefix && `a __${prefix}- name`
+  if (strict) demand('secure', secure === true, 'true', strict)
+  if (prefix && /^host/i.test(prefix)) {
+    demand('domain', !domain, 'left out', `a __${prefix}- name`)
+    demand('path', path === '/', "'/'", `a __${prefix}- name`)
   }
-  const expected: Record<string, string> = {
-    name: 'a cookie name (letters, digits, and - _ . and the like)',
-    path: "a path that starts with '/'",
-    domain: 'a host name such as example.com',
-    secure: "true, false or 'auto'",
-    sameSite: "'lax', 'strict', 'none' or false",
-    priority: "'low', 'medium' or 'high'",
-  }
-  for (const [option, value] of Object.entries(options)) {
-    if (!Object.hasOwn(allowed, option)) {
-      throw new ConfigError(
-        `cookie.${option}`,
-        `unknown option; there are ${Object.keys(allowed).join(', ')}.`,
-      )
-    }
-    if (value === undefined) continue
-    if (!allowed[option]!(value)) {
-      throw new ConfigError(`cookie.${option}`, `must be ${expected[option] ?? 'true or false'}.`)
-    }
-    Object.assign(policy, { [option]: value })
-  }
-  const demand = (option: keyof CookieOptions, wanted: unknown, by: string): void => {
-    if (policy[option] !== wanted) {
-      throw new ConfigError(
-        `cookie.${option}`,
-        `must be ${wanted === undefined ? 'left out' : wanted} with ${by}.`,
-      )
-    }
-  }
-  if (policy.sameSite === 'none') demand('secure', true, "sameSite 'none'")
-  if (policy.partitioned) demand('secure', true, 'partitioned')
-  const [prefix] = /^__(host-http|host|secure|http)-/i.exec(policy.name) ?? ['']
-  if (prefix) {
-    demand('secure', true, `a ${prefix} name`)
-    if (/host/i.test(prefix)) {
-      demand('domain', undefined, `a ${prefix} name`)
-      demand('path', '/', `a ${prefix} name`)
-    }
-    if (/http/i.test(prefix)) demand('httpOnly', true, `a ${prefix} name`)
-  }
-  return policy
+  if (prefix && /http$/i.test(prefix)) demand('httpOnly', httpOnly, 'true', `a __${prefix}- name`)
+  const word = (label: string, value: string | false | undefined): string =>
+    value ? `; ${label}=${value[0]!.toUpperCase()}${value.slice(1)}` : ''
+  const attributes =
+    `; Path=${path}${domain ? `; Domain=${domain}` : ''}${httpOnly ? '; HttpOnly' : ''}` +
+    `${word('SameSite', sameSite)}${word('Priority', priority)}${partitioned ? '; Partitioned' : ''}`
+  return { name, secure, attributes }
 }
 
 /**
@@ -160,47 +130,27 @@ export function sentToken(header: string, name: string): SentToken {
   return { token, names }
 }
 
-/** `Set-Cookie` for the session. `maxAge` in seconds, `undefined` until the browser closes; `now` in ms. */
+/**
+ * `Set-Cookie` for the session; with `''` as its value, the one that deletes it: with the attributes that set it, or
+ * browsers ignore the deletion. `maxAge` in seconds, `undefined` until the browser closes; `now` in ms.
+ */
 export function setCookie(
-  policy: CookiePolicy,
+  { attributes, secure: configured }: CookiePolicy,
   name: string,
   value: string,
   secure: boolean | undefined,
   maxAge: number | undefined,
   now: number,
 ): string {
-  const cookie: SetCookie = { ...attributes(policy, secure), name, value }
+  let life = ''
   if (maxAge !== undefined) {
     const seconds = Math.min(maxAge, MAX_AGE)
-    cookie.maxAge = Math.trunc(seconds)
-    // No cookie date has a year below 1601 (RFC 6265 section 5.1.1).
-    cookie.expires = new Date(Math.max(now + seconds * 1000, 0))
+    // The `+ 0` makes 0 of -0. No cookie date has a year below 1601 (RFC 6265 section 5.1.1).
+    const expires = new Date(value ? Math.max(now + seconds * 1000, 0) : 0).toUTCString()
+    life = `; Max-Age=${Math.trunc(seconds) + 0}; Expires=${expires}`
   }
-  return stringifySetCookie(cookie, { encode: text => text })
-}
-
-/** `Set-Cookie` that deletes it, with the attributes that set it, or browsers ignore the deletion. */
-export function deleteCookie(policy: CookiePolicy, name: string, secure: boolean | undefined): string {
-  return stringifySetCookie({
-    ...attributes(policy, secure),
-    name,
-    value: '',
-    maxAge: 0,
-    expires: new Date(0),
-  })
-}
-
-function attributes(policy: CookiePolicy, secure: boolean | undefined): Omit<SetCookie, 'name' | 'value'> {
-  const { path, httpOnly, partitioned, sameSite, domain, priority } = policy
-  return {
-    path,
-    httpOnly,
-    partitioned,
-    secure: policy.secure === 'auto' ? secure !== false : policy.secure,
-    ...(sameSite && { sameSite }),
-    ...(domain && { domain }),
-    ...(priority && { priority }),
-  }
+  const tls = configured === 'auto' ? secure !== false : configured
+  return `${name}=${value}${life}${attributes}${tls ? '; Secure' : ''}`
 }
 
 /** The cookies that hold a token: one of the session's own name, or `name.0`, `name.1`, … of a long one. */
@@ -218,22 +168,4 @@ export function splitToken(policy: CookiePolicy, token: string): { name: string;
     name: `${name}.${index}`,
     value: token.slice(index * size, (index + 1) * size),
   }))
-}
-
-/** The value of `Vary` with `Cookie` in it; `*` and what is there stay. */
-export function varyByCookie(current: string | undefined): string {
-  if (!current) return 'Cookie'
-  return /(?:^|,)\s*(?:\*|cookie)\s*(?:,|$)/i.test(current) ? current : `${current}, Cookie`
-}
-
-/**
- * The value of `Cache-Control` that keeps the response out of shared caches. `no-store` and `private` stay as they
- * are; `public` and `s-maxage`, which say the contrary, give way.
- */
-export function privateCache(current: string | undefined): string {
-  const directives =
-    current?.match(/(?:[^,"]|"(?:\\.|[^"\\])*"?)+/g)?.map(directive => directive.trim()) ?? []
-  if (directives.some(directive => /^(?:private|no-store)$/i.test(directive))) return current!
-  const kept = directives.filter(directive => directive && !/^(?:public|s-maxage\s*=.*)$/i.test(directive))
-  return [...kept, 'private'].join(', ')
 }

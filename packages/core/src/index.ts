@@ -1,7 +1,7 @@
 export type { Clash } from './changes.ts'
 export { type Codec, json } from './codec.ts'
 export type { Answer } from './commit.ts'
-export { type CookieOptions, privateCache, varyByCookie } from './cookie.ts'
+export type { CookieOptions } from './cookie.ts'
 export { createSessions, type SessionInfo, type Sessions } from './engine.ts'
 export {
   ConfigError,
@@ -16,6 +16,7 @@ export {
   SessionStoreError,
 } from './errors.ts'
 export type { Duration, Expiry, ExpiryQuery } from './expiry.ts'
+export { privateCache, varyByCookie } from './headers.ts'
 export type {
   ConflictEvent,
   CorruptEvent,

@@ -1,5 +1,6 @@
 import { randomBytes } from '#crypto'
 import type { Clash } from './changes.ts'
+import { type Checks, checkOptions } from './check.ts'
 import { type Codec, json } from './codec.ts'
 import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
 import { ConfigError } from './errors.ts'
@@ -80,74 +81,64 @@ export interface Settings {
   random: RandomBytes
 }
 
-type Check = [test: (value: any) => boolean, expected: string]
-
-const positive = (value: unknown): boolean => typeof value === 'number' && value > 0 && Number.isFinite(value)
-const boolean: Check = [value => typeof value === 'boolean', 'true or false']
-const callable: Check = [value => typeof value === 'function', 'a function']
-const object: Check = [value => typeof value === 'object' && value !== null, 'an object']
+const flag = [true, false] as const
+const callable = [(value: unknown) => typeof value === 'function', 'a function'] as const
+const object = [(value: unknown) => typeof value === 'object' && value !== null, 'an object'] as const
+const positive = (value: unknown): boolean => typeof value === 'number' && value > 0 && value < Infinity
 const methods =
   (...names: string[]) =>
-  (value: unknown): boolean =>
-    names.every(name => typeof (value as Record<string, unknown> | null)?.[name] === 'function')
+  (value: any): boolean =>
+    names.every(name => typeof value?.[name] === 'function')
 
-const CHECKS: Record<keyof SessionsOptions, Check> = {
+const CHECKS: Checks<SessionsOptions> = {
   store: object,
   secret: [() => true, ''],
   cookie: object,
-  age: [positive, 'a number of seconds above 0, such as 1209600'],
-  absoluteAge: [positive, 'a number of seconds above 0'],
-  expireAtBrowserClose: boolean,
+  age: [positive, 'seconds: a number above 0, such as 1209600'],
+  absoluteAge: [positive, 'seconds: a number above 0'],
+  expireAtBrowserClose: flag,
   saveEveryRequest: [
-    value => typeof value === 'boolean' || (typeof value?.touchAfter === 'number' && value.touchAfter >= 0),
+    (value: any) => typeof value === 'boolean' || value?.touchAfter >= 0,
     'true, false or { touchAfter: seconds }',
   ],
-  timeout: [value => positive(value) && value < 2 ** 31, 'a number of milliseconds above 0'],
+  // A timer of 2 ** 31 ms or more fires at once.
+  timeout: [(value: any) => positive(value) && value < 2 ** 31, 'milliseconds: a number above 0'],
   onConflict: [
-    value => value === 'last' || value === 'error' || typeof value === 'function',
+    (value: any) => value === 'last' || value === 'error' || typeof value === 'function',
     "'last', 'error' or a function",
   ],
   notBefore: callable,
-  maxBytes: [positive, 'a number of bytes above 0'],
-  lazy: boolean,
-  trackMutations: boolean,
-  schema: [value => typeof value?.['~standard']?.validate === 'function', 'a Standard Schema'],
-  codec: [methods('encode', 'decode'), 'a codec with encode and decode, such as json()'],
-  hashKeys: boolean,
+  maxBytes: [positive, 'bytes: a number above 0'],
+  lazy: flag,
+  trackMutations: flag,
+  schema: [(value: any) => typeof value['~standard']?.validate === 'function', 'a Standard Schema'],
+  codec: [methods('encode', 'decode'), 'a codec, such as json()'],
+  hashKeys: flag,
   hooks: object,
   clock: [
-    value => typeof value === 'function' && Number.isFinite(value()),
+    (value: any) => typeof value === 'function' && Number.isFinite(value()),
     'a function that gives milliseconds',
   ],
   random: [
-    value => typeof value === 'function' && value(1) instanceof Uint8Array,
+    (value: any) => typeof value === 'function' && value(1) instanceof Uint8Array,
     'a function (size) => Uint8Array',
   ],
 }
 
-const HOOKS =
-  'created,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,error'.split(',')
-const STORE_METHODS = ['read', 'insert', 'replace', 'touch', 'remove']
+const HOOKS = Object.fromEntries(
+  'created,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,error'
+    .split(',')
+    .map(name => [name, callable]),
+) as unknown as Checks<Hooks>
 
 /** Checks every option; a wrong one is a ConfigError that names it. */
 export function resolveOptions(options: SessionsOptions): Settings {
-  if (!object[0](options))
-    throw new ConfigError('options', 'createSessions takes an object with at least a `store`.')
-  for (const [name, value] of Object.entries(options)) {
-    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as keyof SessionsOptions] : undefined
-    if (!check) throw new ConfigError(name, `unknown option; there are ${Object.keys(CHECKS).join(', ')}.`)
-    if (value !== undefined && !check[0](value)) throw new ConfigError(name, `must be ${check[1]}.`)
-  }
-  for (const [name, hook] of Object.entries(options.hooks ?? {})) {
-    if (!HOOKS.includes(name))
-      throw new ConfigError(`hooks.${name}`, `unknown hook; there are ${HOOKS.join(', ')}.`)
-    if (hook !== undefined && typeof hook !== 'function')
-      throw new ConfigError(`hooks.${name}`, 'must be a function.')
-  }
-  const { store, saveEveryRequest } = options
+  checkOptions(options ?? {}, CHECKS, '')
+  checkOptions(options?.hooks ?? {}, HOOKS, 'hooks.')
+  const { store, saveEveryRequest } = options ?? ({} as SessionsOptions)
   const inCookie = methods('seal', 'unseal')(store)
-  const missing = STORE_METHODS.filter(name => !methods(name)(store))
-  if (!inCookie && missing.length > 0) {
+  const missing = ['read', 'insert', 'replace', 'touch', 'remove'].filter(name => !methods(name)(store))
+  if (!inCookie && missing[0]) {
     throw new ConfigError(
       'store',
       store
@@ -156,26 +147,27 @@ export function resolveOptions(options: SessionsOptions): Settings {
     )
   }
   return {
+    age: 1_209_600,
+    absoluteAge: undefined,
+    expireAtBrowserClose: false,
+    timeout: 5000,
+    onConflict: 'last',
+    notBefore: undefined,
+    maxBytes: 1_048_576,
+    lazy: false,
+    trackMutations: true,
+    schema: undefined,
+    codec: json(),
+    hashKeys: true,
+    hooks: {},
+    clock: Date.now,
+    random: randomBytes,
+    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
     store: inCookie ? undefined : (store as Store),
     cookieStore: inCookie ? (store as CookieStore) : undefined,
     secrets: options.secret === undefined && !inCookie ? [] : checkSecrets(options.secret ?? []),
     cookie: cookiePolicy(options.cookie ?? {}),
-    age: options.age ?? 1_209_600,
-    absoluteAge: options.absoluteAge,
-    expireAtBrowserClose: options.expireAtBrowserClose ?? false,
     touchAfter:
       typeof saveEveryRequest === 'object' ? saveEveryRequest.touchAfter : saveEveryRequest ? 0 : undefined,
-    timeout: options.timeout ?? 5000,
-    onConflict: options.onConflict ?? 'last',
-    notBefore: options.notBefore,
-    maxBytes: options.maxBytes ?? 1_048_576,
-    lazy: options.lazy ?? false,
-    trackMutations: options.trackMutations ?? true,
-    schema: options.schema,
-    codec: options.codec ?? json(),
-    hashKeys: options.hashKeys ?? true,
-    hooks: options.hooks ?? {},
-    clock: options.clock ?? Date.now,
-    random: options.random ?? randomBytes,
   }
 }
