@@ -14,7 +14,7 @@ export interface SqlOptions extends TableOptions {
 
 /** What the store calls of a `Kysely`, of whatever version and database type. */
 export interface KyselyInstance {
-  withoutPlugins(): KyselyExecutor & {
+  withoutPlugins(): {
     connection(): { execute<T>(work: (connection: KyselyExecutor) => Promise<T>): Promise<T> }
   }
 }
@@ -56,8 +56,15 @@ export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore 
   }
 
   const runner: Runner = {
-    // Not Kysely's own `signal`: it reports late failures on the console.
-    execute: (statement, parameters, signal) => abortable(execute(db, statement, parameters), signal),
+    // Not Kysely's own `signal`: it reports late failures on the console. A statement that has not been sent when the
+    // signal is aborted is not sent any more.
+    execute(statement, parameters, signal) {
+      const work = db.connection().execute(connection => {
+        signal?.throwIfAborted()
+        return execute(connection, statement, parameters)
+      })
+      return abortable(work, signal)
+    },
     migrate: (_, wanted) =>
       db
         .connection()

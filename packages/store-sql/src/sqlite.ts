@@ -46,6 +46,9 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
     throw new ConfigError('synchronous', "must be 'full' or 'normal'.")
   }
   const own = typeof database === 'string'
+  if (own ? database === '' : typeof database?.prepare !== 'function') {
+    throw new ConfigError('database', 'must be a file name, or a database of node:sqlite or better-sqlite3.')
+  }
   if (!own && options.synchronous !== undefined) {
     throw new ConfigError('synchronous', 'is for a file name. Set the pragma on the database you opened.')
   }

@@ -1,0 +1,200 @@
+/**
+ * Removes five expired rows of six while a writer in another process keeps saving, and measures how long its saves take.
+ *
+ *   node campaign/clear-expired.ts [--rows 1200000] [--runs 5] [--engines sqlite,postgres]
+ *
+ * The tests run the same with few rows, and assert what is left instead of times.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { startPostgres } from '@sess/test-fixtures/servers'
+import pg from 'pg'
+import { postgresStore, type SqlStore, sqliteStore } from '../src/index.ts'
+
+export type Engine = 'sqlite' | 'postgres'
+
+export interface Outcome {
+  removed: number
+  batches: number
+  biggestBatch: number
+  seconds: number
+  /** Whether the live rows are the same, byte for byte. */
+  liveIntact: boolean
+  live: number
+  /** Of the writer: how many saves, and the longest and the 99th percentile in milliseconds. */
+  writes: number
+  longestMs: number
+  p99Ms: number
+  /** How long the event loop of the process that cleans up stood still at the most. */
+  stalledMs: number
+}
+
+/** A table with `rows` rows, five of six expired; somebody to look at it; and its store. */
+interface Backend {
+  /** For the writer, which opens a store of its own. */
+  location: string
+  store: SqlStore
+  /** Live rows, as `key payload expiry`, in the order of their keys. */
+  live(): Promise<string[]>
+  close(): Promise<void>
+}
+
+const PAYLOAD = 'x'.repeat(200)
+
+async function openSqlite(rows: number): Promise<Backend> {
+  const dir = mkdtempSync(join(tmpdir(), 'sess-clear-'))
+  const location = join(dir, 'sessions.db')
+  const store = sqliteStore(location)
+  const db = new DatabaseSync(location, { timeout: 5_000 })
+  db.exec(`
+    pragma synchronous = off;
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${rows})
+    insert into sessions (session_key, session_data, expire_date, subject)
+    select lower(hex(randomblob(20))), '${PAYLOAD}' || i,
+      datetime('now', (case when i % 6 = 0 then '+' else '-' end) || (abs(random()) % 1000000 + 3600) || ' seconds'),
+      case when i % 6 = 0 then 'live' end
+    from n;
+    pragma wal_checkpoint(truncate);`)
+  return {
+    location,
+    store,
+    live: async () => lines(db.prepare(LIVE).all()),
+    async close() {
+      db.close()
+      await store.close()
+      rmSync(dir, { recursive: true })
+    },
+  }
+}
+
+async function openPostgres(rows: number): Promise<Backend> {
+  const server = await startPostgres({ config: { shared_buffers: '256MB', max_wal_size: '4GB' } })
+  const store = postgresStore(server.url)
+  await store.migrate()
+  const pool = new pg.Pool({ connectionString: server.url })
+  await pool.query(`
+    insert into sessions (session_key, session_data, expire_date, subject)
+    select substr(encode(sha256(i::text::bytea), 'hex'), 1, 40), '${PAYLOAD}' || i,
+      now() + (case when i % 6 = 0 then 1 else -1 end) * (random() * 1000000 + 3600) * interval '1 second',
+      case when i % 6 = 0 then 'live' end
+    from generate_series(1, ${rows}) i`)
+  await pool.query('vacuum analyze sessions')
+  await pool.query('checkpoint')
+  return {
+    location: server.url,
+    store,
+    live: async () => lines((await pool.query(LIVE)).rows),
+    async close() {
+      await store.close()
+      await pool.end()
+      await server.stop()
+    },
+  }
+}
+
+const LIVE = `select session_key || ' ' || session_data || ' ' || expire_date as line
+  from sessions where subject = 'live' order by session_key`
+
+function lines(rows: unknown[]): string[] {
+  return rows.map(row => (row as { line: string }).line)
+}
+
+/** One run on a fresh table. */
+export async function clearExpiredUnderLoad(engine: Engine, rows: number): Promise<Outcome> {
+  const backend = await (engine === 'sqlite' ? openSqlite(rows) : openPostgres(rows))
+  let writer: Writer | undefined
+  try {
+    const before = await backend.live()
+    writer = await startWriter(engine, backend.location)
+    const batches: number[] = []
+    const stalls = monitorEventLoopDelay({ resolution: 5 })
+    stalls.enable()
+    const started = performance.now()
+    for await (const { removed } of backend.store.clearExpired()) batches.push(removed)
+    const seconds = (performance.now() - started) / 1000
+    stalls.disable()
+    const waits = await writer.stop()
+    const after = await backend.live()
+    return {
+      removed: batches.reduce((sum, batch) => sum + batch, 0),
+      batches: batches.length,
+      biggestBatch: Math.max(...batches),
+      seconds,
+      liveIntact: digest(before) === digest(after),
+      live: after.length,
+      ...waits,
+      stalledMs: stalls.max / 1e6,
+    }
+  } finally {
+    writer?.process.kill('SIGKILL')
+    await backend.close()
+  }
+}
+
+function digest(rows: string[]): string {
+  const hash = createHash('sha256')
+  for (const row of rows) hash.update(row)
+  return hash.digest('hex')
+}
+
+type Waits = Pick<Outcome, 'writes' | 'longestMs' | 'p99Ms'>
+
+interface Writer {
+  process: ChildProcess
+  stop(): Promise<Waits>
+}
+
+async function startWriter(engine: Engine, location: string): Promise<Writer> {
+  const script = fileURLToPath(new URL('../test/processes/timed-writer.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, engine, location], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const output = createInterface(child.stdout)[Symbol.asyncIterator]()
+  const line = async () => {
+    const { value, done } = await output.next()
+    if (done) throw new Error('The writer ended early.')
+    return value
+  }
+  await line()
+  return {
+    process: child,
+    async stop() {
+      child.stdin.end()
+      return JSON.parse(await line()) as Waits
+    },
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: {
+      rows: { type: 'string', default: '1200000' },
+      runs: { type: 'string', default: '5' },
+      engines: { type: 'string', default: 'sqlite,postgres' },
+    },
+  })
+  for (const engine of values.engines.split(',') as Engine[]) {
+    const outcomes: Outcome[] = []
+    for (let run = 1; run <= Number(values.runs); run++) {
+      const outcome = await clearExpiredUnderLoad(engine, Number(values.rows))
+      outcomes.push(outcome)
+      console.log(engine, `run ${run}:`, JSON.stringify(outcome))
+    }
+    const median = (name: 'longestMs' | 'p99Ms' | 'seconds' | 'stalledMs') =>
+      outcomes
+        .map(outcome => outcome[name])
+        .sort((a, b) => a - b)
+        [Math.floor(outcomes.length / 2)]?.toFixed(1)
+    console.log(
+      `${engine}: median of ${outcomes.length}: longest wait of the writer ${median('longestMs')} ms, ` +
+        `p99 ${median('p99Ms')} ms, ${median('seconds')} s, event loop stalled ${median('stalledMs')} ms; ` +
+        `live rows intact: ${outcomes.every(outcome => outcome.liveIntact)}`,
+    )
+  }
+}

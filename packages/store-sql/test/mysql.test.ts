@@ -1,0 +1,85 @@
+/** C22: what MySQL does not store as it came, it must refuse (CVE-2015-8562, CVE-2016-3171). */
+import { requireServer, type Server, startMariadb } from '@sess/test-fixtures/servers'
+import { Kysely, MysqlDialect } from 'kysely'
+import mysql from 'mysql2'
+import mysqlPromise from 'mysql2/promise'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { mysqlStore, sqlStore } from '../src/index.ts'
+
+const ID = 'a'.repeat(40)
+const later = () => Date.now() + 3_600_000
+
+describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit (sql_mode empty)', () => {
+  let server: Server
+  let pool: mysqlPromise.Pool
+  beforeAll(async () => {
+    server = await startMariadb({ config: { 'sql-mode': '' } })
+    pool = mysqlPromise.createPool(server.url)
+    for (const [table, rest] of [
+      ['narrow', 'session_data text not null, expire_date datetime(6) not null) charset utf8mb4'],
+      ['latin', 'session_data longtext not null, expire_date datetime(6) not null) charset latin1'],
+      ['three_byte', 'session_data longtext not null, expire_date datetime(6) not null) charset utf8mb3'],
+    ]) {
+      await pool.query(`create table ${table} (session_key varchar(40) not null primary key, ${rest}`)
+    }
+    await mysqlStore(pool).migrate()
+  })
+  afterAll(async () => {
+    await pool.end()
+    await server.stop()
+  })
+
+  test('stores everything in a table of ours', async () => {
+    const store = mysqlStore(pool)
+    const payload = '😀'.repeat(70_000)
+    await store.insert(ID, { payload, expiresAt: later(), subject: '😀' })
+    expect(await store.read(ID)).toMatchObject({ payload, subject: '😀' })
+  })
+
+  test.each(['narrow', 'latin', 'three_byte'])(
+    'C22: refuses to write to the table %s, and says why',
+    async table => {
+      const store = mysqlStore(pool, { table, subject: false })
+      const told = { code: 'SESSION_STORE', message: expect.stringContaining('STRICT_ALL_TABLES') }
+      const record = { payload: 'x', expiresAt: later() }
+      await expect(store.insert(ID, record)).rejects.toMatchObject(told)
+      await expect(store.replace(ID, record, 'old')).rejects.toMatchObject(told)
+      expect(await store.read(ID)).toBe(null)
+    },
+  )
+
+  test.each([
+    ['narrow', 'x'.repeat(70_000)],
+    ['latin', 'Ж'],
+    ['three_byte', '😀'],
+  ])(
+    'C22: in strict mode, as in a pool of ours, the table %s refuses only what does not fit',
+    async (table, payload) => {
+      const store = mysqlStore(server.url, { table, subject: false })
+      onTestFinished(() => store.close())
+      const id = table.padEnd(40, '0')
+      await store.insert(id, { payload: 'fits', expiresAt: later() })
+      await expect(store.replace(id, { payload, expiresAt: later() }, 'fits')).rejects.toThrow()
+      expect(await store.read(id)).toMatchObject({ payload: 'fits' })
+    },
+  )
+
+  test('C22: refuses a connection that does not speak utf8mb4', async () => {
+    const narrow = mysqlPromise.createPool({ uri: server.url, charset: 'latin1' })
+    onTestFinished(() => narrow.end())
+    await expect(mysqlStore(narrow).insert(ID, { payload: '', expiresAt: later() })).rejects.toMatchObject({
+      code: 'SESSION_STORE',
+      message: expect.stringContaining('Connect with charset utf8mb4'),
+    })
+  })
+
+  test('a Kysely instance is checked alike', async () => {
+    const callbackPool = mysql.createPool(server.url)
+    const kysely = new Kysely<unknown>({ dialect: new MysqlDialect({ pool: callbackPool }) })
+    onTestFinished(() => kysely.destroy())
+    const store = sqlStore(kysely, { dialect: 'mysql', table: 'narrow', subject: false })
+    await expect(store.insert(ID, { payload: '', expiresAt: later() })).rejects.toMatchObject({
+      code: 'SESSION_STORE',
+    })
+  })
+})
