@@ -21,6 +21,8 @@ export default defineConfig({
   external: [/^#/, /^bun:/],
   removeNodeProtocol: false,
   clean: true,
+  // CommonJS goes through Rollup, then; what tsup does to split it otherwise breaks private methods.
+  treeshake: true,
   silent: true,
 })
 

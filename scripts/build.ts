@@ -3,10 +3,13 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { withLock } from './lock.ts'
+import { markTypes } from './mark-types.ts'
 import { inParallel, run } from './run.ts'
-import { cache, digest, type Package, publicPackages, root } from './workspace.ts'
+import { cache, codeExports, digest, type Package, publicPackages, root } from './workspace.ts'
 
-const CONFIGURATION = ['tsup.config.ts', 'tsconfig.base.json', 'pnpm-lock.yaml'].map(name => join(root, name))
+const CONFIGURATION = ['tsup.config.ts', 'scripts/mark-types.ts', 'tsconfig.base.json', 'pnpm-lock.yaml'].map(
+  name => join(root, name),
+)
 
 /**
  * Brings `dist` of the packages up to date and answers the names of those that had to be built. Nothing is done
@@ -31,12 +34,27 @@ export async function build(packages: Package[] = publicPackages()): Promise<str
       else {
         const missing = publishedFiles(pkg).filter(file => !existsSync(join(pkg.folder, file)))
         if (missing.length > 0) failures.push(`${pkg.name}: publishConfig names ${missing.join(', ')}`)
-        else writeFileSync(stampFile(pkg), before)
+        else {
+          markPublishedTypes(pkg)
+          writeFileSync(stampFile(pkg), before)
+        }
       }
     })
     if (failures.length > 0) throw new Error(`The build failed.\n${failures.join('\n')}`)
     return stale.map(pkg => pkg.name)
   })
+}
+
+function markPublishedTypes(pkg: Package): void {
+  for (const [, source] of codeExports(pkg.manifest)) {
+    const base = join(pkg.folder, 'dist', basename(source, '.ts'))
+    for (const declarations of [`${base}.d.ts`, `${base}.d.cts`]) {
+      writeFileSync(
+        declarations,
+        markTypes(readFileSync(declarations, 'utf8'), readFileSync(`${base}.js`, 'utf8')),
+      )
+    }
+  }
 }
 
 function isFresh(pkg: Package): boolean {

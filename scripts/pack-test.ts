@@ -159,11 +159,18 @@ function exportedNames(program: ts.Program): Map<string, Names> {
     const names: Names = { values: [], types: [] }
     for (const symbol of checker.getExportsOfModule(module)) {
       const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
-      names[target.flags & ts.SymbolFlags.Value ? 'values' : 'types'].push(symbol.name)
+      const isValue = target.flags & ts.SymbolFlags.Value && !isTypeOnly(symbol)
+      names[isValue ? 'values' : 'types'].push(symbol.name)
     }
     found.set(statement.moduleSpecifier.text, { values: names.values.sort(), types: names.types.sort() })
   }
   return found
+}
+
+function isTypeOnly(symbol: ts.Symbol): boolean {
+  return (symbol.declarations ?? []).some(
+    declaration => ts.isExportSpecifier(declaration) && ts.isTypeOnlyExportDeclaration(declaration),
+  )
 }
 
 async function checkImports(names: Map<string, Names>): Promise<void> {
