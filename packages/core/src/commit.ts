@@ -9,7 +9,6 @@ import {
   SessionStoreError,
 } from './errors.ts'
 import { expiryAge } from './expiry.ts'
-import { emit, type HookName, type StoreErrorEvent } from './hooks.ts'
 import { newKey, type RecordId } from './key.ts'
 import type { Settings } from './options.ts'
 import {
@@ -23,8 +22,8 @@ import {
   SUBJECT,
   SUPERSEDED,
 } from './state.ts'
-import type { MaybePromise, SessionRecord, Store, StoredRecord } from './store.ts'
-import { Deadline, isPromise, run, type Task, wait } from './task.ts'
+import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
+import { type Deadline, isPromise, type Task, wait } from './task.ts'
 
 /** How long a rotated key still tells "rotated" from "unknown", in ms: the time that late requests need. */
 const GRACE = 30_000
@@ -42,21 +41,14 @@ export interface Answer {
  * nothing to do; a second call does nothing and answers the same, after a failure with an empty answer.
  */
 export function commit(state: State, answer: Answer): MaybePromise<CommitResult> {
-  if (state.outcome !== undefined) return state.outcome
+  if (state.outcome) return state.outcome
   state.committed = true
-  const { touchAfter, clock, timeout } = state.settings
-  if (!state.changes && (touchAfter === undefined || state.key === null)) {
-    return (state.outcome =
-      state.isEmpty && state.sent.length > 0 ? expireCookie(state, answer) : nothing(state))
-  }
-  if (state.changes && !isDue(state, answer)) return (state.outcome = nothing(state))
   const failed = (error: unknown): never => {
     state.outcome = { setCookies: [], vary: false, private: false }
     throw error
   }
   try {
-    const deadline = new Deadline(clock(), timeout)
-    const outcome = run(carryOut(state, answer, deadline), deadline)
+    const outcome = isDue(state, answer) ? explicitly(state, carryOut(state, answer)) : nothing(state)
     state.outcome = isPromise(outcome) ? outcome.then(result => (state.outcome = result), failed) : outcome
     return state.outcome
   } catch (error) {
@@ -64,56 +56,56 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
   }
 }
 
-/** Whether a looked-at session needs more than `Vary`. */
-function isDue(state: State, { status }: Answer): boolean {
-  if (state.doomed || (state.isEmpty && state.sent.length > 0)) return true
+/** Whether there is more to do than to say `Vary`. */
+function isDue(state: State, { status }: Answer): unknown {
+  const extends_ = state.settings.touchAfter !== undefined && state.key
+  if (state.doomed || (state.isEmpty && state.sent[0])) return true
+  if (!state.changes) return extends_
   if (status >= 500) return state.newlyStored
-  return state.modified || state.newlyStored || state.settings.touchAfter !== undefined || isUnsaved(state)
+  return state.modified || state.newlyStored || extends_ || isUnsaved(state)
 }
 
-function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<CommitResult> {
-  if (!state.changes) {
-    yield* wait(state.load())
-    // An extension alone: a store that is down changes nothing, and the storeError hook has heard of it.
-    if (state.failed) return nothing(state)
+function carryOut(state: State, answer: Answer): (deadline: Deadline) => Task<CommitResult> {
+  return function* (deadline) {
+    if (!state.changes) {
+      yield* wait(state.load())
+      // An extension alone: a store that is down changes nothing, and the storeError hook has heard of it.
+      if (state.failed) return nothing(state)
+    }
+    state.open()
+    yield* removeDoomed(state, deadline)
+    if (state.isEmpty) return state.supersededBy ? nothing(state) : expireCookie(state, answer)
+    if (answer.status < 500) {
+      if (isUnsaved(state)) yield* persist(state, deadline)
+      else if (!state.modified && !state.newlyStored && !(yield* extend(state, deadline)))
+        return nothing(state)
+    } else if (!state.newlyStored) return nothing(state)
+    return sendCookie(state, answer, deadline.now)
   }
-  state.open()
-  if (state.doomed) yield* removeDoomed(state, deadline)
-  if (state.isEmpty) {
-    return state.sent.length > 0 && state.supersededBy === undefined
-      ? expireCookie(state, answer)
-      : nothing(state)
-  }
-  if (answer.status < 500) {
-    if (isUnsaved(state)) yield* persist(state, deadline)
-    else if (!state.modified && !state.newlyStored && !(yield* extend(state, deadline))) return nothing(state)
-  } else if (!state.newlyStored) return nothing(state)
-  return sendCookie(state, answer, deadline.now)
 }
 
 /** Whether a save has something to do. */
 function isUnsaved(state: State): boolean {
-  const { changes, settings } = state
+  const changes = state.changes!
   if (state.forced || state.rotatedFrom) return true
   // Set to false by hand: then nothing is saved, as in Django.
-  if (changes!.recorded) return state.modified
-  if (state.modified && !state.stored && !settings.cookieStore) return true
+  if (changes.recorded) return state.modified
+  if (state.modified && !state.stored && !state.settings.cookieStore) return true
   // Once found, a mutation is an ordinary change of the log, which does not set `modified`.
-  if (settings.trackMutations && changes!.recordMutations(false)) state.forced = true
-  return state.forced
+  return (state.forced = state.settings.trackMutations && changes.recordMutations(false))
 }
 
 /** `Session.save`. */
 export function save(state: State, mustCreate: boolean): MaybePromise<void> {
   return explicitly(state, function* (deadline) {
     state.open()
-    if (state.doomed) yield* removeDoomed(state, deadline)
+    yield* removeDoomed(state, deadline)
     if (state.flushed && state.isEmpty && !mustCreate) return
-    const chosen = mustCreate && state.key !== null && !state.settings.cookieStore
+    const chosen = mustCreate && state.key && !state.settings.cookieStore
     if (!chosen) return yield* persist(state, deadline)
     const record = yield* insert(state, deadline)
     if (!record) throw new SessionExistsError()
-    settled(state, record.payload)
+    settled(state, record)
   })
 }
 
@@ -121,74 +113,70 @@ export function save(state: State, mustCreate: boolean): MaybePromise<void> {
 export function create(state: State): MaybePromise<void> {
   return explicitly(state, function* (deadline) {
     state.open()
-    if (state.doomed) yield* removeDoomed(state, deadline)
+    yield* removeDoomed(state, deadline)
     if (state.rotatedFrom) yield* persist(state, deadline)
-    if (state.settings.cookieStore) {
-      state.forced = true
-      return
-    }
+    state.forced = true
+    if (state.settings.cookieStore) return
     state.stored = undefined
     state.key = null
     yield* persist(state, deadline)
   })
 }
 
-function explicitly(state: State, task: (deadline: Deadline) => Task<void>): MaybePromise<void> {
-  const deadline = new Deadline(state.settings.clock(), state.settings.timeout)
-  return run(task(deadline), deadline)
+/** Runs what ends in the store, under a deadline of its own. */
+export function explicitly<T>(state: State, task: (deadline: Deadline) => Task<T>): MaybePromise<T> {
+  const deadline = state.deadline()
+  return deadline.run(task(deadline))
 }
 
 /** Stores the session as it is now, one way or another. */
 function* persist(state: State, deadline: Deadline): Task<void> {
-  const { changes, settings } = state
-  if (state.doomed) yield* removeDoomed(state, deadline)
+  const { changes, settings, stored, rotatedFrom } = state
   // A new session's cookie would overwrite that of the session which took the place of this one.
-  if (state.supersededBy !== undefined) throw interrupted(state, state.stored?.id)
-  if (settings.absoluteAge !== undefined && createdAt(changes!.data) === undefined)
-    changes!.set(CREATED, deadline.now)
+  if (state.supersededBy) throw interrupted(state)
+  if (settings.absoluteAge && createdAt(changes!.data) === undefined) changes!.set(CREATED, deadline.now)
+  let record: SessionRecord
   if (settings.cookieStore) {
-    const record = yield* makeRecord(state, deadline.now)
+    record = yield* makeRecord(state, deadline)
     state.key = yield* wait(settings.cookieStore.seal(record, state.sealContext(deadline.now)))
     state.newlyStored = true
-    settled(state, record.payload)
-  } else if (state.rotatedFrom) yield* rotate(state, state.rotatedFrom, deadline)
-  else if (state.stored) yield* replace(state, state.stored, deadline)
-  else settled(state, (yield* insertNew(state, deadline)).payload)
+  } else if (rotatedFrom) record = yield* rotate(state, rotatedFrom, deadline)
+  else if (stored) record = yield* replace(state, stored, deadline)
+  else record = yield* insertNew(state, deadline)
+  settled(state, record)
 }
 
 /** The session is in the store now. */
-function settled(state: State, payload: string): void {
+function settled(state: State, { payload }: SessionRecord): void {
   state.changes!.saved(state.baseOf(payload))
-  state.forced = false
-  state.flushed = false
+  state.forced = state.flushed = false
 }
 
-function* makeRecord(state: State, now: number): Task<SessionRecord> {
+function* makeRecord(state: State, { now }: Deadline): Task<SessionRecord> {
   const { codec, maxBytes } = state.settings
   const { data } = state.changes!
   const payload = yield* wait(codec.encode(data))
   // A UTF-16 unit takes at most three bytes: most payloads need no counting.
-  if (payload.length * 3 > maxBytes) {
-    const bytes = new TextEncoder().encode(payload).length
-    if (bytes > maxBytes) {
-      throw new SessionDataError(
-        `The session takes ${bytes} bytes, more than \`maxBytes\` (${maxBytes}) allows. Keep less in it.`,
-      )
-    }
+  const bytes = payload.length * 3 > maxBytes ? new TextEncoder().encode(payload).length : 0
+  if (bytes > maxBytes) {
+    throw new SessionDataError(
+      `The session has ${bytes} bytes, more than \`maxBytes\` (${maxBytes}). Keep less in it.`,
+    )
   }
   const record: SessionRecord = { payload, expiresAt: state.expiresAt(now) }
-  if (typeof data[SUBJECT] === 'string') record.subject = data[SUBJECT]
+  const subject = data[SUBJECT]
+  if (typeof subject === 'string') record.subject = subject
   return record
 }
 
-/** Inserts under the session's key; `null` when the id is taken. */
-function* insert(state: State, deadline: Deadline): Task<SessionRecord | null> {
-  const record = yield* makeRecord(state, deadline.now)
+/** Inserts under the session's key; `undefined` when the id is taken. */
+function* insert(state: State, deadline: Deadline): Task<SessionRecord | undefined> {
+  const record = yield* makeRecord(state, deadline)
   const id = yield* state.idOf(state.key!)
-  if (!(yield* ask(state, 'save', deadline, store => store.insert(id, record, deadline)))) return null
+  if (!(yield* state.ask(deadline, 'insert', id, record))) return
   state.stored = { id, version: undefined }
   state.newlyStored = true
-  tell(state, 'created', id, deadline)
+  state.tell('created', id, deadline)
   return record
 }
 
@@ -207,278 +195,184 @@ function* insertNew(state: State, deadline: Deadline): Task<SessionRecord> {
  * Replaces the record if it is still what this request read; otherwise applies this request's changes to what it is
  * now, and tries again until time is up.
  */
-function* replace(state: State, stored: Stored, deadline: Deadline): Task<void> {
-  const contest = new Contest(state, stored.id, deadline)
-  try {
-    for (;;) {
-      if (stored.version === undefined) yield* refresh(state, stored, deadline)
-      const record = yield* makeRecord(state, deadline.now)
-      const { version } = stored
-      const result = yield* ask(state, 'save', deadline, store =>
-        store.replace(stored.id, record, version!, deadline),
-      )
-      stored.version = undefined
-      if (result === 'ok') {
-        settled(state, record.payload)
-        tell(state, 'saved', stored.id, deadline)
-        return
-      }
-      if (result === 'gone') throw interrupted(state, stored.id)
-      yield* contest.lost()
-    }
-  } catch (error) {
-    throw contest.explain(error)
-  } finally {
-    contest.end()
-  }
+function replace(state: State, stored: Stored, deadline: Deadline): Task<SessionRecord> {
+  return contend(state, stored.id, deadline, function* () {
+    if (stored.version === undefined) yield* refresh(state, stored, deadline)
+    const { version } = stored
+    stored.version = undefined
+    const record = yield* makeRecord(state, deadline)
+    const result = yield* state.ask(deadline, 'replace', stored.id, record, version!)
+    if (result === 'stale') return
+    if (result === 'gone') throw interrupted(state, stored)
+    state.tell('saved', stored.id, deadline)
+    return record
+  })
 }
 
 /** Inserts under the new key, then leaves a marker in the old record's place (a live Django gets none: it is removed). */
-function* rotate(state: State, old: Stored, deadline: Deadline): Task<void> {
-  const { settings } = state
+function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRecord> {
+  const { codec, hashKeys } = state.settings
   if (old.version === undefined) yield* refresh(state, old, deadline)
   state.stored = undefined
   let record = yield* insertNew(state, deadline)
-  const fresh: Stored = state.stored!
-  const contest = new Contest(state, old.id, deadline)
+  const { id } = state.stored!
   try {
-    for (;;) {
-      const version = old.version!
-      const marker: SessionRecord = {
-        payload: yield* wait(settings.codec.encode({ [SUPERSEDED]: fresh.id })),
-        expiresAt: deadline.now + GRACE,
+    yield* contend(state, old.id, deadline, function* () {
+      if (old.version === undefined) {
+        yield* refresh(state, old, deadline)
+        // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
+        record = yield* makeRecord(state, deadline)
+        const fresh = yield* readLive(state, id, deadline)
+        if (!fresh || (yield* state.ask(deadline, 'replace', id, record, fresh.version)) !== 'ok') {
+          throw interrupted(state, old)
+        }
       }
-      const result = yield* ask(state, 'save', deadline, store =>
-        settings.hashKeys
-          ? store.replace(old.id, marker, version, deadline)
-          : store.remove(old.id, version, deadline),
-      )
-      if (result === 'ok') break
-      if (result === 'gone') throw interrupted(state, old.id)
-      yield* contest.lost()
-      yield* refresh(state, old, deadline)
-      // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
-      const current = yield* ask(state, 'save', deadline, store => store.read(fresh.id, deadline))
-      if (!current) throw interrupted(state, fresh.id)
-      record = yield* makeRecord(state, deadline.now)
-      const updated = yield* ask(state, 'save', deadline, store =>
-        store.replace(fresh.id, record, current.version, deadline),
-      )
-      if (updated !== 'ok') throw interrupted(state, fresh.id)
-    }
+      const payload = yield* wait(codec.encode({ [SUPERSEDED]: id }))
+      const result = hashKeys
+        ? yield* state.ask(
+            deadline,
+            'replace',
+            old.id,
+            { payload, expiresAt: deadline.now + GRACE },
+            old.version!,
+          )
+        : yield* state.ask(deadline, 'remove', old.id, old.version)
+      old.version = undefined
+      if (result === 'gone') throw interrupted(state, old)
+      return result === 'ok' || undefined
+    })
   } catch (error) {
-    const reason = contest.explain(error)
-    // The new record was never handed out: without it, nothing has happened.
-    if ((reason as SessionError).code !== 'SESSION_STORE') yield* abandon(state, fresh.id, deadline)
-    throw reason
-  } finally {
-    contest.end()
+    // The new record was never handed out: without it, nothing has happened. When time is up, nobody waits for that.
+    if ((error as SessionError).code !== 'SESSION_STORE') {
+      try {
+        yield* state.ask(deadline, 'remove', id, undefined)
+      } catch (failure) {
+        if (!deadline.expired) throw failure
+      }
+    }
+    throw error
   }
   state.rotatedFrom = undefined
-  settled(state, record.payload)
-  tell(state, 'rotated', fresh.id, deadline)
+  state.tell('rotated', id, deadline)
+  return record
 }
 
 /** Reads what another request saved and applies this request's changes to it. */
 function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> {
   const { settings, changes } = state
-  const record = yield* readLive(state, 'save', stored.id, deadline)
-  if (record === null) throw interrupted(state, stored.id)
-  const data = yield* state.decode(record.payload)
-  if (Object.hasOwn(data, SUPERSEDED)) throw interrupted(state, stored.id)
+  const record = yield* readLive(state, stored.id, deadline)
+  const data = record && (yield* state.decode(record.payload))
+  if (!data || data[SUPERSEDED]) throw interrupted(state, stored)
   changes!.recordMutations(state.forced || !settings.trackMutations)
-  changes!.rebase(data, keepCreated, resolver(state, stored.id))
-  stored.version = record.version
-}
-
-function resolver(state: State, id: RecordId): Resolve {
-  const { onConflict, hooks } = state.settings
-  return (key, clash, merged) => {
-    emit(hooks, 'conflict', { key, id: state.tell(id) })
-    if (onConflict === 'last') return merged
-    if (onConflict !== 'error') return onConflict(key, clash)
+  const resolve: Resolve = (key, clash, merged) => {
+    state.tell('conflict', stored.id, undefined, { key })
+    if (settings.onConflict === 'last') return merged
+    if (settings.onConflict !== 'error') return settings.onConflict(key, clash)
     throw new SessionConflictError(
       "Two requests changed the same value of the session (`onConflict: 'error'`).",
     )
   }
+  changes!.rebase(data, keepCreated, resolve)
+  stored.version = record.version
+}
+
+function* readLive(state: State, id: RecordId, deadline: Deadline): Task<StoredRecord | null> {
+  const record = yield* state.ask(deadline, 'read', id)
+  return record && record.expiresAt > deadline.now ? record : null
 }
 
 function* removeDoomed(state: State, deadline: Deadline): Task<void> {
-  const { id, version } = state.doomed!
+  const { doomed, supersededBy } = state
+  if (!doomed) return
   // A logout wins over a rotation: the session that took the place of this one ends too.
-  if (state.supersededBy !== undefined) yield* destroy(state, state.supersededBy, undefined, deadline)
-  yield* destroy(state, id, version, deadline)
-  state.supersededBy = undefined
-  state.doomed = undefined
+  if (supersededBy) yield* destroy(state, { id: supersededBy }, deadline)
+  yield* destroy(state, doomed, deadline)
+  state.supersededBy = state.doomed = undefined
 }
 
 /** Removes a record, and the one that took its place if it is the marker of a rotation, or becomes it meanwhile. */
-function* destroy(state: State, id: RecordId, known: string | undefined, deadline: Deadline): Task<boolean> {
+export function destroy(
+  state: State,
+  { id, version }: Partial<Stored> & { id: RecordId },
+  deadline: Deadline,
+): Task<boolean> {
   const { hashKeys } = state.settings
-  let version = known
-  const contest = new Contest(state, id, deadline)
-  try {
-    for (;;) {
-      if (version === undefined && hashKeys) {
-        const record = yield* readLive(state, 'destroy', id, deadline)
-        if (record === null) return false
-        const successor = (yield* state.decode(record.payload))[SUPERSEDED]
-        if (typeof successor === 'string') yield* destroy(state, successor, undefined, deadline)
-        version = record.version
-      }
-      const at = hashKeys ? version : undefined
-      const result = yield* ask(state, 'destroy', deadline, store => store.remove(id, at, deadline))
-      if (result !== 'stale') {
-        if (result === 'ok') tell(state, 'destroyed', id, deadline)
-        return result === 'ok'
-      }
-      version = undefined
-      yield* contest.lost()
+  return contend(state, id, deadline, function* () {
+    if (version === undefined && hashKeys) {
+      const record = yield* readLive(state, id, deadline)
+      if (!record) return false
+      const successor = (yield* state.decode(record.payload))[SUPERSEDED]
+      if (typeof successor === 'string') yield* destroy(state, { id: successor }, deadline)
+      version = record.version
     }
-  } catch (error) {
-    throw contest.explain(error)
-  } finally {
-    contest.end()
-  }
+    const result = yield* state.ask(deadline, 'remove', id, hashKeys ? version : undefined)
+    version = undefined
+    if (result === 'stale') return
+    if (result === 'ok') state.tell('destroyed', id, deadline)
+    return result === 'ok'
+  })
 }
 
 /** Extends the session's life, if it is due. Refused (it is gone, or changed meanwhile) is no error. */
 function* extend(state: State, deadline: Deadline): Task<boolean> {
-  const { touchAfter, absoluteAge, cookieStore } = state.settings
-  const { stored, changes } = state
-  if (touchAfter === undefined || state.supersededBy !== undefined) return false
+  const { stored, settings, expiresAtRead } = state
   const expiresAt = state.expiresAt(deadline.now)
-  if (expiresAt - state.expiresAtRead < touchAfter * 1000) return false
-  if (cookieStore || (absoluteAge !== undefined && createdAt(changes!.data) === undefined)) {
+  if (!(expiresAt - expiresAtRead >= settings.touchAfter! * 1000)) return false
+  if (settings.cookieStore || (settings.absoluteAge && createdAt(state.changes!.data) === undefined)) {
     yield* persist(state, deadline)
-    return true
-  }
-  if (!stored || stored.version === undefined) return true
-  const { version } = stored
-  if (expiresAt !== state.expiresAtRead) {
-    if (
-      !(yield* ask(state, 'touch', deadline, store => store.touch(stored.id, expiresAt, version, deadline)))
-    )
-      return false
-    tell(state, 'touched', stored.id, deadline)
+  } else if (expiresAt !== expiresAtRead) {
+    if (!(yield* state.ask(deadline, 'touch', stored!.id, expiresAt, stored!.version!))) return false
+    state.tell('touched', stored!.id, deadline)
   }
   return true
 }
 
-/** For `sessions.delete`: removes the session of that id, wherever a rotation has taken it. */
-export function remove(state: State, id: RecordId, deadline: Deadline): Task<boolean> {
-  return destroy(state, id, undefined, deadline)
-}
-
-/** Takes back a new record; when time is up the attempt is all there is. */
-function* abandon(state: State, id: RecordId, deadline: Deadline): Task<void> {
-  try {
-    yield* ask(state, 'destroy', deadline, store => store.remove(id, undefined, deadline))
-  } catch (error) {
-    if (!deadline.expired) throw error
-  }
-}
-
-function* readLive(
-  state: State,
-  operation: StoreErrorEvent['operation'],
-  id: RecordId,
-  deadline: Deadline,
-): Task<StoredRecord | null> {
-  const record = yield* ask(state, operation, deadline, store => store.read(id, deadline))
-  return record && record.expiresAt > deadline.now ? record : null
-}
-
-/** One store call; whatever it throws is a SessionStoreError, and the hook hears of it. */
-function* ask<T>(
-  state: State,
-  operation: StoreErrorEvent['operation'],
-  deadline: Deadline,
-  call: (store: Store) => MaybePromise<T>,
-): Task<T> {
-  try {
-    return yield* wait(call(state.settings.store!))
-  } catch (error) {
-    throw state.storeError(operation, error, deadline)
-  }
-}
-
-function interrupted(state: State, id: RecordId | undefined): SessionInterruptedError {
-  emit(state.settings.hooks, 'interrupted', { id: state.tell(id) })
+function interrupted(state: State, stored = state.stored): SessionInterruptedError {
+  state.tell('interrupted', stored?.id)
   return new SessionInterruptedError()
 }
 
-function tell(
-  state: State,
-  hook: Exclude<HookName, 'loaded' | 'conflict' | 'corrupt' | 'storeError'>,
-  id: RecordId,
-  deadline: Deadline,
-): void {
-  const { hooks, clock } = state.settings
-  if (hooks[hook]) emit(hooks, hook, { id: state.tell(id), durationMs: clock() - deadline.now })
-}
-
-/** Who is writing which record, engine by engine, after having lost a race for it. */
-const turns = new WeakMap<Settings, Map<RecordId, Promise<void>>>()
+/** Who waits to write which record after having lost a race for it, engine by engine. */
+const queues = new WeakMap<Settings, Map<RecordId, Promise<void>>>()
 
 /**
- * Writers of one record that meet. The loser of a race waits for its turn among the losers of this process, and after
- * that pauses at random, for other processes write too. Simulated with 200 writers: 2 or 3 tries each, instead of up
- * to 36 with pauses alone.
+ * Repeats an attempt on one record until it answers. Whoever loses a race for the record waits for its turn among the
+ * losers of this process, and after that pauses at random, for other processes write too. Simulated with 200 writers:
+ * 2 or 3 tries each, instead of up to 36 with pauses alone.
  */
-class Contest {
-  #state: State
-  #id: RecordId
-  #deadline: Deadline
-  #tries = 0
-  #release: (() => void) | undefined
-
-  constructor(state: State, id: RecordId, deadline: Deadline) {
-    this.#state = state
-    this.#id = id
-    this.#deadline = deadline
-  }
-
-  *lost(): Task<void> {
-    if (this.#tries++ === 0) yield* this.#takeTurn()
-    else {
-      const { random } = this.#state.settings
-      const ms = (random(1)[0]! / 256) * Math.min(2 ** this.#tries, 50)
-      yield* wait(new Promise<void>(resolve => setTimeout(resolve, ms)))
-    }
-    if (this.#deadline.expired) throw this.#outOfTime()
-  }
-
-  *#takeTurn(): Task<void> {
-    const { settings } = this.#state
-    let queue = turns.get(settings)
-    if (!queue) turns.set(settings, (queue = new Map()))
-    const before = queue.get(this.#id)
-    const mine = new Promise<void>(resolve => {
-      this.#release = () => {
-        if (queue.get(this.#id) === mine) queue.delete(this.#id)
-        resolve()
+function* contend<T>(
+  state: State,
+  id: RecordId,
+  deadline: Deadline,
+  attempt: () => Task<T | undefined>,
+): Task<T> {
+  const { settings } = state
+  let leave: (() => void) | undefined
+  let losses = 0
+  try {
+    for (;;) {
+      const result = yield* attempt()
+      if (result !== undefined) return result
+      if (losses++) {
+        const ms = (settings.random(1)[0]! / 256) * Math.min(2 ** losses, 50)
+        yield* wait(new Promise<void>(resolve => setTimeout(resolve, ms)))
+        continue
       }
-    })
-    queue.set(this.#id, mine)
-    if (before) yield* wait(before)
-  }
-
-  /** The error to tell: after a lost race the deadline means that the others never let us through. */
-  explain(error: unknown): unknown {
-    const late =
-      this.#tries > 0 && this.#deadline.expired && (error as SessionError | null)?.code === 'SESSION_STORE'
-    return late ? this.#outOfTime() : error
-  }
-
-  #outOfTime(): SessionConflictError {
-    return new SessionConflictError(
-      'Other requests kept changing the session until time was up (`timeout`). Try again.',
-    )
-  }
-
-  end(): void {
-    this.#release?.()
+      const queue = queues.get(settings) ?? new Map<RecordId, Promise<void>>()
+      queues.set(settings, queue)
+      const before = queue.get(id)
+      const mine = new Promise<void>(resolve => {
+        leave = resolve
+      })
+      queue.set(id, mine)
+      mine.then(() => queue.get(id) === mine && queue.delete(id))
+      if (before) yield* wait(before)
+    }
+  } catch (error) {
+    if (!losses || !deadline.expired) throw error
+    throw new SessionConflictError('Other requests kept changing the session until time was up. Try again.')
+  } finally {
+    leave?.()
   }
 }
 
@@ -487,25 +381,27 @@ function nothing(state: State): CommitResult {
 }
 
 function sendCookie(state: State, { secure }: Answer, now: number): CommitResult {
-  const { settings } = state
-  const { data } = state.changes!
+  const { cookie, cookieStore, age, absoluteAge } = state.settings
   let maxAge: number | undefined
   if (!state.endsWithBrowser()) {
-    maxAge = expiryAge(data[EXPIRY], now, settings.age)
-    if (settings.absoluteAge !== undefined) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
+    maxAge = expiryAge(state.changes!.data[EXPIRY], now, age)
+    if (absoluteAge) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
   }
-  const { name } = settings.cookie
-  const parts = settings.cookieStore ? splitToken(settings.cookie, state.key!) : [{ name, value: state.key! }]
-  const set = parts.map(part => setCookie(settings.cookie, part.name, part.value, secure, maxAge, now))
-  const stale = state.sent.filter(sent => !parts.some(part => part.name === sent))
+  const parts = cookieStore ? splitToken(cookie, state.key!) : [{ name: cookie.name, value: state.key! }]
   return {
-    setCookies: [...set, ...stale.map(sent => setCookie(settings.cookie, sent, '', secure, 0, 0))],
+    setCookies: [
+      ...parts.map(({ name, value }) => setCookie(cookie, name, value, secure, maxAge, now)),
+      ...deletions(state, secure).filter(line => !parts.some(({ name }) => line.startsWith(`${name}=`))),
+    ],
     vary: true,
     private: true,
   }
 }
 
 function expireCookie(state: State, { secure }: Answer): CommitResult {
-  const setCookies = state.sent.map(name => setCookie(state.settings.cookie, name, '', secure, 0, 0))
-  return { setCookies, vary: true, private: true }
+  return state.sent[0] ? { setCookies: deletions(state, secure), vary: true, private: true } : nothing(state)
+}
+
+function deletions({ sent, settings }: State, secure: boolean | undefined): string[] {
+  return sent.map(name => setCookie(settings.cookie, name, '', secure, 0, 0))
 }

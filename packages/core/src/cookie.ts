@@ -108,26 +108,24 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09
 }
 
-/** What came under the session's name, for a token that may be split over `name.0`, `name.1`, …. */
-export interface SentToken {
-  token: string | null | undefined
-  /** The names that came, for deleting those that are not set again. */
-  names: string[]
-}
-
-export function sentToken(header: string, name: string): SentToken {
+/**
+ * What came for a token that may be split over `name.0`, `name.1`, …: the token, and the names it came under, for
+ * deleting those that are not set again.
+ */
+export function sentToken(header: string, name: string): [token: string | null | undefined, names: string[]] {
   const names: string[] = []
-  let token = cookieValue(header, name)
-  if (token !== undefined) names.push(name)
-  // Look for one cookie more than we set: a longer limit of the past may have left it.
-  for (let index = 0, parts = ''; index <= MAX_CHUNKS; index++) {
-    const chunk = cookieValue(header, `${name}.${index}`)
-    if (chunk === undefined) continue
-    names.push(`${name}.${index}`)
-    if (names.length === index + 1 && chunk !== null) token = parts += chunk
-    else token = null
+  let token: string | null | undefined
+  // One cookie more than we set: a longer limit of the past may have left it.
+  for (let index = -1; index <= MAX_CHUNKS; index++) {
+    const part = index < 0 ? name : `${name}.${index}`
+    const value = cookieValue(header, part)
+    if (value === undefined) continue
+    // A chunk follows its predecessor; anything else is a mix of two tokens.
+    const follows = index <= 0 ? names.length === 0 : names.at(-1) === `${name}.${index - 1}`
+    token = value === null || token === null || !follows ? null : (token ?? '') + value
+    names.push(part)
   }
-  return { token, names }
+  return [token, names]
 }
 
 /**

@@ -1,7 +1,6 @@
-import { type Answer, commit, remove } from './commit.ts'
+import { type Answer, commit, destroy, explicitly } from './commit.ts'
 import { ConfigError } from './errors.ts'
-import { isKey } from './key.ts'
-import type { Data } from './merge.ts'
+import { isKey, type RecordId } from './key.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
 import {
@@ -13,8 +12,8 @@ import {
   State,
   SUPERSEDED,
 } from './state.ts'
-import type { ClearExpiredOptions, MaybePromise, Store, StoredEntry } from './store.ts'
-import { Deadline, run, type Task, wait } from './task.ts'
+import type { ClearExpiredOptions, MaybePromise, Store } from './store.ts'
+import { type Deadline, type Task, wait } from './task.ts'
 
 /** A session as a list shows it. */
 export interface SessionInfo<D extends object = DefaultData> {
@@ -42,7 +41,7 @@ export class Sessions<D extends object = DefaultData> {
 
   /** This request's session. Free: it asks nobody and throws nothing. `cookieHeader` as it came. */
   open(cookieHeader?: string | null): Session<D> {
-    return new Session<D>(new State(this.#settings, cookieHeader))
+    return new Session<D>(new State(this.#settings, cookieHeader ?? ''))
   }
 
   /**
@@ -58,44 +57,48 @@ export class Sessions<D extends object = DefaultData> {
 
   /** Whether there is a live session of that key. */
   async exists(key: string): Promise<boolean> {
-    if (!isKey(key) || this.#settings.cookieStore) return false
-    return this.#task(function* (state, deadline, store) {
-      const record = yield* wait(store.read(yield* state.idOf(key), deadline))
-      if (!record) return false
-      return !Object.hasOwn(yield* state.decode(record.payload), SUPERSEDED)
+    return this.#run(key, function* (state, deadline, id) {
+      const record = yield* state.ask(deadline, 'read', id)
+      return !!record && !(yield* state.decode(record.payload))[SUPERSEDED]
     })
   }
 
   /** Removes the session of that key; answers whether there was one. */
   async delete(key: string): Promise<boolean> {
-    if (!isKey(key) || this.#settings.cookieStore) return false
-    return this.#task(function* (state, deadline) {
-      return yield* remove(state, yield* state.idOf(key), deadline)
-    })
+    return this.#run(key, (state, deadline, id) => destroy(state, { id }, deadline))
   }
 
   /** Removes expired records in batches; answers how many. Where the backend expires by itself there is nothing to do. */
   async clearExpired(
     options: ClearExpiredOptions & { onProgress?: (removed: number) => void } = {},
   ): Promise<number> {
-    const { onProgress, ...storeOptions } = options
+    const { clock, store } = this.#settings
     let removed = 0
-    const batches =
-      this.#settings.store?.clearExpired?.({ now: this.#settings.clock(), ...storeOptions }) ?? []
-    for await (const batch of batches) {
+    for await (const batch of store?.clearExpired?.({ now: clock(), ...options }) ?? []) {
       removed += batch.removed
-      onProgress?.(removed)
+      options.onProgress?.(removed)
     }
     return removed
   }
 
   /** The live sessions of a subject. */
   async *scanBySubject(subject: string | number): AsyncGenerator<SessionInfo<D>, void, undefined> {
-    const { clock } = this.#settings
-    const entries = this.#indexed('scanBySubject')(String(subject), { now: clock() })
-    for await (const entry of entries) {
-      const info = await this.#inform(entry)
-      if (info) yield info
+    const state = new State(this.#settings)
+    for await (const entry of this.#indexed('scanBySubject')(String(subject), {
+      now: this.#settings.clock(),
+    })) {
+      const data = await explicitly(state, () => state.decode(entry.payload))
+      if (data[SUPERSEDED]) continue
+      const [created, authenticated] = [createdAt(data), authenticatedAt(data)]
+      for (const key of Object.keys(data)) if (isHidden(key) || key === EXPIRY) delete data[key]
+      yield {
+        id: entry.id,
+        subject: entry.subject,
+        data: data as D,
+        createdAt: created === undefined ? created : new Date(created),
+        authenticatedAt: authenticated === undefined ? authenticated : new Date(authenticated),
+        expiresAt: new Date(entry.expiresAt),
+      }
     }
   }
 
@@ -104,21 +107,13 @@ export class Sessions<D extends object = DefaultData> {
    * sessions have no list: say `notBefore`.
    */
   async removeBySubject(subject: string | number, options: { except?: Session<D> } = {}): Promise<number> {
-    const { clock, timeout } = this.#settings
     const removeBySubject = this.#indexed('removeBySubject')
-    const deadline = new Deadline(clock(), timeout)
     const kept = options.except && stateOf(options.except)
-    const task = function* (): Task<number> {
-      const except = kept?.key ? (kept.rotatedFrom?.id ?? (yield* kept.idOf(kept.key))) : undefined
-      return yield* wait(
-        removeBySubject(String(subject), {
-          now: deadline.now,
-          signal: deadline.signal,
-          ...(except && { except }),
-        }),
-      )
-    }
-    return run(task(), deadline)
+    return explicitly(new State(this.#settings), function* (deadline) {
+      const { now, signal } = deadline
+      const except = kept?.key && (kept.rotatedFrom?.id ?? (yield* kept.idOf(kept.key)))
+      return yield* wait(removeBySubject(String(subject), { now, signal, ...(except && { except }) }))
+    })
   }
 
   /** Releases what the store opened. */
@@ -128,35 +123,22 @@ export class Sessions<D extends object = DefaultData> {
 
   #indexed<M extends 'scanBySubject' | 'removeBySubject'>(method: M): NonNullable<Store[M]> {
     const { store } = this.#settings
-    const found = store?.[method]
-    if (!found) {
-      throw new ConfigError(
-        'store',
-        `keeps no list of a subject's sessions (it has no ${method}); see \`notBefore\`.`,
-      )
-    }
-    return found.bind(store) as NonNullable<Store[M]>
+    if (store?.[method]) return store[method].bind(store) as NonNullable<Store[M]>
+    throw new ConfigError(
+      'store',
+      `keeps no list of a subject's sessions (it has no ${method}); see \`notBefore\`.`,
+    )
   }
 
-  async #inform(entry: StoredEntry): Promise<SessionInfo<D> | undefined> {
-    const decoded = await this.#task(state => state.decode(entry.payload))
-    if (Object.hasOwn(decoded, SUPERSEDED)) return
-    const data: Data = {}
-    for (const key of Object.keys(decoded)) if (!isHidden(key) && key !== EXPIRY) data[key] = decoded[key]
-    const date = (ms: number | undefined): Date | undefined => (ms === undefined ? undefined : new Date(ms))
-    return {
-      id: entry.id,
-      subject: entry.subject,
-      data: data as D,
-      createdAt: date(createdAt(decoded)),
-      authenticatedAt: date(authenticatedAt(decoded)),
-      expiresAt: new Date(entry.expiresAt),
-    }
-  }
-
-  async #task<T>(task: (state: State, deadline: Deadline, store: Store) => Task<T>): Promise<T> {
-    const deadline = new Deadline(this.#settings.clock(), this.#settings.timeout)
-    return run(task(new State(this.#settings, undefined), deadline, this.#settings.store!), deadline)
+  #run(
+    key: string,
+    task: (state: State, deadline: Deadline, id: RecordId) => Task<boolean>,
+  ): MaybePromise<boolean> {
+    const state = new State(this.#settings)
+    if (!isKey(key) || !this.#settings.store) return false
+    return explicitly(state, function* (deadline) {
+      return yield* task(state, deadline, yield* state.idOf(key))
+    })
   }
 }
 

@@ -26,7 +26,8 @@ export interface CorruptEvent extends HookEvent {
 }
 
 export interface StoreErrorEvent extends HookEvent {
-  operation: 'load' | 'save' | 'touch' | 'destroy'
+  /** The store's method that failed. */
+  operation: 'read' | 'insert' | 'replace' | 'touch' | 'remove'
   error: unknown
 }
 
@@ -61,16 +62,15 @@ export interface Hooks {
 
 export type HookName = Exclude<keyof Hooks, 'error'>
 
-/** Calls a hook, if there is one. Whatever it does, the caller goes on. */
-export function emit<N extends HookName>(
-  hooks: Hooks,
-  name: N,
-  event: Parameters<NonNullable<Hooks[N]>>[0],
-): void {
-  if (hooks[name] === undefined) return
-  // An async function: it turns what the hook throws and what it rejects with into the same thing.
-  const call = async (): Promise<unknown> => (hooks[name] as (event: unknown) => unknown)(event)
-  call()
-    .catch((error: unknown) => hooks.error?.(error, name))
-    .catch(() => undefined) // `error` itself failed: there is nobody left to tell.
+/** Calls a hook. Whatever it does, the caller goes on. */
+export async function emit(hooks: Hooks, name: HookName, event: HookEvent): Promise<void> {
+  try {
+    await (hooks[name] as ((event: HookEvent) => unknown) | undefined)?.(event)
+  } catch (error) {
+    try {
+      hooks.error?.(error, name)
+    } catch {
+      // There is nobody left to tell.
+    }
+  }
 }

@@ -1,13 +1,13 @@
 import { Changes } from './changes.ts'
 import { cookieValue, sentToken } from './cookie.ts'
-import { SessionDataError, type SessionError, SessionNotLoadedError, SessionStoreError } from './errors.ts'
+import { type SessionError, SessionNotLoadedError, SessionStoreError } from './errors.ts'
 import { expiryMoment } from './expiry.ts'
-import { emit, type StoreErrorEvent } from './hooks.ts'
+import { emit, type HookEvent, type HookName } from './hooks.ts'
 import { idOf, isKey, type RecordId, type SessionKey } from './key.ts'
-import { type Data, put } from './merge.ts'
+import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
-import type { MaybePromise, SealContext, SessionRecord, StoredRecord } from './store.ts'
-import { Deadline, run, type Task, wait } from './task.ts'
+import type { MaybePromise, SealContext, SessionRecord, Store, StoredRecord } from './store.ts'
+import { Deadline, type Task, wait } from './task.ts'
 
 /** What one request's commit asks of the response. */
 export interface CommitResult {
@@ -43,10 +43,18 @@ export function isHidden(key: string): boolean {
 /** 9999-12-31T23:59:59.999Z: the last moment that every backend can write down. */
 const LAST_MOMENT = 253_402_300_799_999
 
+/** What a store's verbs take before the context. */
+interface Verbs {
+  read: [id: RecordId]
+  insert: [id: RecordId, record: SessionRecord]
+  replace: [id: RecordId, record: SessionRecord, version: string]
+  touch: [id: RecordId, expiresAt: number, version: string]
+  remove: [id: RecordId, version: string | undefined]
+}
+
 /** Everything about one request's session. `Session` shows it to the handler, `commit` carries it out. */
 export class State {
   readonly settings: Settings
-  #header: string
   /** The names of the cookies that came for the session. */
   sent: string[] = []
   /** What the handler sees: the key in the cookie until a look finds nothing behind it. */
@@ -74,153 +82,134 @@ export class State {
   committed = false
   outcome: MaybePromise<CommitResult> | undefined
 
-  #loading: MaybePromise<void> | null = null
-  #loaded = false
-  #record: SessionRecord | StoredRecord | null = null
+  /** Loading failed. */
+  failed: SessionError | undefined
+  #header: string
+  #loading: MaybePromise<void> | undefined
+  #loaded: boolean
+  #record: SessionRecord | null = null
   #id: RecordId | undefined
   #decoded: Data | undefined
-  #error: SessionError | undefined
 
-  constructor(settings: Settings, header: string | null | undefined) {
+  constructor(settings: Settings, header = '') {
     this.settings = settings
-    this.#header = header ?? ''
-    if (this.#header === '') this.#loaded = true
-    else this.#readHeader()
+    this.#header = header
+    if (header) this.#readHeader()
+    this.#loaded = !this.key
   }
 
   #readHeader(): void {
-    const { cookie, cookieStore, hooks } = this.settings
-    let text: string | null | undefined
-    if (cookieStore) {
-      const { token, names } = sentToken(this.#header, cookie.name)
-      text = token
-      this.sent = names
-    } else {
-      text = cookieValue(this.#header, cookie.name)
-      if (text !== undefined) this.sent = [cookie.name]
-    }
+    const { cookie, cookieStore } = this.settings
+    let text = cookieValue(this.#header, cookie.name)
+    if (text !== undefined) this.sent = [cookie.name]
+    if (cookieStore) [text, this.sent] = sentToken(this.#header, cookie.name)
     if (text === null) {
       // Two different cookies: neither is used, and neither deleted, for one of them may be ours.
       this.sent = []
-      emit(hooks, 'corrupt', { reason: 'cookie' })
+      this.tell('corrupt', undefined, undefined, { reason: 'cookie' })
     } else if (text && (cookieStore || isKey(text))) this.key = text
-    this.#loaded = this.key === null
+  }
+
+  /** The time that an operation has from now on. */
+  deadline(): Deadline {
+    return new Deadline(this.settings.clock(), this.settings.timeout)
   }
 
   /** Fetches the session, once. Never rejects for the store: what went wrong shows at the first look. */
   load(): MaybePromise<void> {
-    if (this.#loaded) return
-    if (this.#loading === null) {
-      const deadline = new Deadline(this.settings.clock(), this.settings.timeout)
-      this.#loading = run(this.#load(deadline), deadline)
-    }
-    return this.#loading
-  }
-
-  /** Whether loading failed. */
-  get failed(): boolean {
-    return this.#error !== undefined
+    if (this.#loaded || this.#loading) return this.#loading
+    const deadline = this.deadline()
+    const loading = deadline.run(this.#load(deadline))
+    // A load that needed no waiting is over.
+    return (this.#loading = this.#loaded ? undefined : loading)
   }
 
   *#load(deadline: Deadline): Task<void> {
-    const { settings } = this
-    const key = this.key as SessionKey
+    const { cookieStore, notBefore } = this.settings
+    const key = this.key!
     try {
-      if (settings.cookieStore) {
-        this.#record = yield* wait(settings.cookieStore.unseal(key, this.sealContext(deadline.now)))
-        if (this.#record === null) emit(settings.hooks, 'corrupt', { reason: 'token' })
+      let record: SessionRecord | null
+      if (cookieStore) {
+        record = yield* wait(cookieStore.unseal(key, this.sealContext(deadline.now)))
+        if (!record) this.tell('corrupt', undefined, undefined, { reason: 'token' })
       } else {
         this.#id = yield* this.idOf(key)
-        this.#record = yield* wait(settings.store!.read(this.#id, deadline))
+        record = yield* this.ask(deadline, 'read', this.#id)
       }
       // NaN is not later than now either.
-      if (this.#record && !(this.#record.expiresAt > deadline.now)) this.#record = null
-      if (this.#record && this.decodesEarly) {
-        this.#decoded = yield* this.decode(this.#record.payload)
-        if (yield* this.#isVoid(this.#decoded)) this.#record = null
+      if (record && record.expiresAt > deadline.now) {
+        this.#record = record
+        if (this.decodesEarly) this.#decoded = yield* this.decode(record.payload)
+        const subject = this.#decoded?.[SUBJECT]
+        if (notBefore && typeof subject === 'string') {
+          const since = authenticatedAt(this.#decoded!) ?? createdAt(this.#decoded!) ?? 0
+          if (since < ((yield* wait(notBefore(subject))) ?? 0)) this.#record = null
+        }
       }
+      this.tell('loaded', this.#id, deadline, { found: this.#record !== null })
     } catch (error) {
-      this.#error = this.storeError('load', error, deadline)
-    }
-    if (settings.hooks.loaded && !this.#error) {
-      const durationMs = settings.clock() - deadline.now
-      emit(settings.hooks, 'loaded', { id: this.tell(this.#id), found: this.#record !== null, durationMs })
+      this.failed = this.asStoreError(error)
     }
     this.#loaded = true
+    this.#loading = undefined
   }
 
   /** Whether the payload is read while loading, for reading it may have to be waited for, or at the first look. */
-  get decodesEarly(): boolean {
+  get decodesEarly(): unknown {
     const { codec, schema, notBefore } = this.settings
-    return !codec.sync || schema !== undefined || notBefore !== undefined
+    return !codec.sync || schema || notBefore
   }
 
   /** The data in a payload; a payload that cannot be read is an empty session and a `corrupt` event, as in Django. */
   *decode(payload: string): Task<Data> {
-    const { codec, schema, hooks } = this.settings
-    let data: Data
-    try {
-      data = checkDecoded(yield* wait(codec.decode(payload)))
-    } catch (error) {
-      emit(hooks, 'corrupt', { reason: 'payload', id: this.tell(this.#id), error })
+    const { codec, schema } = this.settings
+    const refuse = (reason: string, error: unknown): Data => {
+      this.tell('corrupt', this.#id, undefined, { reason, error })
       return {}
     }
-    if (!schema || Object.hasOwn(data, SUPERSEDED)) return data
-    const visible: Data = {}
+    let data: Data
+    try {
+      data = yield* wait(codec.decode(payload))
+      if (typeof data !== 'object' || !data || Array.isArray(data)) throw new TypeError('not an object')
+    } catch (error) {
+      return refuse('payload', error)
+    }
+    if (!schema || data[SUPERSEDED]) return data
     const bookkeeping: Data = {}
-    for (const key of Object.keys(data))
-      put(isHidden(key) || key === EXPIRY ? bookkeeping : visible, key, data[key])
-    const result = yield* wait(schema['~standard'].validate(visible))
-    if (!result.issues) return { ...(result.value as Data), ...bookkeeping }
-    emit(hooks, 'corrupt', { reason: 'schema', id: this.tell(this.#id), error: result.issues })
-    return {}
-  }
-
-  *#isVoid(data: Data): Task<boolean> {
-    const subject = data[SUBJECT]
-    if (!this.settings.notBefore || typeof subject !== 'string') return false
-    const limit = yield* wait(this.settings.notBefore(subject))
-    return limit !== undefined && (authenticatedAt(data) ?? createdAt(data) ?? 0) < limit
+    for (const key of HIDDEN.concat(EXPIRY)) {
+      if (Object.hasOwn(data, key)) bookkeeping[key] = data[key]
+      delete data[key]
+    }
+    const result = yield* wait(schema['~standard'].validate(data))
+    return result.issues ? refuse('schema', result.issues) : { ...(result.value as Data), ...bookkeeping }
   }
 
   /** The first look: what loading found, or its error. */
   open(): Changes {
     if (this.changes) return this.changes
     if (!this.#loaded) throw new SessionNotLoadedError()
-    if (this.#error) throw this.#error
+    if (this.failed) throw this.failed
     const { settings } = this
     const record = this.#record
     let data: Data = {}
     let base: string | undefined
-    if (record === null) this.key = null
-    else {
-      data = this.#decoded ?? this.#decodeNow(record.payload)
-      const supersededBy = data[SUPERSEDED]
-      if (!settings.cookieStore) {
+    if (record) {
+      // A codec that answers at once makes `decode` a task of one step.
+      data = this.#decoded ?? (this.decode(record.payload).next().value as Data)
+      const marker = data[SUPERSEDED]
+      if (typeof marker === 'string') this.supersededBy = marker
+      const ended = this.#limit(data) <= settings.clock()
+      if (!settings.cookieStore && !ended) {
         this.stored = { id: this.#id!, version: (record as StoredRecord).version }
       }
       this.expiresAtRead = record.expiresAt
-      if (typeof supersededBy === 'string') this.supersededBy = supersededBy
-      if (this.supersededBy !== undefined || this.#limit(data) <= settings.clock()) {
-        // A void session is not found; what is in the store ends by itself.
-        if (this.supersededBy === undefined) this.stored = undefined
-        this.key = null
-        data = {}
-      } else base = this.decodesEarly ? this.stringify(data) : record.payload
+      // A session past its limit is not found; what is in the store ends by itself.
+      if (marker || ended) data = {}
+      else base = this.decodesEarly ? this.stringify(data) : record.payload
     }
-    this.#record = null
-    this.#decoded = undefined
+    if (base === undefined) this.key = null
     this.changes = new Changes(data, base, text => this.#parse(text), this.stringify)
     return this.changes
-  }
-
-  #decodeNow(payload: string): Data {
-    try {
-      return checkDecoded(this.settings.codec.decode(payload) as Data)
-    } catch (error) {
-      emit(this.settings.hooks, 'corrupt', { reason: 'payload', id: this.tell(this.#id), error })
-      return {}
-    }
   }
 
   get stringify(): (value: unknown) => string {
@@ -251,6 +240,37 @@ export class State {
     return { name: this.settings.cookie.name, secrets: this.settings.secrets, now }
   }
 
+  /** One store call; whatever it throws is a SessionStoreError, and the hook hears of it. */
+  *ask<M extends keyof Verbs>(
+    deadline: Deadline,
+    operation: M,
+    ...args: Verbs[M]
+  ): Task<Awaited<ReturnType<Store[M]>>> {
+    try {
+      const store = this.settings.store as unknown as Record<M, (...args: unknown[]) => MaybePromise<any>>
+      return yield* wait(store[operation](...args, deadline))
+    } catch (error) {
+      this.tell('storeError', this.#id, deadline, { operation, error })
+      throw this.asStoreError(error)
+    }
+  }
+
+  /** What a store threw as an error of ours; its own SessionErrors say more and stay as they are. */
+  asStoreError(error: unknown): SessionError {
+    const known = error as SessionError | null
+    if (known?.code && known.status) return known
+    return new SessionStoreError('The session store failed; `cause` is its error.', { cause: error })
+  }
+
+  /** Lets a hook hear of it. Without hashing an id is a key, which is nobody's business. */
+  tell(hook: HookName, id: RecordId | undefined, deadline?: Deadline, event: object = {}): void {
+    const { hooks, clock, hashKeys } = this.settings
+    if (!hooks[hook]) return
+    const about: HookEvent = { id: hashKeys ? id : undefined, ...event }
+    if (deadline) about.durationMs = clock() - deadline.now
+    emit(hooks, hook, about)
+  }
+
   /** Whether there is nothing: no key, and no data as far as anybody has looked (Django `is_empty`). */
   get isEmpty(): boolean {
     return this.key === null && (this.changes === undefined || Object.keys(this.changes.data).length === 0)
@@ -279,30 +299,6 @@ export class State {
     // Python: False == 0.
     return expiry === 0 || expiry === false
   }
-
-  /** What events may tell of an id: without hashing it is the key. */
-  tell(id: RecordId | undefined): RecordId | undefined {
-    return this.settings.hashKeys ? id : undefined
-  }
-
-  /** The error for what a store threw; its own SessionErrors say more and stay as they are. */
-  storeError(operation: StoreErrorEvent['operation'], error: unknown, deadline: Deadline): SessionError {
-    const { hooks, clock } = this.settings
-    emit(hooks, 'storeError', {
-      operation,
-      error,
-      id: this.tell(this.#id),
-      durationMs: clock() - deadline.now,
-    })
-    if (typeof (error as SessionError | null)?.code === 'string' && 'status' in (error as object))
-      return error as SessionError
-    return new SessionStoreError('The session store failed; `cause` is its error.', { cause: error })
-  }
-}
-
-function checkDecoded(data: unknown): Data {
-  if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data as Data
-  throw new SessionDataError('The codec decoded something else than an object.')
 }
 
 /** Milliseconds since the epoch at which the session was created, where it is recorded. */

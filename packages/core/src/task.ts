@@ -30,9 +30,10 @@ export class Deadline implements StoreContext {
   #timeout: number
   #timer: ReturnType<typeof setTimeout> | undefined
   #controller: AbortController | undefined
-  #expire: (() => void) | undefined
+  #reject: (() => void) | undefined
   expired = false
 
+  /** `now` in ms since the epoch, `timeout` in ms. */
   constructor(now: number, timeout: number) {
     this.now = now
     this.#timeout = timeout
@@ -44,61 +45,42 @@ export class Deadline implements StoreContext {
     return this.#controller.signal
   }
 
-  /** What the promise gives, or a SessionStoreError when time is up first; what comes later is ignored. */
-  race<T>(promise: PromiseLike<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#expire = () =>
-        reject(
-          new SessionStoreError(`The session store did not answer within ${this.#timeout} ms (\`timeout\`).`),
-        )
-      if (this.expired) return this.#expire()
-      this.#timer ??= this.#start()
-      promise.then(resolve, reject)
-    })
+  /** Runs a task to its end, or throws a SessionStoreError into it when time is up; what comes later is ignored. */
+  run<T>(task: Task<T>): MaybePromise<T> {
+    const { done, value } = task.next()
+    return done ? value : this.#finish(task, value)
   }
 
-  #start(): ReturnType<typeof setTimeout> {
-    const timer = setTimeout(() => {
-      this.expired = true
-      this.#controller?.abort()
-      this.#expire?.()
-    }, this.#timeout)
-    // On Node an open timer would keep the process alive.
-    ;(timer as { unref?: () => void }).unref?.()
-    return timer
-  }
-
-  end(): void {
-    if (this.#timer !== undefined) clearTimeout(this.#timer)
-  }
-}
-
-/** Runs a task to its end, under a deadline. */
-export function run<T>(task: Task<T>, deadline: Deadline): MaybePromise<T> {
-  let step: IteratorResult<PromiseLike<unknown>, T>
-  try {
-    step = task.next()
-  } catch (error) {
-    deadline.end()
-    throw error
-  }
-  return step.done ? step.value : finish(task, step.value, deadline)
-}
-
-async function finish<T>(task: Task<T>, first: PromiseLike<unknown>, deadline: Deadline): Promise<T> {
-  try {
-    let waiting = first
-    for (;;) {
-      let step: IteratorResult<PromiseLike<unknown>, T>
-      try {
-        step = task.next(await deadline.race(waiting))
-      } catch (error) {
-        step = task.throw(error)
+  async #finish<T>(task: Task<T>, first: PromiseLike<unknown>): Promise<T> {
+    try {
+      for (let waiting = first; ; ) {
+        let step: IteratorResult<PromiseLike<unknown>, T>
+        try {
+          step = task.next(await this.#race(waiting))
+        } catch (error) {
+          step = task.throw(error)
+        }
+        if (step.done) return step.value
+        waiting = step.value
       }
-      if (step.done) return step.value
-      waiting = step.value
+    } finally {
+      clearTimeout(this.#timer)
     }
-  } finally {
-    deadline.end()
+  }
+
+  #race(promise: PromiseLike<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      promise.then(resolve, reject)
+      this.#reject = () =>
+        reject(new SessionStoreError(`No answer from the session store in ${this.#timeout} ms.`))
+      if (this.expired) this.#reject()
+      this.#timer ??= setTimeout(() => {
+        this.expired = true
+        this.#controller?.abort()
+        this.#reject!()
+      }, this.#timeout)
+      // On Node an open timer would keep the process alive.
+      ;(this.#timer as { unref?: () => void }).unref?.()
+    })
   }
 }
