@@ -22,6 +22,9 @@ export interface Clash {
 /** Decides a clash; `merged` is mine with what could be merged of theirs. `undefined` removes the key. */
 export type Resolve = (key: string, clash: Clash, merged: unknown) => unknown
 
+/** A number is JSON of no object, so these texts equal nothing, not even themselves. */
+let unequal = 0
+
 /** Bookkeeping: never merged, never asked about. */
 const BOOKKEEPING = /^_session_/
 
@@ -49,7 +52,14 @@ export class Changes {
     this.data = data
     this.#base = base
     this.#parse = parse
-    this.#stringify = stringify
+    // What the codec cannot hold counts as changed, so that it is encoded, whose error names the key.
+    this.#stringify = value => {
+      try {
+        return stringify(value)
+      } catch {
+        return `${++unequal}`
+      }
+    }
   }
 
   /** Whether anything was recorded since the last save. */

@@ -11,7 +11,7 @@ import {
   toBase64url,
   utf8,
 } from '#crypto'
-import { type Codec, type NumberTexts, toJson } from './codec.ts'
+import { type Codec, encodeJson, isPlainProto, MAX_DEPTH } from './codec.ts'
 import { ConfigError, SessionDataError, SessionError } from './errors.ts'
 import type { MaybePromise } from './store.ts'
 import { after, isPromise } from './task.ts'
@@ -92,7 +92,7 @@ export function djangoCodec(options: DjangoCodecOptions): Codec {
         }
         return data as Record<string, unknown>
       }),
-    stringify: value => toJson(value, PYTHON),
+    stringify: value => pythonJson(value),
     parse: parseJson,
   }
 }
@@ -102,7 +102,7 @@ export function djangoCodec(options: DjangoCodecOptions): Codec {
  * what they write (any reads any).
  */
 export function dumps(value: unknown, options: DumpOptions): MaybePromise<string> {
-  return dumpJson(toJson(value, PYTHON), options)
+  return dumpJson(pythonJson(value), options)
 }
 
 /**
@@ -172,8 +172,36 @@ export function unescapeJson(json: string): string {
 const BEYOND_ASCII = /[\x7f-\uffff]/g
 const ESCAPE = /\\u(d[89ab][\da-f]{2})\\u(d[c-f][\da-f]{2})|\\u([\da-f]{4})|\\./gi
 
-/** As Python's `json` writes them. */
-const PYTHON: NumberTexts = { '-0': '-0.0', NaN: 'NaN', Infinity: 'Infinity', '-Infinity': '-Infinity' }
+/** JSON as Python's `json` writes it: with NaN and the infinities, and -0.0. Errors as those of `json()`. */
+function pythonJson(value: unknown): string {
+  const standard = withoutSpecials(value, 0)
+  const text = encodeJson(standard as Record<string, unknown>)
+  return standard === value ? text : write(value)
+}
+
+const isSpecial = (value: unknown): boolean =>
+  typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value))
+
+/** The value itself; or, if it has numbers in it that JSON has not, a copy with 0 in their place. */
+function withoutSpecials(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return isSpecial(value) ? 0 : value
+  if (depth > MAX_DEPTH || !(Array.isArray(value) || isPlainProto(Object.getPrototypeOf(value)))) return value
+  const entries = Object.entries(value)
+  const standard = entries.map(([key, item]) => [key, withoutSpecials(item, depth + 1)] as const)
+  if (standard.every(([, item], index) => Object.is(item, entries[index]![1]))) return value
+  return Array.isArray(value) ? standard.map(([, item]) => item) : Object.fromEntries(standard)
+}
+
+function write(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(write).join()}]`
+  if (typeof value === 'object' && value !== null) {
+    return `{${Object.entries(value)
+      .map(([key, item]) => `${JSON.stringify(key)}:${write(item)}`)
+      .join()}}`
+  }
+  if (!isSpecial(value)) return JSON.stringify(value)
+  return Object.is(value, -0) ? '-0.0' : String(value)
+}
 
 /** JSON as Python's `json` reads it: with NaN and the infinities. */
 function parseJson(json: string): unknown {

@@ -1,13 +1,5 @@
 import { parse as devalueParse, stringify as devalueStringify } from 'devalue'
-import {
-  type Codec,
-  type DataProblem,
-  dataError,
-  isPlainProto,
-  MAX_DEPTH,
-  pathStep,
-  within,
-} from './codec.ts'
+import { type Codec, type DataProblem, dataError, isPlainProto, MAX_DEPTH, pathStep } from './codec.ts'
 import { SessionDataError } from './errors.ts'
 
 /**
@@ -77,17 +69,17 @@ const TypedArray = Object.getPrototypeOf(Uint8Array) as typeof Uint8Array
 // buffer behind a view: a Node Buffer of 10 bytes is a window on memory that belongs to others.
 function check(value: unknown, seen: Set<object>, depth: number): DataProblem | undefined {
   if (typeof value === 'function' || typeof value === 'symbol') {
-    return { path: '', reason: `a ${typeof value} is not data.` }
+    return `: a ${typeof value} is not data.`
   }
   if (typeof value !== 'object' || value === null || seen.has(value)) return
-  if (depth > MAX_DEPTH) return { path: '', reason: `it is over ${MAX_DEPTH} levels deep.` }
+  if (depth > MAX_DEPTH) return `: it is over ${MAX_DEPTH} levels deep.`
   seen.add(value)
   const proto = Object.getPrototypeOf(value)
   if (proto === Array.prototype || isPlainProto(proto)) return checkItems(value, seen, depth)
   if (Object.getPrototypeOf(proto) === TypedArray.prototype) {
     const { byteLength, buffer } = value as Uint8Array
     if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) return
-    return { path: '', reason: 'it shows part of a larger buffer. Store a copy: `bytes.slice()`.' }
+    return ': it shows part of a larger buffer. Store a copy of it, by `bytes.slice()`.'
   }
   if (Object.keys(value).length === 0) {
     if (proto === Date.prototype || proto === ArrayBuffer.prototype) return
@@ -95,24 +87,23 @@ function check(value: unknown, seen: Set<object>, depth: number): DataProblem | 
     if (proto === Set.prototype) {
       for (const item of value as Set<unknown>) {
         const problem = check(item, seen, depth + 1)
-        if (problem !== undefined) return within('.values()', problem)
+        if (problem !== undefined) return `.values()${problem}`
       }
       return
     }
   }
-  return { path: '', reason: 'an instance of a class would come back as something else. Store its data.' }
+  return ': an instance of a class would come back as something else. Store its data.'
 }
 
 function checkItems(value: object, seen: Set<object>, depth: number): DataProblem | undefined {
-  if (Object.getOwnPropertySymbols(value).length > 0)
-    return { path: '', reason: 'symbol keys are not stored.' }
+  if (Object.getOwnPropertySymbols(value).length > 0) return ': symbol keys are not stored.'
   const isArray = Array.isArray(value)
   for (const key of Object.keys(value)) {
     if (isArray && String(Number(key) >>> 0) !== key) {
-      return { path: '', reason: 'the named properties of an array are not stored.' }
+      return ': the named properties of an array are not stored.'
     }
     const problem = check((value as Record<string, unknown>)[key], seen, depth + 1)
-    if (problem !== undefined) return within(isArray ? `[${key}]` : pathStep(key), problem)
+    if (problem !== undefined) return (isArray ? `[${key}]` : pathStep(key)) + problem
   }
   return
 }
@@ -120,9 +111,9 @@ function checkItems(value: object, seen: Set<object>, depth: number): DataProble
 function checkMap(map: Map<unknown, unknown>, seen: Set<object>, depth: number): DataProblem | undefined {
   for (const [key, item] of map) {
     const problem = check(key, seen, depth + 1)
-    if (problem !== undefined) return within('.keys()', problem)
+    if (problem !== undefined) return `.keys()${problem}`
     const inside = check(item, seen, depth + 1)
-    if (inside !== undefined) return within(typeof key === 'string' ? pathStep(key) : '.values()', inside)
+    if (inside !== undefined) return (typeof key === 'string' ? pathStep(key) : '.values()') + inside
   }
   return
 }
