@@ -10,6 +10,7 @@ import {
   type StoredRecord,
 } from '@sess/core'
 import { discard, isOlder, withoutPath } from './folder.ts'
+import { checkRecord } from './record-file.ts'
 import type { Found, SessionFile } from './session-file.ts'
 import { isId, SessionFolder } from './session-folder.ts'
 import { subjectFolder } from './subject-folder.ts'
@@ -22,7 +23,18 @@ export interface FileStoreOptions {
   leftOverAge?: number
 }
 
+/** A store whose every answer is a promise. */
 export interface FileStore extends Store {
+  read(id: string, context?: StoreContext): Promise<StoredRecord | null>
+  insert(id: string, record: SessionRecord, context?: StoreContext): Promise<boolean>
+  replace(
+    id: string,
+    record: SessionRecord,
+    version: string,
+    context?: StoreContext,
+  ): Promise<'ok' | 'stale' | 'gone'>
+  touch(id: string, expiresAt: number, version: string, context?: StoreContext): Promise<boolean>
+  remove(id: string, version?: string, context?: StoreContext): Promise<'ok' | 'stale' | 'gone'>
   clearExpired(options?: ClearExpiredOptions): AsyncIterable<{ removed: number }>
   scan(options?: StoreContext): AsyncIterable<StoredEntry>
   removeBySubject(subject: string, options?: RemoveBySubjectOptions): Promise<number>
@@ -85,6 +97,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
     return await onLive(id, context, async (file, found) => {
       if (found.record.version !== version) return 'stale'
       const record = next(found.record)
+      checkRecord(record)
       if (record.subject !== found.record.subject) await mark(record.subject, id)
       context.signal?.throwIfAborted()
       if (await file.change(found, record)) {
@@ -214,6 +227,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
       tidy(async () => {
         context.signal?.throwIfAborted()
         if (!isId(id)) return false
+        checkRecord(record)
         await sessions.open()
         await mark(record.subject, id)
         const file = sessions.file(id)

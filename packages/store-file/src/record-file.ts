@@ -9,24 +9,26 @@ export const MAX_FILE_BYTES = 16 * 1024 * 1024
 const HEADER = /^sess1 ([0-9a-f]{32}) ([a-z0-9]+) ([0-9a-f]{32}) (-?[\d.e+-]+) (\d+)\n/
 const LONGEST_HEADER = 256
 
-/**
- * The bytes of a session file: one line `sess1 <checksum> <id> <version> <expiresAt> <bytes of the subject>`, then the
- * subject, then the payload. Throws for what could not be read back as it was.
- */
-export function serializeRecord(id: string, version: string, record: SessionRecord): Buffer {
-  const { payload, expiresAt, subject = '' } = record
+/** Throws for what would not come back as it went in. */
+export function checkRecord({ payload, expiresAt, subject = '' }: SessionRecord): void {
   if (!Number.isFinite(expiresAt)) throw new RangeError('expiresAt must be a number of milliseconds.')
   if (!payload.isWellFormed() || !subject.isWellFormed()) {
     throw new TypeError('Text with half a surrogate pair has no bytes in UTF-8 and cannot be stored.')
   }
-  const text = `${id} ${version} ${expiresAt} ${Buffer.byteLength(subject)}\n${subject}${payload}`
-  const bytes = Buffer.from(`sess1 ${checksum(text)} ${text}`)
-  if (bytes.length > MAX_FILE_BYTES) {
-    throw new RangeError(
-      `The session takes ${bytes.length} bytes, more than the ${MAX_FILE_BYTES} of a file.`,
-    )
+  const bytes = LONGEST_HEADER + Buffer.byteLength(subject) + Buffer.byteLength(payload)
+  if (bytes > MAX_FILE_BYTES) {
+    throw new RangeError(`The session takes ${bytes} bytes, more than the ${MAX_FILE_BYTES} of a file.`)
   }
-  return bytes
+}
+
+/**
+ * The bytes of a session file: one line `sess1 <checksum> <id> <version> <expiresAt> <bytes of the subject>`, then the
+ * subject, then the payload.
+ */
+export function serializeRecord(id: string, version: string, record: SessionRecord): Buffer {
+  const { payload, expiresAt, subject = '' } = record
+  const text = `${id} ${version} ${expiresAt} ${Buffer.byteLength(subject)}\n${subject}${payload}`
+  return Buffer.from(`sess1 ${checksum(text)} ${text}`)
 }
 
 /** `null` for whatever `serializeRecord` did not write for this id. */
