@@ -46,8 +46,8 @@ export interface Dialect {
   parseExpiry(value: unknown): number
   /** Milliseconds since the epoch as the parameter to write or to compare with. */
   expiry(ms: number): string
-  /** Why a payload cannot be stored exactly, if so. */
-  refuses(payload: string): string | undefined
+  /** What in a text keeps it from being stored exactly, if so. */
+  refuses(text: string): string | undefined
   /** Answers rows of `kind` ('column' or 'index') and `name`: the table's columns, and those that begin an index. */
   introspect(table: string, schema: string | undefined): RawBuilder<unknown>
   /** Asked once, before the first write, where the server might store a value otherwise than it came. */
@@ -96,8 +96,8 @@ export function inRange(ms: number): number {
 }
 
 /** Encoding a lone surrogate as UTF-8 puts U+FFFD in its place, without a word. */
-function refusesIllFormed(payload: string): string | undefined {
-  return payload.isWellFormed() ? undefined : 'it has a lone surrogate, which UTF-8 cannot express'
+function refusesIllFormed(text: string): string | undefined {
+  return text.isWellFormed() ? undefined : 'a lone surrogate in it, which UTF-8 cannot express'
 }
 
 export const sqlite: Dialect = {
@@ -148,8 +148,8 @@ export const postgres: Dialect = {
   readExpiry: column => sql`ceil(extract(epoch from ${column})::numeric * 1000)::float8`,
   parseExpiry: value => inRange(Number(value)),
   expiry: ms => `${djangoText(ms)}+00`,
-  refuses: payload =>
-    payload.includes('\0') ? 'it has a NUL character, which PostgreSQL refuses' : refusesIllFormed(payload),
+  refuses: text =>
+    text.includes('\0') ? 'a NUL character in it, which PostgreSQL cannot keep' : refusesIllFormed(text),
   introspect(table, schema) {
     const name = [schema, table].filter(part => part !== undefined).map(part => `"${part}"`)
     const relation = sql`to_regclass(${name.join('.')})`

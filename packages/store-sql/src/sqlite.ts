@@ -3,7 +3,7 @@ import { ConfigError } from '@sess/core'
 import { sqlite } from './dialects.ts'
 import { migrateSync } from './migrate.ts'
 import { layoutOf, type TableOptions } from './options.ts'
-import { type Answer, BUSY_LIMIT_MS, type Runner } from './runner.ts'
+import { type Answer, BUSY_LIMIT_MS, pause, type Runner } from './runner.ts'
 import type { Statement } from './statements.ts'
 import { createStore, type SqlStore } from './store.ts'
 
@@ -66,9 +66,9 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
     return { rows: [], changes: Number(ready.run(...(parameters as never[])).changes) }
   }
 
-  const migrate = () => untilFree(() => migrateSync(execute, sqlite, layout))
+  const migrate = () => migrateSync(execute, sqlite, layout)
   try {
-    migrate()
+    untilFree(migrate)
   } catch (error) {
     if (own) db.close()
     throw error
@@ -77,7 +77,16 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
   let closed = false
   const runner: Runner = {
     execute,
-    migrate,
+    async migrate() {
+      for (const started = Date.now(); ; ) {
+        try {
+          return migrate()
+        } catch (error) {
+          if (!isBusy(error, started)) throw error
+          await pause(1 + Math.random() * 10)
+        }
+      }
+    },
     close() {
       if (own && !closed) db.close()
       closed = true
@@ -87,8 +96,7 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 }
 
 function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
-  // SQLite would make it readable by everybody. Its -wal and -shm files take the mode of the database (C24).
-  if (file !== ':memory:' && !file.startsWith('file:')) closeSync(openSync(file, 'a', 0o600))
+  if (file !== ':memory:' && !file.startsWith('file:')) makePrivate(file)
   // Not imported: until Node 24 the mere import prints a warning, and a PostgreSQL user has no use for either.
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
   const db = new DatabaseSync(file, { timeout: 0 })
@@ -104,6 +112,16 @@ function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
   }
 }
 
+/** SQLite would make the file readable by everybody; -wal and -shm take the mode of the database (C24). */
+function makePrivate(file: string): void {
+  try {
+    // Never opens one that is there: closing it again would drop the locks that this process has on it (POSIX).
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
 /**
  * Tries again while the file is busy, asleep in between: for start-up alone. (`busy_timeout` would not do: SQLite does
  * not wait for the locks of `journal_mode = wal`.)
@@ -116,8 +134,12 @@ function untilFree(work: () => void): void {
       work()
       return
     } catch (error) {
-      if (sqlite.trouble(error) !== 'busy' || Date.now() - started > BUSY_LIMIT_MS) throw error
+      if (!isBusy(error, started)) throw error
       Atomics.wait(sleeper, 0, 0, 1 + Math.random() * 10)
     }
   }
+}
+
+function isBusy(error: unknown, since: number): boolean {
+  return sqlite.trouble(error) === 'busy' && Date.now() - since < BUSY_LIMIT_MS
 }

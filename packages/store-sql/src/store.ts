@@ -1,5 +1,6 @@
 import {
   type ClearExpiredOptions,
+  ConfigError,
   type MaybePromise,
   type RemoveBySubjectOptions,
   SessionDataError,
@@ -56,7 +57,8 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   }
 
   function insert(id: string, record: SessionRecord, context?: StoreContext): MaybePromise<boolean> {
-    if (!canBeId(id)) throw new SessionDataError('An id has 1 to 40 characters and no NUL.')
+    if (!canBeId(id))
+      throw new SessionDataError('An id has 1 to 40 characters, none of them NUL or half of one.')
     const values = { id, ...columnsOf(record) }
     return chain(storesExactly(context), () =>
       chain(run(statements.insert, values, context), ({ changes }) => changes > 0),
@@ -116,7 +118,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   }
 
   async function* clearExpired(options: ClearExpiredOptions = {}) {
-    const size = Math.min(options.batchSize ?? dialect.batchSize, MOST_IN_A_BATCH)
+    const size = batchSizeOf(options, dialect)
     const find = statements.expired(size)
     const values = { now: now(options), after: dialect.expiry(Number.NEGATIVE_INFINITY) }
     for (;;) {
@@ -129,8 +131,9 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
       const { changes } = await run(statements.removeExpired(ids), values, options)
       yield { removed: changes }
       if (ids.length < size) return
-      // A millisecond back, because `parseExpiry` rounds up.
-      values.after = dialect.expiry(dialect.parseExpiry(last.expires) - 1)
+      // A millisecond back, because `parseExpiry` rounds up; and not at all from what no store has written.
+      const reached = dialect.parseExpiry(last.expires)
+      if (!Number.isNaN(reached)) values.after = dialect.expiry(reached - 1)
       // Where one writes at a time, the others get as much of it as we took.
       if (dialect.oneWriter) await pause(performance.now() - started, options.signal)
     }
@@ -138,6 +141,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
 
   /** Page after page by the primary key, so that rows that come and go in between cannot shift the pages. */
   async function* pages(first: Statement, next: Statement, values: Values, context: StoreContext) {
+    if (dialect.refuses(values.subject ?? '') !== undefined) return
     for (let statement = first; ; statement = next) {
       const { rows } = await run(statement, { ...values, now: now(context) }, context)
       for (const row of rows as (Row & { id: string })[]) {
@@ -158,6 +162,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   }
 
   async function removeBySubject(subject: string, options: RemoveBySubjectOptions = {}): Promise<number> {
+    if (dialect.refuses(subject) !== undefined) return 0
     const { except } = options
     const statement = except === undefined ? statements.removeSubject : statements.removeSubjectExcept
     const values: Values = { subject, ...(except !== undefined && { id: except }) }
@@ -186,14 +191,12 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     })
   }
 
-  function columnsOf(record: SessionRecord) {
-    const refusal = dialect.refuses(record.payload)
-    if (refusal !== undefined) throw new SessionDataError(`The payload cannot be stored exactly: ${refusal}.`)
-    return {
-      payload: record.payload,
-      expires: dialect.expiry(record.expiresAt),
-      subject: record.subject ?? null,
+  function columnsOf({ payload, expiresAt, subject }: SessionRecord) {
+    const refusal = dialect.refuses(payload) ?? dialect.refuses(subject ?? '')
+    if (refusal !== undefined) {
+      throw new SessionDataError(`Payload or subject cannot be stored exactly: there is ${refusal}.`)
     }
+    return { payload, expires: dialect.expiry(expiresAt), subject: subject ?? null }
   }
 
   /** `null` also for a row that no store can have written. */
@@ -230,5 +233,13 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
 
 /** What the column can hold. Whatever else is looked for is not there, and PostgreSQL would fail at the NUL. */
 function canBeId(id: string): boolean {
-  return typeof id === 'string' && id.length > 0 && id.length <= 40 && !id.includes('\0')
+  return typeof id === 'string' && /^[^\0]{1,40}$/u.test(id) && id.isWellFormed()
+}
+
+function batchSizeOf({ batchSize }: ClearExpiredOptions, dialect: Dialect): number {
+  if (batchSize === undefined) return dialect.batchSize
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new ConfigError('batchSize', 'must be a whole number from 1 on.')
+  }
+  return Math.min(batchSize, MOST_IN_A_BATCH)
 }

@@ -117,6 +117,17 @@ test('C22: a payload that UTF-8 cannot express is refused, and the record stays'
   expect(store.read(ID)).toMatchObject({ payload: 'old' })
 })
 
+test('A24: subjects that UTF-8 would make one are refused, and never take one another along', async () => {
+  const { store } = memory()
+  store.insert(ID, { payload: '', expiresAt: later(), subject: 'ann\ufffd' })
+  const refusal = expect.objectContaining({ code: 'SESSION_DATA' })
+  expect(() => store.insert('b', { payload: '', expiresAt: later(), subject: 'ann\ud800' })).toThrow(refusal)
+  expect(await store.removeBySubject?.('ann\ud800')).toBe(0)
+  for await (const _ of store.scanBySubject!('ann\ud800')) expect.unreachable()
+  expect(store.read(ID)).not.toBe(null)
+  expect(await store.removeBySubject?.('ann\ufffd')).toBe(1)
+})
+
 test.each([
   ['table', { table: 'a"; drop table sessions; --' }],
   ['table', { table: '' }],
@@ -270,6 +281,26 @@ test('clearExpired stops at the signal, keeps what is done, and goes on at the n
   for await (const { removed } of store.clearExpired({ now, batchSize: 4 })) rest.push(removed)
   expect(rest).toEqual([4, 2])
 })
+
+test('clearExpired also removes rows whose date nobody can read, batch after batch', async () => {
+  const { db, store } = memory()
+  const insert = db.prepare("insert into sessions (session_key, session_data, expire_date) values (?, '', ?)")
+  for (const n of [1, 2, 3, 4, 5]) insert.run(String(n), '1999-12-31')
+  let removed = 0
+  for await (const batch of store.clearExpired({ batchSize: 2 })) removed += batch.removed
+  expect(removed).toBe(5)
+})
+
+test.each([0, -1, 1.5, Number.NaN, '5; drop table sessions' as unknown as number])(
+  'clearExpired refuses the batch size %j',
+  async batchSize => {
+    const { store } = memory()
+    await expect(store.clearExpired({ batchSize }).next()).rejects.toMatchObject({
+      code: 'CONFIG',
+      option: 'batchSize',
+    })
+  },
+)
 
 test('better-sqlite3 databases that answer big integers are as good', () => {
   const db = new Database(':memory:')
