@@ -1,0 +1,528 @@
+import { memoryStore } from '@sess/conformance'
+import { describe, expect, it } from 'vitest'
+import { createSessions, type StoredRecord } from '../src/index.ts'
+import { altered, bench, codeOf, START, slow } from './support.ts'
+
+const KEY = /^sessionid=([a-z0-9]{32});/
+
+describe('pay for what you use', () => {
+  it('I4 C9: no cookie and nothing written: no store call, no header, no promise', () => {
+    const { sessions, calls } = bench()
+    const session = sessions.open(undefined)
+    expect(session.load()).toBeUndefined()
+    expect(sessions.commit(session, { status: 200 })).toEqual({ setCookies: [], vary: false, private: false })
+    expect(calls).toEqual([])
+  })
+
+  it('A19: a look alone is Vary and nothing else', () => {
+    for (const look of ['get', 'has', 'size', 'keys', 'data', 'json', 'spread'] as const) {
+      const { sessions, calls } = bench()
+      const session = sessions.open()
+      if (look === 'get' || look === 'has') session[look]('a')
+      else if (look === 'size') expect(session.size).toBe(0)
+      else if (look === 'keys') session.keys()
+      else if (look === 'data') expect(session.data['a']).toBeUndefined()
+      else if (look === 'json') expect(JSON.stringify(session)).toBe('{}')
+      else expect([...session]).toEqual([])
+      expect(sessions.commit(session, { status: 200 })).toEqual({
+        setCookies: [],
+        vary: true,
+        private: false,
+      })
+      expect(calls).toEqual([])
+    }
+  })
+
+  it('a read is one store call, a write two, a new session one', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    expect(app.calls.splice(0)).toEqual(['insert'])
+    await app.request(s => s.get('a'))
+    expect(app.calls.splice(0)).toEqual(['read'])
+    await app.request(s => s.set('a', 2))
+    expect(app.calls.splice(0)).toEqual(['read', 'replace'])
+    await app.request()
+    expect(app.calls.splice(0)).toEqual(['read'])
+    await app.request(s => s.flush())
+    expect(app.calls.splice(0)).toEqual(['read', 'remove'])
+  })
+
+  it('lazy: untouched is no store call, touched before load() is an error', async () => {
+    const app = bench({ lazy: true })
+    expect(app.sessions.lazy).toBe(true)
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    const session = app.sessions.open(app.cookie)
+    expect(await codeOf(() => session.get('a'))).toBe('SESSION_NOT_LOADED')
+    expect(app.sessions.commit(app.sessions.open(app.cookie), { status: 200 })).toEqual({
+      setCookies: [],
+      vary: false,
+      private: false,
+    })
+    expect(app.calls).toEqual([])
+    await session.load()
+    expect(session.get('a')).toBe(1)
+  })
+
+  it('A4 C10 C23 F31: a key that is none of ours is never looked up, and its cookie is removed', async () => {
+    for (const key of [
+      '',
+      'abc',
+      'A'.repeat(32),
+      `${'a'.repeat(31)}*`,
+      '../../etc/passwd',
+      'a'.repeat(33),
+      "x' OR 1=1",
+    ]) {
+      const app = bench()
+      const { setCookies } = await app.request(s => s.get('a'), { cookie: `sessionid=${key}` })
+      expect(app.calls).toEqual([])
+      expect(setCookies).toEqual([
+        'sessionid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; SameSite=Lax; Secure',
+      ])
+    }
+  })
+
+  it('A3 C4 C9: an unknown key writes nothing, sets nothing, and is not adopted', async () => {
+    const app = bench({ saveEveryRequest: true })
+    const unknown = 'unknownkey0000000000000000000000'
+    const { setCookies } = await app.request(s => s.get('a'), { cookie: `sessionid=${unknown}` })
+    expect(setCookies[0]).toContain('Max-Age=0')
+    expect(app.calls).toEqual(['read'])
+    await app.request(s => s.set('a', 1), { cookie: `sessionid=${unknown}` })
+    expect(app.cookie).not.toContain(unknown)
+    expect(await app.sessions.exists(unknown)).toBe(false)
+  })
+
+  it('A18 F31: of two different cookies of our name neither is used, and it is told', async () => {
+    const corrupt: unknown[] = []
+    const app = bench({ hooks: { corrupt: event => corrupt.push(event) } })
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    const twice = `${app.cookie}; sessionid=${'b'.repeat(32)}`
+    const result = await app.request(s => expect(s.get('a')).toBeUndefined(), { cookie: twice })
+    expect(result).toEqual({ setCookies: [], vary: true, private: false })
+    expect(app.calls).toEqual([])
+    expect(corrupt).toEqual([{ reason: 'cookie', id: undefined }])
+    expect(await app.peek('a', `${keepOne(twice)}; ${keepOne(twice)}`)).toBe(1)
+  })
+})
+
+const keepOne = (header: string): string => header.split('; ')[0]!
+
+describe('what a commit does, in its order', () => {
+  it('A1 A6 A10 A11: a new session is inserted, and its cookie sent', async () => {
+    const app = bench()
+    const result = await app.request(s => s.set('a', 1))
+    expect(result.vary && result.private).toBe(true)
+    expect(result.setCookies).toHaveLength(1)
+    expect(result.setCookies[0]).toMatch(KEY)
+    expect(result.setCookies[0]).toMatch(
+      /; Max-Age=1209600; Expires=Tue, 28 Nov 2023 22:13:20 GMT; Path=\/; HttpOnly; SameSite=Lax; Secure$/,
+    )
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('A23 C7: flush removes the record and the cookie, whatever the status', async () => {
+    for (const status of [200, 404, 500]) {
+      const app = bench()
+      await app.request(s => s.set('a', 1))
+      const old = app.cookie
+      const { setCookies } = await app.request(s => s.flush(), { status })
+      expect(setCookies[0]).toContain('Max-Age=0')
+      expect(await app.peek('a', old)).toBeUndefined()
+    }
+  })
+
+  it('F28: a status from 500 on saves nothing and sends nothing', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const result = await app.request(s => s.set('a', 2), { status: 500 })
+    expect(result).toEqual({ setCookies: [], vary: true, private: false })
+    await app.request(s => s.cycleKey(), { status: 503 })
+    expect(await app.peek('a')).toBe(1)
+    await app.request(s => s.set('a', 3), { status: 499 })
+    expect(await app.peek('a')).toBe(3)
+  })
+
+  it('a key that an explicit save stored is sent, whatever the status', async () => {
+    const app = bench()
+    const { setCookies } = await app.request(
+      async s => {
+        s.set('a', 1)
+        await s.save()
+        s.set('a', 2)
+      },
+      { status: 500 },
+    )
+    expect(setCookies[0]).toMatch(KEY)
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('flush, then something new: the old record is gone, the new session has another key', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(s => {
+      s.flush()
+      s.set('b', 2)
+    })
+    expect(app.cookie).not.toBe(old)
+    expect(await app.peek('b')).toBe(2)
+    expect(await app.peek('a')).toBeUndefined()
+    expect(await app.peek('a', old)).toBeUndefined()
+  })
+
+  it('C7: an emptied session stays, empty, under its key', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const before = app.cookie
+    await app.request(s => s.clear())
+    expect(app.cookie).toBe(before)
+    expect(await app.peek('a')).toBeUndefined()
+    expect(await app.sessions.exists(app.cookie.slice(10))).toBe(true)
+  })
+
+  it('a session that was set and emptied before it was ever stored is not stored', async () => {
+    const app = bench()
+    const result = await app.request(s => {
+      s.set('a', 1)
+      s.delete('a')
+    })
+    expect(result).toEqual({ setCookies: [], vary: true, private: false })
+    expect(app.calls).toEqual([])
+  })
+
+  it('modified = false by hand: nothing is saved', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    await app.request(s => {
+      s.set('a', 2)
+      s.modified = false
+    })
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('modified = true by hand saves, and renews the life', async () => {
+    const app = bench({ trackMutations: false })
+    await app.request(s => s.set('list', [1]))
+    app.time.now += 1000
+    const { setCookies } = await app.request(s => {
+      s.get('list').push(2)
+      s.modified = true
+    })
+    expect(setCookies).toHaveLength(1)
+    expect(await app.peek('list')).toEqual([1, 2])
+  })
+
+  it('a second commit does nothing and answers the same', async () => {
+    const app = bench({ store: slow(memoryStore()) })
+    const session = app.sessions.open()
+    session.set('a', 1)
+    const first = app.sessions.commit(session, { status: 200 })
+    const second = app.sessions.commit(session, { status: 500 })
+    expect(await second).toBe(await first)
+    expect(await app.sessions.commit(session, { status: 200 })).toBe(await first)
+    expect(app.calls).toEqual(['insert'])
+  })
+
+  it('F27: once begun, every change is an error, and reading is not', async () => {
+    const { sessions } = bench()
+    const session = sessions.open()
+    session.set('a', [1])
+    await sessions.commit(session, { status: 200 })
+    const changes = [
+      () => session.set('a', 2),
+      () => session.delete('a'),
+      () => session.pop('a'),
+      () => session.setDefault('b', 1),
+      () => session.update({ b: 1 }),
+      () => session.update('b', () => 1),
+      () => session.clear(),
+      () => session.flush(),
+      () => session.cycleKey(),
+      () => session.setExpiry(5),
+      () => session.flash('a', 1),
+      () => {
+        session.subject = 'ada'
+      },
+      () => {
+        session.modified = true
+      },
+      () => session.save(),
+      () => session.create(),
+    ]
+    for (const change of changes) expect(await codeOf(change)).toBe('SESSION_COMMITTED')
+    expect(session.get('a')).toEqual([1])
+  })
+})
+
+describe('when the store fails', () => {
+  const down = (): never => {
+    throw new Error('connection refused: secret-password')
+  }
+
+  it('F1 I5: down at load: shows at the first look; an untouched request goes on; the cookie stays', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    for (const read of [down, async () => down()]) {
+      const errors: unknown[] = []
+      const broken = createSessions({
+        store: altered({ read }),
+        clock: () => START,
+        hooks: { storeError: event => errors.push(event) },
+      })
+      const session = broken.open(app.cookie)
+      await session.load()
+      expect(await broken.commit(broken.open(app.cookie), { status: 200 })).toEqual({
+        setCookies: [],
+        vary: false,
+        private: false,
+      })
+      expect(await codeOf(() => session.get('a'))).toBe('SESSION_STORE')
+      expect(await codeOf(() => session.set('a', 1))).toBe('SESSION_STORE')
+      expect(await codeOf(() => session.flush())).toBe('SESSION_STORE')
+      const error = await Promise.resolve()
+        .then(() => session.get('a'))
+        .catch(error => error)
+      expect(error).toMatchObject({ status: 503, name: 'SessionStoreError', cause: { message: /refused/ } })
+      expect(error.message).not.toContain('secret-password')
+      expect((await broken.commit(session, { status: 503 })).setCookies).toEqual([])
+      expect(errors).toEqual([
+        {
+          id: expect.stringMatching(/^[0-9a-f]{40}$/),
+          operation: 'read',
+          error: expect.any(Error),
+          durationMs: 0,
+        },
+      ])
+    }
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('F2 A38: down at commit: the commit rejects, and the next commit of that request sends nothing', async () => {
+    for (const [method, act] of [
+      ['insert', null],
+      ['replace', 'set'],
+      ['remove', 'flush'],
+    ] as const) {
+      const inner = memoryStore()
+      const app = bench({ store: inner })
+      if (act) await app.request(s => s.set('a', 1))
+      const broken = bench({ store: altered({ [method]: down }, inner) })
+      const session = broken.sessions.open(app.cookie)
+      await session.load()
+      if (act === 'flush') session.flush()
+      else session.set('a', 2)
+      expect(await codeOf(() => broken.sessions.commit(session, { status: 200 }))).toBe('SESSION_STORE')
+      expect(await broken.sessions.commit(session, { status: 503 })).toEqual({
+        setCookies: [],
+        vary: false,
+        private: false,
+      })
+      if (act) expect(await app.peek('a')).toBe(1)
+    }
+  })
+
+  it('F3: a store that hangs is answered by the deadline, with its signal aborted', async () => {
+    let signal: AbortSignal | undefined
+    const hang = (...args: any[]): Promise<never> => {
+      signal = args.at(-1).signal
+      return new Promise(() => undefined)
+    }
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    for (const method of ['read', 'insert'] as const) {
+      const hanging = createSessions({ store: altered({ [method]: hang }), timeout: 20 })
+      const session = hanging.open(method === 'read' ? app.cookie : '')
+      await session.load()
+      const code = await codeOf(async () => {
+        session.set('a', 1)
+        await hanging.commit(session, { status: 200 })
+      })
+      expect(code).toBe('SESSION_STORE')
+      expect(signal?.aborted).toBe(true)
+    }
+  })
+
+  it('an error that the store made for the user is handed on as it is', async () => {
+    const own = Object.assign(new Error('run migrate()'), { code: 'CONFIG', status: 500 })
+    const app = bench({ store: altered({ insert: () => Promise.reject(own) }) })
+    await expect(app.request(s => s.set('a', 1))).rejects.toBe(own)
+  })
+
+  it('F24: what was too late is ignored, and leaves no unhandled rejection', async () => {
+    let fail: (error: Error) => void = () => undefined
+    const late = new Promise<StoredRecord | null>((_, reject) => {
+      fail = reject
+    })
+    const sessions = createSessions({ store: altered({ read: () => late }), timeout: 5 })
+    const session = sessions.open(`sessionid=${'a'.repeat(32)}`)
+    await session.load()
+    fail(new Error('late'))
+    await new Promise(resolve => setImmediate(resolve))
+    expect(await codeOf(() => session.get('a'))).toBe('SESSION_STORE')
+  })
+})
+
+describe('conflicts', () => {
+  it('time is the bound: SessionConflictError when others keep winning', async () => {
+    const inner = memoryStore()
+    const app = bench({ store: inner })
+    await app.request(s => s.set('a', 1))
+    const busy = createSessions({
+      store: altered({ replace: async () => 'stale' }, inner),
+      clock: () => START,
+      timeout: 30,
+    })
+    const session = busy.open(app.cookie)
+    await session.load()
+    session.set('a', 2)
+    expect(await codeOf(() => busy.commit(session, { status: 200 }))).toBe('SESSION_CONFLICT')
+  })
+
+  it('onConflict: last, error, or a function; and the hook hears of it', async () => {
+    for (const [onConflict, expected] of [
+      ['last', 'mine'],
+      ['error', 'SESSION_CONFLICT'],
+      [(_: string, { base, mine, theirs }: any) => `${base}+${mine}+${theirs}`, 'base+mine+theirs'],
+      [() => undefined, undefined],
+    ] as const) {
+      const keys: string[] = []
+      const app = bench({ onConflict, hooks: { conflict: ({ key }) => keys.push(key) } })
+      await app.request(s => s.set('a', 'base'))
+      const code = await codeOf(() =>
+        app.request(async s => {
+          s.set('a', 'mine')
+          await app.request(other => other.set('a', 'theirs'))
+        }),
+      )
+      expect(keys).toEqual(['a'])
+      if (expected === 'SESSION_CONFLICT') expect([code, await app.peek('a')]).toEqual([expected, 'theirs'])
+      else expect([code, await app.peek('a')]).toEqual([undefined, expected])
+    }
+  })
+
+  it('F16: 200 parallel writers of one session all succeed', async () => {
+    const app = bench({ store: slow(memoryStore()) })
+    await app.request(s => s.set('n', 0))
+    const cookie = app.cookie
+    await Promise.all(
+      Array.from({ length: 200 }, () => app.request(s => s.update('n', (n = 0) => n + 1), { cookie })),
+    )
+    expect(await app.peek('n', cookie)).toBe(200)
+  })
+
+  it('a save empties the log; the next one reads again and loses nothing', async () => {
+    const app = bench()
+    await app.request(s => s.set('list', ['a']))
+    await app.request(async s => {
+      s.update('list', (list = []) => [...list, 'b'])
+      await s.save()
+      await app.request(other => other.update('list', (list = []) => [...list, 'c']))
+      s.update('list', (list = []) => [...list, 'd'])
+      s.get('list').push('e')
+    })
+    expect(await app.peek('list')).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+})
+
+describe('rotation', () => {
+  it('A2 C4: a new key, the same data; the old key leads nowhere', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(s => {
+      const before = s.sessionKey
+      s.cycleKey()
+      expect(s.sessionKey).not.toBe(before)
+      s.set('user', 'ada')
+    })
+    expect(app.cookie).not.toBe(old)
+    expect([await app.peek('a'), await app.peek('user')]).toEqual([1, 'ada'])
+    expect(await app.peek('a', old)).toBeUndefined()
+    expect(await app.sessions.exists(old.slice(10))).toBe(false)
+  })
+
+  it('A26 C2 F18: a late request with the old key is nobody, and does not remove the new cookie', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(s => s.cycleKey())
+    const fresh = app.cookie
+    expect(await app.request(s => expect(s.get('a')).toBeUndefined(), { cookie: old })).toEqual({
+      setCookies: [],
+      vary: true,
+      private: false,
+    })
+    expect(await codeOf(() => app.request(s => s.set('b', 1), { cookie: old }))).toBe('SESSION_INTERRUPTED')
+    expect(await codeOf(() => app.request(s => s.save(), { cookie: old }))).toBe('SESSION_INTERRUPTED')
+    // Login tried again, with the key from before the first try.
+    await app.request(
+      s => {
+        s.cycleKey()
+        s.set('user', 'ada')
+      },
+      { cookie: old },
+    )
+    expect(await app.peek('user')).toBe('ada')
+    app.time.now += 30_001
+    const { setCookies } = await app.request(s => s.get('a'), { cookie: old })
+    expect(setCookies[0]).toContain('Max-Age=0')
+    expect(await app.peek('a', fresh)).toBe(1)
+  })
+
+  it('F17: logout wins over a rotation, on the marker and across it', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(
+      async s => {
+        s.get('a')
+        await app.request(other => other.cycleKey())
+        await app.request(other => other.cycleKey())
+        s.flush()
+      },
+      { cookie: old },
+    )
+    expect(await app.sessions.exists(old.slice(10))).toBe(false)
+    const scan = []
+    for await (const entry of app.store.scan!({ now: START })) scan.push(entry)
+    expect(scan.filter(entry => !entry.payload.includes('_session_superseded'))).toEqual([])
+  })
+
+  it('with hashKeys: false the old record is removed, and no marker left', async () => {
+    const app = bench({ hashKeys: false })
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(s => s.cycleKey())
+    const scan = []
+    for await (const entry of app.store.scan!({ now: START })) scan.push(entry.id)
+    expect(scan).toEqual([app.cookie.slice(10)])
+    expect(await app.peek('a', old)).toBeUndefined()
+  })
+
+  it('a failed rotation leaves the old session as it was', async () => {
+    const inner = memoryStore()
+    const app = bench({ store: inner })
+    await app.request(s => s.set('a', 1))
+    let inserted = 0
+    const broken = bench({
+      store: altered(
+        {
+          replace: () => Promise.reject(new Error('down')),
+          insert: (...args) => {
+            inserted++
+            return inner.insert(...(args as [any, any]))
+          },
+        },
+        inner,
+      ),
+    })
+    expect(await codeOf(() => broken.request(s => s.cycleKey(), { cookie: app.cookie }))).toBe(
+      'SESSION_STORE',
+    )
+    expect(inserted).toBe(1)
+    expect(await app.peek('a')).toBe(1)
+  })
+})
