@@ -20,7 +20,8 @@ export interface KyselyInstance {
 }
 
 export interface KyselyExecutor {
-  executeQuery(query: CompiledQuery): Promise<{ rows: unknown[]; numAffectedRows?: bigint | undefined }>
+  /** Takes a `CompiledQuery`; `never`, lest the types of one version of Kysely exclude the others. */
+  executeQuery(query: never): Promise<{ rows: unknown[]; numAffectedRows?: bigint | undefined }>
 }
 
 /**
@@ -51,7 +52,7 @@ export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore 
     parameters: readonly unknown[],
   ): Promise<Answer> {
     const query = CompiledQuery.raw(statement.sql, [...parameters])
-    const { rows, numAffectedRows } = await executor.executeQuery(query)
+    const { rows, numAffectedRows } = await executor.executeQuery(query as never)
     return { rows, changes: Number(numAffectedRows ?? 0) }
   }
 
