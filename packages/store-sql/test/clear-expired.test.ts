@@ -1,6 +1,7 @@
 import { requireServer, type ServerKind } from '@sess/test-fixtures/servers'
 import { describe, expect, test } from 'vitest'
-import { clearExpiredUnderLoad, type Engine } from '../campaign/clear-expired.ts'
+import { clearExpiredUnderLoad } from '../campaign/clear-expired.ts'
+import type { Engine } from './filled-table.ts'
 
 const ROWS = 20_000
 const engines: { engine: Engine; server?: ServerKind; batchSize: number }[] = [
