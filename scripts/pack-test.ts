@@ -48,7 +48,7 @@ try {
   const names = checkTypes()
   await checkImports(names)
   await checkCommands()
-  compareWithSnapshot(names)
+  await compareWithSnapshot(names)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -216,10 +216,11 @@ async function checkCommands(): Promise<void> {
   }
 }
 
-function compareWithSnapshot(names: Map<string, Names>): void {
+async function compareWithSnapshot(names: Map<string, Names>): Promise<void> {
   const now = Object.fromEntries(entries.map(entry => [entry, names.get(entry) ?? { values: [], types: [] }]))
   if (process.argv.includes('--update')) {
-    writeFileSync(snapshotFile, `${JSON.stringify(now, null, 2)}\n`)
+    writeFileSync(snapshotFile, JSON.stringify(now))
+    await runOrThrow(join(root, 'node_modules/.bin/biome'), ['format', '--write', snapshotFile])
     return
   }
   const before = JSON.parse(readFileSync(snapshotFile, 'utf8')) as Record<string, Names>
