@@ -236,7 +236,7 @@ export async function startReference(
   const server = createServer((req, res) => {
     adapter.handle(req, res).catch(error => {
       if (!res.headersSent) res.writeHead(500)
-      res.end(String(error))
+      if (!res.writableEnded) res.end(String(error))
     })
   })
   server.listen(0, '127.0.0.1')

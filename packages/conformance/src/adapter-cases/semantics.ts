@@ -198,10 +198,9 @@ export const semanticsCases: readonly AdapterCase[] = [
       const browser = await f.browser()
       await browser.post('/set?k=user&v=ann')
       const thief = browser.copy()
-      const slow = browser.copy().post('/setslow?k=late&v=1&wait=400')
-      await pause(150)
-      await browser.post('/flush')
-      const answer = await slow
+      const slow = browser.copy().post('/setslow?k=late&v=1&wait=300')
+      const leave = pause(100).then(() => browser.post('/flush'))
+      const [answer] = await Promise.all([slow, leave])
       status(answer, 400, 'a slow POST during which the session was flushed')
       noCookie(f, answer, 'that slow POST')
       equal(await thief.value('user'), undefined, 'the user that the old key shows')
@@ -246,9 +245,10 @@ export const semanticsCases: readonly AdapterCase[] = [
       browser.cookies.set('sessionid', 'abcdefghijklmnopqrstuvwxyz012345')
       equal((await browser.get('/none')).body, 'ok', 'the body of GET /none')
       equal(app.store.calls, [], 'the store calls of GET /none')
+      // A probe's handler may load the session itself; then that is the one call, and there is no error.
       const used = await browser.get('/get?k=a')
-      status(used, 500, 'GET /get, which uses a session that nobody loaded')
-      equal(app.store.calls, [], 'the store calls of GET /get')
+      oneOf(used.status, [200, 500], 'the status of GET /get, loaded by its handler or not,')
+      equal(app.store.calls, used.status === 200 ? ['read'] : [], 'the store calls of GET /get')
     },
   },
 ]

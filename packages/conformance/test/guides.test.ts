@@ -1,0 +1,138 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const run = promisify(execFile)
+const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)))
+const root = dirname(dirname(packageFolder))
+const command = join(packageFolder, 'src/cli.ts')
+
+/** The files and the commands of a guide, in order. */
+async function readGuide(name: string): Promise<{ files: Map<string, string>; commands: string[] }> {
+  const text = await readFile(join(root, 'docs', name), 'utf8')
+  const files = new Map<string, string>()
+  const commands: string[] = []
+  for (const [, info = '', body = ''] of text.matchAll(/^```(\S.*)\n([\s\S]*?)^```$/gm)) {
+    const file = /^js file=(\S+)$/.exec(info)?.[1]
+    if (file) files.set(file, body)
+    else if (info === 'sh') commands.push(...body.trim().split('\n'))
+    else throw new Error(`a code block of ${name} that nobody runs: ${info}`)
+  }
+  return { files, commands }
+}
+
+/** A folder with the guide's files, where what it installs is linked. */
+async function followed(name: string, packages: string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sess-guide-'))
+  const { files } = await readGuide(name)
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+  for (const [file, body] of files) await writeFile(join(folder, file), body)
+  for (const each of packages) {
+    const at = join(folder, 'node_modules', each)
+    await mkdir(dirname(at), { recursive: true })
+    await symlink(
+      each === '@sess/conformance' ? packageFolder : join(packageFolder, 'node_modules', each),
+      at,
+      'dir',
+    )
+  }
+  return folder
+}
+
+async function nodeIn(folder: string, ...args: string[]): Promise<string> {
+  const env = { ...process.env }
+  delete env['NODE_TEST_CONTEXT']
+  const { stdout, stderr } = await run(process.execPath, args, { cwd: folder, env }).catch(
+    (error: { stdout?: string; stderr?: string }) => {
+      throw new Error(`node ${args.join(' ')} failed:\n${error.stdout}\n${error.stderr}`)
+    },
+  )
+  return stdout + stderr
+}
+
+function install(commands: string[]): string[] {
+  return commands.filter(line => !/^(?:mkdir|npm) /.test(line))
+}
+
+describe('docs/write-a-store.md', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await followed('write-a-store.md', ['lmdb', '@sess/core', '@sess/conformance'])
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  test('its commands are those that are run here', async () => {
+    const { commands } = await readGuide('write-a-store.md')
+    expect(install(commands)).toEqual(['npx sess-conformance ./prove.js', 'node --test', 'node app.js'])
+  })
+
+  test('npx sess-conformance ./prove.js proves the store', async () => {
+    const output = await nodeIn(folder, command, './prove.js')
+    expect(output).toMatch(/\n\d+ passed, 0 failed, \d+ do not apply\.\n$/)
+  }, 60_000)
+
+  test('node --test passes', async () => {
+    const output = await nodeIn(folder, '--test')
+    expect(output).toMatch(/\bpass \d\d+\b/)
+    expect(output).toMatch(/\bfail 0\b/)
+  }, 60_000)
+
+  test('node app.js says hello', async () => {
+    expect(await nodeIn(folder, 'app.js')).toBe('hello ann\n')
+  })
+})
+
+describe('docs/write-an-adapter.md', () => {
+  let folder: string
+  beforeAll(async () => {
+    const packages = ['hono', '@hono/node-server', '@sess/core', '@sess/conformance']
+    folder = await followed('write-an-adapter.md', packages)
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  test('its commands are those that are run here', async () => {
+    const { commands } = await readGuide('write-an-adapter.md')
+    expect(install(commands)).toEqual([
+      'node --test',
+      'node listen.js',
+      'npx sess-conformance adapter http://127.0.0.1:3000',
+    ])
+  })
+
+  test('node --test passes', async () => {
+    const output = await nodeIn(folder, '--test')
+    expect(output).toMatch(/\bpass \d\d+\b/)
+    expect(output).toMatch(/\bfail 0\b/)
+    expect(output).toMatch(/\bskipped 0\b/)
+  }, 60_000)
+
+  test('npx sess-conformance adapter proves the process that listens', async () => {
+    const process_ = spawn(process.execPath, ['listen.js'], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      const output = await nodeIn(folder, command, 'adapter', await addressOf(process_))
+      expect(output).toMatch(/\n\d+ passed, 0 failed, \d+ do not apply\.\n$/)
+    } finally {
+      process_.kill()
+      await once(process_, 'exit')
+    }
+  }, 60_000)
+})
+
+async function addressOf(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error('the process has no output')
+  let said = ''
+  for await (const text of child.stdout) {
+    said += text
+    const address = /listening on (\S+)\n/.exec(said)?.[1]
+    if (address) return address
+  }
+  throw new Error(`the process ended: ${said}`)
+}
