@@ -42,6 +42,13 @@ export const start: StartProbe = async (options = {}, port = 0) => {
     setFrom(req.session, query)
     res.redirect(303, `/get?k=${encodeURIComponent(query.get('k') ?? '')}`)
   })
+  app.post('/own-headers', (req, res) => {
+    setFrom(req.session, queryOf(req))
+    const own = { 'Set-Cookie': ['own=1'], Vary: 'Accept', 'Cache-Control': 'max-age=60' }
+    res
+      .writeHead(200, { ...own, 'Content-Type': 'application/json' })
+      .end(JSON.stringify(stateOf(req.session)))
+  })
   app.post('/stream', async (req, res) => {
     setFrom(req.session, queryOf(req))
     for await (const chunk of streamed(queryOf(req))) res.write(chunk)

@@ -1,4 +1,4 @@
-import { session, useSession } from '@sess/h3'
+import { session } from '@sess/h3'
 import {
   changedLate,
   jsonRoutes,
@@ -19,8 +19,8 @@ export const start: StartProbe = async (options = {}, port = 0) => {
   app.use(session(sessions))
 
   for (const { method, path, run } of jsonRoutes) {
-    app.on(method, path, async event => {
-      return run({ session: await useSession(event), sessions, query: event.url.searchParams })
+    app.on(method, path, event => {
+      return run({ session: event.context.session, sessions, query: event.url.searchParams })
     })
   }
   app.get('/none', () => 'ok')
@@ -41,6 +41,11 @@ export const start: StartProbe = async (options = {}, port = 0) => {
     const query = event.url.searchParams
     setFrom(event.context.session, query)
     return redirect(`/get?k=${encodeURIComponent(query.get('k') ?? '')}`, 303)
+  })
+  app.post('/own-headers', event => {
+    setFrom(event.context.session, event.url.searchParams)
+    const own = { 'set-cookie': 'own=1', vary: 'Accept', 'cache-control': 'max-age=60' }
+    return Response.json(stateOf(event.context.session), { headers: own })
   })
   app.post('/stream', event => {
     setFrom(event.context.session, event.url.searchParams)

@@ -42,6 +42,11 @@ export const start: StartProbe = async (options = {}, port = 0) => {
         ctx.status = 303
         ctx.redirect(`/get?k=${encodeURIComponent(query.get('k') ?? '')}`)
         break
+      case 'POST /own-headers':
+        setFrom(ctx.session, query)
+        ctx.set({ 'Set-Cookie': ['own=1'], Vary: 'Accept', 'Cache-Control': 'max-age=60' })
+        ctx.body = stateOf(ctx.session)
+        break
       case 'POST /stream':
         setFrom(ctx.session, query)
         ctx.body = Readable.from(streamed(query))

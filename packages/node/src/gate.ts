@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
 import type { Readable } from 'node:stream'
 import type { CommitResult, MaybePromise } from '@sess/core'
+import { ErrorAnswer } from './error-answer.ts'
 import {
   addSessionHeaders,
   type HeaderSnapshot,
@@ -10,6 +11,8 @@ import {
   resetHeaders,
   setHeaders,
 } from './headers.ts'
+import { HeldResponse } from './held-response.ts'
+import { callBack, type Method, type MethodName, type Methods } from './methods.ts'
 
 /** A response of `node:http`, or of `node:http2`'s compatibility API. */
 export type NodeResponse = ServerResponse | Http2ServerResponse
@@ -22,10 +25,6 @@ export type Commit = (status: number) => MaybePromise<CommitResult>
 
 /** Hears why the response must not leave. It may answer with that same response, which is as before the gate. */
 export type OnRefused = (error: unknown) => void
-
-type Method = (...args: any[]) => any
-type MethodName = 'writeHead' | 'write' | 'end' | 'flushHeaders'
-type Methods = Record<MethodName | 'on', Method>
 
 /**
  * Holds a response until its session is committed: the first `writeHead`, `write`, `end` or `flushHeaders` (and so
@@ -50,7 +49,9 @@ export class ResponseGate {
   #state: 'closed' | 'committing' | 'open' | 'refused' = 'closed'
   /** For the headers, which are added when the application's own are complete. */
   #committed: CommitResult | undefined
+  #begunBy: MethodName | undefined
   #held: HeldResponse | undefined
+  #answer: ErrorAnswer | undefined
   #sources: Readable[] | undefined
 
   readonly #headers: HeaderSnapshot
@@ -90,6 +91,8 @@ export class ResponseGate {
     if (this.#state === 'open' || this.#state === 'refused') return
     const res = this.#res
     const held = this.#held
+    const handlerGoesOn =
+      !this.#sources && (held ? !held.ended : this.#begunBy !== undefined && this.#begunBy !== 'end')
     this.#state = 'refused'
     this.#held = undefined
     held?.unmark(res)
@@ -98,21 +101,11 @@ export class ResponseGate {
     methods.writeHead = this.#writeHead
     methods.flushHeaders = this.#flushHeaders
     methods.on = this.#on
-    // The handler that was refused may go on when the error has long been answered. Writing to an ended response would
-    // be an `error` event that nobody hears (HTTP/1) or the end of the stream (HTTP/2).
-    const unlessEnded =
-      (method: Method, otherwise: unknown): Method =>
-      (...args) => {
-        if (!res.writableEnded) return method.apply(res, args)
-        callBack(args, error)
-        return otherwise
-      }
-    methods.write = unlessEnded(this.#write, false)
-    methods.end = unlessEnded(this.#end, res)
     resetHeaders(res, this.#headers)
     // Should something of the refused handler still slip out, then not as a success.
     res.statusCode = errorStatus(error)
     if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = ''
+    this.#answer = new ErrorAnswer(res, this.#write, this.#end, handlerGoesOn, error)
     for (const { args } of held?.calls ?? []) callBack(args, error)
   }
 
@@ -127,6 +120,7 @@ export class ResponseGate {
 
   #begin(name: MethodName, status: number): void {
     this.#state = 'committing'
+    this.#begunBy = name
     try {
       const committed = this.#commit(status)
       if ('then' in committed) this.#wait(committed, name, status)
@@ -170,7 +164,7 @@ export class ResponseGate {
   #fail(error: unknown): void {
     if (this.#state !== 'committing') return
     this.refuse(error)
-    this.#onRefused(error)
+    this.#answer?.during(() => this.#onRefused(error))
   }
 
   /** `writeHead` when the gate is open; Node and HTTP/2 come here too when the head is implicit. */
@@ -204,66 +198,8 @@ export class ResponseGate {
   }
 }
 
-/** What was written while the commit is under way. To the application it looks as if it had left. */
-class HeldResponse {
-  readonly calls: { method: Method; args: unknown[] }[] = []
-  readonly #status: number
-  readonly #statusMessage: string | undefined
-  #bytes = 0
-  #ended = false
-  /** A `write` answered false, so somebody waits for `drain`. */
-  #needsDrain = false
-
-  constructor(res: ServerResponse, status: number) {
-    this.#status = status
-    // Asking HTTP/2 for its message is a warning.
-    this.#statusMessage = Object.hasOwn(res, 'statusMessage') ? res.statusMessage : undefined
-    mark(res, 'headersSent')
-  }
-
-  hold(res: ServerResponse, name: MethodName, method: Method, args: unknown[]): unknown {
-    this.calls.push({ method, args })
-    if (name === 'end' && !this.#ended) {
-      this.#ended = true
-      mark(res, 'writableEnded')
-    }
-    if (name !== 'write') return res
-    const chunk = args[0] as string | Uint8Array | undefined
-    this.#bytes += (typeof chunk === 'string' ? chunk.length : chunk?.byteLength) ?? 0
-    const more = this.#bytes < res.writableHighWaterMark
-    if (!more) this.#needsDrain = true
-    return more
-  }
-
-  /** Lets everything go, as it came; what has been set on the response since has come too late, as ever. */
-  replay(res: ServerResponse): void {
-    this.unmark(res)
-    res.statusCode = this.#status
-    if (this.#statusMessage !== undefined) res.statusMessage = this.#statusMessage
-    let last: unknown
-    for (const { method, args } of this.calls) last = method.apply(res, args)
-    // When the last write answered false, too, the `drain` comes from below.
-    if (this.#needsDrain && !this.#ended && last !== false) res.emit('drain')
-  }
-
-  unmark(res: ServerResponse): void {
-    Reflect.deleteProperty(res, 'headersSent')
-    Reflect.deleteProperty(res, 'writableEnded')
-  }
-}
-
 function saysSomething({ setCookies, vary, private: isPrivate }: CommitResult): boolean {
   return setCookies.length > 0 || vary || isPrivate
-}
-
-function mark(res: ServerResponse, property: 'headersSent' | 'writableEnded'): void {
-  Object.defineProperty(res, property, { value: true, configurable: true })
-}
-
-/** The callback of a `write` or `end` that will not happen. */
-function callBack(args: unknown[], error: unknown): void {
-  const callback = args.findLast(arg => typeof arg === 'function') as ((error: unknown) => void) | undefined
-  if (callback) process.nextTick(callback, error)
 }
 
 /** The status of an error, as Express and Koa see it: `status` or `statusCode`, else 500. */

@@ -8,7 +8,7 @@ it('A27: publishes every hook on its own channel', () => {
   const listener = (message: unknown, name: string | symbol): void => void heard.push([name, message])
   const events = {
     created: { id: 'a' },
-    storeError: { operation: 'load' as const, error: new Error('down') },
+    storeError: { operation: 'read' as const, error: new Error('down') },
   }
   subscribe('sess:created', listener)
   subscribe('sess:storeError', listener)

@@ -481,15 +481,54 @@ describe('F2: a response whose commit fails', () => {
     expect(got.status).toBe(503)
   })
 
-  it('is never a success, even when its handler writes before the error is answered', async () => {
+  it('keeps out what its handler writes before the error is answered', async () => {
     await using server = await serve((_req, res) => {
-      holdResponse(res, failures.later, () => setTimeout(() => res.end('down'), 50))
+      const answerLater = async (error: unknown): Promise<void> => {
+        await sleep(50)
+        res.statusCode = (error as SessionStoreError).status
+        res.end('down')
+      }
+      holdResponse(res, failures.later, answerLater)
       res.write('a')
-      setTimeout(() => res.write('too early'), 40)
+      setTimeout(() => res.write('too early', error => expect(error?.message).toBe('down')), 40)
+      setTimeout(() => res.end('too late'), 70)
     })
     const got = await request(server.url)
-    expect(got.status).toBe(503)
-    expect(got.setCookies).toEqual([])
+    expect([got.status, got.text, got.setCookies]).toEqual([503, 'down', []])
+  })
+
+  it.each(['statusCode', 'setHeader', 'writeHead'])(
+    'lets an answer that comes later begin with %s',
+    async begin => {
+      await using server = await serve((_req, res) => {
+        holdResponse(res, failures['at once'], async () => {
+          await sleep(20)
+          if (begin === 'statusCode') res.statusCode = 502
+          else if (begin === 'setHeader') res.setHeader('X-A', '1')
+          else res.writeHead(502)
+          res.end('down')
+        })
+        res.writeHead(200)
+        res.write('page')
+        setTimeout(() => res.write('more'), 10)
+      })
+      const got = await request(server.url)
+      expect([got.status, got.text]).toEqual([begin === 'setHeader' ? 503 : 502, 'down'])
+    },
+  )
+
+  it('answered late, as by an error page that waits for the request, is not the page', async () => {
+    await using server = await serve((req, res) => {
+      holdResponse(res, failures['at once'], error => {
+        req.resume().once('end', () => {
+          res.removeHeader('X-Powered-By')
+          res.end((error as Error).message)
+        })
+      })
+      res.writeHead(200).end('page')
+    })
+    const got = await request(server.url, { method: 'POST', body: 'x'.repeat(100_000) })
+    expect([got.status, got.text]).toEqual([503, 'down'])
   })
 
   it('of nested gates passes the outer one again', async () => {

@@ -1,0 +1,74 @@
+import type { ServerResponse } from 'node:http'
+import { callBack, type Method, type Methods } from './methods.ts'
+
+/**
+ * Keeps what a refused handler still writes, not knowing of its refusal, out of the answer to the error, and the answer
+ * from being written twice. (`res.writeHead(200).end(page)` is enough: Express's own error page waits for the request's
+ * end, and meanwhile the page would leave; then the error page would crash on the headers.)
+ *
+ * Both write to one object. But a handler that has begun to write is done with the head, and whoever answers the error
+ * sets a status or a header, or answers at once.
+ */
+export class ErrorAnswer {
+  readonly #res: ServerResponse
+  readonly #error: unknown
+  /** The refused handler has not ended its response, so its writing is to be expected. */
+  #handlerGoesOn: boolean
+  #answering = false
+
+  constructor(res: ServerResponse, write: Method, end: Method, handlerGoesOn: boolean, error: unknown) {
+    this.#res = res
+    this.#error = error
+    this.#handlerGoesOn = handlerGoesOn
+    const methods: Methods = res
+    methods.write = (...args) => (this.#isStale(args) ? false : write.apply(res, args))
+    methods.end = (...args) => {
+      if (!this.#isStale(args)) return end.apply(res, args)
+      this.#handlerGoesOn = false
+      return res
+    }
+    if (!handlerGoesOn) return
+    const { flushHeaders } = methods
+    methods.flushHeaders = () => (this.#isStale([]) ? undefined : flushHeaders.call(res))
+    this.#watchHead()
+  }
+
+  /** Runs what answers the error; what it writes at once is the answer. */
+  during(answer: () => void): void {
+    this.#answering = true
+    answer()
+    this.#answering = false
+  }
+
+  #isStale(args: unknown[]): boolean {
+    const isAnswer = this.#answering || !this.#handlerGoesOn
+    // Writing to an ended response would be an `error` event that nobody hears (HTTP/1), or the stream's end (HTTP/2).
+    if (isAnswer && !this.#res.writableEnded) return false
+    callBack(args, this.#error)
+    return true
+  }
+
+  #watchHead(): void {
+    const res = this.#res
+    const methods = res as unknown as Record<string, Method>
+    for (const name of ['writeHead', 'setHeader', 'setHeaders', 'appendHeader', 'removeHeader']) {
+      const method = methods[name]
+      if (!method) continue
+      methods[name] = (...args) => {
+        this.#handlerGoesOn = false
+        return method.apply(res, args)
+      }
+    }
+    const { statusCode } = res
+    Object.defineProperty(res, 'statusCode', {
+      configurable: true,
+      get: () => statusCode,
+      set: (status: number) => {
+        this.#handlerGoesOn = false
+        // What `statusCode` is by itself: a property of HTTP/1's responses, an accessor of HTTP/2's prototype.
+        Reflect.deleteProperty(res, 'statusCode')
+        res.statusCode = status
+      },
+    })
+  }
+}
