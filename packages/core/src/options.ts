@@ -111,7 +111,7 @@ const CHECKS: Checks<SessionsOptions> = {
   maxBytes: [positive, 'bytes: a number above 0'],
   lazy: flag,
   trackMutations: flag,
-  schema: [(value: any) => typeof value['~standard']?.validate === 'function', 'a Standard Schema'],
+  schema: [(value: any) => typeof value?.['~standard']?.validate === 'function', 'a Standard Schema'],
   codec: [methods('encode', 'decode'), 'a codec, such as json()'],
   hashKeys: flag,
   hooks: object,

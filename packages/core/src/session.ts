@@ -129,7 +129,7 @@ export class Session<Data extends object = DefaultData> {
     if (typeof fn !== 'function')
       throw new TypeError('update takes an object, or a key and a function of its value.')
     // Nothing counts as changed when the function throws.
-    this.#assertOpen(first)
+    this.#assertSettable(first)
     this.#state.accessed = true
     this.#state.open().update(first, checkedUpdate(fn))
     this.#state.modified = true
@@ -405,16 +405,19 @@ export class Session<Data extends object = DefaultData> {
     return this.#state.changes ?? this.#state.open()
   }
 
-  #assertOpen(key?: string): void {
+  #assertOpen(): void {
     if (this.#state.committed) throw new SessionCommittedError()
-    if (key === undefined) return
+  }
+
+  #assertSettable(key: unknown): void {
+    this.#assertOpen()
     checkKey(key)
     if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself and cannot be set.`)
   }
 
   /** The changes, for one to a key that the user may set. */
   #change(key: string): Changes {
-    this.#assertOpen(key)
+    this.#assertSettable(key)
     const changes = this.#look()
     this.#state.modified = true
     return changes

@@ -1,0 +1,215 @@
+import { parseSetCookie } from 'cookie'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { cookiePolicy, cookieValue, sentToken, setCookie, splitToken } from '../src/cookie.ts'
+import { privateCache, varyByCookie } from '../src/headers.ts'
+
+const NOW = 1_700_000_000_000
+
+describe('A17 F31: the Cookie header, read by the grammar', () => {
+  it.each<[string, string | null | undefined]>([
+    ['', undefined],
+    ['sid=a', 'a'],
+    ['x=1; sid=a; y=2', 'a'],
+    ['x=1;sid=a;y=2', 'a'],
+    ['x=1;\tsid = a \t; y=2', 'a'],
+    ['sid="a"', 'a'],
+    ['sid="a', '"a'],
+    ['sid="', '"'],
+    ['sid=', ''],
+    ['sid=a=b=c', 'a=b=c'],
+    ['SID=a', undefined],
+    ['sid2=a; xsid=b; si=c', undefined],
+    ['x=sid=a', undefined],
+    ['x="; sid=a"', 'a"'],
+    ['=sid=a', undefined],
+    ['sid', undefined],
+    ['sid; sid=a', 'a'],
+    ['s%69d=a', undefined],
+    ['sid=%61', '%61'],
+    ['\u00a0sid=a', undefined],
+    ['sid=a; sid=a', 'a'],
+    ['sid=a; sid=b', null],
+    ['sid=a; x=1; sid=', null],
+    ['; ; sid=a;;', 'a'],
+  ])('%o → %o', (header, value) => {
+    expect(cookieValue(header, 'sid')).toBe(value)
+  })
+
+  it('agrees with a naive reading, whatever comes', () => {
+    const piece = fc.oneof(
+      fc.constantFrom('sid', 'sid=', ';', ' ', '\t', '=', '"', 'a', 'x=sid', 'sid.0='),
+      fc.string({ maxLength: 3 }),
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), pieces => {
+        const header = pieces.join('')
+        const values = new Set<string>()
+        for (const pair of header.split(';')) {
+          const [name, ...rest] = pair.split('=')
+          if (rest.length === 0 || name!.replace(/^[ \t]+|[ \t]+$/g, '') !== 'sid') continue
+          values.add(
+            rest
+              .join('=')
+              .replace(/^[ \t]+|[ \t]+$/g, '')
+              .replace(/^"(.*)"$/s, '$1'),
+          )
+        }
+        expect(cookieValue(header, 'sid')).toBe(values.size > 1 ? null : [...values][0])
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('C27 I8: work is linear in hostile headers', () => {
+    const count = (header: string): number => {
+      let reads = 0
+      const counting = {
+        indexOf: (...args: [string, number]) => header.indexOf(...args),
+        charCodeAt: (at: number) => {
+          reads++
+          return header.charCodeAt(at)
+        },
+        slice: (...args: [number, number]) => header.slice(...args),
+        length: header.length,
+      }
+      const text = new Proxy(counting, {
+        get: (target, name) => Reflect.get(target, name) ?? header[name as unknown as number],
+      }) as unknown as string
+      cookieValue(text, 'sid')
+      return reads
+    }
+    for (const unit of ['sid=', 'sid ', 'sid\t=\t', '; sid', 'x=sid;', `sid=${' '.repeat(50)}a;`]) {
+      const small = count(unit.repeat(100))
+      expect(count(unit.repeat(1000))).toBeLessThanOrEqual(small * 11 + 100)
+    }
+  })
+})
+
+describe('a token over several cookies', () => {
+  it.each<[string, [string | null | undefined, string[]]]>([
+    ['', [undefined, []]],
+    ['sid=a', ['a', ['sid']]],
+    ['sid.0=a; sid.1=b', ['ab', ['sid.0', 'sid.1']]],
+    ['sid.1=b; sid.0=a', ['ab', ['sid.0', 'sid.1']]],
+    ['sid.0=a; sid.1=b; sid.2=c', ['abc', ['sid.0', 'sid.1', 'sid.2']]],
+    ['sid.1=b', [null, ['sid.1']]],
+    ['sid.0=a; sid.2=c', [null, ['sid.0', 'sid.2']]],
+    ['sid=x; sid.0=a', [null, ['sid', 'sid.0']]],
+    ['sid.0=a; sid.0=b', [null, ['sid.0']]],
+    ['sid.3=d', [null, ['sid.3']]],
+  ])('%o', (header, expected) => {
+    expect(sentToken(header, 'sid')).toEqual(expected)
+  })
+
+  it('A13: is split so that no cookie has more than 4096 octets of name and value, three at the most', () => {
+    const policy = cookiePolicy({ name: 'sid' })
+    expect(splitToken(policy, 'x'.repeat(4093))).toEqual([{ name: 'sid', value: 'x'.repeat(4093) }])
+    for (const length of [4094, 8182, 8183, 12_273]) {
+      const parts = splitToken(policy, 'x'.repeat(length))
+      expect(parts.map(({ value }) => value).join('')).toHaveLength(length)
+      for (const { name, value } of parts) expect(name.length + value.length).toBeLessThanOrEqual(4096)
+      expect(parts.map(({ name }) => name)).toEqual(parts.map((_, index) => `sid.${index}`))
+      expect(sentToken(parts.map(({ name, value }) => `${name}=${value}`).join('; '), 'sid')[0]).toHaveLength(
+        length,
+      )
+    }
+    expect(() => splitToken(policy, 'x'.repeat(12_274))).toThrow(/12274 bytes.*12273/)
+  })
+})
+
+describe('Set-Cookie', () => {
+  it('C31: every attribute is there as configured, read by another parser', () => {
+    const policy = cookiePolicy({
+      name: '__Secure-sid',
+      path: '/app',
+      domain: 'example.com',
+      secure: true,
+      sameSite: 'none',
+      partitioned: true,
+      priority: 'high',
+    })
+    expect(parseSetCookie(setCookie(policy, '__Secure-sid', 'abc', false, 60, NOW))).toEqual({
+      name: '__Secure-sid',
+      value: 'abc',
+      maxAge: 60,
+      expires: new Date(NOW + 60_000),
+      path: '/app',
+      domain: 'example.com',
+      httpOnly: true,
+      secure: true,
+      partitioned: true,
+      priority: 'high',
+      sameSite: 'none',
+    })
+  })
+
+  it('A15: the deletion has the attributes that set it', () => {
+    for (const options of [
+      {},
+      { domain: 'example.com', path: '/x', httpOnly: false, sameSite: 'strict' as const },
+      { partitioned: true, secure: true },
+    ]) {
+      const policy = cookiePolicy(options)
+      const { maxAge, expires, value, ...set } = parseSetCookie(
+        setCookie(policy, policy.name, 'v', true, 60, NOW),
+      )
+      const deletion = parseSetCookie(setCookie(policy, policy.name, '', true, 0, 0))
+      expect(deletion).toEqual({ ...set, value: '', maxAge: 0, expires: new Date(0) })
+    }
+  })
+
+  it("A20: secure 'auto' follows the connection; not told counts as secure", () => {
+    const policy = cookiePolicy({})
+    const secure = (told: boolean | undefined): unknown =>
+      parseSetCookie(setCookie(policy, 'sessionid', 'v', told, 1, NOW)).secure
+    expect([secure(true), secure(undefined), secure(false)]).toEqual([true, true, undefined])
+    expect(
+      parseSetCookie(setCookie(cookiePolicy({ secure: true }), 'sessionid', 'v', false, 1, NOW)).secure,
+    ).toBe(true)
+    expect(
+      parseSetCookie(setCookie(cookiePolicy({ secure: false }), 'sessionid', 'v', true, 1, NOW)).secure,
+    ).toBeUndefined()
+  })
+
+  it('A14 F23: lives 400 days at the most, and its dates are dates', () => {
+    const policy = cookiePolicy({})
+    const life = (maxAge: number | undefined): string[] =>
+      setCookie(policy, 'sessionid', 'v', true, maxAge, NOW)
+        .split('; ')
+        .filter(part => /^(Max-Age|Expires)/.test(part))
+    expect(life(undefined)).toEqual([])
+    expect(life(1e12)).toEqual(['Max-Age=34560000', 'Expires=Wed, 18 Dec 2024 22:13:20 GMT'])
+    expect(life(-0.5)).toEqual(['Max-Age=0', 'Expires=Tue, 14 Nov 2023 22:13:19 GMT'])
+    expect(life(-1e12)).toEqual(['Max-Age=-1000000000000', 'Expires=Thu, 01 Jan 1970 00:00:00 GMT'])
+    expect(life(1.9)[0]).toBe('Max-Age=1')
+  })
+})
+
+describe('C13: headers merge', () => {
+  it.each([
+    [undefined, 'Cookie'],
+    ['', 'Cookie'],
+    ['Accept-Encoding', 'Accept-Encoding, Cookie'],
+    ['accept-encoding, COOKIE', 'accept-encoding, COOKIE'],
+    ['Cookie2', 'Cookie2, Cookie'],
+    ['*', '*'],
+    ['Accept,Cookie , X', 'Accept,Cookie , X'],
+  ])('Vary %o → %o', (current, expected) => {
+    expect(varyByCookie(current)).toBe(expected)
+  })
+
+  it.each([
+    [undefined, 'private'],
+    ['', 'private'],
+    ['no-store', 'no-store'],
+    ['max-age=60', 'max-age=60, private'],
+    ['public, max-age=60', 'max-age=60, private'],
+    ['s-maxage=10, max-age=60', 'max-age=60, private'],
+    ['PRIVATE', 'PRIVATE'],
+    ['private="set-cookie"', 'private="set-cookie", private'],
+    ['no-cache="a, public", max-age=1', 'no-cache="a, public", max-age=1, private'],
+  ])('Cache-Control %o → %o', (current, expected) => {
+    expect(privateCache(current)).toBe(expected)
+  })
+})
