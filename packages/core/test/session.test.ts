@@ -153,7 +153,7 @@ describe("Django's dictionary", () => {
     session.set('a', 1)
     session.modified = false
     for (const fn of [() => undefined, async () => 1, 5, undefined])
-      expect(() => session.update('a', fn as () => number)).toThrow(TypeError)
+      expect(() => session.update('a', fn as unknown as () => number)).toThrow(TypeError)
     expect(() =>
       session.update('a', () => {
         throw new RangeError('mine')
