@@ -10,3 +10,4 @@ export {
   startRedis,
   startRedisCluster,
 } from './redis.ts'
+export { type RedisSentinel, type RedisSentinelOptions, startRedisSentinel } from './redis-sentinel.ts'

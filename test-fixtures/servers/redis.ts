@@ -201,10 +201,11 @@ async function clusterReady(servers: Server[]): Promise<void> {
   })
 }
 
-async function until(what: string, check: () => Promise<boolean>): Promise<void> {
+/** Waits for something that happens by itself, 30 s at the most. */
+export async function until(what: string, check: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 30_000
   while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`Redis Cluster: waited 30 s until ${what}.`)
+    if (Date.now() > deadline) throw new Error(`Redis: waited 30 s until ${what}.`)
     await sleep(30)
   }
 }

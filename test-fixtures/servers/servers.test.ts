@@ -10,6 +10,7 @@ import {
   startPostgres,
   startRedis,
   startRedisCluster,
+  startRedisSentinel,
 } from './index.ts'
 
 const TIMEOUT = 60_000
@@ -105,6 +106,18 @@ describe.skipIf(!requireServer('redis'))('cleaning up and failing over', () => {
     await master!.restart()
     await cluster.ready()
     expect(await role(master!.port)).toBe('slave')
+  })
+})
+
+describe.skipIf(!requireServer('redis'))('sentinel', () => {
+  it('promotes the replica of a killed master', { timeout: TIMEOUT }, async () => {
+    await using group = await startRedisSentinel()
+    const [master, replica] = group.servers
+    expect(await group.masterPort()).toBe(master!.port)
+    await master!.kill('SIGKILL')
+    while ((await group.masterPort()) !== replica!.port) await sleep(50)
+    await redisCommand(replica!.port, 'SET', 'key', 'value')
+    expect(await redisCommand(replica!.port, 'GET', 'key')).toBe('value')
   })
 })
 
