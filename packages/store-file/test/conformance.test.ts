@@ -18,6 +18,6 @@ describeStore('files', async () => {
       await rm(join(folder, 'sessions'))
       await rename(join(folder, 'away'), join(folder, 'sessions'))
     },
-    cleanup: () => rm(folder, { recursive: true }),
+    cleanup: () => rm(folder, { recursive: true, maxRetries: 10 }),
   }
 })
