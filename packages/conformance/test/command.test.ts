@@ -1,0 +1,152 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCommand } from '../src/command.ts'
+import { startReference } from './reference-probe.ts'
+
+const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src')
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sess-command-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Runs the command and answers its exit code and what it wrote. */
+async function command(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = ''
+  let err = ''
+  const code = await runCommand(argv, {
+    stdout: { write: (text: string) => (out += text) },
+    stderr: { write: (text: string) => (err += text) },
+  })
+  return { code, out, err }
+}
+
+async function moduleOf(name: string, code: string): Promise<string> {
+  const path = join(folder, name)
+  const head = `import { memoryStore } from ${JSON.stringify(join(source, 'memory-store.ts'))}\n`
+  await writeFile(path, head + code)
+  return path
+}
+
+describe('a right store', () => {
+  test.each([
+    ['a factory of a store as default export', 'export default memoryStore'],
+    ['an asynchronous factory of a setup', 'export default async () => ({ store: memoryStore() })'],
+    ['a store as default export', 'export default memoryStore()'],
+    ['a factory called `factory`', 'export const factory = memoryStore'],
+    ['a store called `store`', 'export const store = memoryStore()'],
+    ['a factory within an object, as CommonJS has it', 'export default { factory: memoryStore }'],
+  ])('%s: exit code 0', async (name, code) => {
+    const path = await moduleOf(`${name.replace(/\W+/g, '-')}.mjs`, code)
+    const { code: exit, out } = await command(path, '--filter', 'store/replace')
+    expect(out).toMatch(/\n\d+ passed, 0 failed, \d+ do not apply\.\n$/)
+    expect(out).toMatch(/^ 1\/\d\d {2}ok {6}store\/replace {2}/m)
+    expect(exit).toBe(0)
+  })
+})
+
+describe('a broken store', () => {
+  test('exit code 1, and a report that says what, why and what it means', async () => {
+    const path = await moduleOf(
+      'broken.mjs',
+      `export default () => {
+        const store = memoryStore()
+        return { ...store, replace: (id, record, version, context) => store.insert(id, record, context) ? 'ok' : store.replace(id, record, version, context) }
+      }`,
+    )
+    const { code, out } = await command(path, '--filter', 'replace-gone')
+    expect(out).toContain('BROKEN  store/replace-gone')
+    expect(out).toContain('Rule      gone: there is none, and none is made.')
+    expect(out).toContain('Expected  the answer of replace() after remove() to be "gone"')
+    expect(out).toContain('Happened  it was "ok"')
+    expect(out).toContain('Matters   A slow request would bring a logged-out session back to life.')
+    expect(code).toBe(1)
+  })
+
+  test('an error of its own and a call that never ends are reported, too', async () => {
+    const thrown = await moduleOf(
+      'thrown.mjs',
+      `export default () => ({ ...memoryStore(), read() { throw new Error('no such table') } })`,
+    )
+    expect((await command(thrown, '--filter', 'read-absent')).out).toContain('Error: no such table')
+    const hung = await moduleOf(
+      'hung.mjs',
+      'export default () => ({ ...memoryStore(), read: () => new Promise(() => {}) })',
+    )
+    const { code, out } = await command(hung, '--filter', 'read-absent', '--timeout', '50')
+    expect(out).toContain('the case was not through after 50 ms')
+    expect(code).toBe(1)
+  })
+
+  test('a cookie store gets its own cases', async () => {
+    const path = await moduleOf(
+      'cookie.mjs',
+      'export default { seal: record => btoa(JSON.stringify(record)), unseal: token => JSON.parse(atob(token)) }',
+    )
+    const { code, out } = await command(path)
+    expect(out).toContain('BROKEN  cookie-store/other-secret')
+    expect(code).toBe(1)
+  })
+})
+
+test('adapter: proves a process that listens', async () => {
+  const { url, stop } = await startReference()
+  try {
+    const { code, out } = await command('adapter', url, '--filter', 'set-and-get')
+    expect(out).toContain('1 passed, 0 failed')
+    expect(code).toBe(0)
+  } finally {
+    await stop()
+  }
+})
+
+test('adapter: one that nobody started is a broken case that says so', async () => {
+  const { url, stop } = await startReference()
+  await stop()
+  const { code, out } = await command('adapter', url, '--filter', 'set-and-get')
+  expect(out).toContain('ECONNREFUSED')
+  expect(code).toBe(1)
+})
+
+test('--list names every case, or those of one kind', async () => {
+  const all = await command('--list')
+  expect(all.code).toBe(0)
+  for (const id of ['store/replace-gone', 'engine/flush', 'cookie-store/bit-flips', 'adapter/redirect']) {
+    expect(all.out).toContain(`${id}  `)
+  }
+  const adapter = await command('--list', 'adapter', '--filter', 'stream')
+  expect(adapter.out.trim().split('\n')).toHaveLength(1)
+})
+
+describe('a wrong command: exit code 2, and what to do', () => {
+  test.each([
+    [[], /Usage:/],
+    [['--nonsense'], /--nonsense/],
+    [['./there-is-none.js'], /there-is-none/],
+    [['adapter'], /say where the probe app listens/],
+    [['adapter', 'not a url'], /say where the probe app listens/],
+    [['--list', 'nonsense'], /no cases for "nonsense"/],
+    [['x.js', '--timeout', 'soon'], /--timeout/],
+  ])('%j', async (argv, said) => {
+    const { code, out, err } = await command(...argv)
+    expect(out + err).toMatch(said)
+    expect(code).toBe(2)
+  })
+
+  test('a module without a store', async () => {
+    const empty = await moduleOf('empty.mjs', 'export const nothing = memoryStore')
+    expect((await command(empty)).err).toContain('exports no store')
+    const wrong = await moduleOf('wrong.mjs', 'export default () => ({ get() {}, set() {} })')
+    expect((await command(wrong)).err).toContain('expected read, insert, replace, touch and remove')
+  })
+})
+
+test('a filter that chooses nothing is not a success', async () => {
+  const path = await moduleOf('right.mjs', 'export default memoryStore')
+  const { code, out } = await command(path, '--filter', 'no such case')
+  expect(out).toContain('No case was chosen')
+  expect(code).toBe(1)
+})
