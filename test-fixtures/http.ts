@@ -15,17 +15,23 @@ export async function serve(app: RequestListener | Server, port = 0): Promise<Ru
   const server = app instanceof Server ? app : new Server(app)
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
-  const stop = async (): Promise<void> => {
-    server.close()
-    server.closeIdleConnections()
-    const ended = once(server, 'close')
-    // Whoever still has a request under way is given a moment; an aborted client is not waited for.
-    const timer = setTimeout(() => server.closeAllConnections(), 1000)
-    await ended
-    clearTimeout(timer)
-  }
+  const stop = (): Promise<void> => stopServer(server)
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return { url, server, stop, [Symbol.asyncDispose]: stop }
+}
+
+/** Ends a server when the requests under way are answered, or after a second: an aborted client is not waited for. */
+export async function stopServer(server: Server): Promise<void> {
+  const ended = once(server, 'close')
+  server.close()
+  const deadline = Date.now() + 1000
+  const timer = setInterval(() => {
+    // A connection that is kept alive is idle once its last answer is sent.
+    if (Date.now() < deadline) server.closeIdleConnections()
+    else server.closeAllConnections()
+  }, 20)
+  await ended
+  clearInterval(timer)
 }
 
 export interface Answer {

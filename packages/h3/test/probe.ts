@@ -1,4 +1,6 @@
+import type { Server } from 'node:http'
 import { session } from '@sess/h3'
+import { stopServer } from '@sess/test-fixtures/http.ts'
 import {
   changedLate,
   jsonRoutes,
@@ -55,7 +57,7 @@ export const start: StartProbe = async (options = {}, port = 0) => {
 
   const server = serve(app, { port, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
   await server.ready()
-  return { url: server.url!.replace(/\/$/, ''), stop: () => server.close() }
+  return { url: server.url!.replace(/\/$/, ''), stop: () => stopServer(server.node!.server as Server) }
 }
 
 if (import.meta.main) await runProbe(start)
