@@ -33,15 +33,16 @@ const UNITS: Record<string, number> = {
   milliseconds: 1,
 }
 
-/** The longest a Date can hold: anything beyond is "for ever" by accident. */
-const MAX_DATE = 8.64e15
+/** 9999-12-31T23:59:59.999Z: the last moment that every backend, and ISO text of four digits, can write down. */
+export const LAST_MOMENT = 253_402_300_799_999
 
 /** What is kept as `_session_expiry`: seconds, or the moment as Django 5.2 writes it. `now` in ms since the epoch. */
 export function storedExpiry(expiry: number | Date | Duration, now: number): number | string {
   if (typeof expiry === 'number') {
-    if (Math.abs(now + expiry * 1000) <= MAX_DATE) return expiry
+    // A number may be any: the record's end is cut off at LAST_MOMENT.
+    if (Number.isFinite(expiry)) return expiry
   } else if (expiry instanceof Date) {
-    if (!Number.isNaN(expiry.getTime())) return formatMoment(expiry.getTime())
+    if (isMoment(expiry.getTime())) return formatMoment(expiry.getTime())
   } else if (typeof expiry === 'object' && expiry !== null) {
     let span = 0
     let known = false
@@ -51,11 +52,16 @@ export function storedExpiry(expiry: number | Date | Duration, now: number): num
       known = true
       span += (typeof count === 'number' ? count : Number.NaN) * UNITS[unit]!
     }
-    if (known && Math.abs(now + span) <= MAX_DATE) return formatMoment(now + span)
+    if (known && isMoment(now + span)) return formatMoment(now + span)
   }
   throw new TypeError(
     'setExpiry takes seconds, a valid Date, a duration such as { days: 30 }, or null for the default age.',
   )
+}
+
+/** From the year 1, where Python's dates begin. */
+function isMoment(ms: number): boolean {
+  return ms >= -62_135_596_800_000 && ms <= LAST_MOMENT
 }
 
 /** `2023-11-14T22:13:20+00:00`, or with six fraction digits when there is a fraction (Python `isoformat`). */

@@ -1,7 +1,7 @@
 import { Changes } from './changes.ts'
 import { cookieValue, sentToken } from './cookie.ts'
 import { type SessionError, SessionNotLoadedError, SessionStoreError } from './errors.ts'
-import { expiryMoment } from './expiry.ts'
+import { expiryMoment, LAST_MOMENT } from './expiry.ts'
 import { emit, type HookEvent, type HookName } from './hooks.ts'
 import { idOf, isKey, type RecordId, type SessionKey } from './key.ts'
 import type { Data } from './merge.ts'
@@ -39,9 +39,6 @@ const HIDDEN: readonly string[] = [CREATED, AUTHENTICATED, SUBJECT, FLASH, SUPER
 export function isHidden(key: string): boolean {
   return key.startsWith('_session_') && HIDDEN.includes(key)
 }
-
-/** 9999-12-31T23:59:59.999Z: the last moment that every backend can write down. */
-const LAST_MOMENT = 253_402_300_799_999
 
 /** What a store's verbs take before the context. */
 interface Verbs {

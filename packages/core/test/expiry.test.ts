@@ -1,0 +1,304 @@
+import { memoryStore } from '@sess/conformance'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { expiryAge, expiryMoment, formatMoment, parseMoment, storedExpiry } from '../src/expiry.ts'
+import { createSessions } from '../src/index.ts'
+import { altered, bench, codeOf, START } from './support.ts'
+
+const DAY = 86_400_000
+
+describe('moments', () => {
+  it.each<[string, number]>([
+    ['2023-11-14T22:13:20+00:00', START],
+    ['2023-11-14T22:13:20Z', START],
+    ['2023-11-14 22:13:20+00:00', START],
+    ['20231114T221320Z', START],
+    ['2023-11-14T22:13Z', START - 20_000],
+    ['2023-11-15T00:13:20+02:00', START],
+    ['2023-11-14T16:43:20-0530', START],
+    ['2023-11-14T22:13:20.5+00:00', START + 500],
+    ['2023-11-14T22:13:20.123456+00:00', START + 123.456],
+    ['2023-11-14T22:13:20.123456789+00:00', START + 123.456],
+    ['9999-12-31T23:59:59Z', 253_402_300_799_000],
+  ])('%s', (text, ms) => {
+    expect(parseMoment(text)).toBeCloseTo(ms, 3)
+  })
+
+  it.each([
+    '',
+    '3600',
+    'tomorrow',
+    '2023-11-14T22:13:20',
+    '2023-11-14',
+    '2023-02-30T00:00:00Z',
+    '2023-13-01T00:00:00Z',
+    '2023-11-14T25:00:00Z',
+    'x2023-11-14T22:13:20Z',
+  ])('%o is none', text => {
+    expect(() => parseMoment(text)).toThrow(expect.objectContaining({ code: 'SESSION_DATA' }))
+  })
+
+  it('what is written is read', () => {
+    fc.assert(
+      fc.property(
+        fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }),
+        date => {
+          expect(parseMoment(formatMoment(date.getTime()))).toBe(date.getTime())
+        },
+      ),
+    )
+    expect(formatMoment(START)).toBe('2023-11-14T22:13:20+00:00')
+    expect(formatMoment(START + 5)).toBe('2023-11-14T22:13:20.005000+00:00')
+  })
+})
+
+describe('setExpiry', () => {
+  it('takes seconds, a Date, a duration, or null', () => {
+    expect(storedExpiry(5.5, START)).toBe(5.5)
+    expect(storedExpiry(new Date(START), START)).toBe('2023-11-14T22:13:20+00:00')
+    expect(
+      storedExpiry({ days: 1, hours: -2, minutes: 3, seconds: 4, milliseconds: 5, weeks: 1 }, START),
+    ).toBe(formatMoment(START + 8 * DAY - 7_200_000 + 180_000 + 4005))
+    expect(storedExpiry(Object.create({ days: 1 }), START)).toBe(formatMoment(START + DAY))
+  })
+
+  it.each<[unknown]>([
+    [Number.NaN],
+    [Infinity],
+    [-Infinity],
+    ['60'],
+    [true],
+    [undefined],
+    [{}],
+    [{ years: 1 }],
+    [{ days: 'x' }],
+    [{ days: Number.NaN }],
+    [{ days: 1e12 }],
+    [new Date(Number.NaN)],
+    [[]],
+  ])('F23: %o is a TypeError', value => {
+    expect(() => storedExpiry(value as number, START)).toThrow(TypeError)
+  })
+
+  it('reads what Django stores', () => {
+    for (const none of [undefined, null, 0, false, '']) expect(expiryAge(none, START, 60)).toBe(60)
+    expect(expiryAge(true, START, 60)).toBe(1)
+    expect(expiryAge(new Date(START + 999), START, 60)).toBe(0)
+    expect(expiryAge(new Date(START - 1), START, 60)).toBe(-1)
+    expect(expiryMoment(-5, START, 60)).toBe(START - 5000)
+    for (const odd of [{}, [], 'soon'])
+      expect(() => expiryAge(odd, START, 60)).toThrow(expect.objectContaining({ code: 'SESSION_DATA' }))
+  })
+})
+
+describe('A21 C6 I7: lifetimes are enforced on the server', () => {
+  it('idle: a write renews the life, a read does not', async () => {
+    const app = bench({ age: 100 })
+    await app.request(s => s.set('a', 1))
+    app.time.now += 60_000
+    await app.request(s => s.set('b', 1))
+    app.time.now += 99_999
+    expect(await app.peek('a')).toBe(1)
+    app.time.now += 1
+    expect(await app.peek('a')).toBeUndefined()
+  })
+
+  it('seconds of its own, a moment of its own, and the default again', async () => {
+    const app = bench({ age: 100 })
+    await app.request(s => s.setExpiry(10))
+    app.time.now += 9000
+    const { setCookies } = await app.request(s => {
+      expect(s.getExpiryAge()).toBe(10)
+      s.set('a', 1)
+    })
+    expect(setCookies[0]).toContain('Max-Age=10;')
+    app.time.now += 9000
+    await app.request(s => s.setExpiry({ seconds: 5 }))
+    app.time.now += 3000
+    await app.request(s => s.set('b', 1)) // does not postpone the moment
+    app.time.now += 1999
+    expect(await app.peek('a')).toBe(1)
+    await app.request(s => s.setExpiry(null))
+    app.time.now += 99_000
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('with the browser: no Max-Age, and `age` on the server', async () => {
+    const app = bench({ age: 100, expireAtBrowserClose: true })
+    const { setCookies } = await app.request(s => {
+      expect(s.getExpireAtBrowserClose()).toBe(true)
+      s.set('a', 1)
+    })
+    expect(setCookies[0]).not.toMatch(/Max-Age|Expires/)
+    const kept = await app.request(s => s.setExpiry(60))
+    expect(kept.setCookies[0]).toContain('Max-Age=60;')
+    const closed = await app.request(s => s.setExpiry(0))
+    expect(closed.setCookies[0]).not.toMatch(/Max-Age|Expires/)
+    app.time.now += 100_000
+    expect(await app.peek('a')).toBeUndefined()
+  })
+
+  it('an expiry in the past ends the session at once', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const cookie = app.cookie
+    await app.request(s => s.setExpiry(-1))
+    expect(await app.peek('a', cookie)).toBeUndefined()
+  })
+
+  it('absolute: however active, rotated or extended', async () => {
+    const app = bench({ age: 100, absoluteAge: 250, saveEveryRequest: true })
+    const first = await app.request(s => s.set('a', 1))
+    expect(first.setCookies[0]).toContain('Max-Age=100;')
+    for (let i = 0; i < 4; i++) {
+      app.time.now += 60_000
+      await app.request(s => (i === 1 ? s.cycleKey() : i === 2 ? s.clear() : s.get('a')))
+    }
+    app.time.now += 9_999
+    const last = await app.request(s => s.set('a', 2))
+    expect(last.setCookies[0]).toContain('Max-Age=0;')
+    expect(await app.peek('a', `${last.setCookies[0]!.split(';')[0]}`)).toBe(2)
+    app.time.now += 1
+    expect(await app.peek('a', `${last.setCookies[0]!.split(';')[0]}`)).toBeUndefined()
+  })
+
+  it('absolute: a new subject restarts it, the same one does not; setExpiry never passes it', async () => {
+    const app = bench({ absoluteAge: 100 })
+    await app.request(s => s.set('a', 1))
+    app.time.now += 90_000
+    await app.request(s => {
+      s.subject = 'ada'
+    })
+    app.time.now += 90_000
+    await app.request(s => {
+      s.subject = 'ada'
+      expect(s.authenticatedAt).toEqual(new Date(app.time.now))
+      s.setExpiry({ days: 30 })
+    })
+    app.time.now += 9999
+    expect(await app.peek('a')).toBe(1)
+    app.time.now += 1
+    expect(await app.peek('a')).toBeUndefined()
+  })
+
+  it('absolute: a session from before the option gets its limit at its next save or extension', async () => {
+    const store = memoryStore()
+    const old = bench({ store })
+    await old.request(s => s.set('a', 1))
+    const app = bench({ store, absoluteAge: 100, saveEveryRequest: true })
+    await app.request(s => s.get('a'), { cookie: old.cookie })
+    app.time.now += 100_000
+    expect(await app.peek('a')).toBeUndefined()
+  })
+
+  it('F23: the clock jumps back and forth', async () => {
+    const app = bench({ age: 100 })
+    await app.request(s => s.set('a', 1))
+    app.time.now -= 1e9
+    await app.request(s => s.get('a'))
+    expect(await app.peek('a')).toBe(1)
+    app.time.now += 1e9 + 50_000
+    expect(await app.peek('a')).toBe(1)
+    app.time.now += 1e12
+    expect(await app.peek('a')).toBeUndefined()
+    app.time.now = START
+    expect(await codeOf(() => app.request(s => s.setExpiry({ days: 365 * 9000 }), { cookie: '' }))).toMatch(
+      /TypeError/,
+    )
+    await app.request(s => s.setExpiry(1e15), { cookie: '' })
+    const expiries: number[] = []
+    for await (const { expiresAt } of app.store.scan!({ now: START })) expiries.push(expiresAt)
+    expect(Math.max(...expiries)).toBe(253_402_300_799_999)
+  })
+
+  it('NaN from a store is not live', async () => {
+    const app = bench({
+      store: altered({ read: () => ({ payload: '{"a":1}', expiresAt: Number.NaN, version: 'v' }) }),
+    })
+    expect(await app.peek('a', `sessionid=${'a'.repeat(32)}`)).toBeUndefined()
+  })
+})
+
+describe('saveEveryRequest', () => {
+  it('extends by a touch, sends the cookie again, and rewrites nothing', async () => {
+    const touched: unknown[] = []
+    const app = bench({ age: 100, saveEveryRequest: true, hooks: { touched: event => touched.push(event) } })
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    app.time.now += 60_000
+    const { setCookies } = await app.request()
+    expect(setCookies[0]).toContain('Max-Age=100;')
+    expect(app.calls).toEqual(['read', 'touch'])
+    expect(touched).toEqual([{ id: expect.any(String), durationMs: 0 }])
+    app.time.now += 99_000
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('touchAfter: at most so often', async () => {
+    const app = bench({ age: 100, saveEveryRequest: { touchAfter: 30 } })
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    app.time.now += 29_999
+    expect((await app.request(s => s.get('a'))).setCookies).toEqual([])
+    app.time.now += 1
+    expect((await app.request(s => s.get('a'))).setCookies).toHaveLength(1)
+    expect((await app.request(s => s.get('a'))).setCookies).toEqual([])
+    expect(app.calls).toEqual(['read', 'read', 'touch', 'read'])
+  })
+
+  it('also when lazy and untouched, but never for a 5xx or without a session', async () => {
+    const app = bench({ saveEveryRequest: true, lazy: true })
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    const untouched = app.sessions.open(app.cookie)
+    app.time.now += 1000
+    expect((await app.sessions.commit(untouched, { status: 200 })).setCookies).toHaveLength(1)
+    await app.request(undefined, { status: 500 })
+    await app.request(undefined, { cookie: '' })
+    expect(app.calls).toEqual(['read', 'touch', 'read'])
+  })
+
+  it('a moment of its own is not moved: no touch', async () => {
+    const app = bench({ saveEveryRequest: true })
+    await app.request(s => s.setExpiry({ minutes: 5 }))
+    app.calls.length = 0
+    app.time.now += 1000
+    const { setCookies } = await app.request()
+    expect(app.calls).toEqual(['read'])
+    expect(setCookies[0]).toContain('Max-Age=299;')
+  })
+
+  it('C1 F17: refused, for it is gone or changed, is no error and no cookie', async () => {
+    const app = bench({ saveEveryRequest: true })
+    await app.request(s => s.set('a', 1))
+    app.time.now += 1000
+    const result = await app.request(async s => {
+      s.get('a')
+      await app.request(other => other.flush())
+    })
+    expect(result).toEqual({ setCookies: [], vary: true, private: false })
+  })
+
+  it('F1: a store that is down does not trouble a request that leaves the session alone', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const broken = createSessions({
+      store: altered({ read: async () => Promise.reject(new Error('down')) }),
+      saveEveryRequest: true,
+    })
+    const session = broken.open(app.cookie)
+    expect(await broken.commit(session, { status: 200 })).toEqual({
+      setCookies: [],
+      vary: false,
+      private: false,
+    })
+    const failing = createSessions({
+      store: altered({ touch: () => Promise.reject(new Error('down')) }, app.store),
+      clock: () => START + 1000,
+      saveEveryRequest: true,
+    })
+    const other = failing.open(app.cookie)
+    await other.load()
+    expect(await codeOf(() => failing.commit(other, { status: 200 }))).toBe('SESSION_STORE')
+  })
+})
