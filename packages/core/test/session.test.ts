@@ -1,7 +1,13 @@
 import { inspect } from 'node:util'
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
-import { createSessions, type Session } from '../src/index.ts'
+import {
+  ConfigError,
+  createSessions,
+  type Session,
+  SessionError,
+  SessionInterruptedError,
+} from '../src/index.ts'
 import { bench, codeOf, START } from './support.ts'
 
 function open(): Session {
@@ -320,6 +326,32 @@ describe('the test cookie', () => {
       s.deleteTestCookie()
     })
     await app.request(s => expect(s.testCookieWorked()).toBe(false))
+  })
+})
+
+describe('flags', () => {
+  it('accessed and getExpiryDate, as in Django', () => {
+    const session = open()
+    expect(session.getExpiryDate({ expiry: 5 })).toEqual(new Date(START + 5000))
+    expect(session.getExpiryAge({ expiry: 5, modification: new Date(0) })).toBe(5)
+    expect(session.accessed).toBe(false)
+    expect(session.getExpiryDate()).toEqual(new Date(START + 1_209_600_000))
+    expect(session.accessed).toBe(true)
+    session.accessed = false
+    expect(session.accessed).toBe(false)
+  })
+
+  it('the name of an error is that of its class', () => {
+    const names = [
+      new SessionError('SESSION_DATA', 500, 'x'),
+      new SessionInterruptedError(),
+      new ConfigError('a', 'b'),
+    ]
+    expect(names.map(({ name }) => name)).toEqual([
+      'SessionDataError',
+      'SessionInterruptedError',
+      'ConfigError',
+    ])
   })
 })
 

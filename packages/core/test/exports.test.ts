@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest'
+import * as crypto from '../src/crypto.ts'
+import * as django from '../src/django.ts'
+import * as core from '../src/index.ts'
+import * as rich from '../src/rich.ts'
+
+it('the exported names change only on purpose', () => {
+  const names = (module: object): string[] => Object.keys(module).sort()
+  expect({
+    core: names(core),
+    crypto: names(crypto),
+    django: names(django),
+    rich: names(rich),
+  }).toMatchInlineSnapshot(`
+    {
+      "core": [
+        "ConfigError",
+        "SessionCommittedError",
+        "SessionConflictError",
+        "SessionDataError",
+        "SessionError",
+        "SessionExistsError",
+        "SessionInterruptedError",
+        "SessionNotLoadedError",
+        "SessionSlot",
+        "SessionStoreError",
+        "createSessions",
+        "json",
+        "privateCache",
+        "varyByCookie",
+      ],
+      "crypto": [
+        "seal",
+        "sign",
+        "unseal",
+        "verify",
+      ],
+      "django": [
+        "BadSignatureError",
+        "COOKIE_SALT",
+        "STORE_SALT",
+        "SignatureExpiredError",
+        "djangoCodec",
+        "dumpJson",
+        "dumps",
+        "expiryMoment",
+        "loadJson",
+        "loads",
+        "unescapeJson",
+      ],
+      "rich": [
+        "rich",
+      ],
+    }
+  `)
+})

@@ -1,0 +1,64 @@
+import { memoryStore } from '@sess/conformance'
+import { describe, expectTypeOf, it } from 'vitest'
+import { createSessions, type Session, type StandardSchema } from '../src/index.ts'
+
+interface Shop {
+  userId: number
+  cart?: { id: string; n: number }[]
+}
+
+const store = memoryStore()
+
+describe('the types of a session', () => {
+  it('untyped: any JSON', () => {
+    const session = createSessions({ store }).open()
+    expectTypeOf(session.get('x')).toBeAny()
+    session.update('cart', (items = []) => [...items, 1])
+    session.data['x'] = { y: 1 }
+  })
+
+  it('createSessions<Data>()', () => {
+    const sessions = createSessions<Shop>({ store })
+    const session = sessions.open()
+    expectTypeOf(session).toEqualTypeOf<Session<Shop>>()
+    expectTypeOf(session.get('userId')).toEqualTypeOf<number | undefined>()
+    expectTypeOf(session.get('userId', null)).toEqualTypeOf<number | null>()
+    expectTypeOf(session.get('cart', [])).toEqualTypeOf<{ id: string; n: number }[] | never[]>()
+    expectTypeOf(session.pop('cart')).toEqualTypeOf<{ id: string; n: number }[] | undefined>()
+    expectTypeOf(session.data).toEqualTypeOf<Shop>()
+    expectTypeOf(session.toJSON()).toEqualTypeOf<Shop>()
+    expectTypeOf(session.keys()).toEqualTypeOf<IterableIterator<'userId' | 'cart'>>()
+    expectTypeOf(session.set).parameter(0).toEqualTypeOf<'userId' | 'cart'>()
+    session.update('cart', (cart = []) => [...cart, { id: 'a', n: 1 }])
+    session.update({ userId: 1 })
+    // @ts-expect-error: no such key
+    session.set('user', 1)
+    // @ts-expect-error: not a number
+    session.set('userId', '1')
+    // @ts-expect-error: undefined is not stored
+    session.set('cart', undefined)
+    // @ts-expect-error: not what the key holds
+    session.update('userId', () => 'x')
+    expectTypeOf(sessions.scanBySubject('x').next()).resolves.toMatchTypeOf<
+      IteratorResult<{ data: Shop }, void>
+    >()
+  })
+
+  it('a Standard Schema gives the type', () => {
+    const schema = {} as StandardSchema<unknown, Shop>
+    const make = () => createSessions({ store, schema })
+    expectTypeOf(make).returns.toHaveProperty('open')
+    expectTypeOf<ReturnType<ReturnType<typeof make>['open']>>().toEqualTypeOf<Session<Shop>>()
+  })
+
+  it('the rest', () => {
+    const session = createSessions({ store }).open()
+    expectTypeOf(session.sessionKey).toExtend<string | null>()
+    expectTypeOf(session.subject).toEqualTypeOf<string | null>()
+    expectTypeOf(session.createdAt).toEqualTypeOf<Date | undefined>()
+    expectTypeOf(session.flash<string>('notice')).toEqualTypeOf<string | undefined>()
+    expectTypeOf(session.setExpiry).toBeCallableWith({ days: 30 })
+    expectTypeOf(session.setExpiry).toBeCallableWith(new Date())
+    expectTypeOf(session.setExpiry).toBeCallableWith(null)
+  })
+})
