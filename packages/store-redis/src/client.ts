@@ -39,7 +39,6 @@ export interface NodeRedisSentinel {
 }
 
 interface NodeRedisCommandOptions {
-  abortSignal?: AbortSignal
   typeMapping?: Record<never, never>
 }
 
@@ -116,12 +115,12 @@ async function ioredisMasters(
 
 function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentinel): Commands {
   const sendTo = (node: NodeRedisClient) => (args: string[], signal?: AbortSignal) =>
-    until(signal, () => twice(() => node.sendCommand(args, commandOptions(signal))))
+    until(signal, () => twice(() => node.sendCommand(args, AS_STRINGS)))
   if ('nodeClient' in client) {
     return {
       keyPrefix: '',
       send: (key, args, signal) =>
-        until(signal, () => twice(() => client.sendCommand(key, false, args, commandOptions(signal)))),
+        until(signal, () => twice(() => client.sendCommand(key, false, args, AS_STRINGS))),
       async primaries(signal) {
         const connected = client.masters.map(master => client.nodeClient(master as never))
         const nodes = await until(signal, () => Promise.all(connected))
@@ -132,7 +131,7 @@ function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentine
   const send =
     'getSentinelNode' in client
       ? (args: string[], signal?: AbortSignal) =>
-          until(signal, () => twice(() => client.sendCommand(false, args, commandOptions(signal))))
+          until(signal, () => twice(() => client.sendCommand(false, args, AS_STRINGS)))
       : sendTo(client)
   return {
     keyPrefix: '',
@@ -141,13 +140,8 @@ function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentine
   }
 }
 
-/**
- * An empty type mapping, so that replies are strings whatever the client maps them to. The signal takes back a command
- * that waits for a connection.
- */
-function commandOptions(signal: AbortSignal | undefined): NodeRedisCommandOptions {
-  return signal ? { typeMapping: {}, abortSignal: signal } : { typeMapping: {} }
-}
+/** An empty type mapping, so that replies are strings whatever the client maps them to. */
+const AS_STRINGS: NodeRedisCommandOptions = { typeMapping: {} }
 
 /**
  * Sends again what was under way when the connection broke, once; ioredis does so by itself. All that the store sends
@@ -163,7 +157,10 @@ async function twice(send: () => Promise<unknown>): Promise<unknown> {
   }
 }
 
-/** No client takes back a command that is sent. It may be carried out later, but nobody has to wait for that. */
+/**
+ * Ends the waiting, not the command, which may be carried out later. No client takes back what it has sent; the `redis`
+ * package takes back what waits in its queue, but 5.12 never sends anything again after that.
+ */
 function until<T>(signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> {
   if (signal === undefined) return send()
   return new Promise((resolve, reject) => {

@@ -88,6 +88,30 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
       expect(await idsOf(store, 'bob')).toEqual([keys[2]])
     })
 
+    it('believes the record: a member left behind by a session that moved on ends nobody', async () => {
+      const now = Date.now()
+      const [key, anonymous] = [id(), id()] as const
+      await store.insert(key, record('bob'), { now })
+      await store.insert(anonymous, record(undefined), { now })
+      newSubject()
+      for (const left of [key, anonymous]) {
+        await command(
+          'ZADD',
+          indexKey(subject),
+          String(now + HOUR),
+          left + (await version(left)).slice(0, 19),
+        )
+      }
+      expect(await idsOf(store, subject)).toEqual([])
+      expect(await store.removeBySubject?.(subject)).toBe(0)
+      expect(await store.read(key)).toMatchObject({ subject: 'bob' })
+      expect(await store.read(anonymous)).not.toBeNull()
+      expect(await members()).toBe(2)
+      expect(await store.removeBySubject?.(subject, { now: now + 62_000 })).toBe(0)
+      await expect.poll(members).toBe(0)
+      expect(await store.read(key)).toMatchObject({ subject: 'bob' })
+    })
+
     it('lives as long as its longest member, and is gone after it', async () => {
       const now = Date.now()
       const keys = [id(), id()] as const
@@ -108,6 +132,25 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
       const later = now + 8 * HOUR
       await store.insert(other, record(subject, now + 9 * HOUR), { now: later })
       expect(await idsOf(store, subject, later)).toEqual([key, other].sort())
+      expect(await store.removeBySubject?.(subject, { now: later })).toBe(2)
+    })
+
+    it('finds a session whose announced shorter life never came', async () => {
+      const now = Date.now()
+      const key = id()
+      await store.insert(key, record(newSubject(), now + 9 * HOUR), { now })
+      // The n-th command failing is what no server does to order: the index is written, the record is not.
+      const { client, close } = await ioredis(server)
+      const failing = {
+        call: (name: string, ...args: string[]) =>
+          args.includes(`sess:${key}`) ? Promise.reject(new Error('lost')) : client.call(name, ...args),
+      }
+      const shorter = record(subject, now + HOUR)
+      const attempt = redisStore(failing).replace(key, shorter, await version(key, now), { now })
+      await expect(attempt).rejects.toThrow('lost')
+      close()
+      const later = now + 8 * HOUR
+      await store.insert(id(), record(subject, now + 9 * HOUR), { now: later })
       expect(await store.removeBySubject?.(subject, { now: later })).toBe(2)
     })
 
