@@ -73,6 +73,7 @@ const files: Record<string, string> = {
   'esm.node.mjs': `import { describeStore } from '@sess/conformance/node-test'\nimport myStore from './store.mjs'\ndescribeStore('hers', () => ({ store: myStore() }))`,
   'cjs.node.cjs': `const { describeStore } = require('@sess/conformance/node-test')\nconst myStore = require('./store.cjs')\ndescribeStore('hers', () => ({ store: myStore() }))`,
   'esm.test.mjs': `import { describeStore } from '@sess/conformance/vitest'\nimport myStore from './store.mjs'\nimport old from './store.cjs'\ndescribeStore('hers', () => ({ store: myStore() }))\ndescribeStore('hers in CommonJS', () => ({ store: old() }))`,
+  'hers.bun.mjs': `import { describeStore } from '@sess/conformance/bun-test'\nimport myStore from './store.mjs'\ndescribeStore('hers', () => ({ store: myStore() }))`,
   'vitest.config.mjs': `export default { test: { include: ['*.test.mjs'] } }`,
   'jest.config.cjs': `module.exports = { testMatch: ['**/*.jest.cjs'], testEnvironment: 'node' }`,
   'hers.jest.cjs': `const { describeStore } = require('@sess/conformance/jest')\nconst myStore = require('./store.cjs')\ndescribeStore('hers', () => ({ store: myStore() }))`,
@@ -157,6 +158,15 @@ describe('an outsider with the packed packages', () => {
   test('runs vitest', async () => {
     const { code, output } = await hers(bin('vitest'), 'run')
     expect(output).toMatch(/Tests +\d\d+ passed \| \d+ skipped/)
+    expect(code).toBe(0)
+  }, 60_000)
+
+  test('runs bun test', async context => {
+    const { code: missing } = await hers('bun', '--version')
+    if (missing) context.skip('bun is not installed: npm install --global bun')
+    const { code, output } = await hers('bun', 'test', './hers.bun.mjs')
+    expect(output).toMatch(/\b\d\d+ pass\b/)
+    expect(output).toMatch(/\b0 fail\b/)
     expect(code).toBe(0)
   }, 60_000)
 
