@@ -1,7 +1,7 @@
 /**
  * Removes five expired rows of six while a writer in another process keeps saving, and measures how long its saves take.
  *
- *   node campaign/clear-expired.ts [--rows 1200000] [--runs 5] [--engines sqlite,postgres]
+ *   node campaign/clear-expired.ts [--rows 1200000] [--runs 5] [--engines sqlite,postgres] [--batch 100]
  *
  * The tests run the same with few rows, and assert what is left instead of times.
  */
@@ -30,7 +30,11 @@ export interface Outcome {
 }
 
 /** One run on a fresh table. */
-export async function clearExpiredUnderLoad(engine: Engine, rows: number): Promise<Outcome> {
+export async function clearExpiredUnderLoad(
+  engine: Engine,
+  rows: number,
+  batchSize?: number,
+): Promise<Outcome> {
   const backend = await openFilledTable(engine, rows)
   let writer: Writer | undefined
   try {
@@ -40,7 +44,8 @@ export async function clearExpiredUnderLoad(engine: Engine, rows: number): Promi
     const stalls = monitorEventLoopDelay({ resolution: 5 })
     stalls.enable()
     const started = performance.now()
-    for await (const { removed } of backend.store.clearExpired()) batches.push(removed)
+    for await (const { removed } of backend.store.clearExpired(batchSize ? { batchSize } : {}))
+      batches.push(removed)
     const seconds = (performance.now() - started) / 1000
     stalls.disable()
     const waits = await writer.stop()
@@ -99,12 +104,17 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       rows: { type: 'string', default: '1200000' },
       runs: { type: 'string', default: '5' },
       engines: { type: 'string', default: 'sqlite,postgres' },
+      batch: { type: 'string' },
     },
   })
   for (const engine of values.engines.split(',') as Engine[]) {
     const outcomes: Outcome[] = []
     for (let run = 1; run <= Number(values.runs); run++) {
-      const outcome = await clearExpiredUnderLoad(engine, Number(values.rows))
+      const outcome = await clearExpiredUnderLoad(
+        engine,
+        Number(values.rows),
+        values.batch ? Number(values.batch) : undefined,
+      )
       outcomes.push(outcome)
       console.log(engine, `run ${run}:`, JSON.stringify(outcome))
     }
