@@ -42,7 +42,7 @@ describe('the zoo of broken stores', () => {
 
 describe('no false alarm', () => {
   const clean = async (make: Parameters<typeof runStoreCases>[0]) => {
-    const report = await runStoreCases(make, { callTimeout: 500 })
+    const report = await runStoreCases(make, { callTimeout: 1_000 })
     expect(report.results.filter(({ status }) => status === 'failed')).toEqual([])
     return report
   }

@@ -19,7 +19,7 @@ export function engineOver(f: StoreFixture, options: Partial<SessionsOptions> = 
   return createSessions<Record<string, unknown>>({
     store: f.store,
     clock: () => f.clock.now(),
-    timeout: 30_000,
+    timeout: 4 * f.callTimeout,
     random,
     ...options,
   })
