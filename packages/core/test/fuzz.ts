@@ -204,7 +204,7 @@ function names(header: string, real: string): boolean {
 /** Whatever a handler may look at. */
 function look(session: Session): void {
   session.toJSON()
-  JSON.stringify(session.data)
+  Object.entries(session.data)
   for (const [key] of session) session.has(key)
   session.get('__proto__')
   session.flash('notice')
