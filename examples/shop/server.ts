@@ -1,0 +1,71 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { Store } from '@sess/core'
+import { sqliteStore } from '@sess/store-sql'
+import { expressApp } from './express.ts'
+import { h3App } from './h3.ts'
+import { koaApp } from './koa.ts'
+import { Shop } from './shop.ts'
+
+export const frameworks = {
+  express: { title: 'Express', app: expressApp },
+  koa: { title: 'Koa', app: koaApp },
+  h3: { title: 'h3', app: h3App },
+} satisfies Record<string, { title: string; app: (shop: Shop) => RequestListener }>
+
+export type Framework = keyof typeof frameworks
+
+export interface RunningShop {
+  url: string
+  stop(): Promise<void>
+}
+
+/** Opens the shop on 127.0.0.1; port 0 is a free one. Who gave the store closes it. */
+export async function openShop(
+  store: Store,
+  framework: Framework = 'express',
+  port = 0,
+): Promise<RunningShop> {
+  const { title, app } = frameworks[framework]
+  const shop = new Shop({ store, runsOn: `Sess on ${title}, sessions in SQLite` })
+  const listener = app(shop)
+  const server = createServer((req, res) => {
+    const { method = 'GET', url = '/' } = req
+    shop.traces.run(method, url.replace(/\?.*/s, ''), () => listener(req, res))
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async stop() {
+      const closed = once(server, 'close')
+      server.close()
+      // What is under way may end; a browser that only holds its connection may not keep us.
+      const timer = setTimeout(() => server.closeAllConnections(), 2000)
+      await closed
+      clearTimeout(timer)
+    },
+  }
+}
+
+if (import.meta.main) {
+  const { framework } = parseArgs({ options: { framework: { type: 'string', default: 'express' } } }).values
+  if (!Object.hasOwn(frameworks, framework)) {
+    console.error(`--framework takes ${Object.keys(frameworks).join(', ')}, not ${framework}.`)
+    process.exit(2)
+  }
+  const file = process.env['SHOP_DB'] ?? fileURLToPath(new URL('shop.db', import.meta.url))
+  const store = sqliteStore(file)
+  const shop = await openShop(store, framework as Framework, Number(process.env['PORT'] ?? 3000))
+  console.log(`The shop is open: ${shop.url}`)
+
+  const stop = async (): Promise<void> => {
+    await shop.stop()
+    await store.close()
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+}

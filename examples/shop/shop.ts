@@ -1,0 +1,195 @@
+import type { Session, Sessions, Store } from '@sess/core'
+import { findProduct, inStock, type Product } from './products.ts'
+import { type Trace, Traces } from './trace.ts'
+import { NOTICES, problemPage, shopPage } from './views.ts'
+
+declare module '@sess/core' {
+  interface SessionData {
+    name?: string
+    cart?: Cart
+  }
+}
+
+/** How many of each product, by its id. */
+export type Cart = Record<string, number>
+
+/** What the shop asks of a request, whatever the framework. */
+export interface ShopRequest {
+  method: string
+  /** Path and query. */
+  url: string
+  header(name: string): string | undefined
+  /** A form, URL-encoded. */
+  body: string
+}
+
+/** What a framework is asked to send. */
+export interface ShopResponse {
+  status: number
+  headers: Record<string, string>
+  body: Iterable<string> | AsyncIterable<string>
+}
+
+/** No form here is longer. */
+export const BODY_LIMIT = 8192
+
+const MOST_OF_A_PRODUCT = 999
+
+type Form = URLSearchParams
+type Route = (session: Session, input: Form, trace: Trace) => ShopResponse | Promise<ShopResponse>
+
+export class Shop {
+  readonly traces = new Traces()
+  readonly sessions: Sessions
+  /** What runs it, for the page to say. */
+  readonly runsOn: string
+
+  constructor({ store, runsOn }: { store: Store; runsOn: string }) {
+    this.runsOn = runsOn
+    this.sessions = this.traces.createSessions({
+      store,
+      // An hour of doing nothing ends a session; looking around is doing something, written down once a minute.
+      age: 3600,
+      saveEveryRequest: { touchAfter: 60 },
+    })
+  }
+
+  /** Answers a request. What it throws is for `problem`. */
+  async respond(session: Session, request: ShopRequest): Promise<ShopResponse> {
+    const [, path, query] = /^([^?]*)\??(.*)/s.exec(request.url)!
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = this.#routes[`${method} ${path}`]
+    if (!route) throw httpError(404)
+    if (method === 'POST') assertSameOrigin(request)
+    const input = new URLSearchParams(method === 'POST' ? request.body : query)
+    return route(session, input, this.traces.current!)
+  }
+
+  /** The page for an error. */
+  problem(error: unknown): ShopResponse {
+    const { status: said } = (error ?? {}) as { status?: unknown }
+    const status = typeof said === 'number' && said >= 400 && said <= 599 ? said : 500
+    if (status >= 500) console.error(error)
+    return { status, headers: PAGE_HEADERS, body: [problemPage(status)] }
+  }
+
+  readonly #routes: Record<string, Route> = {
+    'GET /': (session, query, trace) => ({
+      status: 200,
+      headers: PAGE_HEADERS,
+      body: this.#page(session, query, trace),
+    }),
+
+    'POST /sign-in': (session, form, trace) => {
+      const name = (form.get('name') ?? '').normalize('NFC').replace(/\s+/g, ' ').trim()
+      if (name === '' || name.length > 40) throw httpError(422)
+      const subject = name.toLowerCase()
+      // Another person at the same browser: nothing of the last one is left.
+      if (session.subject !== null && session.subject !== subject) session.flush()
+      session.cycleKey()
+      session.set('name', name)
+      session.subject = subject
+      session.setExpiry(form.has('remember') ? { days: 30 } : 0)
+      session.flash('notice', `Good morning, ${name}.`)
+      return this.#seeShop(trace)
+    },
+
+    'POST /sign-out': (session, _form, trace) => {
+      session.flush()
+      return this.#seeShop(trace, { notice: 'signed-out' })
+    },
+
+    'POST /sign-out-everywhere': async (session, _form, trace) => {
+      if (session.subject !== null) await this.sessions.removeBySubject(session.subject)
+      session.flush()
+      return this.#seeShop(trace, { notice: 'signed-out-everywhere' })
+    },
+
+    'POST /cart/add': async (session, form, trace) => {
+      const product = productOf(form)
+      await inStock(product)
+      session.update('cart', (cart = {}) => withCount(cart, product, (cart[product.id] ?? 0) + 1))
+      session.flash('notice', `${product.name}: in your cart.`)
+      return this.#seeShop(trace)
+    },
+
+    'POST /cart/remove': (session, form, trace) => {
+      const product = productOf(form)
+      if (session.has('cart')) {
+        session.update('cart', (cart = {}) => withCount(cart, product, (cart[product.id] ?? 0) - 1))
+      }
+      return this.#seeShop(trace)
+    },
+
+    'POST /cart/empty': (session, _form, trace) => {
+      session.delete('cart')
+      return this.#seeShop(trace)
+    },
+  }
+
+  /**
+   * The page in two pieces. With the first the session is committed, before a byte leaves; the second tells what that
+   * was like.
+   */
+  #page(session: Session, query: URLSearchParams, trace: Trace): AsyncIterable<string> {
+    const flash = session.flash<string>('notice')
+    const { head, tail } = shopPage({
+      name: session.get('name'),
+      cart: session.get('cart', {}),
+      remembered: !session.getExpireAtBrowserClose(),
+      notice: flash ?? NOTICES[query.get('notice') ?? ''],
+      runsOn: this.runsOn,
+      before: this.traces.find(query.get('after')),
+    })
+    return (async function* () {
+      yield head
+      await trace.committed
+      yield tail(trace, session.sessionKey !== null)
+    })()
+  }
+
+  #seeShop(trace: Trace, query: Record<string, string> = {}): ShopResponse {
+    this.traces.keep(trace)
+    const location = `/?${new URLSearchParams({ ...query, after: trace.id })}`
+    return { status: 303, headers: { ...PAGE_HEADERS, location }, body: [] }
+  }
+}
+
+/** No page is kept: after a logout the back button has nothing to show. */
+const PAGE_HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'cache-control': 'no-store',
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'referrer-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+}
+
+/**
+ * Refuses the forms of other sites. `SameSite=Lax` keeps the cookie from them, but neither from other ports and
+ * subdomains of this one nor from a form that signs the visitor in as somebody else. What is no browser says neither.
+ */
+function assertSameOrigin({ header }: ShopRequest): void {
+  const site = header('sec-fetch-site')
+  const origin = header('origin')
+  if (site === 'same-origin' || site === 'none') return
+  if (site === undefined && (origin === undefined || URL.parse(origin)?.host === header('host'))) return
+  throw httpError(403)
+}
+
+function productOf(form: Form): Product {
+  const product = findProduct(form.get('product'))
+  if (!product) throw httpError(422)
+  return product
+}
+
+function withCount(cart: Cart, { id }: Product, count: number): Cart {
+  const { [id]: _, ...others } = cart
+  if (count <= 0) return others
+  return { ...cart, [id]: Math.min(count, MOST_OF_A_PRODUCT) }
+}
+
+function httpError(status: number): Error {
+  return Object.assign(new Error(`HTTP ${status}`), { status })
+}

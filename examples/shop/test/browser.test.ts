@@ -1,0 +1,252 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { sqliteStore } from '@sess/store-sql'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type Framework, frameworks, openShop, type RunningShop } from '../server.ts'
+import { launchChromium, requireChromium } from './chromium.ts'
+
+describe.skipIf(!requireChromium())('the shop in Chromium', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launchChromium()
+  })
+  afterAll(async () => {
+    await browser?.close()
+  })
+
+  describe.each(Object.keys(frameworks) as Framework[])('on %s', framework => {
+    const store = sqliteStore(':memory:')
+    const contexts: BrowserContext[] = []
+    /** What a page has to complain about: a breach of its policy, an error in its script. */
+    const complaints: string[] = []
+    let shop: RunningShop
+    beforeAll(async () => {
+      shop = await openShop(store, framework)
+    })
+    afterAll(async () => {
+      await shop.stop()
+      await store.close()
+    })
+    afterEach(async () => {
+      await Promise.all(contexts.splice(0).map(context => context.close()))
+      expect(complaints.splice(0)).toEqual([])
+    })
+
+    async function visitor(options: BrowserContextOptions = {}): Promise<BrowserContext> {
+      const context = await browser.newContext(options)
+      context.setDefaultTimeout(10_000)
+      contexts.push(context)
+      return context
+    }
+
+    async function visit(context: BrowserContext, url = shop.url): Promise<Page> {
+      const page = await context.newPage()
+      page.on('pageerror', error => complaints.push(error.message))
+      page.on('console', message => {
+        if (message.type() === 'error') complaints.push(message.text())
+      })
+      await page.goto(url)
+      return page
+    }
+
+    test('items added in two tabs at the same time are all in the cart', async () => {
+      const context = await visitor()
+      const tabs = [await visit(context), await visit(context)]
+      // The session itself: two first visits at once are two visitors.
+      await add(tabs[0]!, 'Enamel kettle')
+      const clicks = tabs.flatMap((tab, index) =>
+        Array.from({ length: 5 }, () =>
+          press(tab, `Add ${['Stoneware mug', 'Linden honey'][index]} to the cart`),
+        ),
+      )
+      await Promise.all(clicks)
+      // Each tab hears of what the other did.
+      for (const tab of tabs) await cartHas(tab, 11)
+      await tabs[0]!.reload()
+      expect(await linesIn(tabs[0]!)).toEqual({ kettle: 1, mug: 5, honey: 5 })
+    })
+
+    test('twenty requests at once add twenty items, and the panel shows a merge', async () => {
+      const page = await visit(await visitor())
+      await add(page, 'Stoneware mug')
+      await press(page, 'Add 20 × House beans in 20 parallel requests')
+      await page.getByText(/20 requests in \d+ ms: 20 items more in the cart/).waitFor()
+      expect(await linesIn(page)).toEqual({ mug: 1, beans: 20 })
+      await page.getByRole('row', { name: 'replace stale' }).first().waitFor()
+    })
+
+    test.each([true, false])(
+      'with JavaScript: %s, it sells, greets, counts and forgets',
+      async javaScriptEnabled => {
+        const context = await visitor({ javaScriptEnabled })
+        const page = await visit(context)
+        await page.getByText('You have no session.').waitFor()
+
+        await add(page, 'Stoneware mug')
+        await page.getByRole('status').getByText('Stoneware mug: in your cart.').waitFor()
+        await page.getByText('POST /cart/add').waitFor()
+        expect((await page.getByRole('time').textContent())!.trim()).toMatch(
+          javaScriptEnabled ? /^(59:\d\d|1:00:00)$/ : /^\d+ \w+ \d{4}, \d\d:\d\d UTC$/,
+        )
+
+        await signIn(page, 'Ada')
+        await page.getByText('Signed in until you close the browser.').waitFor()
+        await press(page, 'One more Stoneware mug')
+        await cartHas(page, 2)
+        await press(page, 'One Stoneware mug less')
+        await cartHas(page, 1)
+        const [old] = await context.cookies()
+
+        // Somewhere else and back: everything is there.
+        await page.goto(`${shop.url}/?elsewhere`)
+        expect(await linesIn(page)).toEqual({ mug: 1 })
+        await press(page, 'Sign out')
+        await page.getByText('You are signed out.').waitFor()
+        expect(await context.cookies()).toEqual([])
+
+        // The back button, as far back as it goes, and the cookie of before.
+        for (let back = javaScriptEnabled ? 1 : 3; back > 0; back--) {
+          await page.goBack()
+          await expectNobody(page)
+        }
+        await context.addCookies([old!])
+        await page.goto(`${shop.url}/?replayed`)
+        await expectNobody(page)
+        expect(await context.cookies()).toEqual([])
+      },
+    )
+
+    test('signing out in one tab empties the other', async () => {
+      const context = await visitor()
+      const [page, other] = [await visit(context), await visit(context)]
+      await signIn(page, 'Grace')
+      await other.getByText('Good morning, Grace').waitFor()
+      await press(page, 'Sign out')
+      await other.getByRole('heading', { name: 'Sign in' }).waitFor()
+      await expectNobody(other)
+    })
+
+    test('signing out everywhere ends the session in another browser', async () => {
+      const [laptop, phone] = [await visit(await visitor()), await visit(await visitor())]
+      await signIn(laptop, 'Linus')
+      await signIn(phone, 'Linus')
+      await press(laptop, 'Sign out everywhere')
+      await laptop.getByText('You are signed out here and in every other browser.').waitFor()
+      await phone.reload()
+      await expectNobody(phone)
+      expect(await phone.context().cookies()).toEqual([])
+    })
+
+    test('remember me keeps the cookie 30 days; else it ends with the browser', async () => {
+      const [remembered, forgotten] = [await visitor(), await visitor()]
+      await signIn(await visit(remembered), 'Ada', { remember: true })
+      await signIn(await visit(forgotten), 'Ada')
+      const [cookie] = await remembered.cookies()
+      const days = (cookie!.expires - Date.now() / 1000) / 86_400
+      expect(days).toBeGreaterThan(29.99)
+      expect(days).toBeLessThanOrEqual(30)
+      expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Lax', path: '/' })
+      expect((await forgotten.cookies())[0]!.expires).toBe(-1)
+    })
+
+    test('restarting the server keeps the cart', async () => {
+      const dir = mkdtempSync(join(tmpdir(), 'sess-shop-'))
+      let server = await startServer(framework, join(dir, 'shop.db'))
+      try {
+        const page = await visit(await visitor(), server.url)
+        await add(page, 'Bread board')
+        await signIn(page, 'Ada')
+        const { port } = new URL(server.url)
+        expect(await server.end()).toBe(0)
+        server = await startServer(framework, join(dir, 'shop.db'), port)
+        await page.reload()
+        expect(await linesIn(page)).toEqual({ bread: 1 })
+        await page.getByText('Good morning, Ada').first().waitFor()
+        await page.getByText(`Sess on ${frameworks[framework].title}`).waitFor()
+      } finally {
+        await server.end()
+        rmSync(dir, { recursive: true })
+      }
+    })
+  })
+})
+
+async function press(page: Page, name: string): Promise<void> {
+  await page.getByRole('button', { name, exact: true }).click()
+}
+
+async function add(page: Page, product: string): Promise<void> {
+  const count = await countIn(page)
+  await press(page, `Add ${product} to the cart`)
+  await cartHas(page, count + 1)
+}
+
+async function signIn(page: Page, name: string, { remember = false } = {}): Promise<void> {
+  await page.getByLabel('Your name').fill(name)
+  if (remember) await page.getByLabel('Remember me for 30 days').check()
+  await press(page, 'Sign in')
+  await page.getByRole('heading', { name: `Good morning, ${name}` }).waitFor()
+}
+
+async function countIn(page: Page): Promise<number> {
+  return Number(await page.locator('[data-count]').getAttribute('data-count'))
+}
+
+/** Waits until the page shows so many items in the cart. */
+async function cartHas(page: Page, count: number): Promise<void> {
+  await page.locator(`[data-count="${count}"]`).waitFor()
+}
+
+/** The cart as it is shown. */
+async function linesIn(page: Page): Promise<Record<string, number>> {
+  const lines = await page.locator('.line').all()
+  const entries = lines.map(async line => [
+    await line.getAttribute('data-product'),
+    Number(await line.locator('output').textContent()),
+  ])
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+async function expectNobody(page: Page): Promise<void> {
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  expect(await page.content()).not.toMatch(/Good morning|data-product=/)
+  expect(await countIn(page)).toBe(0)
+}
+
+interface Server {
+  url: string
+  /** Ends it with SIGTERM; answers its exit code. */
+  end(): Promise<number | null>
+}
+
+/** The shop as `npm start` runs it. */
+async function startServer(framework: Framework, file: string, port = '0'): Promise<Server> {
+  const server = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('../server.ts', import.meta.url)), '--framework', framework],
+    { env: { ...process.env, PORT: port, SHOP_DB: file }, stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  const url = await urlOf(server)
+  return {
+    url,
+    async end() {
+      if (server.exitCode === null && server.kill('SIGTERM')) await once(server, 'exit')
+      return server.exitCode
+    },
+  }
+}
+
+async function urlOf(server: ChildProcess): Promise<string> {
+  let output = ''
+  for await (const chunk of server.stdout!) {
+    output += chunk
+    const [url] = /http:\/\/\S+(?=\n)/.exec(output) ?? []
+    if (url) return url
+  }
+  throw new Error(`The shop did not start: ${output}`)
+}
