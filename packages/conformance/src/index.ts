@@ -1,4 +1,13 @@
-export type { Case } from './case.ts'
+export type {
+  AdapterCase,
+  AdapterFactory,
+  AdapterFixture,
+  AdapterSetup,
+  StartedApp,
+} from './adapter-cases/fixture.ts'
+export { adapterCases } from './adapter-cases/index.ts'
+export type { WatchedStore } from './adapter-cases/watched-store.ts'
+export { type Case, DoesNotApply } from './case.ts'
 export { CaseFailure } from './check.ts'
 export { cookieStoreCases } from './cookie-cases/index.ts'
 export type {
