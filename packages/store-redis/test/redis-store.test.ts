@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { Store } from '@sess/core'
 import { redisCommand, requireServer, type Server, startRedis } from '@sess/test-fixtures/servers'
 import { Redis as Ioredis, Cluster as IoredisCluster } from 'ioredis'
@@ -362,6 +363,40 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
       }
       expect(await store.insert(id(), record('after'))).toBe(true)
     })
+  })
+
+  it('F10: the rights that the README lists are enough, and a missing one is a clear error', async () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+    const listed = /as a test has it: `([^`]+)`/.exec(readme)![1]!.split(/\s+/)
+    await command('ACL', 'SETUSER', 'app', 'on', '>secret', ...listed)
+    await command('SCRIPT', 'FLUSH')
+    const url = `redis://app:secret@127.0.0.1:${server.port}`
+    const node = createClient({ url })
+    await node.connect()
+    const io = new Ioredis(url)
+    for (const client of [node, io]) {
+      const store = redisStore(client)
+      const key = id()
+      expect(await store.insert(key, record('', 'ann'))).toBe(true)
+      const { version } = (await store.read(key))!
+      expect(await store.replace(key, record('', 'ann'), version)).toBe('ok')
+      const next = (await store.read(key))!.version
+      expect(await store.touch(key, inAnHour(), next)).toBe(true)
+      expect((await collect(store.scan?.())).some(entry => entry.id === key)).toBe(true)
+      expect(await collect(store.scanBySubject?.('ann'))).toHaveLength(1)
+      expect(await store.removeBySubject?.('ann')).toBe(1)
+      const gone = id()
+      await store.insert(gone, record())
+      expect(await store.remove(gone)).toBe('ok')
+      expect(await store.insert(id(), { ...record(), expiresAt: 1 })).toBe(true)
+      await expect(redisStore(client, { prefix: 'other:' }).read(key)).rejects.toThrow(
+        /NOPERM|no permission/i,
+      )
+    }
+    await command('ACL', 'SETUSER', 'app', '-evalsha')
+    await expect(redisStore(node).insert(id(), record())).rejects.toThrow(/NOPERM.*evalsha/)
+    node.destroy()
+    io.disconnect()
   })
 
   it('an ioredis client with a keyPrefix of its own puts it before ours', async () => {
