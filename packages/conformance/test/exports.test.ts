@@ -8,7 +8,8 @@ test('every case has an id of its own, which is public, and all that a report te
   expect(new Set(ids).size).toBe(ids.length)
   for (const { id, title, rule, source, why } of all) {
     expect(id).toMatch(/^(?:store|engine|cookie-store|adapter)\/[a-z0-9-]+$/)
-    for (const text of [title, rule, source, why]) expect(text.length).toBeGreaterThan(4)
+    for (const text of [title, rule, why]) expect(text.length).toBeGreaterThan(10)
+    expect(source).toMatch(/\w/)
     expect(why).toMatch(/\.$/)
   }
 })
