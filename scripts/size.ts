@@ -26,7 +26,9 @@ let tooLarge = 0
 for (const { what, bytes, goal, options } of LIMITS) {
   const { outputFiles, metafile } = await build({ ...options, metafile: true })
   const size = gzipSync(outputFiles![0]!.contents, { level: 9 }).length
-  console.log(`${what.padEnd(24)} ${String(size).padStart(6)} of ${bytes} bytes (goal ${goal})`)
+  console.log(
+    `${what.padEnd(24)} ${String(size).padStart(6)} of ${bytes} bytes${size > goal ? `, ${size - goal} ABOVE THE GOAL of ${goal}` : ''}`,
+  )
   if (size > bytes) {
     tooLarge++
     console.log(`  TOO LARGE; minified, before gzip:\n${parts(metafile)}`)
