@@ -76,7 +76,7 @@ const stores: Record<string, () => Promise<OpenStore>> = {
     const { cachedStore } = await import('@sess/store-cached')
     const { cacheStore } = await import('@sess/store-cache')
     const behind = await stores['sqlite']!()
-    return { store: cachedStore(cacheStore(), behind.store as Store), close: behind.close }
+    return { store: cachedStore({ fast: cacheStore(), durable: behind.store as Store }), close: behind.close }
   },
 }
 

@@ -1,0 +1,1 @@
+export { type CachedStoreOptions, type CacheErrorEvent, cachedStore } from './cached-store.ts'
