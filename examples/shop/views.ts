@@ -147,7 +147,7 @@ function masthead(name: string | undefined, count: number): Html {
       </div>
     </div>
     <nav class="jumps" aria-label="On this page">
-      <a href="#account">${name ?? 'Sign in'}</a>
+      <a href="#account">${name === undefined ? 'Sign in' : 'Account'}</a>
       <a href="#cart">Cart <span class="count">${count}<span class="unseen"> items</span></span></a>
     </nav>
   </header>`
@@ -207,7 +207,7 @@ function cartCard(lines: { product: Product; count: number }[], count: number): 
     }
     <form class="rush" method="post" action="/cart/add" data-rush="20">
       <input type="hidden" name="product" value="beans">
-      <button class="button plain" id="rush">Add 20 × House beans in 20 parallel requests</button>
+      <button class="button plain" id="rush">Add 20 × House beans, all at once</button>
     </form>
   </section>`
 }
@@ -276,7 +276,7 @@ function traceCard(trace: Trace, title: string): Html {
     <dl class="flags">
       ${flag('accessed', accessed)}
       ${flag('modified', modified)}
-      ${flag('cookie sent', cookies.length > 0)}
+      ${flag('cookie', cookies.length > 0)}
     </dl>
     ${
       calls.length === 0

@@ -38,7 +38,11 @@ describe.skipIf(!requireChromium())('the shop in Chromium', () => {
     })
 
     async function visitor(options: BrowserContextOptions = {}): Promise<BrowserContext> {
-      const context = await browser.newContext(options)
+      const context = await browser.newContext({
+        viewport: { width: 800, height: 600 },
+        reducedMotion: 'reduce',
+        ...options,
+      })
       context.setDefaultTimeout(10_000)
       contexts.push(context)
       return context
@@ -74,7 +78,7 @@ describe.skipIf(!requireChromium())('the shop in Chromium', () => {
     test('twenty requests at once add twenty items, and the panel shows a merge', async () => {
       const page = await visit(await visitor())
       await add(page, 'Stoneware mug')
-      await press(page, 'Add 20 × House beans in 20 parallel requests')
+      await press(page, 'Add 20 × House beans, all at once')
       await page.getByText(/20 requests in \d+ ms: 20 items more in the cart/).waitFor()
       expect(await linesIn(page)).toEqual({ mug: 1, beans: 20 })
       await page.getByRole('row', { name: 'replace stale' }).first().waitFor()
