@@ -58,7 +58,8 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
 
 /** Whether there is more to do than to say `Vary`. */
 function isDue(state: State, { status }: Answer): unknown {
-  const extends_ = state.settings.touchAfter !== undefined && state.key
+  // `modified` may have been set by hand, and nothing looked at.
+  const extends_ = (state.settings.touchAfter !== undefined || state.forced) && state.key
   if (state.doomed || (state.isEmpty && state.sent[0])) return true
   if (!state.changes) return extends_
   if (status >= 500) return state.newlyStored
@@ -70,7 +71,7 @@ function carryOut(state: State, answer: Answer): (deadline: Deadline) => Task<Co
     if (!state.changes) {
       yield* wait(state.load())
       // An extension alone: a store that is down changes nothing, and the storeError hook has heard of it.
-      if (state.failed) return nothing(state)
+      if (state.failed && !state.forced) return nothing(state)
     }
     state.open()
     yield* removeDoomed(state, deadline)

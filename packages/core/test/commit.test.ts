@@ -1,6 +1,6 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
-import { createSessions, type StoredRecord } from '../src/index.ts'
+import { createSessions, type Session, type StoredRecord } from '../src/index.ts'
 import { altered, bench, codeOf, START, slow } from './support.ts'
 
 const KEY = /^sessionid=([a-z0-9]{32});/
@@ -213,6 +213,17 @@ describe('what a commit does, in its order', () => {
     })
     expect(setCookies).toHaveLength(1)
     expect(await app.peek('list')).toEqual([1, 2])
+  })
+
+  it('modified = true, or an empty update, saves a session that nothing looked at, too', async () => {
+    for (const handle of [(s: Session) => s.update({}), (s: Session) => (s.modified = true)]) {
+      const app = bench()
+      await app.request(s => s.set('a', 1))
+      app.calls.length = 0
+      expect((await app.request(handle)).setCookies).toHaveLength(1)
+      expect(app.calls).toEqual(['read', 'replace'])
+      expect((await bench().request(handle)).setCookies).toEqual([])
+    }
   })
 
   it('a second commit does nothing and answers the same', async () => {
