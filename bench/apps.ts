@@ -1,0 +1,123 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RequestHandler } from 'express'
+import type { H3Event, Middleware as H3Middleware } from 'h3'
+import type { Middleware as KoaMiddleware } from 'koa'
+
+export interface Data {
+  n: number
+  [key: string]: unknown
+}
+
+/** How one library is used in a handler; `at` is what the framework gives a handler. What returns a promise is awaited. */
+export interface Usage<At> {
+  read(at: At): unknown
+  /** Counts `n` up by one. */
+  write(at: At): unknown
+  /** Puts the data into a session that is new. */
+  fill(at: At, data: Data): unknown
+  /** Appends to `list`, in the way the library recommends. */
+  append(at: At): unknown
+  /** How long `list` is. */
+  count(at: At): unknown
+}
+
+/** JSON of about 200 and about 4,096 bytes. */
+export const DATA: Record<string, Data> = { small: dataOf(2), medium: dataOf(76) }
+
+function dataOf(items: number): Data {
+  const cart = Array.from({ length: items }, (_, at) => ({
+    sku: `SKU-${1000 + at}`,
+    count: 2,
+    price: 1990 + at,
+  }))
+  return { n: 1, userId: 4711, name: 'Ada Lovelace', locale: 'en-GB', roles: ['admin', 'editor'], cart }
+}
+
+/** Long enough for all of 200 requests to have read before the first of them writes. */
+const OVERLAP_MS = 250
+
+interface Routes<At> {
+  [path: string]: (at: At) => unknown
+}
+
+function routesOf<At>(usage: Usage<At> | undefined): Routes<At> {
+  const nothing = (): string => 'ok'
+  if (!usage)
+    return { '/none': nothing, '/read': nothing, '/write': nothing, '/small': nothing, '/medium': nothing }
+  return {
+    '/none': nothing,
+    '/read': at => after(usage.read(at), String),
+    '/write': at => after(usage.write(at), nothing),
+    '/small': at => after(usage.fill(at, structuredClone(DATA['small']!)), nothing),
+    '/medium': at => after(usage.fill(at, structuredClone(DATA['medium']!)), nothing),
+    '/append': async at => {
+      await usage.read(at)
+      await sleep(OVERLAP_MS)
+      await usage.append(at)
+      return 'ok'
+    },
+    '/count': at => after(usage.count(at), String),
+  }
+}
+
+/** A handler that need not wait must not be made to. */
+function after(value: unknown, then: (value: unknown) => string): unknown {
+  return value instanceof Promise ? value.then(then) : then(value)
+}
+
+/** The same app on each framework; without `usage` it has no sessions. */
+export async function expressApp(
+  middleware?: RequestHandler,
+  usage?: Usage<import('express').Request>,
+): Promise<RequestListener> {
+  const { default: express } = await import('express')
+  const app = express()
+  if (middleware) app.use(middleware)
+  for (const [path, run] of Object.entries(routesOf(usage))) {
+    app.get(path, (req, res) => {
+      const text = run(req)
+      if (text instanceof Promise) text.then(text => res.send(text))
+      else res.send(text)
+    })
+  }
+  return app
+}
+
+export async function koaApp(
+  middleware?: (app: import('koa')) => KoaMiddleware,
+  usage?: Usage<import('koa').Context>,
+): Promise<RequestListener> {
+  const { default: Koa } = await import('koa')
+  const app = new Koa()
+  if (middleware) app.use(middleware(app))
+  const routes = routesOf(usage)
+  app.use(async ctx => {
+    const run = routes[ctx.path]
+    if (!run) return
+    const text = run(ctx)
+    ctx.body = text instanceof Promise ? await text : text
+  })
+  return app.callback()
+}
+
+export async function h3App(middleware?: H3Middleware, usage?: Usage<H3Event>): Promise<RequestListener> {
+  const { H3, toNodeHandler } = await import('h3')
+  const app = new H3()
+  if (middleware) app.use(middleware)
+  for (const [path, run] of Object.entries(routesOf(usage))) app.get(path, run)
+  return toNodeHandler(app) as RequestListener
+}
+
+export interface Exchange {
+  req: IncomingMessage
+  res: ServerResponse
+}
+
+export function nodeApp(usage?: Usage<Exchange>): RequestListener {
+  const routes = routesOf(usage)
+  return async (req, res) => {
+    const text = routes[req.url!]?.({ req, res })
+    res.end(text instanceof Promise ? await text : text)
+  }
+}

@@ -1,0 +1,242 @@
+import type { RequestListener } from 'node:http'
+import type { Session, SessionsOptions } from '@sess/core'
+import { type Data, type Exchange, expressApp, h3App, koaApp, nodeApp, type Usage } from './apps.ts'
+
+export type Framework = 'Express' | 'Koa' | 'h3' | 'node:http'
+export type Storage = 'memory' | 'redis' | 'cookie'
+
+/** A library on a framework, or the bare framework. */
+export interface Contestant {
+  framework: Framework
+  /** Unique on its framework. */
+  name: string
+  /** `undefined`: no sessions. */
+  storage: Storage | undefined
+  app(): Promise<RequestListener>
+}
+
+// Fixed, and secret to nobody.
+const SECRET = 'a secret of the bench, which nobody should use'
+const RAW_KEY = new Uint8Array(32).fill(7)
+
+const sess: Record<Storage, () => Promise<SessionsOptions>> = {
+  async memory() {
+    const { cacheStore } = await import('@sess/store-cache')
+    return { store: cacheStore() }
+  },
+  async redis() {
+    const { redisStore } = await import('@sess/store-redis')
+    return { store: redisStore((await redisClient()) as never) }
+  },
+  async cookie() {
+    const { encryptedCookieStore } = await import('@sess/store-cookie')
+    return { store: encryptedCookieStore(), secret: SECRET }
+  },
+}
+
+function sessUsage<At>(sessionOf: (at: At) => Session): Usage<At> {
+  return {
+    read: at => sessionOf(at).get('n'),
+    write(at) {
+      const session = sessionOf(at)
+      session.set('n', session.get('n') + 1)
+    },
+    fill(at, data) {
+      const session = sessionOf(at)
+      for (const key in data) session.set(key, data[key])
+    },
+    append: at => {
+      sessionOf(at).update('list', (list = []) => [...list, 1])
+    },
+    count: at => sessionOf(at).get('list').length,
+  }
+}
+
+/** For the libraries whose session is a plain object. */
+function plainUsage<At>(sessionOf: (at: At) => Data): Usage<At> {
+  return {
+    read: at => sessionOf(at).n,
+    write: at => {
+      sessionOf(at).n++
+    },
+    fill: (at, data) => {
+      Object.assign(sessionOf(at), data)
+    },
+    append(at) {
+      const session = sessionOf(at)
+      session['list'] = [...listOf(session), 1]
+    },
+    count: at => listOf(sessionOf(at)).length,
+  }
+}
+
+function listOf(data: { [key: string]: unknown }): unknown[] {
+  return (data['list'] ?? []) as unknown[]
+}
+
+async function sessOnExpress(storage: Storage): Promise<RequestListener> {
+  const { session } = await import('@sess/express')
+  return expressApp(
+    session(await sess[storage]()),
+    sessUsage(req => req.session),
+  )
+}
+
+async function sessOnKoa(storage: Storage): Promise<RequestListener> {
+  const { session } = await import('@sess/koa')
+  const middleware = session(await sess[storage]())
+  return koaApp(
+    () => middleware,
+    sessUsage(ctx => ctx.session),
+  )
+}
+
+async function sessOnH3(storage: Storage): Promise<RequestListener> {
+  const { session } = await import('@sess/h3')
+  return h3App(
+    session(await sess[storage]()),
+    sessUsage(event => event.context.session),
+  )
+}
+
+async function expressSession(store?: unknown): Promise<RequestListener> {
+  const { default: session } = await import('express-session')
+  const middleware = session({ secret: SECRET, resave: false, saveUninitialized: false, store })
+  return expressApp(middleware, plainUsage(sessionOfRequest))
+}
+
+function sessionOfRequest(at: object): Data {
+  return (at as { session: Data }).session
+}
+
+async function connectRedis(): Promise<RequestListener> {
+  const { RedisStore } = await import('connect-redis')
+  return expressSession(new RedisStore({ client: await redisClient() }))
+}
+
+async function cookieSession(): Promise<RequestListener> {
+  const { default: session } = await import('cookie-session')
+  return expressApp(session({ keys: [SECRET] }), plainUsage(sessionOfRequest))
+}
+
+async function koaSession(store?: object): Promise<RequestListener> {
+  const { default: session } = await import('koa-session')
+  return koaApp(app => {
+    app.keys = [SECRET]
+    return session({ store }, app)
+  }, plainUsage(sessionOfRequest))
+}
+
+function mapStore(): object {
+  const sessions = new Map<string, string>()
+  return {
+    async get(key: string) {
+      const text = sessions.get(key)
+      return text === undefined ? undefined : JSON.parse(text)
+    },
+    async set(key: string, session: object) {
+      sessions.set(key, JSON.stringify(session))
+    },
+    async destroy(key: string) {
+      sessions.delete(key)
+    },
+  }
+}
+
+async function h3Session(password: string | Uint8Array): Promise<RequestListener> {
+  const { useSession } = await import('h3')
+  const open = (at: Parameters<typeof useSession>[0]) =>
+    useSession<Data>(at, { password: password as string })
+  return h3App(undefined, {
+    async read(at) {
+      return (await open(at)).data.n
+    },
+    async write(at) {
+      const session = await open(at)
+      await session.update({ n: session.data.n! + 1 })
+    },
+    async fill(at, data) {
+      await (await open(at)).update(data)
+    },
+    async append(at) {
+      const session = await open(at)
+      await session.update({ list: [...listOf(session.data), 1] })
+    },
+    async count(at) {
+      return listOf((await open(at)).data).length
+    },
+  })
+}
+
+async function ironSession(): Promise<RequestListener> {
+  const { getIronSession } = await import('iron-session')
+  const open = ({ req, res }: Exchange) => getIronSession(req, res, { cookieName: 'iron', password: SECRET })
+  return nodeApp({
+    async read(at) {
+      return (await open(at)).n
+    },
+    async write(at) {
+      const session = await open(at)
+      session.n++
+      await session.save()
+    },
+    async fill(at, data) {
+      const session = await open(at)
+      Object.assign(session, data)
+      await session.save()
+    },
+    async append(at) {
+      const session = await open(at)
+      session.list = [...listOf(session), 1]
+      await session.save()
+    },
+    async count(at) {
+      return listOf(await open(at)).length
+    },
+  })
+}
+
+async function redisClient(): Promise<unknown> {
+  const { createClient } = await import('redis')
+  const client = createClient({ url: process.env['REDIS_URL']! })
+  await client.connect()
+  return client
+}
+
+export const BARE = 'bare'
+
+function on(
+  framework: Framework,
+  bare: () => Promise<RequestListener>,
+  others: [name: string, storage: Storage, app: () => Promise<RequestListener>][],
+): Contestant[] {
+  return [
+    { framework, name: BARE, storage: undefined, app: bare },
+    ...others.map(([name, storage, app]) => ({ framework, name, storage, app })),
+  ]
+}
+
+/** Everybody who runs, framework by framework, the bare one first. */
+export const contestants: readonly Contestant[] = [
+  ...on('Express', () => expressApp(), [
+    ['Sess, memory', 'memory', () => sessOnExpress('memory')],
+    ['express-session, MemoryStore', 'memory', () => expressSession()],
+    ['Sess, Redis', 'redis', () => sessOnExpress('redis')],
+    ['express-session, connect-redis', 'redis', connectRedis],
+    ['Sess, encrypted cookie', 'cookie', () => sessOnExpress('cookie')],
+    ['cookie-session', 'cookie', cookieSession],
+  ]),
+  ...on('Koa', () => koaApp(), [
+    ['Sess, memory', 'memory', () => sessOnKoa('memory')],
+    ['koa-session, Map', 'memory', () => koaSession(mapStore())],
+    ['Sess, encrypted cookie', 'cookie', () => sessOnKoa('cookie')],
+    ['koa-session, cookie', 'cookie', () => koaSession()],
+  ]),
+  ...on('h3', () => h3App(), [
+    ['Sess, memory', 'memory', () => sessOnH3('memory')],
+    ['Sess, encrypted cookie', 'cookie', () => sessOnH3('cookie')],
+    ['useSession, raw key', 'cookie', () => h3Session(RAW_KEY)],
+    ['useSession, password', 'cookie', () => h3Session(SECRET)],
+  ]),
+  ...on('node:http', async () => nodeApp(), [['iron-session', 'cookie', ironSession]]),
+]

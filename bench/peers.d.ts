@@ -1,0 +1,23 @@
+// The peers' own types cannot be had beside ours: two libraries that declare `req.session` differ about it.
+declare module 'express-session' {
+  const session: any
+  export default session
+}
+declare module 'connect-redis' {
+  export const RedisStore: any
+}
+declare module 'cookie-session' {
+  const session: any
+  export default session
+}
+declare module 'koa-session' {
+  const session: any
+  export default session
+}
+declare module 'iron-session' {
+  export const getIronSession: any
+}
+declare module 'autocannon' {
+  const autocannon: any
+  export default autocannon
+}

@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { judge } from '../goals.ts'
+import type { Results } from '../results.ts'
+
+// That it runs and what it writes. How fast anything is, is never tested.
+let folder: string
+let results: Results
+let said: string
+const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8')
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sess-bench-test-'))
+  const command = join(import.meta.dirname, '../run.ts')
+  const only = '^Express/(Sess, memory|express-session, MemoryStore)/read$'
+  const args = [command, '--rounds', '1', '--seconds', '1', '--only', only, '--into', folder]
+  ;({ stdout: said } = await promisify(execFile)(process.execPath, args))
+  results = JSON.parse(await read('results.json'))
+}, 90_000)
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+test('what was asked for is measured, beside the bare framework', () => {
+  expect(results.cells.map(({ framework, name, scenario }) => [framework, name, scenario])).toEqual([
+    ['Express', 'bare', 'read'],
+    ['Express', 'Sess, memory', 'read'],
+    ['Express', 'express-session, MemoryStore', 'read'],
+  ])
+  for (const { rounds } of results.cells) {
+    expect(rounds).toEqual([
+      { requests: expect.any(Number), seconds: expect.any(Number), cpu: expect.any(Number) },
+    ])
+    expect(rounds[0]!.requests).toBeGreaterThan(0)
+    expect(rounds[0]!.cpu).toBeGreaterThan(0)
+  }
+})
+
+test('the goals of what ran are judged', () => {
+  expect(
+    judge(results.cells).map(({ framework, scenario, atMost }) => [framework, scenario, atMost]),
+  ).toEqual([['Express', 'read', 0.15]])
+  expect(said).toMatch(/(met|MISSED) +Express, read: Sess, memory \/ express-session, MemoryStore/)
+})
+
+test('lost updates and heap are counted', () => {
+  expect(results.lost).toEqual([
+    { framework: 'Express', name: 'Sess, memory', lost: 0 },
+    { framework: 'Express', name: 'express-session, MemoryStore', lost: expect.any(Number) },
+  ])
+  expect(results.heap.map(({ name }) => name)).toHaveLength(3)
+})
+
+test('a table and a chart are written', async () => {
+  const page = await read('README.md')
+  expect(page).toMatch(/^\| Express \| read \| memory \| express-session, MemoryStore \|/m)
+  expect(page).not.toMatch(/NaN|undefined/)
+  const svg = await read('session-cost.svg')
+  expect(svg).toMatch(/^<svg [\s\S]*<\/svg>\n$/)
+  expect(svg).not.toMatch(/NaN|undefined/)
+})
