@@ -140,7 +140,7 @@ function* persist(state: State, deadline: Deadline): Task<void> {
   if (settings.cookieStore) {
     record = yield* makeRecord(state, deadline)
     state.key = yield* wait(settings.cookieStore.seal(record, state.sealContext(deadline.now)))
-    state.newlyStored = true
+    state.newlyStored = state.modified = true
   } else if (rotatedFrom) record = yield* rotate(state, rotatedFrom, deadline)
   else if (stored) record = yield* replace(state, stored, deadline)
   else record = yield* insertNew(state, deadline)
@@ -185,6 +185,8 @@ function* insertNew(state: State, deadline: Deadline): Task<SessionRecord> {
   for (let tries = 0; tries < 8; tries++) {
     state.key ??= newKey(state.settings.random)
     const record = yield* insert(state, deadline)
+    // A session made by an explicit `save()` counts as modified, as in Django.
+    state.modified ||= record !== undefined
     if (record) return record
     // 165 random bits do not meet by chance; a tried random generator may.
     state.key = null

@@ -226,6 +226,18 @@ describe('what a commit does, in its order', () => {
     }
   })
 
+  it('a session that save() makes counts as modified; one that it replaces does not', async () => {
+    const app = bench()
+    await app.request(async s => {
+      await s.save()
+      expect(s.modified).toBe(true)
+    })
+    await app.request(async s => {
+      await s.save()
+      expect(s.modified).toBe(false)
+    })
+  })
+
   it('a second commit does nothing and answers the same', async () => {
     const app = bench({ store: slow(memoryStore()) })
     const session = app.sessions.open()
