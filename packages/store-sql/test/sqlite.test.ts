@@ -335,7 +335,7 @@ test('F16: four processes append to one session, and nothing is lost', async () 
   store.close()
 })
 
-const kills = Number(process.env['SESS_KILLS'] ?? 50)
+const kills = Number(process.env['SESS_KILLS'] ?? 20)
 test(`F11: ${kills} times kill -9 of a writer: the file opens, and no answered write is lost`, {
   timeout: 5_000 + kills * 2_000,
 }, async () => {
