@@ -48,7 +48,9 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
     throw error
   }
   try {
-    const outcome = isDue(state, answer) ? explicitly(state, carryOut(state, answer)) : nothing(state)
+    const outcome = isDue(state, answer)
+      ? explicitly(state, deadline => carryOut(state, answer, deadline))
+      : nothing(state)
     state.outcome = isPromise(outcome) ? outcome.then(result => (state.outcome = result), failed) : outcome
     return state.outcome
   } catch (error) {
@@ -66,23 +68,20 @@ function isDue(state: State, { status }: Answer): unknown {
   return state.modified || state.newlyStored || extends_ || isUnsaved(state)
 }
 
-function carryOut(state: State, answer: Answer): (deadline: Deadline) => Task<CommitResult> {
-  return function* (deadline) {
-    if (!state.changes) {
-      yield* wait(state.load())
-      // An extension alone: a store that is down changes nothing, and the storeError hook has heard of it.
-      if (state.failed && !state.forced) return nothing(state)
-    }
-    state.open()
-    yield* removeDoomed(state, deadline)
-    if (state.isEmpty) return state.supersededBy ? nothing(state) : expireCookie(state, answer)
-    if (answer.status < 500) {
-      if (isUnsaved(state)) yield* persist(state, deadline)
-      else if (!state.modified && !state.newlyStored && !(yield* extend(state, deadline)))
-        return nothing(state)
-    } else if (!state.newlyStored) return nothing(state)
-    return sendCookie(state, answer, deadline.now)
+function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<CommitResult> {
+  if (!state.changes) {
+    yield* wait(state.load())
+    // An extension alone: a store that is down changes nothing, and the storeError hook has heard of it.
+    if (state.failed && !state.forced) return nothing(state)
   }
+  state.open()
+  yield* removeDoomed(state, deadline)
+  if (state.isEmpty) return state.supersededBy ? nothing(state) : expireCookie(state, answer)
+  if (answer.status < 500) {
+    if (isUnsaved(state)) yield* persist(state, deadline)
+    else if (!state.modified && !state.newlyStored && !(yield* extend(state, deadline))) return nothing(state)
+  } else if (!state.newlyStored) return nothing(state)
+  return sendCookie(state, answer, deadline.now)
 }
 
 /** Whether a save has something to do. */
@@ -97,31 +96,27 @@ function isUnsaved(state: State): boolean {
 }
 
 /** `Session.save`. */
-export function save(state: State, mustCreate: boolean): MaybePromise<void> {
-  return explicitly(state, function* (deadline) {
-    state.open()
-    yield* removeDoomed(state, deadline)
-    if (state.flushed && state.isEmpty && !mustCreate) return
-    const chosen = mustCreate && state.key && !state.settings.cookieStore
-    if (!chosen) return yield* persist(state, deadline)
-    const record = yield* insert(state, deadline)
-    if (!record) throw new SessionExistsError()
-    settled(state, record)
-  })
+export function* save(state: State, mustCreate: boolean, deadline: Deadline): Task<void> {
+  state.open()
+  yield* removeDoomed(state, deadline)
+  if (state.flushed && state.isEmpty && !mustCreate) return
+  const chosen = mustCreate && state.key && !state.settings.cookieStore
+  if (!chosen) return yield* persist(state, deadline)
+  const record = yield* insert(state, deadline)
+  if (!record) throw new SessionExistsError()
+  settled(state, record)
 }
 
 /** `Session.create`. */
-export function create(state: State): MaybePromise<void> {
-  return explicitly(state, function* (deadline) {
-    state.open()
-    yield* removeDoomed(state, deadline)
-    if (state.rotatedFrom) yield* persist(state, deadline)
-    state.forced = true
-    if (state.settings.cookieStore) return
-    state.stored = undefined
-    state.key = null
-    yield* persist(state, deadline)
-  })
+export function* create(state: State, deadline: Deadline): Task<void> {
+  state.open()
+  yield* removeDoomed(state, deadline)
+  if (state.rotatedFrom) yield* persist(state, deadline)
+  state.forced = true
+  if (state.settings.cookieStore) return
+  state.stored = undefined
+  state.key = null
+  yield* persist(state, deadline)
 }
 
 /** Runs what ends in the store, under a deadline of its own. */
@@ -199,51 +194,29 @@ function* insertNew(state: State, deadline: Deadline): Task<SessionRecord> {
  * now, and tries again until time is up.
  */
 function replace(state: State, stored: Stored, deadline: Deadline): Task<SessionRecord> {
-  return contend(state, stored.id, deadline, function* () {
-    if (stored.version === undefined) yield* refresh(state, stored, deadline)
-    const { version } = stored
-    stored.version = undefined
-    const record = yield* makeRecord(state, deadline)
-    const result = yield* state.ask(deadline, 'replace', stored.id, record, version!)
-    if (result === 'stale') return
-    if (result === 'gone') throw interrupted(state, stored)
-    state.tell('saved', stored.id, deadline)
-    return record
-  })
+  return contend(state, stored.id, deadline, () => tryReplace(state, stored, deadline))
+}
+
+function* tryReplace(state: State, stored: Stored, deadline: Deadline): Task<SessionRecord | undefined> {
+  if (stored.version === undefined) yield* refresh(state, stored, deadline)
+  const { version } = stored
+  stored.version = undefined
+  const record = yield* makeRecord(state, deadline)
+  const result = yield* state.ask(deadline, 'replace', stored.id, record, version!)
+  if (result === 'stale') return
+  if (result === 'gone') throw interrupted(state, stored)
+  state.tell('saved', stored.id, deadline)
+  return record
 }
 
 /** Inserts under the new key, then leaves a marker in the old record's place (a live Django gets none: it is removed). */
 function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRecord> {
-  const { codec, hashKeys } = state.settings
   if (old.version === undefined) yield* refresh(state, old, deadline)
   state.stored = undefined
   let record = yield* insertNew(state, deadline)
   const { id } = state.stored!
   try {
-    yield* contend(state, old.id, deadline, function* () {
-      if (old.version === undefined) {
-        yield* refresh(state, old, deadline)
-        // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
-        record = yield* makeRecord(state, deadline)
-        const fresh = yield* readLive(state, id, deadline)
-        if (!fresh || (yield* state.ask(deadline, 'replace', id, record, fresh.version)) !== 'ok') {
-          throw interrupted(state, old)
-        }
-      }
-      const payload = yield* wait(codec.encode({ [SUPERSEDED]: id }))
-      const result = hashKeys
-        ? yield* state.ask(
-            deadline,
-            'replace',
-            old.id,
-            { payload, expiresAt: deadline.now + GRACE },
-            old.version!,
-          )
-        : yield* state.ask(deadline, 'remove', old.id, old.version)
-      old.version = undefined
-      if (result === 'gone') throw interrupted(state, old)
-      return result === 'ok' || undefined
-    })
+    record = yield* contend(state, old.id, deadline, () => trySupersede(state, old, id, record, deadline))
   } catch (error) {
     // The new record was never handed out: without it, nothing has happened. When time is up, nobody waits for that.
     if ((error as SessionError).code !== 'SESSION_STORE') {
@@ -258,6 +231,38 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRec
   state.rotatedFrom = undefined
   state.tell('rotated', id, deadline)
   return record
+}
+
+/** Answers what the new record is then. */
+function* trySupersede(
+  state: State,
+  old: Stored,
+  id: RecordId,
+  record: SessionRecord,
+  deadline: Deadline,
+): Task<SessionRecord | undefined> {
+  const { codec, hashKeys } = state.settings
+  if (old.version === undefined) {
+    yield* refresh(state, old, deadline)
+    // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
+    record = yield* makeRecord(state, deadline)
+    const fresh = yield* readLive(state, id, deadline)
+    if (!fresh || (yield* state.ask(deadline, 'replace', id, record, fresh.version)) !== 'ok') {
+      throw interrupted(state, old)
+    }
+  }
+  const { version } = old
+  old.version = undefined
+  let result: 'ok' | 'stale' | 'gone'
+  if (hashKeys) {
+    const marker = {
+      payload: yield* wait(codec.encode({ [SUPERSEDED]: id })),
+      expiresAt: deadline.now + GRACE,
+    }
+    result = yield* state.ask(deadline, 'replace', old.id, marker, version!)
+  } else result = yield* state.ask(deadline, 'remove', old.id, version)
+  if (result === 'gone') throw interrupted(state, old)
+  return result === 'ok' ? record : undefined
 }
 
 /** Reads what another request saved and applies this request's changes to it. */
@@ -294,26 +299,25 @@ function* removeDoomed(state: State, deadline: Deadline): Task<void> {
 }
 
 /** Removes a record, and the one that took its place if it is the marker of a rotation, or becomes it meanwhile. */
-export function destroy(
-  state: State,
-  { id, version }: Partial<Stored> & { id: RecordId },
-  deadline: Deadline,
-): Task<boolean> {
+export function destroy(state: State, { ...record }: Stored, deadline: Deadline): Task<boolean> {
+  return contend(state, record.id, deadline, () => tryDestroy(state, record, deadline))
+}
+
+function* tryDestroy(state: State, target: Stored, deadline: Deadline): Task<boolean | undefined> {
   const { hashKeys } = state.settings
-  return contend(state, id, deadline, function* () {
-    if (version === undefined && hashKeys) {
-      const record = yield* readLive(state, id, deadline)
-      if (!record) return false
-      const successor = (yield* state.decode(record.payload))[SUPERSEDED]
-      if (typeof successor === 'string') yield* destroy(state, { id: successor }, deadline)
-      version = record.version
-    }
-    const result = yield* state.ask(deadline, 'remove', id, hashKeys ? version : undefined)
-    version = undefined
-    if (result === 'stale') return
-    if (result === 'ok') state.tell('destroyed', id, deadline)
-    return result === 'ok'
-  })
+  const { id } = target
+  if (target.version === undefined && hashKeys) {
+    const record = yield* readLive(state, id, deadline)
+    if (!record) return false
+    const successor = (yield* state.decode(record.payload))[SUPERSEDED]
+    if (typeof successor === 'string') yield* destroy(state, { id: successor }, deadline)
+    target.version = record.version
+  }
+  const result = yield* state.ask(deadline, 'remove', id, hashKeys ? target.version : undefined)
+  target.version = undefined
+  if (result === 'stale') return
+  if (result === 'ok') state.tell('destroyed', id, deadline)
+  return result === 'ok'
 }
 
 /** Extends the session's life, if it is due. Refused (it is gone, or changed meanwhile) is no error. */

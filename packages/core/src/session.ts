@@ -1,5 +1,5 @@
 import { type Changes, checkedUpdate, checkKey, type Update } from './changes.ts'
-import { create, save } from './commit.ts'
+import { create, explicitly, save } from './commit.ts'
 import { SessionCommittedError, SessionDataError } from './errors.ts'
 import { type Expiry, type ExpiryQuery, expiryAge, expiryMoment, storedExpiry } from './expiry.ts'
 import { newKey, type SessionKey } from './key.ts'
@@ -389,7 +389,7 @@ export class Session<Data extends object = DefaultData> {
     this.#assertOpen()
     await this.load()
     this.#state.accessed = true
-    await save(this.#state, mustCreate)
+    await explicitly(this.#state, deadline => save(this.#state, mustCreate, deadline))
   }
 
   /** Stores the data under a new key; what is under the old one stays (Django `create`). */
@@ -397,7 +397,7 @@ export class Session<Data extends object = DefaultData> {
     this.#assertOpen()
     await this.load()
     this.#modify()
-    await create(this.#state)
+    await explicitly(this.#state, deadline => create(this.#state, deadline))
   }
 
   #look(): Changes {

@@ -23,7 +23,7 @@ export interface CommitResult {
 export interface Stored {
   id: RecordId
   /** `undefined` after a write of our own: stores do not tell the new version. */
-  version: string | undefined
+  version?: string | undefined
 }
 
 /** The names of a session's bookkeeping. All but the expiry are hidden and cannot be set by the user. */
