@@ -272,11 +272,8 @@ export function cachedStore(options: CachedStoreOptions): Store {
   const store: Store = {
     read,
 
-    insert(id, record, context) {
-      // Nothing is kept of an id that does not exist; what an outage left there is a debt.
-      if (!debts.has(id)) return durable.insert(id, record, context)
-      return change(id, context, () => durable.insert(id, record, context))
-    },
+    // An id that was used before may still have a copy, whose removal is under way.
+    insert: (id, record, context) => change(id, context, () => durable.insert(id, record, context)),
 
     replace: (id, record, version, context) =>
       change(id, context, () => durable.replace(id, record, version, context)),
