@@ -45,6 +45,31 @@ const answerError: ErrorRequestHandler = (error, _req, res, _next) => {
   res.status(error.status ?? 500).json({ code: error.code })
 }
 
+it('a handler that answers twice gets the error it would get from Express, and its client the first answer', async () => {
+  const { app, store } = place()
+  store.before = () => sleep(20)
+  const errors: unknown[] = []
+  app.get('/', (req, res) => {
+    req.session.set('a', 1)
+    res.send('short')
+    try {
+      res.status(404).send('a much longer text')
+    } catch (error) {
+      errors.push((error as NodeJS.ErrnoException).code)
+    }
+    try {
+      res.cookie('late', '1')
+    } catch (error) {
+      errors.push((error as NodeJS.ErrnoException).code)
+    }
+  })
+  await using server = await serve(app)
+  const got = await request(server.url)
+  expect(errors).toEqual(['ERR_HTTP_HEADERS_SENT', 'ERR_HTTP_HEADERS_SENT'])
+  expect([got.status, got.text, got.headers['content-length']]).toEqual([200, 'short', '5'])
+  expect(cookiesOf(got)).toMatch(/^sessionid=[^;]+$/)
+})
+
 describe('pay for what you use', () => {
   it('I4: a route that leaves the session alone gets nothing and asks nothing', async () => {
     const { app, store } = place()

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { callBack, type Method, type Methods } from './methods.ts'
+import { callBack, HEAD_METHODS, type Method, type Methods } from './methods.ts'
 
 /**
  * Keeps what a refused handler still writes, not knowing of its refusal, out of the answer to the error, and the answer
@@ -51,7 +51,7 @@ export class ErrorAnswer {
   #watchHead(): void {
     const res = this.#res
     const methods = res as unknown as Record<string, Method>
-    for (const name of ['writeHead', 'setHeader', 'setHeaders', 'appendHeader', 'removeHeader']) {
+    for (const name of HEAD_METHODS) {
       const method = methods[name]
       if (!method) continue
       methods[name] = (...args) => {

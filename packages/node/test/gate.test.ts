@@ -218,6 +218,93 @@ describe('a response that is held', () => {
     expect(got.status).toBe(200)
   })
 
+  describe('has a head that is fixed, as if it had left', () => {
+    const changes: Record<string, Handler> = {
+      setHeader: res => res.setHeader('X-Late', '1'),
+      setHeaders: res => res.setHeaders(new Map([['X-Late', '1']])),
+      appendHeader: res => res.appendHeader('Set-Cookie', 'late=1'),
+      removeHeader: res => res.removeHeader('X-Before'),
+      writeHead: res => res.writeHead(404),
+    }
+    const begins: Record<string, Handler> = {
+      write: res => res.write('a'),
+      end: res => res.end('a'),
+      flushHeaders: res => res.flushHeaders(),
+      writeHead: res => res.writeHead(200),
+    }
+    for (const [begin, beginning] of Object.entries(begins)) {
+      it(`after ${begin}`, async () => {
+        const codes: Record<string, unknown> = {}
+        const got = await answer(commits.later, res => {
+          beginning(res)
+          for (const [change, changing] of Object.entries(changes)) {
+            try {
+              changing(res)
+            } catch (error) {
+              codes[change] = (error as NodeJS.ErrnoException).code
+            }
+          }
+          res.end()
+        })
+        expect(codes).toEqual(
+          Object.fromEntries(Object.keys(changes).map(change => [change, 'ERR_HTTP_HEADERS_SENT'])),
+        )
+        expect([got.status, got.setCookies, got.headers['x-late']]).toEqual([200, [COOKIE], undefined])
+        expect(got.headers['x-before']).toBe('kept')
+      })
+    }
+
+    it('and a wrapper of writeHead sets headers on the way, which has its method back afterwards', async () => {
+      let own: unknown
+      let after: unknown
+      const got = await answer(commits.later, res => {
+        const { writeHead } = res
+        res.writeHead = (...args: never[]) => {
+          res.setHeader('X-Wrapped', '1')
+          return (writeHead as (...args: unknown[]) => ServerResponse).apply(res, args)
+        }
+        own = res.writeHead
+        res.on('finish', () => {
+          after = res.writeHead
+        })
+        res.write('a')
+        res.end()
+      })
+      expect(got.headers['x-wrapped']).toBe('1')
+      expect(after).toBe(own)
+    })
+  })
+
+  it('is answered once: what comes after its end is an error of the caller, and of nobody else', async () => {
+    const called: unknown[] = []
+    const hear = (error?: Error | null): unknown =>
+      called.push((error as NodeJS.ErrnoException)?.code ?? null)
+    await using server = await serve((req, res) => {
+      holdResponse(
+        res,
+        () => sleep(20, SAVED),
+        () => expect.unreachable(),
+      )
+      res.end(`body ${req.url}`)
+      expect(res.write('more', hear)).toBe(false)
+      expect(res.end('much more', hear)).toBe(res)
+      res.flushHeaders()
+      res.end(hear)
+    })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    expect(text.match(/content-length: \d+|body \/\d|more/gi)).toEqual([
+      'Content-Length: 7',
+      'body /1',
+      'Content-Length: 7',
+      'body /2',
+    ])
+    const WRITE_AFTER_END = 'ERR_STREAM_WRITE_AFTER_END'
+    expect(called.toSorted()).toEqual([...Array(4).fill(WRITE_AFTER_END), null, null].toSorted())
+  })
+
   it('calls the callbacks of write and end, in order and once', async () => {
     const called: unknown[] = []
     await answer(commits.later, res => {
