@@ -1,15 +1,18 @@
 import { SessionDataError } from './errors.ts'
 import { ABSENT, type Data, merge, put, type Stringify, take } from './merge.ts'
+import { isPromise } from './task.ts'
 
 /** Makes a key's new value of its present one (`undefined` when it is not there). Pure; may run again. */
 export type Update = (value: unknown) => unknown
 
 /** What one request did to one top-level key since the last save. */
 type Change =
-  | { op: 'set'; value: unknown }
+  /** `base`: text of `{ value }` that a mutation began with, where that is not what was loaded. */
+  | { op: 'set'; value: unknown; base?: string | undefined }
   | { op: 'delete' }
   | { op: 'default'; value: unknown }
-  | { op: 'update'; start: unknown; updates: Update[] }
+  /** `start`: text of `{ value }` to begin with where the key is not there. */
+  | { op: 'update'; start: string | undefined; updates: Update[] }
 
 /** The three values of a key that two requests replaced; `undefined` where it is not there. */
 export interface Clash {
@@ -43,10 +46,10 @@ export class Changes {
   /** The data have others' changes in them, so that comparing them with the base would take those for ours. */
   #rebased = false
   /**
-   * Keys whose value the caller holds and can mutate, and what it was after the key's last recorded change
+   * Keys whose value the caller holds and can mutate: the value, and what it was after the key's last recorded change
    * (`undefined`: what it is in the base).
    */
-  #held: Map<string, string | undefined> | undefined
+  #held: Map<string, { value: object; text: string | undefined }> | undefined
 
   constructor(data: Data, base: string | undefined, parse: (text: string) => Data, stringify: Stringify) {
     this.data = data
@@ -71,9 +74,10 @@ export class Changes {
   hold(key: string, value: unknown): void {
     if (typeof value !== 'object' || value === null) return
     this.#held ??= new Map()
-    if (this.#held.has(key)) return
+    if (this.#held.get(key)?.value === value) return
     const change = this.#log?.get(key)
-    this.#held.set(key, change === undefined || change.op === 'set' ? undefined : this.#stringify(value))
+    const isBase = !this.#rebased && (change === undefined || change.op === 'set')
+    this.#held.set(key, { value, text: isBase ? undefined : this.#stringify({ value }) })
   }
 
   set(key: string, value: unknown): void {
@@ -97,12 +101,13 @@ export class Changes {
     if (this.#held?.has(key))
       this.#recordMutation(key, this.#base === undefined ? {} : this.#parse(this.#base))
     const before = take(this.data, key)
-    const value = update(before === ABSENT ? undefined : before)
     const change = this.#log?.get(key)
-    if (change === undefined) this.#record(key, { op: 'update', start: ABSENT, updates: [update] })
+    // The function may mutate its argument, and must not meet its own traces when it runs again.
+    const start = change?.op === 'default' ? this.#stringify({ value: change.value }) : ''
+    const value = update(before === ABSENT ? undefined : before)
+    if (change === undefined) this.#record(key, { op: 'update', start: undefined, updates: [update] })
     else if (change.op === 'update') change.updates.push(update)
-    else if (change.op === 'default')
-      this.#record(key, { op: 'update', start: change.value, updates: [update] })
+    else if (change.op === 'default') this.#record(key, { op: 'update', start, updates: [update] })
     // After a set or a delete the result no longer depends on what others save.
     else this.#record(key, { op: 'set', value })
     if (value === undefined) {
@@ -110,7 +115,7 @@ export class Changes {
       this.#held?.delete(key)
     } else {
       put(this.data, key, value)
-      if (this.#held?.has(key)) this.#held.set(key, this.#stringify(value))
+      if (this.#held?.delete(key)) this.hold(key, value)
     }
   }
 
@@ -135,7 +140,7 @@ export class Changes {
    */
   recordMutations(all: boolean): boolean {
     const keys = all ? Object.keys(this.data) : this.#held?.keys()
-    if (keys === undefined || this.#rebased) return this.recorded
+    if (keys === undefined) return this.recorded
     // Most often nothing was mutated, and then the whole text is what it was.
     if (this.#base !== undefined && !this.recorded && this.#stringify(this.data) === this.#base) return false
     const base = this.#base === undefined ? {} : this.#parse(this.#base)
@@ -147,14 +152,14 @@ export class Changes {
     const value = take(this.data, key)
     const change = this.#log?.get(key)
     if (value === ABSENT || change?.op === 'set') return
-    const text = this.#held?.get(key)
+    const text = this.#held?.get(key)?.text
     if (text === undefined) {
-      // Unheld keys with a recorded change have their value from it.
-      if (change !== undefined) return
+      // Unheld keys with a recorded change have their value from it, and rebased ones from others.
+      if (change !== undefined || this.#rebased) return
       const before = this.#cleared ? ABSENT : take(base, key)
       if (before !== ABSENT && this.#stringify(before) === this.#stringify(value)) return
-    } else if (this.#stringify(value) === text) return
-    this.#record(key, { op: 'set', value })
+    } else if (this.#stringify({ value }) === text) return
+    this.#record(key, { op: 'set', value, base: this.#rebased ? text : undefined })
   }
 
   /**
@@ -168,15 +173,18 @@ export class Changes {
       const theirs = take(data, key)
       let value: unknown
       if (change.op === 'update') {
-        value = theirs === ABSENT ? change.start : theirs
-        if (value === ABSENT) value = undefined
+        value = theirs
+        if (theirs === ABSENT)
+          value = change.start === undefined ? undefined : this.#parse(change.start)['value']
         for (const update of change.updates) value = update(value)
         if (value === undefined) value = ABSENT
       } else if (change.op === 'default') {
         value = theirs === ABSENT ? change.value : theirs
       } else {
         const mine = change.op === 'set' ? change.value : ABSENT
-        const before = take(base, key)
+        const changed =
+          change.op === 'set' && change.base !== undefined ? this.#parse(change.base) : undefined
+        const before = changed ? take(changed, 'value') : take(base, key)
         if (this.#cleared || BOOKKEEPING.test(key)) value = mine
         else {
           const merged = merge(before, mine, theirs, this.#stringify)
@@ -197,6 +205,7 @@ export class Changes {
     }
     this.data = data
     this.#rebased = true
+    for (const [key, held] of this.#held ?? []) held.text = this.#stringify({ value: data[key] })
   }
 
   /** The data is in the store now, as this text. */
@@ -205,13 +214,33 @@ export class Changes {
     this.#log = undefined
     this.#cleared = false
     this.#rebased = false
-    if (this.#held) for (const key of this.#held.keys()) this.#held.set(key, undefined)
+    for (const [key, held] of this.#held ?? []) {
+      const value = take(this.data, key)
+      if (typeof value !== 'object' || value === null) this.#held!.delete(key)
+      else {
+        // What others made of the value shows in the object that the caller has in hand.
+        if (value !== held.value && become(held.value as Data, value as Data)) put(this.data, key, held.value)
+        else held.value = value
+        held.text = undefined
+      }
+    }
   }
 
   #record(key: string, change: Change): void {
     this.#log ??= new Map()
     this.#log.set(key, change)
   }
+}
+
+/** Makes one array or plain object like another; `false` where that cannot be done. */
+function become(held: Data, value: Data): boolean {
+  if (Object.getPrototypeOf(held) !== Object.getPrototypeOf(value)) return false
+  if (Array.isArray(held)) held.splice(0, held.length, ...(value as unknown as unknown[]))
+  else if (Object.getPrototypeOf(value) === Object.prototype) {
+    for (const key of Object.keys(held)) delete held[key]
+    for (const key of Object.keys(value)) put(held, key, value[key])
+  } else return false
+  return true
 }
 
 /** An update function must answer with a value: a promise cannot be run again, `undefined` is a forgotten return. */
@@ -221,7 +250,9 @@ export function checkedUpdate(update: Update): Update {
     if (result === undefined) {
       throw new TypeError('update: the function returned undefined; it must return the new value.')
     }
-    if (typeof (result as { then?: unknown } | null)?.then === 'function') {
+    if (isPromise(result)) {
+      // The TypeError tells; what becomes of the promise is nobody's any more.
+      result.then(undefined, () => undefined)
       throw new TypeError(
         'update: the function returned a promise; do the waiting before, and pass what came of it.',
       )

@@ -48,9 +48,9 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
     throw error
   }
   try {
-    const outcome = isDue(state, answer)
-      ? explicitly(state, deadline => carryOut(state, answer, deadline))
-      : nothing(state)
+    const decide = (): MaybePromise<CommitResult> =>
+      isDue(state, answer) ? explicitly(state, deadline => carryOut(state, answer, deadline)) : nothing(state)
+    const outcome = state.saving ? state.saving.then(decide, decide) : decide()
     state.outcome = isPromise(outcome) ? outcome.then(result => (state.outcome = result), failed) : outcome
     return state.outcome
   } catch (error) {
@@ -129,7 +129,7 @@ export function explicitly<T>(state: State, task: (deadline: Deadline) => Task<T
 function* persist(state: State, deadline: Deadline): Task<void> {
   const { changes, settings, stored, rotatedFrom } = state
   // A new session's cookie would overwrite that of the session which took the place of this one.
-  if (state.supersededBy) throw interrupted(state)
+  if (state.supersededBy && !state.marker) throw interrupted(state)
   if (settings.absoluteAge && createdAt(changes!.data) === undefined) changes!.set(CREATED, deadline.now)
   let record: SessionRecord
   if (settings.cookieStore) {
@@ -212,13 +212,18 @@ function* tryReplace(state: State, stored: Stored, deadline: Deadline): Task<Ses
 /** Inserts under the new key, then leaves a marker in the old record's place (a live Django gets none: it is removed). */
 function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRecord> {
   if (old.version === undefined) yield* refresh(state, old, deadline)
+  const { newlyStored } = state
   state.stored = undefined
   let record = yield* insertNew(state, deadline)
   const { id } = state.stored!
   try {
     record = yield* contend(state, old.id, deadline, () => trySupersede(state, old, id, record, deadline))
   } catch (error) {
-    // The new record was never handed out: without it, nothing has happened. When time is up, nobody waits for that.
+    // The new key is never handed out; should the handler go on, the next try takes another.
+    state.newlyStored = newlyStored
+    state.stored = undefined
+    state.key = newKey(state.settings.random)
+    // Without the new record nothing has happened. When time is up, nobody waits for that.
     if ((error as SessionError).code !== 'SESSION_STORE') {
       try {
         yield* state.ask(deadline, 'remove', id, undefined)
@@ -275,7 +280,12 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
   const resolve: Resolve = (key, clash, merged) => {
     state.tell('conflict', stored.id, undefined, { key })
     if (settings.onConflict === 'last') return merged
-    if (settings.onConflict !== 'error') return settings.onConflict(key, clash)
+    if (settings.onConflict !== 'error') {
+      const value = settings.onConflict(key, clash)
+      if (!isPromise(value)) return value
+      value.then(undefined, () => undefined)
+      throw new TypeError('onConflict answered with a promise; it must decide at once.')
+    }
     throw new SessionConflictError(
       "Two requests changed the same value of the session (`onConflict: 'error'`).",
     )
@@ -324,12 +334,14 @@ function* tryDestroy(state: State, target: Stored, deadline: Deadline): Task<boo
 function* extend(state: State, deadline: Deadline): Task<boolean> {
   const { stored, settings, expiresAtRead } = state
   const expiresAt = state.expiresAt(deadline.now)
-  if (!(expiresAt - expiresAtRead >= settings.touchAfter! * 1000)) return false
+  // A life shorter than twice `touchAfter` is extended in time all the same.
+  const due = Math.min(settings.touchAfter! * 1000, (expiresAt - deadline.now) / 2)
+  if (settings.touchAfter === undefined || !(expiresAt - expiresAtRead >= due)) return false
   if (settings.cookieStore || (settings.absoluteAge && createdAt(state.changes!.data) === undefined)) {
     yield* persist(state, deadline)
-  } else if (expiresAt !== expiresAtRead) {
-    if (!(yield* state.ask(deadline, 'touch', stored!.id, expiresAt, stored!.version!))) return false
-    state.tell('touched', stored!.id, deadline)
+  } else if (stored && expiresAt !== expiresAtRead) {
+    if (!(yield* state.ask(deadline, 'touch', stored.id, expiresAt, stored.version!))) return false
+    state.tell('touched', stored.id, deadline)
   }
   return true
 }

@@ -110,7 +110,7 @@ function isBlank(code: number): boolean {
 
 /**
  * What came for a token that may be split over `name.0`, `name.1`, …: the token, and the names it came under, for
- * deleting those that are not set again.
+ * deleting those that are not set again. `null`: chunks that make no token; with no names, two cookies of one name.
  */
 export function sentToken(header: string, name: string): [token: string | null | undefined, names: string[]] {
   const names: string[] = []
@@ -120,10 +120,12 @@ export function sentToken(header: string, name: string): [token: string | null |
     const part = index < 0 ? name : `${name}.${index}`
     const value = cookieValue(header, part)
     if (value === undefined) continue
-    // A chunk follows its predecessor; anything else is a mix of two tokens.
-    const follows = index <= 0 ? names.length === 0 : names.at(-1) === `${name}.${index - 1}`
-    token = value === null || token === null || !follows ? null : (token ?? '') + value
+    if (value === null) return [null, []]
     names.push(part)
+    // A whole token wins over chunks that an answer left behind; a chunk without its predecessor is the rest of one.
+    if (names[0] === name && index >= 0) continue
+    const follows = index <= 0 || names.at(-2) === `${name}.${index - 1}`
+    token = follows && token !== null ? (token ?? '') + value : null
   }
   return [token, names]
 }

@@ -11,6 +11,7 @@ import {
   isHidden,
   State,
   SUPERSEDED,
+  subjectText,
 } from './state.ts'
 import type { ClearExpiredOptions, MaybePromise, Store } from './store.ts'
 import { type Deadline, type Task, wait } from './task.ts'
@@ -37,6 +38,11 @@ export class Sessions<D extends object = DefaultData> {
   /** Adapters leave loading to the handler. */
   get lazy(): boolean {
     return this.#settings.lazy
+  }
+
+  /** Two engines on one request need two. */
+  get cookieName(): string {
+    return this.#settings.cookie.name
   }
 
   /** This request's session. Free: it asks nobody and throws nothing. `cookieHeader` as it came. */
@@ -84,7 +90,7 @@ export class Sessions<D extends object = DefaultData> {
   /** The live sessions of a subject. */
   async *scanBySubject(subject: string | number): AsyncGenerator<SessionInfo<D>, void, undefined> {
     const state = new State(this.#settings)
-    for await (const entry of this.#indexed('scanBySubject')(String(subject), {
+    for await (const entry of this.#indexed('scanBySubject')(subjectText(subject), {
       now: this.#settings.clock(),
     })) {
       const data = await explicitly(state, () => state.decode(entry.payload))
@@ -109,10 +115,15 @@ export class Sessions<D extends object = DefaultData> {
   async removeBySubject(subject: string | number, options: { except?: Session<D> } = {}): Promise<number> {
     const removeBySubject = this.#indexed('removeBySubject')
     const kept = options.except && stateOf(options.except)
-    return explicitly(new State(this.#settings), function* (deadline) {
+    const state = new State(this.#settings)
+    return explicitly(state, function* (deadline) {
       const { now, signal } = deadline
       const except = kept?.key && (kept.rotatedFrom?.id ?? (yield* kept.idOf(kept.key)))
-      return yield* wait(removeBySubject(String(subject), { now, signal, ...(except && { except }) }))
+      try {
+        return yield* wait(removeBySubject(subjectText(subject), { now, signal, ...(except && { except }) }))
+      } catch (error) {
+        throw state.asStoreError(error)
+      }
     })
   }
 

@@ -64,14 +64,12 @@ export class SessionNotLoadedError extends SessionError {
   }
 }
 
-/** The session was changed after it was committed, so the change cannot be saved any more. */
+/** The session was changed after it was committed, or while `save()` was under way: the change would be lost. */
 export class SessionCommittedError extends SessionError {
-  constructor() {
-    super(
-      'SESSION_COMMITTED',
-      500,
-      'The session is committed, for the response has begun. Change it before the first byte is written.',
-    )
+  constructor(
+    message = 'The session is committed, for the response has begun. Change it before the first byte.',
+  ) {
+    super('SESSION_COMMITTED', 500, message)
   }
 }
 

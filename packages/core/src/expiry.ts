@@ -45,11 +45,14 @@ export function storedExpiry(expiry: number | Date | Duration, now: number): num
     if (isMoment(expiry.getTime())) return formatMoment(expiry.getTime())
   } else if (typeof expiry === 'object' && expiry !== null) {
     let span = 0
-    let known = false
+    // Nobody knows how long a month is, and a misspelt unit would be no time at all.
+    const { years, months } = expiry as Record<string, unknown>
+    let known = !years && !months && Object.entries(expiry).every(([unit, count]) => unit in UNITS || !count)
+    const any = Object.keys(UNITS).some(unit => (expiry as Record<string, unknown>)[unit] !== undefined)
+    known &&= any
     for (const unit in UNITS) {
       const count = (expiry as Record<string, unknown>)[unit]
       if (count === undefined) continue
-      known = true
       span += (typeof count === 'number' ? count : Number.NaN) * UNITS[unit]!
     }
     if (known && isMoment(now + span)) return formatMoment(now + span)

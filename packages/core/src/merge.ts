@@ -38,16 +38,7 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: 
       typeof b === 'object' &&
       stringify(a) === stringify(b))
 
-  if (same(theirs, base) || same(mine, theirs)) return { value: mine, clash: false }
-  if (same(mine, base)) return { value: theirs, clash: false }
-  if (Array.isArray(mine) && Array.isArray(theirs) && (Array.isArray(base) || base === ABSENT)) {
-    const start = base === ABSENT ? [] : base
-    const extendsBase = (list: unknown[]): boolean =>
-      start.every((item, index) => index < list.length && same(item, list[index]))
-    if (extendsBase(mine) && extendsBase(theirs)) {
-      return { value: [...theirs, ...mine.slice(start.length)], clash: false }
-    }
-  }
+  if (mine === theirs) return { value: mine, clash: false }
   if (isPlain(mine) && isPlain(theirs) && (isPlain(base) || base === ABSENT)) {
     const value: Data = {}
     let clash = false
@@ -63,7 +54,23 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: 
     }
     return { value, clash }
   }
-  return { value: mine, clash: true }
+  if (same(theirs, base)) return { value: mine, clash: false }
+  if (same(mine, base)) return { value: theirs, clash: false }
+  // Two equal new arrays are one thing set twice, two equal additions to one array are two.
+  const isNew = base === ABSENT
+  if (
+    Array.isArray(mine) &&
+    Array.isArray(theirs) &&
+    (Array.isArray(base) || (isNew && !same(mine, theirs)))
+  ) {
+    const start = isNew ? [] : (base as unknown[])
+    const extendsBase = (list: unknown[]): boolean =>
+      start.every((item, index) => index < list.length && same(item, list[index]))
+    if (extendsBase(mine) && extendsBase(theirs)) {
+      return { value: [...theirs, ...mine.slice(start.length)], clash: false }
+    }
+  }
+  return { value: mine, clash: !same(mine, theirs) }
 }
 
 function isPlain(value: unknown): value is Data {

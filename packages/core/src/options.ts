@@ -98,7 +98,7 @@ const CHECKS: Checks<SessionsOptions> = {
   absoluteAge: [positive, 'seconds: a number above 0'],
   expireAtBrowserClose: flag,
   saveEveryRequest: [
-    (value: any) => typeof value === 'boolean' || value?.touchAfter >= 0,
+    (value: any) => typeof value === 'boolean' || value?.touchAfter === 0 || positive(value?.touchAfter),
     'true, false or { touchAfter: seconds }',
   ],
   // A timer of 2 ** 31 ms or more fires at once.

@@ -1,4 +1,5 @@
 import { type Changes, checkedUpdate, checkKey, type Update } from './changes.ts'
+import { isPlainProto } from './codec.ts'
 import { create, explicitly, save } from './commit.ts'
 import { SessionCommittedError, SessionDataError } from './errors.ts'
 import { type Expiry, type ExpiryQuery, expiryAge, expiryMoment, storedExpiry } from './expiry.ts'
@@ -16,8 +17,10 @@ import {
   type State,
   SUBJECT,
   subjectSince,
+  subjectText,
 } from './state.ts'
 import type { MaybePromise } from './store.ts'
+import type { Deadline, Task } from './task.ts'
 
 /**
  * The type of a session's data. Declare yours once:
@@ -122,6 +125,9 @@ export class Session<Data extends object = DefaultData> {
   update<K extends Key<Data>>(key: K, fn: (value: Data[K] | undefined) => Value<Data, K>): this
   update(first: string | Partial<Data>, fn?: Update): this {
     if (typeof first === 'object' && first !== null) {
+      if (!isPlainProto(Object.getPrototypeOf(first))) throw new TypeError('update takes a plain object.')
+      this.#assertOpen()
+      this.#look()
       this.#modify().forced = true
       for (const key of Object.keys(first)) this.set(key as Key<Data>, (first as Record<string, any>)[key])
       return this
@@ -188,7 +194,7 @@ export class Session<Data extends object = DefaultData> {
     this.#assertOpen()
     const state = this.#state
     const changes = state.open()
-    state.doomed ??= state.rotatedFrom ?? state.stored
+    state.doomed ??= state.rotatedFrom ?? state.stored ?? state.marker
     state.stored = undefined
     state.rotatedFrom = undefined
     state.newlyStored = false
@@ -209,7 +215,7 @@ export class Session<Data extends object = DefaultData> {
     const state = this.#state
     state.open()
     // Opened on the marker of a rotation: whoever logs in again starts anew.
-    state.supersededBy = undefined
+    if (state.supersededBy) state.marker = state.stored
     this.#modify().forced = true
     if (state.settings.cookieStore) return
     if (state.stored && state.key !== null) state.rotatedFrom ??= state.stored
@@ -317,10 +323,7 @@ export class Session<Data extends object = DefaultData> {
       }
       return
     }
-    const subject = typeof value === 'number' && Number.isFinite(value) ? String(value) : value
-    if (typeof subject !== 'string' || subject === '' || subject.length > 255) {
-      throw new SessionDataError('subject: takes 1 to 255 characters, a number, or null.')
-    }
+    const subject = subjectText(value)
     const now = this.#state.settings.clock()
     const since = changes.data[SUBJECT] === subject ? subjectSince(changes.data) : undefined
     if (createdAt(changes.data) === undefined) changes.set(CREATED, now)
@@ -385,19 +388,32 @@ export class Session<Data extends object = DefaultData> {
    * Saves now what would be saved with the response; carries out `cycleKey` and `flush`. `mustCreate`: under its key,
    * of which there must be no session (else SessionExistsError).
    */
-  async save({ mustCreate = false }: { mustCreate?: boolean } = {}): Promise<void> {
-    this.#assertOpen()
-    await this.load()
-    this.#state.accessed = true
-    await explicitly(this.#state, deadline => save(this.#state, mustCreate, deadline))
+  async save(options: { mustCreate?: boolean } = {}): Promise<void> {
+    if (typeof options !== 'object')
+      throw new TypeError('save takes { mustCreate }, and answers with a promise.')
+    await this.#store(deadline => save(this.#state, options.mustCreate ?? false, deadline))
   }
 
   /** Stores the data under a new key; what is under the old one stays (Django `create`). */
   async create(): Promise<void> {
-    this.#assertOpen()
-    await this.load()
+    await this.#store(deadline => create(this.#state, deadline))
     this.#modify()
-    await explicitly(this.#state, deadline => create(this.#state, deadline))
+  }
+
+  /** One at a time; and until it is done nothing may be changed, for nobody could say whether it was saved. */
+  #store(task: (deadline: Deadline) => Task<void>): Promise<void> {
+    const state = this.#state
+    if (state.committed) throw new SessionCommittedError()
+    const run = async (): Promise<void> => {
+      await state.load()
+      state.accessed = true
+      await explicitly(state, task)
+    }
+    const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
+      if (state.saving === saving) state.saving = undefined
+    })
+    state.saving = saving
+    return saving
   }
 
   #look(): Changes {
@@ -407,6 +423,11 @@ export class Session<Data extends object = DefaultData> {
 
   #assertOpen(): void {
     if (this.#state.committed) throw new SessionCommittedError()
+    if (this.#state.saving) {
+      throw new SessionCommittedError(
+        'The session is being saved. Await `save()` before you change it again.',
+      )
+    }
   }
 
   #assertSettable(key: unknown): void {

@@ -1,35 +1,81 @@
+import { checkOptions } from './check.ts'
+import { createSessions, type Sessions } from './engine.ts'
 import { ConfigError } from './errors.ts'
+import type { SessionsOptions } from './options.ts'
+import type { DefaultData } from './session.ts'
 
 const marks = new WeakMap<object, symbol>()
 
-/** Where an engine's session is on a request: under the property that the application sees. */
-export class SessionSlot {
-  readonly #property: string
+type Slots = Record<string | symbol, unknown>
+
+/** Where an engine's session is on a request: under the property that the application sees. For adapters. */
+export class SessionSlot<D extends object = DefaultData> {
+  /** The engine that was given, or is made of what was. */
+  readonly sessions: Sessions<D>
+  readonly property: string
   /** One an engine, so that a second middleware of the engine finds the session of the first. */
   readonly #mark: symbol
+  /** One a cookie, which two engines would take from each other. */
+  readonly #cookie: symbol
+  readonly #accessor: PropertyDescriptor
 
-  constructor(sessions: object, property: string) {
-    this.#property = property
-    this.#mark = marks.get(sessions) ?? Symbol('session')
-    marks.set(sessions, this.#mark)
+  /** @throws ConfigError for a wrong option, so at start-up */
+  constructor(options: SessionsOptions<D> | Sessions<D>, place: { property?: string } = {}) {
+    const isEngine = typeof (options as Sessions<D> | undefined)?.open === 'function'
+    this.sessions = isEngine ? (options as Sessions<D>) : createSessions(options as SessionsOptions<D>)
+    checkOptions<{ property?: unknown }>(
+      typeof place === 'object' ? (place ?? {}) : { property: {} },
+      { property: [/./, "a name, as in { property: 'admin' }"] },
+      '',
+    )
+    const property = place?.property ?? 'session'
+    const mark = marks.get(this.sessions) ?? Symbol('session')
+    marks.set(this.sessions, mark)
+    this.property = property
+    this.#mark = mark
+    this.#cookie = Symbol.for(`sess:${this.sessions.cookieName}`)
+    this.#accessor = {
+      configurable: true,
+      enumerable: true,
+      get(this: Slots) {
+        return this[mark]
+      },
+      // Elsewhere `req.session = null` is how one logs out; here the visitor would silently stay logged in.
+      set() {
+        throw new TypeError(
+          `\`${property}\` cannot be replaced. To log out call \`await ${property}.flush()\`.`,
+        )
+      },
+    }
   }
 
   /** Whether this engine has a session on the request already; then it is under our property, too. */
   reuse(request: object): boolean {
-    const slots = request as Record<string | symbol, unknown>
-    if (slots[this.#mark] !== undefined) {
-      slots[this.#property] = slots[this.#mark]
+    const slots = request as Slots
+    const session = slots[this.#mark]
+    const current = slots[this.property]
+    if (session !== undefined && current === session) return true
+    if (current !== undefined) {
+      throw new ConfigError(
+        'property',
+        `\`${this.property}\` is taken on this request. Give each engine a property of its own, or one engine (createSessions) to both middlewares.`,
+      )
+    }
+    if (session !== undefined) {
+      Object.defineProperty(request, this.property, this.#accessor)
       return true
     }
-    if (slots[this.#property] === undefined) return false
+    if (slots[this.#cookie] === undefined) return false
     throw new ConfigError(
-      'property',
-      `\`${this.#property}\` is taken on this request. Give each engine a property of its own, or one engine (createSessions) to both middlewares.`,
+      'cookie.name',
+      `\`${this.sessions.cookieName}\` is another engine's cookie on this request. Give each engine a cookie of its own, or one engine (createSessions) to both middlewares.`,
     )
   }
 
   fill(request: object, session: object): void {
-    const slots = request as Record<string | symbol, unknown>
-    slots[this.#mark] = slots[this.#property] = session
+    const slots = request as Slots
+    slots[this.#mark] = session
+    slots[this.#cookie] = true
+    Object.defineProperty(request, this.property, this.#accessor)
   }
 }

@@ -1,6 +1,12 @@
 import { Changes } from './changes.ts'
 import { cookieValue, sentToken } from './cookie.ts'
-import { type SessionError, SessionNotLoadedError, SessionStoreError } from './errors.ts'
+import {
+  ConfigError,
+  SessionDataError,
+  type SessionError,
+  SessionNotLoadedError,
+  SessionStoreError,
+} from './errors.ts'
 import { expiryMoment, LAST_MOMENT } from './expiry.ts'
 import { emit, type HookEvent, type HookName } from './hooks.ts'
 import { idOf, isKey, type RecordId, type SessionKey } from './key.ts'
@@ -49,6 +55,14 @@ interface Verbs {
   remove: [id: RecordId, version: string | undefined]
 }
 
+const ANSWERS: Record<keyof Verbs, readonly unknown[]> = {
+  read: [undefined],
+  insert: [true, false],
+  replace: ['ok', 'stale', 'gone'],
+  touch: [true, false],
+  remove: ['ok', 'stale', 'gone'],
+}
+
 /** Everything about one request's session. `Session` shows it to the handler, `commit` carries it out. */
 export class State {
   readonly settings: Settings
@@ -75,6 +89,10 @@ export class State {
   expiresAtRead = 0
   /** The key that the browser has to learn, whatever the status. */
   newlyStored = false
+  /** A `save()` or `create()` that is under way. */
+  saving: Promise<void> | undefined
+  /** The marker that the session opened on, for a `flush` after `cycleKey`. */
+  marker: Stored | undefined
   /** The commit has begun. */
   committed = false
   outcome: MaybePromise<CommitResult> | undefined
@@ -102,7 +120,7 @@ export class State {
     if (cookieStore) [text, this.sent] = sentToken(this.#header, cookie.name)
     if (text === null) {
       // Two different cookies: neither is used, and neither deleted, for one of them may be ours.
-      this.sent = []
+      if (!cookieStore) this.sent = []
       this.tell('corrupt', undefined, undefined, { reason: 'cookie' })
     } else if (text && (cookieStore || isKey(text))) this.key = text
   }
@@ -140,7 +158,9 @@ export class State {
         const subject = this.#decoded?.[SUBJECT]
         if (notBefore && typeof subject === 'string') {
           const since = authenticatedAt(this.#decoded!) ?? createdAt(this.#decoded!) ?? 0
-          if (since < ((yield* wait(notBefore(subject))) ?? 0)) this.#record = null
+          const limit = (yield* wait(notBefore(subject))) ?? 0
+          if (!Number.isFinite(limit)) throw new TypeError('notBefore must answer milliseconds or undefined.')
+          if (since < limit) this.#record = null
         }
       }
       this.tell('loaded', this.#id, deadline, { found: this.#record !== null })
@@ -192,7 +212,10 @@ export class State {
     let base: string | undefined
     if (record) {
       // A codec that answers at once makes `decode` a task of one step.
-      data = this.#decoded ?? (this.decode(record.payload).next().value as Data)
+      const step = this.#decoded ? undefined : this.decode(record.payload).next()
+      if (step && !step.done)
+        throw new ConfigError('codec', 'says `sync` of itself and answers with a promise.')
+      data = this.#decoded ?? (step!.value as Data)
       const marker = data[SUPERSEDED]
       if (typeof marker === 'string') this.supersededBy = marker
       const ended = this.#limit(data) <= settings.clock()
@@ -245,7 +268,11 @@ export class State {
   ): Task<Awaited<ReturnType<Store[M]>>> {
     try {
       const store = this.settings.store as unknown as Record<M, (...args: unknown[]) => MaybePromise<any>>
-      return yield* wait(store[operation](...args, deadline))
+      const answer = yield* wait(store[operation](...args, deadline))
+      if (!ANSWERS[operation].includes(answer) && !(operation === 'read' && typeof answer === 'object')) {
+        throw new TypeError(`${operation}() of the store answered something that is not in its contract.`)
+      }
+      return answer
     } catch (error) {
       this.tell('storeError', this.#id, deadline, { operation, error })
       throw this.asStoreError(error)
@@ -321,4 +348,11 @@ export function subjectSince(data: Data): number | undefined {
   const stamp = data[AUTHENTICATED]
   const first = Array.isArray(stamp) ? stamp[1] : stamp
   return typeof first === 'number' ? first : undefined
+}
+
+/** A subject as it is stored: 1 to 255 characters, a number as its decimal text. */
+export function subjectText(value: unknown): string {
+  const subject = typeof value === 'number' && Number.isFinite(value) ? String(value) : value
+  if (typeof subject === 'string' && subject !== '' && subject.length <= 255) return subject
+  throw new SessionDataError('subject: takes 1 to 255 characters, or a number.')
 }

@@ -95,8 +95,8 @@ describe('a token over several cookies', () => {
     ['sid.0=a; sid.1=b; sid.2=c', ['abc', ['sid.0', 'sid.1', 'sid.2']]],
     ['sid.1=b', [null, ['sid.1']]],
     ['sid.0=a; sid.2=c', [null, ['sid.0', 'sid.2']]],
-    ['sid=x; sid.0=a', [null, ['sid', 'sid.0']]],
-    ['sid.0=a; sid.0=b', [null, ['sid.0']]],
+    ['sid=x; sid.0=a', ['x', ['sid', 'sid.0']]],
+    ['sid.0=a; sid.0=b', [null, []]],
     ['sid.3=d', [null, ['sid.3']]],
   ])('%o', (header, expected) => {
     expect(sentToken(header, 'sid')).toEqual(expected)

@@ -31,7 +31,8 @@ describe('three-way merge of one value', () => {
     ['two new objects', ABSENT, { a: 1 }, { b: 2 }, { b: 2, a: 1 }, false],
     ['appended by both', [1], [1, 2], [1, 3], [1, 3, 2], false],
     ['two new arrays', ABSENT, ['a'], ['b'], ['b', 'a'], false],
-    ['the same appended by both', [], ['a'], ['a'], ['a'], false],
+    ['the same appended by both: two pushes', [], ['a'], ['a'], ['a', 'a'], false],
+    ['two equal new arrays', ABSENT, ['a'], ['a'], ['a'], false],
     ['appended here, shortened there', [1, 2], [1, 2, 3], [1], [1, 2, 3], true],
     ['changed inside on both sides', [{ n: 1 }], [{ n: 2 }], [{ n: 3 }], [{ n: 2 }], true],
     ['an array against an object', [1], [1, 2], { a: 1 }, [1, 2], true],
@@ -71,7 +72,11 @@ describe('three-way merge of one value', () => {
         const { value, clash } = three(base, [...base, ...mine], [...base, ...theirs])
         expect(clash).toBe(false)
         const both =
-          JSON.stringify(mine) === JSON.stringify(theirs) ? [...base, ...mine] : [...base, ...theirs, ...mine]
+          mine.length === 0
+            ? [...base, ...theirs]
+            : theirs.length === 0
+              ? [...base, ...mine]
+              : [...base, ...theirs, ...mine]
         expect(JSON.stringify(value)).toBe(JSON.stringify(both))
       }),
     )

@@ -6,22 +6,59 @@ describe('F38: where a session is on a request', () => {
   it('a second middleware of one engine finds the session of the first', () => {
     const sessions = createSessions({ store: memoryStore() })
     const request: Record<string, unknown> = {}
-    const first = new SessionSlot(sessions, 'session')
+    const first = new SessionSlot(sessions)
     expect(first.reuse(request)).toBe(false)
     const session = sessions.open()
     first.fill(request, session)
     expect(first.reuse(request)).toBe(true)
-    expect(new SessionSlot(sessions, 'other').reuse(request)).toBe(true)
+    expect(new SessionSlot(sessions, { property: 'other' }).reuse(request)).toBe(true)
     expect([request['session'], request['other']]).toEqual([session, session])
   })
 
-  it('two engines need two properties', () => {
-    const request = {}
-    const [one, two] = [createSessions({ store: memoryStore() }), createSessions({ store: memoryStore() })]
-    new SessionSlot(one, 'session').fill(request, one.open())
-    expect(() => new SessionSlot(two, 'session').reuse(request)).toThrow(
-      expect.objectContaining({ code: 'CONFIG', option: 'property' }),
+  it('two engines need two properties and two cookies', () => {
+    const request: Record<string, unknown> = {}
+    const make = (name: string) => createSessions({ store: memoryStore(), cookie: { name } })
+    const [one, two] = [make('one'), make('two')]
+    const session = one.open()
+    new SessionSlot(one).fill(request, session)
+    const refused = (option: string) => expect.objectContaining({ code: 'CONFIG', option })
+    expect(() => new SessionSlot(two).reuse(request)).toThrow(refused('property'))
+    expect(new SessionSlot(two, { property: 'admin' }).reuse(request)).toBe(false)
+    new SessionSlot(two, { property: 'admin' }).fill(request, two.open())
+    expect(request['session']).toBe(session)
+    expect(() => new SessionSlot(make('one'), { property: 'third' }).reuse(request)).toThrow(
+      refused('cookie.name'),
     )
-    expect(new SessionSlot(two, 'admin').reuse(request)).toBe(false)
+    // Nor may an engine that is on the request take the property of another.
+    expect(() => new SessionSlot(one, { property: 'admin' }).reuse(request)).toThrow(refused('property'))
+  })
+
+  it('a session cannot be replaced, least of all by null', () => {
+    const request: Record<string, unknown> = {}
+    const slot = new SessionSlot({ store: memoryStore() })
+    const session = slot.sessions.open()
+    slot.fill(request, session)
+    expect(() => {
+      request['session'] = null
+    }).toThrow(/session\.flush\(\)/)
+    expect({ ...request }['session']).toBe(session)
+  })
+
+  it.each([undefined, null, 's', 5, {}])('no engine can be made of %j', options => {
+    expect(() => new SessionSlot(options as never)).toThrow(expect.objectContaining({ code: 'CONFIG' }))
+  })
+
+  it.each([
+    ['propery', { propery: 'x' }],
+    ['property', { property: 5 }],
+    ['property', { property: '' }],
+    ['property', { property: null }],
+    ['property', 'admin'],
+    ['property', 5],
+  ])('a wrong place is an error that names %s: %j', (option, place) => {
+    const sessions = createSessions({ store: memoryStore() })
+    expect(() => new SessionSlot(sessions, place as never)).toThrow(
+      expect.objectContaining({ code: 'CONFIG', option }),
+    )
   })
 })
