@@ -1,13 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import { conformanceTable, inapplicable } from './conformance-table.ts'
 
 /** What one run of vitest came to; `npm test` adds these up. */
 export type TestCounts = { passed: number; failed: number; skipped: number }
 
 /**
- * Names every skipped test and its reason after the run, so that a skip is never quiet, and writes the counts
- * as JSON to the file that `SESS_COUNTS` names. A file that does not load and an error outside a test count as
+ * Prints after the run what the conformance suite came to on each store and adapter, names every skipped test and
+ * its reason, so that a skip is never quiet, and writes the counts as JSON to the file that `SESS_COUNTS` names. A
+ * case of the suite that does not apply is in the table and in no count. A file that does not load and an error outside a test count as
  * one failure each.
  */
 export class SummaryReporter implements Reporter {
@@ -20,13 +22,15 @@ export class SummaryReporter implements Reporter {
       for (const test of module.children.allTests()) {
         const { state } = test.result()
         if (state === 'passed' || state === 'failed') counts[state]++
-        else {
+        else if (inapplicable(test) === undefined) {
           counts.skipped++
           const reason = skipReason(test)
           skips.set(reason, [...(skips.get(reason) ?? []), `${file(module)} > ${test.fullName}`])
         }
       }
     }
+    const table = conformanceTable(modules)
+    if (table) console.log(`\n${table}`)
     if (counts.skipped > 0) console.log(`\n${describeSkips(skips, counts.skipped)}`)
     const path = process.env['SESS_COUNTS']
     if (path) writeFileSync(path, JSON.stringify(counts))
