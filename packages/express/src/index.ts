@@ -1,11 +1,4 @@
-import {
-  createSessions,
-  type DefaultData,
-  type Session,
-  SessionSlot,
-  type Sessions,
-  type SessionsOptions,
-} from '@sess/core'
+import { type DefaultData, type Session, SessionSlot, type Sessions, type SessionsOptions } from '@sess/core'
 import { holdResponse } from '@sess/node'
 import type { Request, RequestHandler } from 'express'
 
@@ -33,10 +26,10 @@ export interface MiddlewareOptions {
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
-  { property = 'session' }: MiddlewareOptions = {},
+  place?: MiddlewareOptions,
 ): RequestHandler {
-  const sessions = 'open' in options ? options : createSessions(options)
-  const slot = new SessionSlot(sessions, property)
+  const slot = new SessionSlot(options, place)
+  const { sessions } = slot
   return function session(req, res, next) {
     if (slot.reuse(req)) return next()
     const session = sessions.open(req.headers.cookie)

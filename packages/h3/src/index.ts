@@ -1,7 +1,6 @@
 import {
   type CommitResult,
   ConfigError,
-  createSessions,
   type DefaultData,
   type MaybePromise,
   privateCache,
@@ -34,11 +33,10 @@ export interface MiddlewareOptions {
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
-  { property = 'session' }: MiddlewareOptions = {},
+  place?: MiddlewareOptions,
 ): Middleware {
-  const sessions = 'open' in options ? options : createSessions(options)
-  const slot = new SessionSlot(sessions, property)
-  return (event, next) => answer(sessions, slot, event, next)
+  const slot = new SessionSlot(options, place)
+  return (event, next) => answer(slot, event, next)
 }
 
 /**
@@ -48,11 +46,10 @@ export function session<Data extends object = DefaultData>(
 export function withSession<Data extends object>(
   sessions: Sessions<Data>,
   handler: (event: H3Event, session: Session<Data>) => unknown,
-  { property = 'session' }: MiddlewareOptions = {},
+  place?: MiddlewareOptions,
 ): EventHandler {
-  const slot = new SessionSlot(sessions, property)
-  return event =>
-    answer(sessions, slot, event, () => handler(event, event.context[property] as Session<Data>))
+  const slot = new SessionSlot(sessions, place)
+  return event => answer(slot, event, () => handler(event, event.context[slot.property] as Session<Data>))
 }
 
 /**
@@ -68,12 +65,12 @@ export async function useSession(event: H3Event, property = 'session'): Promise<
 }
 
 function answer<Data extends object>(
-  sessions: Sessions<Data>,
-  slot: SessionSlot,
+  slot: SessionSlot<Data>,
   event: H3Event,
   handler: () => unknown,
 ): unknown {
   if (slot.reuse(event.context)) return handler()
+  const { sessions } = slot
   const session = sessions.open(event.req.headers.get('cookie'))
   slot.fill(event.context, session)
 

@@ -1,6 +1,5 @@
 import {
   type CommitResult,
-  createSessions,
   type DefaultData,
   type MaybePromise,
   type Session,
@@ -32,10 +31,10 @@ export interface MiddlewareOptions {
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
-  { property = 'session' }: MiddlewareOptions = {},
+  place?: MiddlewareOptions,
 ): Middleware {
-  const sessions = 'open' in options ? options : createSessions(options)
-  const slot = new SessionSlot(sessions, property)
+  const slot = new SessionSlot(options, place)
+  const { sessions } = slot
   return async function session(ctx, next) {
     if (slot.reuse(ctx)) return next()
     const session = sessions.open(ctx.req.headers.cookie)
