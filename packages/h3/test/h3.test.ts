@@ -307,6 +307,25 @@ describe('several middlewares', () => {
     expect((await at.ask()).status).toBe(500)
   })
 
+  it.each([
+    [],
+    [null],
+    ['s'],
+    [{ store: cacheStore() }, { propery: 'x' }],
+    [{ store: cacheStore() }, 'admin'],
+  ])('wrong options are an error at start-up: %j %j', (...args: unknown[]) => {
+    expect(() => (session as (...args: unknown[]) => unknown)(...args)).toThrow(
+      expect.objectContaining({ code: 'CONFIG' }),
+    )
+  })
+
+  it('F38: two engines on one cookie are an error', async () => {
+    const at = place()
+    at.app.use(session({ store: cacheStore() }, { property: 'admin' }))
+    at.app.get('/', () => 'ok')
+    expect((await at.ask()).status).toBe(500)
+  })
+
   it('A9: two engines side by side, each with its cookie, also when a handler throws', async () => {
     const at = place()
     at.app.use(

@@ -1,12 +1,12 @@
-// `pnpm test:runtimes [name …]`: core's cases on every runtime we support, each installed from npm into a folder that
+// `pnpm test:runtimes`, or this file with the names of some: core's cases on every runtime we support, each installed from npm into a folder that
 // git ignores. vitest does not run in all of them, so the cases are bundled and run by themselves.
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { askedFor, installRuntimes, runtimeBinary, serveWorker } from '@sess/test-fixtures/runtimes.ts'
 import { build, type Plugin } from 'esbuild'
+import { askedFor, installRuntimes, runtimeBinary, serveWorker } from '../../../../test-fixtures/runtimes.ts'
 import type { Outcome } from './cases.ts'
 
 const RUNTIMES: Record<string, (bundles: Bundles, name: string) => Promise<Outcome>> = {

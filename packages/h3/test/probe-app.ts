@@ -1,0 +1,47 @@
+import type { Sessions } from '@sess/core'
+import { session } from '@sess/h3'
+import { changedLate, jsonRoutes, setFrom, stateOf, streamed } from '@sess/test-fixtures/probe.ts'
+import { H3, HTTPError, iterable, redirect } from 'h3'
+
+/** The probe app, for whatever serves it. */
+export function probeApp(sessions: Sessions): H3 {
+  // h3 logs errors unless it is told not to.
+  const app = new H3({ silent: true })
+  app.use(session(sessions))
+
+  for (const { method, path, run } of jsonRoutes) {
+    app.on(method, path, event => {
+      return run({ session: event.context.session, sessions, query: event.url.searchParams })
+    })
+  }
+  app.get('/none', () => 'ok')
+  app.post('/status/:code', event => {
+    const { session } = event.context
+    setFrom(session, event.url.searchParams)
+    event.res.status = Number(event.context.params?.['code'])
+    return stateOf(session)
+  })
+  app.post('/throw', event => {
+    const query = event.url.searchParams
+    setFrom(event.context.session, query)
+    const status = query.get('status')
+    if (status === null) throw new Error('thrown by the probe')
+    throw new HTTPError({ status: Number(status), message: 'thrown by the probe' })
+  })
+  app.post('/redirect', event => {
+    const query = event.url.searchParams
+    setFrom(event.context.session, query)
+    return redirect(`/get?k=${encodeURIComponent(query.get('k') ?? '')}`, 303)
+  })
+  app.post('/own-headers', event => {
+    setFrom(event.context.session, event.url.searchParams)
+    const own = { 'set-cookie': 'own=1', vary: 'Accept', 'cache-control': 'max-age=60' }
+    return Response.json(stateOf(event.context.session), { headers: own })
+  })
+  app.post('/stream', event => {
+    setFrom(event.context.session, event.url.searchParams)
+    return iterable(streamed(event.url.searchParams))
+  })
+  app.get('/latestream', event => iterable(changedLate(event.context.session, event.url.searchParams)))
+  return app
+}

@@ -1,0 +1,5 @@
+import { app } from './app.ts'
+
+export default {
+  fetch: (request: Request) => app.fetch(request),
+}
