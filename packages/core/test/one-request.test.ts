@@ -251,6 +251,13 @@ describe('what other code gets wrong is told', () => {
       expect(() => session.update(odd as any)).toThrow(TypeError)
   })
 
+  it('a property of its own is no data, and says so', () => {
+    const session = createSessions({ store: memoryStore() }).open()
+    expect(() => {
+      ;(session as any).userId = 5
+    }).toThrow(TypeError)
+  })
+
   it('a codec that says sync and is not', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))

@@ -224,6 +224,8 @@ export class ModelSession {
     this.data ??= new Dict()
     // The longest name that file systems take is 255 bytes, with the cookie's name before the key.
     if (this.model.backend === 'file' && key.length > 240) throw new Raised('OSError')
+    // A file is opened before the data are encoded.
+    if (this.model.backend !== 'file' || this.model.differs('failed-save')) this.#checkStorable(this.data)
     if (this.#isTaken(key)) throw new Raised('exists')
     this.#insert(key)
   }
@@ -231,8 +233,8 @@ export class ModelSession {
   #isTaken(key: string): boolean {
     this.model.checkPath(key)
     const row = this.model.found(key)
-    if (!row) return false
-    return this.model.differs('expired-is-gone') ? this.model.isLive(row) : true
+    if (!row || this.model.isLive(row)) return row !== undefined
+    return this.model.differs('expired-is-gone') ? this.model.deadIdsAreTaken : true
   }
 
   #update(): void {

@@ -28,6 +28,15 @@ export interface Row {
 
 /** 400 days. */
 const LONGEST_COOKIE = 34_560_000
+export interface ModelOptions {
+  /** Those in which it is Sess. */
+  differences: ReadonlySet<Difference>
+  /** Takes down those that it came upon. */
+  met: Set<Difference>
+  /** Whether inserting under the id of an expired record is refused: the contract leaves it to the store. */
+  deadIdsAreTaken: boolean
+}
+
 /**
  * Django's sessions as SEMANTICS.md tells them, written as plainly as can be, and ours: each documented difference is a
  * branch. It keeps no log and no versions, and knows nothing of the engine.
@@ -41,19 +50,19 @@ export class Model implements World<ModelSession> {
   readonly cache = new Map<string, Row>()
   /** Foreign files in the folder of sessions. */
   #files: string[] = []
-  /** Differences whose branch was reached. */
   readonly #met: Set<Difference>
   readonly #differences: ReadonlySet<Difference>
+  readonly deadIdsAreTaken: boolean
   #keys = 0
 
   constructor(
     backend: Model['backend'],
     settings: DjangoSettings,
     now: number,
-    differences: ReadonlySet<Difference>,
-    met: Set<Difference>,
+    { differences, met, deadIdsAreTaken }: ModelOptions,
   ) {
     this.#met = met
+    this.deadIdsAreTaken = deadIdsAreTaken
     this.backend = backend
     this.settings = settings
     this.#differences = differences

@@ -31,7 +31,7 @@ export const STORES: Record<string, Record<string, (settings: DjangoSettings) =>
 }
 
 function inMemory(): StoreUnderTest {
-  return { store: memoryStore() }
+  return { store: memoryStore(), deadIdsAreTaken: false }
 }
 
 function openSqlite(): { store: Store; close(): void } {
