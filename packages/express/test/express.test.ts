@@ -422,6 +422,30 @@ describe('several middlewares', () => {
     expect([got.status, got.json]).toEqual([500, { code: 'CONFIG' }])
   })
 
+  it.each([
+    [],
+    [null],
+    ['s'],
+    [{ store: cacheStore() }, { propery: 'x' }],
+    [{ store: cacheStore() }, 'admin'],
+  ])('wrong options are an error at start-up: %j %j', (...args: unknown[]) => {
+    expect(() => (session as (...args: unknown[]) => unknown)(...args)).toThrow(
+      expect.objectContaining({ code: 'CONFIG' }),
+    )
+  })
+
+  it('F38: two engines on one cookie are an error, and so is to replace the session', async () => {
+    const { app } = place()
+    app.get('/null', req => {
+      Object.assign(req, { session: null })
+    })
+    app.use(session({ store: cacheStore() }, { property: 'admin' }))
+    app.use(((error, _req, res, _next) => res.json(error.option ?? error.message)) as ErrorRequestHandler)
+    await using server = await serve(app)
+    expect((await request(server.url)).json).toBe('cookie.name')
+    expect((await request(`${server.url}/null`)).json).toMatch(/session\.flush/)
+  })
+
   it('A9: two engines side by side, each with its cookie and path', async () => {
     const { app } = place()
     const admin = session(

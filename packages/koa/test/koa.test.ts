@@ -311,6 +311,31 @@ describe('several middlewares', () => {
     expect((await ask(at)).status).toBe(500)
   })
 
+  it.each([
+    [],
+    [null],
+    ['s'],
+    [{ store: cacheStore() }, { propery: 'x' }],
+    [{ store: cacheStore() }, 'admin'],
+  ])('wrong options are an error at start-up: %j %j', (...args: unknown[]) => {
+    expect(() => (session as (...args: unknown[]) => unknown)(...args)).toThrow(
+      expect.objectContaining({ code: 'CONFIG' }),
+    )
+  })
+
+  it('F38: two engines on one cookie are an error, and so is to replace the session', async () => {
+    const at = place({}, async (ctx, next) => {
+      await next().catch(error => {
+        ctx.body = error.option ?? error.message
+      })
+    })
+    at.app.use((ctx, next) => (ctx.path === '/null' ? void Object.assign(ctx, { session: null }) : next()))
+    at.app.use(session({ store: cacheStore() }, { property: 'admin' }))
+    await using server = await serve(at.app.callback())
+    expect((await request(server.url)).text).toBe('cookie.name')
+    expect((await request(`${server.url}/null`)).text).toMatch(/session\.flush/)
+  })
+
   it('A9: two engines side by side, each with its cookie, also when a handler throws', async () => {
     const at = place()
     at.app.use(session({ store: cacheStore(), cookie: { name: 'admin' } }, { property: 'admin' }))
