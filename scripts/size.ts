@@ -8,14 +8,14 @@ import { readManifest, root } from './workspace.ts'
 const LIMITS: { what: string; bytes: number; goal: number; options: BuildOptions }[] = [
   {
     what: 'core, any platform',
-    bytes: 12_900,
+    bytes: 13_900,
     goal: 8_192,
     options: bundleOf(['core'], { platform: 'neutral', mainFields: ['module', 'main'] }),
   },
-  { what: 'core, Node', bytes: 12_900, goal: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
+  { what: 'core, Node', bytes: 13_900, goal: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
   {
     what: 'core + node + express',
-    bytes: 16_000,
+    bytes: 16_200,
     goal: 10_752,
     options: bundleOf(['core', 'node', 'express'], { platform: 'node', external: ['express'] }),
   },
