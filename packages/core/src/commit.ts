@@ -168,7 +168,7 @@ function* makeRecord(state: State, { now }: Deadline): Task<SessionRecord> {
 /** Inserts under the session's key; `undefined` when the id is taken. */
 function* insert(state: State, deadline: Deadline): Task<SessionRecord | undefined> {
   const record = yield* makeRecord(state, deadline)
-  const id = yield* state.idOf(state.key!)
+  const id = yield* wait(state.idOf(state.key!))
   if (!(yield* state.ask(deadline, 'insert', id, record))) return
   state.stored = { id, version: undefined }
   state.newlyStored = true
@@ -339,8 +339,9 @@ function* extend(state: State, deadline: Deadline): Task<boolean> {
   if (settings.touchAfter === undefined || !(expiresAt - expiresAtRead >= due)) return false
   if (settings.cookieStore || (settings.absoluteAge && createdAt(state.changes!.data) === undefined)) {
     yield* persist(state, deadline)
-  } else if (stored && expiresAt !== expiresAtRead) {
-    if (!(yield* state.ask(deadline, 'touch', stored.id, expiresAt, stored.version!))) return false
+  } else if (stored?.version !== undefined && expiresAt !== expiresAtRead) {
+    // Without a version it is a write of our own, which has extended it.
+    if (!(yield* state.ask(deadline, 'touch', stored.id, expiresAt, stored.version))) return false
     state.tell('touched', stored.id, deadline)
   }
   return true
@@ -410,7 +411,7 @@ function sendCookie(state: State, { secure }: Answer, now: number): CommitResult
   return {
     setCookies: [
       ...parts.map(({ name, value }) => setCookie(cookie, name, value, secure, maxAge, now)),
-      ...deletions(state, secure).filter(line => !parts.some(({ name }) => line.startsWith(`${name}=`))),
+      ...deletions(state, secure, parts),
     ],
     vary: true,
     private: true,
@@ -421,6 +422,13 @@ function expireCookie(state: State, { secure }: Answer): CommitResult {
   return state.sent[0] ? { setCookies: deletions(state, secure), vary: true, private: true } : nothing(state)
 }
 
-function deletions({ sent, settings }: State, secure: boolean | undefined): string[] {
-  return sent.map(name => setCookie(settings.cookie, name, '', secure, 0, 0))
+/** For what came and is not `set` again. */
+function deletions(
+  { sent, settings }: State,
+  secure: boolean | undefined,
+  set: { name: string }[] = [],
+): string[] {
+  return sent
+    .filter(name => !set.some(part => part.name === name))
+    .map(name => setCookie(settings.cookie, name, '', secure, 0, 0))
 }

@@ -146,11 +146,22 @@ export function setCookie(
   if (maxAge !== undefined) {
     const seconds = Math.min(maxAge, MAX_AGE)
     // The `+ 0` makes 0 of -0. No cookie date has a year below 1601 (RFC 6265 section 5.1.1).
-    const expires = new Date(value ? Math.max(now + seconds * 1000, 0) : 0).toUTCString()
+    const expires = httpDate(value ? Math.max(now + seconds * 1000, 0) : 0)
     life = `; Max-Age=${Math.trunc(seconds) + 0}; Expires=${expires}`
   }
   const tls = configured === 'auto' ? secure !== false : configured
   return `${name}=${value}${life}${attributes}${tls ? '; Secure' : ''}`
+}
+
+let lastSecond: number | undefined
+let lastDate = ''
+
+/** The cookies that are set within a second mostly end within one, and a date takes longer to write than the cookie. */
+function httpDate(ms: number): string {
+  const second = Math.trunc(ms / 1000)
+  if (second !== lastSecond) lastDate = new Date(ms).toUTCString()
+  lastSecond = second
+  return lastDate
 }
 
 /** The cookies that hold a token: one of the session's own name, or `name.0`, `name.1`, … of a long one. */

@@ -118,7 +118,7 @@ export class Sessions<D extends object = DefaultData> {
     const state = new State(this.#settings)
     return explicitly(state, function* (deadline) {
       const { now, signal } = deadline
-      const except = kept?.key && (kept.rotatedFrom?.id ?? (yield* kept.idOf(kept.key)))
+      const except = kept?.key && (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key))))
       try {
         return yield* wait(removeBySubject(subjectText(subject), { now, signal, ...(except && { except }) }))
       } catch (error) {
@@ -148,7 +148,7 @@ export class Sessions<D extends object = DefaultData> {
     const state = new State(this.#settings)
     if (!isKey(key) || !this.#settings.store) return false
     return explicitly(state, function* (deadline) {
-      return yield* task(state, deadline, yield* state.idOf(key))
+      return yield* task(state, deadline, yield* wait(state.idOf(key)))
     })
   }
 }

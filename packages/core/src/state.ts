@@ -148,7 +148,7 @@ export class State {
         record = yield* wait(cookieStore.unseal(key, this.sealContext(deadline.now)))
         if (!record) this.tell('corrupt', undefined, undefined, { reason: 'token' })
       } else {
-        this.#id = yield* this.idOf(key)
+        this.#id = yield* wait(this.idOf(key))
         record = yield* this.ask(deadline, 'read', this.#id)
       }
       // NaN is not later than now either.
@@ -252,8 +252,8 @@ export class State {
     return this.decodesEarly ? this.stringify(this.changes!.data) : payload
   }
 
-  *idOf(key: SessionKey): Task<RecordId> {
-    return this.settings.hashKeys ? yield* wait(idOf(key, this.settings.cookie.name)) : (key as string)
+  idOf(key: SessionKey): MaybePromise<RecordId> {
+    return this.settings.hashKeys ? idOf(key, this.settings.cookie.name) : (key as string)
   }
 
   sealContext(now: number): SealContext {
