@@ -258,6 +258,19 @@ describe('saveEveryRequest', () => {
     expect(app.calls).toEqual(['read', 'touch', 'read'])
   })
 
+  it('a session that the request saved itself is extended already; only its cookie is sent', async () => {
+    const app = bench({ age: 100, saveEveryRequest: true })
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    app.time.now += 1000
+    const { setCookies } = await app.request(async s => {
+      await s.save()
+      app.time.now += 5
+    })
+    expect(setCookies[0]).toContain('Max-Age=100;')
+    expect(app.calls).toEqual(['read', 'replace'])
+  })
+
   it('a moment of its own is not moved: no touch', async () => {
     const app = bench({ saveEveryRequest: true })
     await app.request(s => s.setExpiry({ minutes: 5 }))
