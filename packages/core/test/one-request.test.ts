@@ -217,7 +217,7 @@ describe('what other code gets wrong is told', () => {
   })
 
   it('durations that nobody can measure, and units that do not exist', () => {
-    const session = createSessions({ store: memoryStore() }).open()
+    const session = createSessions({ store: memoryStore(), clock: () => START }).open()
     for (const odd of [{ months: 1 }, { years: 1, days: 1 }, { day: 1, hours: 2 }, {}]) {
       expect(() => session.setExpiry(odd as object)).toThrow(TypeError)
     }
