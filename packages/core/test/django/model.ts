@@ -214,7 +214,10 @@ export class Model implements World<ModelSession> {
 
   remove(key: string): void {
     this.checkPath(key)
-    this.rows.delete(key)
+    const row = this.rows.get(key)
+    const isDead = row !== undefined && !this.isLive(row)
+    // A store that keeps the dead until they are cleared has nothing of that id to remove.
+    if (!(isDead && this.differs('expired-is-gone') && this.deadIdsAreTaken)) this.rows.delete(key)
     this.cache.delete(key)
   }
 
