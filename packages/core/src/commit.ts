@@ -100,7 +100,8 @@ export function* save(state: State, mustCreate: boolean, deadline: Deadline): Ta
   state.open()
   yield* removeDoomed(state, deadline)
   if (state.flushed && state.isEmpty && !mustCreate) return
-  const chosen = mustCreate && state.key && !state.settings.cookieStore
+  // A rotation inserts by itself, and ends the old session.
+  const chosen = mustCreate && state.key && !state.rotatedFrom && !state.settings.cookieStore
   if (!chosen) return yield* persist(state, deadline)
   const record = yield* insert(state, deadline)
   if (!record) throw new SessionExistsError()

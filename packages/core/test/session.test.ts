@@ -405,6 +405,21 @@ describe('save and create', () => {
     expect(await app.sessions.exists(first!)).toBe(true)
   })
 
+  it('I1: save({ mustCreate }) after cycleKey carries out the rotation', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie.slice(10)
+    let key: string | null = null
+    await app.request(async s => {
+      s.cycleKey()
+      key = s.sessionKey
+      await s.save({ mustCreate: true })
+      expect(await app.sessions.exists(old)).toBe(false)
+    })
+    expect(app.cookie).toBe(`sessionid=${key}`)
+    expect(await app.peek('a')).toBe(1)
+  })
+
   it('save() after a flush removes, and no more', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
