@@ -77,9 +77,9 @@ export class ModelSession {
     if (isDeadFile && !model.differs('one-rule-for-all-stores')) {
       // Django puts a new, empty session in the place of an expired file.
       model.remove(key)
-      this.data = new Dict()
+      this.data ??= new Dict()
       this.#create()
-      return this.data
+      return new Dict()
     }
     return model.lookUp(key)
   }
@@ -108,13 +108,9 @@ export class ModelSession {
       if (model.inCookie) this.modified = true
       return {}
     }
-    const before = this.data
-    this.data = undefined
     const found = this.#find()
     if (model.inCookie && found === undefined) this.modified = true
     else if (found === undefined) this.key = null
-    // What the file backend made for itself stays in the object.
-    if (this.data === undefined) this.data = before
     return (found ?? new Dict()).spell(model.settings.zone)
   }
 
