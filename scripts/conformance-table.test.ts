@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { run } from './run.ts'
 
 it('the table after a run tells cases that passed, that do not apply and that were not run', async () => {
-  const { output } = await run('vitest', ['run', 'packages/store-cache', '-t', 'store/(read|close|down)'], {
+  const { output } = await run('vitest', ['run', 'packages/store-cache/', '-t', 'store/(read|close|down)'], {
     env: { NO_COLOR: '1', SESS_COUNTS: '' },
   })
   const [, passed, doesNotApply, failed, notRun] =

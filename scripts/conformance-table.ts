@@ -60,6 +60,6 @@ function table(rows: Map<string, Row>): string[] {
 }
 
 function explained(reasons: Map<string, Set<string>>): string[] {
-  const lines = [...reasons].map(([reason, names]) => `  ${reason}: ${[...names].join(', ')}`)
+  const lines = [...reasons].map(([reason, names]) => `  ${reason}: ${[...names].sort().join(', ')}`)
   return lines.length === 0 ? [] : ['Does not apply, because', ...lines]
 }
