@@ -8,14 +8,14 @@ import { readManifest, root } from './workspace.ts'
 const LIMITS: { what: string; bytes: number; goal: number; options: BuildOptions }[] = [
   {
     what: 'core, any platform',
-    bytes: 13_900,
+    bytes: 13_250,
     goal: 8_192,
     options: bundleOf(['core'], { platform: 'neutral', mainFields: ['module', 'main'] }),
   },
-  { what: 'core, Node', bytes: 13_900, goal: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
+  { what: 'core, Node', bytes: 13_250, goal: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
   {
     what: 'core + node + express',
-    bytes: 16_200,
+    bytes: 16_000,
     goal: 10_752,
     options: bundleOf(['core', 'node', 'express'], { platform: 'node', external: ['express'] }),
   },
@@ -49,9 +49,12 @@ function bundleOf(packages: string[], options: BuildOptions): BuildOptions {
       contents: packages.map(name => `export * as ${name} from '@sess/${name}'`).join('\n'),
       resolveDir: join(root, 'packages', packages.at(-1)!),
     },
-    alias: Object.fromEntries(
-      packages.map(name => [`@sess/${name}`, join(root, 'packages', name, 'src/index.ts')]),
-    ),
+    alias: {
+      ...Object.fromEntries(
+        packages.map(name => [`@sess/${name}`, join(root, 'packages', name, 'src/index.ts')]),
+      ),
+      '@sess/core/adapter': join(root, 'packages/core/src/adapter.ts'),
+    },
     bundle: true,
     minify: true,
     write: false,

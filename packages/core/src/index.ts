@@ -16,7 +16,6 @@ export {
   SessionStoreError,
 } from './errors.ts'
 export type { Duration, Expiry, ExpiryQuery } from './expiry.ts'
-export { privateCache, varyByCookie } from './headers.ts'
 export type {
   ConflictEvent,
   CorruptEvent,
@@ -30,7 +29,6 @@ export type { RandomBytes, SessionKey } from './key.ts'
 export type { SessionsOptions } from './options.ts'
 export type { StandardSchema } from './schema.ts'
 export type { DefaultData, Session, SessionData } from './session.ts'
-export { SessionSlot } from './slot.ts'
 export type { CommitResult } from './state.ts'
 export type {
   ClearExpiredOptions,

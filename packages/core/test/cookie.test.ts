@@ -1,8 +1,8 @@
 import { parseSetCookie } from 'cookie'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { privateCache, varyByCookie } from '../src/adapter.ts'
 import { cookiePolicy, cookieValue, sentToken, setCookie, splitToken } from '../src/cookie.ts'
-import { privateCache, varyByCookie } from '../src/headers.ts'
 
 const NOW = 1_700_000_000_000
 

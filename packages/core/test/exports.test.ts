@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import * as adapter from '../src/adapter.ts'
 import * as crypto from '../src/crypto.ts'
 import * as django from '../src/django.ts'
 import * as core from '../src/index.ts'
@@ -8,11 +9,17 @@ it('the exported names change only on purpose', () => {
   const names = (module: object): string[] => Object.keys(module).sort()
   expect({
     core: names(core),
+    adapter: names(adapter),
     crypto: names(crypto),
     django: names(django),
     rich: names(rich),
   }).toMatchInlineSnapshot(`
     {
+      "adapter": [
+        "SessionSlot",
+        "privateCache",
+        "varyByCookie",
+      ],
       "core": [
         "ConfigError",
         "SessionCommittedError",
@@ -22,18 +29,16 @@ it('the exported names change only on purpose', () => {
         "SessionExistsError",
         "SessionInterruptedError",
         "SessionNotLoadedError",
-        "SessionSlot",
         "SessionStoreError",
         "createSessions",
         "json",
-        "privateCache",
-        "varyByCookie",
       ],
       "crypto": [
         "seal",
         "sign",
         "unseal",
         "verify",
+        "weakness",
       ],
       "django": [
         "BadSignatureError",

@@ -1,6 +1,7 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
-import { createSessions, SessionSlot } from '../src/index.ts'
+import { SessionSlot } from '../src/adapter.ts'
+import { createSessions } from '../src/index.ts'
 
 describe('F38: where a session is on a request', () => {
   it('a second middleware of one engine finds the session of the first', () => {

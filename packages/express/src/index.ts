@@ -1,4 +1,5 @@
-import { type DefaultData, type Session, SessionSlot, type Sessions, type SessionsOptions } from '@sess/core'
+import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
+import { SessionSlot } from '@sess/core/adapter'
 import { holdResponse } from '@sess/node'
 import type { Request, RequestHandler } from 'express'
 

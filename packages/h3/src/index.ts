@@ -3,14 +3,12 @@ import {
   ConfigError,
   type DefaultData,
   type MaybePromise,
-  privateCache,
   type Session,
   SessionCommittedError,
-  SessionSlot,
   type Sessions,
   type SessionsOptions,
-  varyByCookie,
 } from '@sess/core'
+import { privateCache, SessionSlot, varyByCookie } from '@sess/core/adapter'
 import { type EventHandler, type H3Event, HTTPResponse, type Middleware } from 'h3'
 
 declare module 'h3' {

@@ -1,12 +1,5 @@
-import {
-  type CommitResult,
-  type DefaultData,
-  type MaybePromise,
-  type Session,
-  SessionSlot,
-  type Sessions,
-  type SessionsOptions,
-} from '@sess/core'
+import type { CommitResult, DefaultData, MaybePromise, Session, Sessions, SessionsOptions } from '@sess/core'
+import { SessionSlot } from '@sess/core/adapter'
 import { errorStatus, holdResponse } from '@sess/node'
 import type { Middleware } from 'koa'
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { type CommitResult, privateCache, varyByCookie } from '@sess/core'
+import type { CommitResult } from '@sess/core'
+import { privateCache, varyByCookie } from '@sess/core/adapter'
 
 type HeaderValue = number | string | readonly string[]
 export type HeaderSnapshot = Record<string, HeaderValue | undefined>

@@ -1,3 +1,4 @@
+import { varyByCookie } from '../../src/adapter.ts'
 import { djangoCodec, dumps, loads, STORE_SALT } from '../../src/django.ts'
 import {
   ConfigError,
@@ -8,7 +9,6 @@ import {
   type Sessions,
   type SessionsOptions,
   type Store,
-  varyByCookie,
 } from '../../src/index.ts'
 import {
   type Backend,

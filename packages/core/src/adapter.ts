@@ -1,0 +1,2 @@
+export { privateCache, varyByCookie } from './headers.ts'
+export { SessionSlot } from './slot.ts'
