@@ -17,6 +17,8 @@ import {
 import type { MaybePromise } from './store.ts'
 import { after, isPromise } from './task.ts'
 
+export { weakness } from './secrets.ts'
+
 /** Whose token it is. A token made for one purpose or name is void for every other. */
 export interface TokenUse {
   /** The first seals, all unseal; one that is not in the list any more is retired. 32 bytes or more each. */

@@ -165,7 +165,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
     store: inCookie ? undefined : (store as Store),
     cookieStore: inCookie ? (store as CookieStore) : undefined,
-    secrets: options.secret === undefined && !inCookie ? [] : checkSecrets(options.secret ?? []),
+    secrets: checkSecrets(options.secret, inCookie ? (store as CookieStore) : undefined),
     cookie: cookiePolicy(options.cookie ?? {}),
     touchAfter:
       typeof saveEveryRequest === 'object' ? saveEveryRequest.touchAfter : saveEveryRequest ? 0 : undefined,

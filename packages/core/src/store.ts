@@ -117,4 +117,10 @@ export interface CookieStore {
   seal(record: SessionRecord, context: SealContext): MaybePromise<string>
   /** The record, or `null` for whatever does not verify or has expired; it never throws for a bad token. */
   unseal(token: string, context: SealContext): MaybePromise<SessionRecord | null>
+  /**
+   * What is wrong with a secret (`'repeats itself.'`), asked at start-up, where an answer is a ConfigError. Core itself
+   * refuses what has less than 32 bytes or 8 different characters; `weakness` of `@sess/core/crypto` knows what else a
+   * store whose tokens need a secret should refuse.
+   */
+  weakness?(secret: string): string | undefined
 }

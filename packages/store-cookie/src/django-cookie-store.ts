@@ -1,4 +1,5 @@
 import { ConfigError, type CookieStore, SessionDataError, type SessionRecord } from '@sess/core'
+import { weakness } from '@sess/core/crypto'
 import { COOKIE_SALT, dumpJson, expiryMoment, loadJson, unescapeJson } from '@sess/core/django'
 
 export interface DjangoCookieOptions {
@@ -29,6 +30,8 @@ export function djangoCookieStore(options: DjangoCookieOptions): CookieStore {
   const limit = age * 1000
 
   return {
+    weakness,
+
     seal({ payload, expiresAt, subject }, { secrets, now }) {
       const data = parse(payload)
       if (data === null) {

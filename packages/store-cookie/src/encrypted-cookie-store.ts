@@ -1,5 +1,5 @@
 import type { CookieStore } from '@sess/core'
-import { seal, type TokenUse, unseal } from '@sess/core/crypto'
+import { seal, type TokenUse, unseal, weakness } from '@sess/core/crypto'
 import { recordOf, textOf } from './record-text.ts'
 
 const PURPOSE = 'sess encrypted session cookie'
@@ -10,6 +10,7 @@ const PURPOSE = 'sess encrypted session cookie'
  */
 export function encryptedCookieStore(): CookieStore {
   return {
+    weakness,
     seal: (record, context) => seal(textOf(record), use(context)),
     unseal(token, context) {
       const text = unseal(token, use(context))

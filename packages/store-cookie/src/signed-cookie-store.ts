@@ -1,5 +1,5 @@
 import type { CookieStore } from '@sess/core'
-import { sign, type TokenUse, verify } from '@sess/core/crypto'
+import { sign, type TokenUse, verify, weakness } from '@sess/core/crypto'
 import { type DjangoCookieOptions, djangoCookieStore } from './django-cookie-store.ts'
 import { recordOf, textOf } from './record-text.ts'
 
@@ -23,6 +23,7 @@ const PURPOSE = 'sess signed session cookie'
 export function signedCookieStore({ django = false }: SignedCookieOptions = {}): CookieStore {
   if (django) return djangoCookieStore(django === true ? {} : django)
   return {
+    weakness,
     seal: (record, context) => sign(textOf(record), use(context)),
     unseal(token, context) {
       const text = verify(token, use(context))

@@ -37,6 +37,17 @@ describe.each([
   ['signed', signedCookieStore],
   ['signed, for Django', () => signedCookieStore({ django: true })],
 ])('%s, through the engine', (_, make) => {
+  test.each(['keyboard cat'.repeat(3), 'my-super-secret-session-key-please-change-me', 'short'])(
+    'A31: %j is refused as a secret at start-up, and not told (A8)',
+    secret => {
+      for (const given of [secret, [SECRET, secret]]) {
+        const start = (): unknown => createSessions({ store: make(), secret: given })
+        expect(start).toThrow(ConfigError)
+        expect(start).toThrow(expect.not.objectContaining({ message: expect.stringContaining(secret) }))
+      }
+    },
+  )
+
   test('a session comes back, and its end is the server’s', async () => {
     const { request, pass } = app(make())
     await request(session => {
