@@ -1,4 +1,4 @@
-import { type Checks, checkOptions } from './check.ts'
+import { type Checks, checkOptions, oneOf, textLike } from './check.ts'
 import { ConfigError, SessionDataError } from './errors.ts'
 
 /** How the session cookie is set; HTTP's words (RFC 6265bis section 4.1). */
@@ -37,34 +37,36 @@ const MAX_AGE = 34_560_000
 const MAX_CHUNKS = 3
 
 const CHECKS: Checks<CookieOptions> = {
-  name: [/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name: letters, digits, - or _'],
+  name: textLike(/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name: letters, digits, - or _'),
   // Browsers ignore an attribute of more than 1024 octets.
-  path: [/^\/[ -:<-~]{0,1023}$/, "a path that starts with '/'"],
-  domain: [/^\.?[a-z\d]([\w-]*[a-z\d])?(\.[a-z\d]([\w-]*[a-z\d])?)*$/i, 'a host name such as example.com'],
-  secure: [true, false, 'auto'],
-  httpOnly: [true, false],
-  sameSite: ['lax', 'strict', 'none', false],
-  partitioned: [true, false],
-  priority: ['low', 'medium', 'high'],
+  path: textLike(/^\/[ -:<-~]{0,1023}$/, "a path that starts with '/'"),
+  domain: textLike(
+    /^\.?[a-z\d]([\w-]*[a-z\d])?(\.[a-z\d]([\w-]*[a-z\d])?)*$/i,
+    'a host name such as example.com',
+  ),
+  secure: oneOf(true, false, 'auto'),
+  httpOnly: oneOf(true, false),
+  sameSite: oneOf('lax', 'strict', 'none', false),
+  partitioned: oneOf(true, false),
+  priority: oneOf('low', 'medium', 'high'),
 }
 
 /** Checks the options; what a browser would refuse or ignore is a ConfigError. */
-export function cookiePolicy(options: CookieOptions): CookiePolicy {
+export function cookiePolicy(options: CookieOptions = {}): CookiePolicy {
   checkOptions(options, CHECKS, 'cookie.')
   const { name = 'sessionid', path = '/', secure = 'auto', httpOnly = true, sameSite = 'lax' } = options
   const { domain, partitioned, priority } = options
-  const prefix = /^__(host-http|host|secure|http)-/i.exec(name)?.[1]
-  const demand = (option: keyof CookieOptions, holds: unknown, needed: string, by: string): void => {
-    if (!holds) throw new ConfigError(`cookie.${option}`, `must be ${needed} with ${by}.`)
+  const prefix = /^__(host-http|host|secure|http)-/i.exec(name)?.[1] ?? ''
+  const demand = (option: keyof CookieOptions, holds: unknown, needed: string): void => {
+    if (holds) return
+    throw new ConfigError(`cookie.${option}`, `must be ${needed} with this name, sameSite or partitioned.`)
   }
-  const strict =
-    sameSite === 'none' ? "sameSite 'none'" : partitioned ? 'partitioned' : prefix && `a __${prefix}- name`
-  if (strict) demand('secure', secure === true, 'true', strict)
-  if (prefix && /^host/i.test(prefix)) {
-    demand('domain', !domain, 'left out', `a __${prefix}- name`)
-    demand('path', path === '/', "'/'", `a __${prefix}- name`)
+  demand('secure', secure === true || !(prefix || partitioned || sameSite === 'none'), 'true')
+  if (/^host/i.test(prefix)) {
+    demand('domain', !domain, 'left out')
+    demand('path', path === '/', "'/'")
   }
-  if (prefix && /http$/i.test(prefix)) demand('httpOnly', httpOnly, 'true', `a __${prefix}- name`)
+  demand('httpOnly', httpOnly || !/http$/i.test(prefix), 'true')
   const word = (label: string, value: string | false | undefined): string =>
     value ? `; ${label}=${value[0]!.toUpperCase()}${value.slice(1)}` : ''
   const attributes =

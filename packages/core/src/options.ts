@@ -1,6 +1,6 @@
 import { randomBytes } from '#crypto'
 import type { Clash } from './changes.ts'
-import { type Checks, checkOptions } from './check.ts'
+import { type Check, type Checks, checkOptions, oneOf } from './check.ts'
 import { type Codec, json } from './codec.ts'
 import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
 import { ConfigError } from './errors.ts'
@@ -81,48 +81,45 @@ export interface Settings {
   random: RandomBytes
 }
 
-const flag = [true, false] as const
-const callable = [(value: unknown) => typeof value === 'function', 'a function'] as const
-const object = [(value: unknown) => typeof value === 'object' && value !== null, 'an object'] as const
-const positive = (value: unknown): boolean => typeof value === 'number' && value > 0 && value < Infinity
-const methods =
-  (...names: string[]) =>
-  (value: any): boolean =>
-    names.every(name => typeof value?.[name] === 'function')
+const flag = oneOf(true, false)
+const anything: Check = [() => true, '']
+const object: Check = [value => typeof value === 'object' && value !== null, 'an object']
+const callable: Check = [isFunction, 'a function']
+
+/** Of seconds, milliseconds or bytes; a timer of 2 ** 31 ms or more would fire at once. */
+function numberOf(unit: string, below = Number.POSITIVE_INFINITY): Check {
+  return [value => typeof value === 'number' && value > 0 && value < below, `${unit}: a number above 0`]
+}
+
+const seconds = numberOf('seconds')
 
 const CHECKS: Checks<SessionsOptions> = {
-  store: object,
-  secret: [() => true, ''],
+  // Both are checked below, together.
+  store: anything,
+  secret: anything,
   cookie: object,
-  age: [positive, 'seconds: a number above 0, such as 1209600'],
-  absoluteAge: [positive, 'seconds: a number above 0'],
+  age: seconds,
+  absoluteAge: seconds,
   expireAtBrowserClose: flag,
   saveEveryRequest: [
-    (value: any) => typeof value === 'boolean' || value?.touchAfter === 0 || positive(value?.touchAfter),
+    value => typeof value === 'boolean' || value?.touchAfter === 0 || seconds[0](value?.touchAfter),
     'true, false or { touchAfter: seconds }',
   ],
-  // A timer of 2 ** 31 ms or more fires at once.
-  timeout: [(value: any) => positive(value) && value < 2 ** 31, 'milliseconds: a number above 0'],
+  timeout: numberOf('milliseconds', 2 ** 31),
   onConflict: [
-    (value: any) => value === 'last' || value === 'error' || typeof value === 'function',
+    value => value === 'last' || value === 'error' || isFunction(value),
     "'last', 'error' or a function",
   ],
   notBefore: callable,
-  maxBytes: [positive, 'bytes: a number above 0'],
+  maxBytes: numberOf('bytes'),
   lazy: flag,
   trackMutations: flag,
-  schema: [(value: any) => typeof value?.['~standard']?.validate === 'function', 'a Standard Schema'],
-  codec: [methods('encode', 'decode'), 'a codec, such as json()'],
+  schema: [value => isFunction(value?.['~standard']?.validate), 'a Standard Schema'],
+  codec: [value => isFunction(value?.encode) && isFunction(value.decode), 'a codec, such as json()'],
   hashKeys: flag,
   hooks: object,
-  clock: [
-    (value: any) => typeof value === 'function' && Number.isFinite(value()),
-    'a function that gives milliseconds',
-  ],
-  random: [
-    (value: any) => typeof value === 'function' && value(1) instanceof Uint8Array,
-    'a function (size) => Uint8Array',
-  ],
+  clock: [value => isFunction(value) && Number.isFinite(value()), 'a function that gives milliseconds'],
+  random: [value => isFunction(value) && value(1) instanceof Uint8Array, 'a function (size) => Uint8Array'],
 }
 
 const HOOKS = Object.fromEntries(
@@ -133,17 +130,17 @@ const HOOKS = Object.fromEntries(
 
 /** Checks every option; a wrong one is a ConfigError that names it. */
 export function resolveOptions(options: SessionsOptions): Settings {
-  checkOptions(options ?? {}, CHECKS, '')
+  checkOptions(options ?? {}, CHECKS)
   checkOptions(options?.hooks ?? {}, HOOKS, 'hooks.')
-  const { store, saveEveryRequest } = options ?? ({} as SessionsOptions)
-  const inCookie = methods('seal', 'unseal')(store)
-  const missing = ['read', 'insert', 'replace', 'touch', 'remove'].filter(name => !methods(name)(store))
-  if (!inCookie && missing[0]) {
+  const { store, secret, cookie, saveEveryRequest } = options ?? ({} as SessionsOptions)
+  const lacks = (...methods: string[]): string =>
+    methods.filter(name => !isFunction((store as any)?.[name])).join(', ')
+  const missing = lacks('read', 'insert', 'replace', 'touch', 'remove')
+  const cookieStore = lacks('seal', 'unseal') ? undefined : (store as CookieStore)
+  if (missing && !cookieStore) {
     throw new ConfigError(
       'store',
-      store
-        ? `is neither a Store (it lacks ${missing.join(', ')}) nor a CookieStore (seal, unseal).`
-        : "is required, such as sqliteStore('sessions.db').",
+      `must be a Store, such as sqliteStore('sessions.db') (this lacks ${missing}), or a CookieStore.`,
     )
   }
   return {
@@ -163,11 +160,15 @@ export function resolveOptions(options: SessionsOptions): Settings {
     clock: Date.now,
     random: randomBytes,
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-    store: inCookie ? undefined : (store as Store),
-    cookieStore: inCookie ? (store as CookieStore) : undefined,
-    secrets: checkSecrets(options.secret, inCookie ? (store as CookieStore) : undefined),
-    cookie: cookiePolicy(options.cookie ?? {}),
+    store: cookieStore ? undefined : (store as Store),
+    cookieStore,
+    secrets: checkSecrets(secret, cookieStore),
+    cookie: cookiePolicy(cookie),
     touchAfter:
       typeof saveEveryRequest === 'object' ? saveEveryRequest.touchAfter : saveEveryRequest ? 0 : undefined,
   }
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
 }

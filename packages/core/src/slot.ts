@@ -1,4 +1,4 @@
-import { checkOptions } from './check.ts'
+import { checkOptions, textLike } from './check.ts'
 import { createSessions, type Sessions } from './engine.ts'
 import { ConfigError } from './errors.ts'
 import type { SessionsOptions } from './options.ts'
@@ -23,11 +23,9 @@ export class SessionSlot<D extends object = DefaultData> {
   constructor(options: SessionsOptions<D> | Sessions<D>, place: { property?: string } = {}) {
     const isEngine = typeof (options as Sessions<D> | undefined)?.open === 'function'
     this.sessions = isEngine ? (options as Sessions<D>) : createSessions(options as SessionsOptions<D>)
-    checkOptions<{ property?: unknown }>(
-      typeof place === 'object' ? (place ?? {}) : { property: {} },
-      { property: [/./, "a name, as in { property: 'admin' }"] },
-      '',
-    )
+    checkOptions<{ property?: unknown }>(typeof place === 'object' ? (place ?? {}) : { property: {} }, {
+      property: textLike(/./, "a name, as in { property: 'admin' }"),
+    })
     const property = place?.property ?? 'session'
     const mark = marks.get(this.sessions) ?? Symbol('session')
     marks.set(this.sessions, mark)
