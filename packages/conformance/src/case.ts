@@ -10,6 +10,8 @@ export interface Case<Fixture> {
   source: string
   /** What a user feels when it is broken. */
   why: string
+  /** It makes random choices, by `fixture.seed`; a report of its failure names the seed. */
+  random?: true
   /** Why the case does not apply to this fixture, if it does not. */
   skip?(fixture: Fixture): string | undefined
   /** Throws (`CaseFailure` where the rule is broken) or is content. */

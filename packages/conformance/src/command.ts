@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { CookieStore, Store } from '@sess/core'
+import { reach } from './adapter-cases/client.ts'
 import { adapterCases } from './adapter-cases/index.ts'
 import { cookieStoreCases } from './cookie-cases/index.ts'
 import type { CookieStoreSetup } from './cookie-fixture.ts'
@@ -29,6 +30,7 @@ breakBackend, healBackend, now, advance, cleanup } of which all but the store is
 Options:
   --filter <text>   only the cases whose id or title contains it
   --timeout <ms>    what one case may take (60000)
+  --seed <number>   the random choices of an earlier run again; a failure names its seed
   --list            the cases, one a line, without running them
   --help`
 
@@ -48,14 +50,21 @@ export async function runCommand(argv: string[], { stdout, stderr }: Console): P
       options: {
         filter: { type: 'string' },
         timeout: { type: 'string' },
+        seed: { type: 'string' },
         list: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     })
     const options: RunOptions = {
-      ...(values.filter === undefined ? {} : { filter: values.filter }),
-      ...(values.timeout === undefined ? {} : { timeout: milliseconds(values.timeout) }),
+      filter: values.filter,
+      timeout: values.timeout === undefined ? undefined : milliseconds(values.timeout),
+      seed: values.seed === undefined ? undefined : seedOf(values.seed),
       onCase: (result, progress) => say(formatProgress(result, progress)),
+    }
+    const takes = values.list || positionals[0] !== 'adapter' ? 1 : 2
+    const unknown = positionals.slice(takes)
+    if (unknown.length > 0 && !values.help) {
+      throw new Error(`unknown argument ${unknown.join(' ')}; sess-conformance --help tells what there is`)
     }
     if (values.list) {
       list(positionals[0], values.filter, say)
@@ -92,11 +101,20 @@ function milliseconds(text: string): number {
   return ms
 }
 
+function seedOf(text: string): number {
+  const seed = Number(text)
+  if (!/^\d+$/.test(text) || seed > 0xffff_ffff) {
+    throw new Error(`--seed must be a whole number from 0 to 4294967295, not "${text}"`)
+  }
+  return seed
+}
+
 async function prove(target: string, address: string | undefined, options: RunOptions): Promise<Report> {
   if (target !== 'adapter') return await proveModule(target, options)
   if (!address || !URL.canParse(address)) {
     throw new Error('say where the probe app listens: sess-conformance adapter http://127.0.0.1:3000')
   }
+  await reach(address)
   return await runAdapterCases(address, options)
 }
 

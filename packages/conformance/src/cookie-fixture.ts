@@ -7,7 +7,7 @@ import { randomId } from './store-fixture.ts'
 export interface CookieStoreSetup {
   store: CookieStore
   /** Called after the case, whatever came of it. */
-  cleanup?(): MaybePromise<void>
+  cleanup?: (() => MaybePromise<void>) | undefined
 }
 
 export type CookieStoreFactory = () => MaybePromise<CookieStoreSetup>

@@ -27,6 +27,11 @@ export function formatFailure(result: CaseResult): string {
     `  Matters   ${result.why}`,
     `  Source    ${result.source}`,
   ]
+  if (result.seed !== undefined) {
+    lines.push(
+      `  Seed      ${result.seed}: with --seed ${result.seed}, or { seed: ${result.seed} }, it is chosen again`,
+    )
+  }
   return lines.join('\n')
 }
 

@@ -23,6 +23,8 @@ export interface CaseResult {
   took: number
   /** Why it was skipped: "does not apply, because …". */
   reason?: string
+  /** What its random choices were made by, if it made any: the `seed` option makes them again. */
+  seed?: number
   /** What the rule demands, in the terms of this run. */
   expected?: string
   happened?: string
@@ -41,11 +43,11 @@ export interface Report {
 
 export interface RunOptions extends FixtureOptions {
   /** Runs the cases whose id or title contains it, or matches it. */
-  filter?: string | RegExp
+  filter?: string | RegExp | undefined
   /** Called after each case. */
-  onCase?(result: CaseResult, progress: { done: number; total: number }): void
+  onCase?: ((result: CaseResult, progress: { done: number; total: number }) => void) | undefined
   /** Milliseconds that one case may take; 60,000 unless given. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 /** How the cases of a kind get what they run on, and give it back. */
@@ -145,6 +147,7 @@ export async function runCase<Fixture>(
     source,
     why,
     took: performance.now() - started,
+    ...(rule.random && opened && { seed: (opened.fixture as { seed: number }).seed }),
     ...part,
   })
   const skipped = (reason: string) => result({ status: 'skipped', reason })

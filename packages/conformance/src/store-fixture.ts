@@ -6,16 +6,16 @@ import { equal, fail, show } from './check.ts'
 export interface StoreSetup {
   store: Store
   /** Another store object on the same backend, as a second process would have. */
-  second?: Store | (() => MaybePromise<Store>)
+  second?: Store | (() => MaybePromise<Store>) | undefined
   /** Makes the backend unreachable: stop the server, cut the connection. */
-  breakBackend?(): MaybePromise<void>
-  healBackend?(): MaybePromise<void>
+  breakBackend?: (() => MaybePromise<void>) | undefined
+  healBackend?: (() => MaybePromise<void>) | undefined
   /** The backend's time in milliseconds, where the backend expires by itself and owns the clock (Redis). */
-  now?(): number
+  now?: (() => number) | undefined
   /** Moves the backend's clock, where that can be done; with `now` and without this the cases really wait. */
-  advance?(ms: number): MaybePromise<void>
+  advance?: ((ms: number) => MaybePromise<void>) | undefined
   /** Called after the case, whatever came of it. */
-  cleanup?(): MaybePromise<void>
+  cleanup?: (() => MaybePromise<void>) | undefined
 }
 
 export type StoreFactory = () => MaybePromise<StoreSetup>
@@ -43,6 +43,8 @@ export interface StoreFixture {
   healBackend?(): MaybePromise<void>
   /** Milliseconds that a call to a broken backend may take. */
   callTimeout: number
+  /** What random choices are made by, a whole number below 2^32. Ids are not: they never repeat. */
+  seed: number
   /** `{ now }`, for the last argument of a call. */
   context(): StoreContext
   /** A fresh id: 40 hexadecimal digits. */
@@ -61,7 +63,9 @@ export interface StoreFixture {
 
 export interface FixtureOptions {
   /** Milliseconds that one call to a broken backend may take; 5000 unless given. */
-  callTimeout?: number
+  callTimeout?: number | undefined
+  /** Makes the random choices of an earlier run again: a whole number below 2^32, as a failure names it. */
+  seed?: number | undefined
 }
 
 const HOUR = 3_600_000
@@ -81,6 +85,7 @@ export async function openStoreFixture(
     hasSecond: second !== undefined,
     clock,
     callTimeout: options.callTimeout ?? 5_000,
+    seed: options.seed ?? randomSeed(),
     context,
     id: randomId,
     record: part => ({ payload: `{"is":"${randomId()}"}`, expiresAt: clock.now() + HOUR, ...part }),
@@ -135,6 +140,10 @@ export function facts(record: SessionRecord | null | undefined): SessionRecord |
 export function randomId(): string {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(20))
   return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function randomSeed(): number {
+  return globalThis.crypto.getRandomValues(new Uint32Array(1))[0] as number
 }
 
 /** For `skip`: the reason why a case needs an optional method that this store does not offer. */

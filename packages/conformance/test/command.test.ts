@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runCommand } from '../src/command.ts'
+import { runAdapterCases } from '../src/runner.ts'
 import { startReference } from './reference-probe.ts'
 
 const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src')
@@ -103,12 +104,53 @@ test('adapter: proves a process that listens', async () => {
   }
 })
 
-test('adapter: one that nobody started is a broken case that says so', async () => {
+test('adapter: where nobody listens, no case is run', async () => {
   const { url, stop } = await startReference()
   await stop()
-  const { code, out } = await command('adapter', url, '--filter', 'set-and-get')
-  expect(out).toContain('ECONNREFUSED')
-  expect(code).toBe(1)
+  const { code, out, err } = await command('adapter', url)
+  expect(out).toBe('')
+  expect(err).toBe(`sess-conformance: cannot reach ${url}: start the probe app first (ECONNREFUSED)\n`)
+  expect(code).toBe(2)
+
+  const report = await runAdapterCases(url, { filter: 'set-and-get' })
+  expect(report.results[0]?.happened).toContain(`cannot reach ${url}: start the probe app first`)
+})
+
+describe('--seed', () => {
+  /** Right but for the twentieth replace() that it makes, which it forgets. */
+  const forgetful = `export default () => {
+    const store = memoryStore()
+    let made = 0
+    return { ...store, replace: (id, record, version, context) => {
+      const found = store.read(id, context)
+      if (found?.version === version && ++made === 20) return 'ok'
+      return store.replace(id, record, version, context)
+    } }
+  }`
+  const expected = (out: string) => /^ {2}Expected .*/m.exec(out)?.[0]
+
+  test('a failure of random choices names its seed, and with it fails likewise', async () => {
+    const path = await moduleOf('forgetful.mjs', forgetful)
+    const first = await command(path, '--filter', 'random-history')
+    expect(first.code).toBe(1)
+    const seed = /^ {2}Seed {6}(\d+): with --seed \1, or \{ seed: \1 \}, it is chosen again$/m.exec(
+      first.out,
+    )?.[1]
+    const again = await command(path, '--filter', 'random-history', '--seed', String(seed))
+    expect(expected(again.out)).toMatch(/in step \d+ /)
+    const withoutPayload = (out: string) => expected(out)?.replace(/"is.*/, '')
+    expect(withoutPayload(again.out)).toBe(withoutPayload(first.out))
+    const others = await Promise.all([1, 2].map(n => command(path, '--filter', 'history', '--seed', `${n}`)))
+    const [one, two] = others.map(({ out }) => /in step (\d+) /.exec(out)?.[1])
+    expect(one).not.toBe(two)
+  })
+
+  test('a case without random choices has none', async () => {
+    const path = await moduleOf('forgetful-too.mjs', forgetful.replace('=== 20', '=== 1'))
+    const { out } = await command(path, '--filter', 'store/replace', '--seed', '7')
+    expect(out).toContain('BROKEN')
+    expect(out).not.toContain('Seed ')
+  })
 })
 
 test('--list names every case, or those of one kind', async () => {
@@ -129,7 +171,15 @@ describe('a wrong command: exit code 2, and what to do', () => {
     [['adapter'], /say where the probe app listens/],
     [['adapter', 'not a url'], /say where the probe app listens/],
     [['--list', 'nonsense'], /no cases for "nonsense"/],
+    [['adapter', 'https://localhost:1'], /begins with http:\/\//],
+    [['adapter', 'http://127.0.0.1:1', 'more'], /unknown argument more/],
+    [['x.js', 'y.js'], /unknown argument y\.js/],
+    [['adaptor', 'http://127.0.0.1:1'], /unknown argument http:/],
+    [['--list', 'store', 'adapter'], /unknown argument adapter/],
     [['x.js', '--timeout', 'soon'], /--timeout/],
+    [['x.js', '--seed', '-1'], /--seed/],
+    [['x.js', '--seed=1.5'], /--seed must be a whole number/],
+    [['x.js', '--seed', '4294967296'], /--seed must be a whole number/],
   ])('%j', async (argv, said) => {
     const { code, out, err } = await command(...argv)
     expect(out + err).toMatch(said)

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { fail } from '../check.ts'
@@ -28,6 +29,22 @@ export interface SendOptions {
   method?: string
   cookie?: string | undefined
   agent?: Agent
+}
+
+/** Resolves when something listens there; else an error that says what to do. */
+export async function reach(url: string): Promise<void> {
+  const { protocol, hostname, port } = new URL(url)
+  if (protocol !== 'http:') throw new Error(`the address of the probe app begins with http://, unlike ${url}`)
+  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
+  socket.setTimeout(5_000, () => socket.destroy(new Error('no answer within 5 s')))
+  try {
+    await once(socket, 'connect')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new Error(`cannot reach ${url}: start the probe app first (${code ?? message})`, { cause: error })
+  } finally {
+    socket.destroy()
+  }
 }
 
 /** One request, with nothing done on the way: no redirect followed, no header merged away. */

@@ -1,6 +1,6 @@
 import type { SessionRecord } from '@sess/core'
 import { equal } from '../check.ts'
-import { facts, randomId, type StoreCase, without } from '../store-fixture.ts'
+import { facts, type StoreCase, without } from '../store-fixture.ts'
 
 /** Mulberry32: small, seeded, good enough to pick what comes next. */
 function seeded(seed: number): () => number {
@@ -20,9 +20,9 @@ export const historyCases: readonly StoreCase[] = [
     rule: 'The contract as a whole: each answer follows from the calls before it.',
     source: 'Store',
     why: 'Rules that hold one by one but not together show up as sessions lost at random.',
+    random: true,
     async run(f) {
-      const seed = Number.parseInt(randomId().slice(0, 8), 16)
-      const random = seeded(seed)
+      const random = seeded(f.seed)
       const pick = <T>(items: readonly T[]) => items[Math.floor(random() * items.length)] as T
       const ids = Array.from({ length: 5 }, () => f.id())
       /** What must be there, and every version ever seen of it. */
@@ -51,7 +51,7 @@ export const historyCases: readonly StoreCase[] = [
           'remove',
           'removeAt',
         ])
-        const what = `the answer of ${call}() in step ${step} (seed ${seed})`
+        const what = `the answer of ${call}() in step ${step}`
         const expected = known === undefined ? 'gone' : current ? 'ok' : 'stale'
 
         if (call === 'insert') {
@@ -73,7 +73,7 @@ export const historyCases: readonly StoreCase[] = [
 
         const found = await f.read(id)
         const now = model.get(id)
-        equal(facts(found), now?.record ?? null, `the record after ${call}() in step ${step} (seed ${seed})`)
+        equal(facts(found), now?.record ?? null, `the record after ${call}() in step ${step}`)
         if (now && found) {
           now.version = found.version
           seen.get(id)?.push({ version: found.version, payload: now.record.payload })
