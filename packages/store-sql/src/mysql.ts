@@ -1,5 +1,6 @@
 import { ConfigError } from '@sess/core'
 import { mysql } from './dialects.ts'
+import { installed } from './installed.ts'
 import { layoutOf, type TableOptions } from './options.ts'
 import { pooledRunner } from './pooled.ts'
 import { createStore, type SqlStore } from './store.ts'
@@ -27,6 +28,8 @@ export interface MysqlCallbackPool {
  *
  * A pool that was handed in stays open; its connections must use `utf8mb4`, mysql2's default. Values go as parameters
  * of prepared statements, so neither `sql_mode` nor an escaping rule touches them.
+ *
+ * Without the package `mysql2`, calls with a URL reject with a SessionStoreError that says so.
  *
  * @throws ConfigError for a wrong option.
  */
@@ -59,7 +62,9 @@ export function mysqlStore(
   async function close() {
     if (closed) return
     closed = true
-    await (await own)?.end()
+    // What could not be opened said so at each call, and needs no closing.
+    const opened = await own?.catch(() => undefined)
+    await opened?.end()
   }
 
   // Only the server's own errors have an SQL state; with these it hangs up.
@@ -75,7 +80,7 @@ function promiseBased(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
 }
 
 async function openPool(url: string) {
-  const { createPool } = (await import('mysql2/promise')).default
+  const { createPool } = (await installed('mysql2', () => import('mysql2/promise'))).default
   const pool = createPool({ uri: url, charset: 'utf8mb4', connectTimeout: 5_000, maxIdle: 10 })
   pool.pool.on('connection', connection => {
     // Cutting a value to fit the column is then an error (CVE-2015-8562).

@@ -4,17 +4,17 @@ import type { Layout } from './statements.ts'
 /** Which table. */
 export interface TableOptions {
   /** A letter or `_`, then up to 49 letters, digits and `_`. Default `'sessions'`; Django's is `'django_session'`. */
-  table?: string
+  table?: string | undefined
   /**
    * The schema (PostgreSQL) or database (MySQL) of the table, spelled like a table. Default: the connection's own.
    * It must exist.
    */
-  schema?: string
+  schema?: string | undefined
   /**
    * `false` for a table without the `subject` column, such as Django's as it is: sessions can then be neither listed
    * nor removed by subject. Default `true`.
    */
-  subject?: boolean
+  subject?: boolean | undefined
 }
 
 // Short enough that `<table>_expire_date` fits the 63 bytes of a PostgreSQL name, which it would cut without a word.

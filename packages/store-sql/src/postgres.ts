@@ -1,5 +1,6 @@
 import { ConfigError } from '@sess/core'
 import { postgres } from './dialects.ts'
+import { installed } from './installed.ts'
 import { layoutOf, type TableOptions } from './options.ts'
 import { pooledRunner } from './pooled.ts'
 import { createStore, type SqlStore } from './store.ts'
@@ -22,6 +23,8 @@ export interface PostgresClient {
  *
  * A pool that was handed in stays open. Listen to its `error` event, or a connection that breaks while idle ends the
  * process, and set its `connectionTimeoutMillis`.
+ *
+ * Without the package `pg`, calls with a URL reject with a SessionStoreError that says so.
  *
  * @throws ConfigError for a wrong option.
  */
@@ -54,7 +57,9 @@ export function postgresStore(pool: PostgresPool | string, options: TableOptions
   async function close() {
     if (closed) return
     closed = true
-    await (await own)?.end()
+    // What could not be opened said so at each call, and needs no closing.
+    const opened = await own?.catch(() => undefined)
+    await opened?.end()
   }
 
   // A FATAL comes with the end of the connection.
@@ -67,7 +72,7 @@ function ignore(): void {
 }
 
 async function openPool(url: string) {
-  const { default: pg } = await import('pg')
+  const { default: pg } = await installed('pg', () => import('pg'))
   const pool = new pg.Pool({
     connectionString: url,
     connectionTimeoutMillis: 5_000,

@@ -13,7 +13,7 @@ export interface SqliteOptions extends Omit<TableOptions, 'schema'> {
    * power, at the price of one fsync a write. `'normal'`: the process being killed; power loss may take back the last
    * writes, but never half of one.
    */
-  synchronous?: 'full' | 'normal'
+  synchronous?: 'full' | 'normal' | undefined
 }
 
 /** What the store calls of `node:sqlite`'s DatabaseSync, and of better-sqlite3's Database. */
@@ -37,7 +37,8 @@ export interface SqliteStatement {
  * A database that was handed in keeps its own pragmas and stays open: give it `journal_mode = WAL` and a short
  * `busy_timeout`, for that is how long it blocks the event loop before the store takes over the waiting.
  *
- * @throws ConfigError for a wrong option; SQLite's own error when the file cannot be opened.
+ * @throws ConfigError for a wrong option, or a file name where there is no `node:sqlite`; SQLite's own error when the
+ *   file cannot be opened.
  */
 export function sqliteStore(database: string | SqliteDatabase, options: SqliteOptions = {}): SqlStore {
   const layout = layoutOf(options, ['table', 'subject', 'synchronous'])
@@ -96,9 +97,18 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 }
 
 function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
-  if (file !== ':memory:' && !file.startsWith('file:')) makePrivate(file)
   // Not imported: until Node 24 the mere import prints a warning, and a PostgreSQL user has no use for either.
-  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  // Absent before Node 20.16 is `getBuiltinModule`; without a flag before 22.13, the module.
+  const sqlite: typeof import('node:sqlite') | undefined = process.getBuiltinModule?.('node:sqlite')
+  if (sqlite === undefined) {
+    throw new ConfigError(
+      'database',
+      `a file name needs node:sqlite, which this Node (${process.version}) does not have. Run Node 22.13 or newer, ` +
+        "or `npm install better-sqlite3` and pass a database of it: sqliteStore(new Database('sessions.db')).",
+    )
+  }
+  const { DatabaseSync } = sqlite
+  if (file !== ':memory:' && !file.startsWith('file:')) makePrivate(file)
   const db = new DatabaseSync(file, { timeout: 0 })
   try {
     untilFree(() => db.exec('pragma journal_mode = wal'))
