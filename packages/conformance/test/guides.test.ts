@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,18 +12,27 @@ const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)))
 const root = dirname(dirname(packageFolder))
 const command = join(packageFolder, 'src/cli.ts')
 
-/** The files and the commands of a guide, in order. */
-async function readGuide(name: string): Promise<{ files: Map<string, string>; commands: string[] }> {
+interface Guide {
+  files: Map<string, string>
+  commands: string[]
+  /** Members of the interface `Store`. */
+  signatures: string[]
+}
+
+/** What a guide has in code blocks, in order. */
+async function readGuide(name: string): Promise<Guide> {
   const text = await readFile(join(root, 'docs', name), 'utf8')
   const files = new Map<string, string>()
   const commands: string[] = []
+  const signatures: string[] = []
   for (const [, info = '', body = ''] of text.matchAll(/^```(\S.*)\n([\s\S]*?)^```$/gm)) {
     const file = /^js file=(\S+)$/.exec(info)?.[1]
     if (file) files.set(file, body)
+    else if (info === 'ts of=Store') signatures.push(...body.trim().split('\n'))
     else if (info === 'sh') commands.push(...body.trim().split('\n'))
     else throw new Error(`a code block of ${name} that nobody runs: ${info}`)
   }
-  return { files, commands }
+  return { files, commands, signatures }
 }
 
 /** A folder with the guide's files, where what it installs is linked. */
@@ -45,7 +54,8 @@ async function followed(name: string, packages: string[]): Promise<string> {
 }
 
 async function nodeIn(folder: string, ...args: string[]): Promise<string> {
-  const env = { ...process.env }
+  // What is left in the temporary folder goes with this one.
+  const env = { ...process.env, TMPDIR: folder }
   delete env['NODE_TEST_CONTEXT']
   const { stdout, stderr } = await run(process.execPath, args, { cwd: folder, env }).catch(
     (error: { stdout?: string; stderr?: string }) => {
@@ -68,12 +78,33 @@ describe('docs/write-a-store.md', () => {
 
   test('its commands are those that are run here', async () => {
     const { commands } = await readGuide('write-a-store.md')
-    expect(install(commands)).toEqual(['npx sess-conformance ./prove.js', 'node --test', 'node app.js'])
+    expect(install(commands)).toEqual([
+      'npx sess-conformance ./prove.js',
+      'node --test',
+      'npx sess-conformance ./prove-full.js',
+      'node app.js',
+    ])
+  })
+
+  test('the signatures of the optional methods are those of the contract, and all of them', async () => {
+    const { signatures } = await readGuide('write-a-store.md')
+    const contract = await readFile(join(root, 'packages/core/src/store.ts'), 'utf8')
+    const [, body = ''] = /^export interface Store \{\n([\s\S]*?)^\}$/m.exec(contract) ?? []
+    const optional = [...body.matchAll(/^ {2}(\w+\?\(.*)$/gm)].map(([, line]) => line)
+    expect(optional.length).toBeGreaterThan(0)
+    expect(signatures).toEqual(optional)
   })
 
   test('npx sess-conformance ./prove.js proves the store', async () => {
     const output = await nodeIn(folder, command, './prove.js')
     expect(output).toMatch(/\n\d+ passed, 0 failed, \d+ do not apply\.\n$/)
+  }, 60_000)
+
+  test('npx sess-conformance ./prove-full.js proves it with every optional method', async () => {
+    const output = await nodeIn(folder, command, './prove-full.js')
+    expect(output).toMatch(/\n\d+ passed, 0 failed, \d+ do not apply\.\n$/)
+    expect(output).not.toContain('the store offers no ')
+    expect(output).toMatch(/ok {6}store\/close /)
   }, 60_000)
 
   test('node --test passes', async () => {
@@ -84,6 +115,13 @@ describe('docs/write-a-store.md', () => {
 
   test('node app.js says hello', async () => {
     expect(await nodeIn(folder, 'app.js')).toBe('hello ann\n')
+  })
+
+  test('nothing of it is left in the temporary folder', async () => {
+    const left = (await readdir(folder)).filter(
+      name => name.startsWith('lmdb-store-') || name.endsWith('.mdb-lock'),
+    )
+    expect(left).toEqual([])
   })
 })
 
