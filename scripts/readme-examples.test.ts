@@ -1,0 +1,201 @@
+// The examples in the READMEs of the packages: they type-check, and those that need no server are run as they stand.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import ts from 'typescript'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { publicPackages, root } from './workspace.ts'
+
+const packages = publicPackages()
+const READMES = packages.map(({ folder }) => basename(folder))
+/** Packages that the tests prove on other runtimes, too. */
+const PORTABLE = ['core', 'h3', 'store-cache', 'store-cookie']
+/** Its example imports the reader's own store; the guide that it names is run by its own test. */
+const OF_THE_READER = 'conformance'
+const SECRET = 'kD9vXo3c1Yq8mZr5T7uW2bE4nH6jL0pS'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sess-readmes-'))
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  const link = (name: string, place: string): void => {
+    const at = join(folder, 'node_modules', name)
+    mkdirSync(dirname(at), { recursive: true })
+    if (!existsSync(at)) symlinkSync(place, at, 'dir')
+  }
+  for (const each of packages) {
+    link(each.name, each.folder)
+    const { peerDependencies, devDependencies } = each.manifest
+    for (const name of Object.keys({ ...peerDependencies, ...devDependencies })) {
+      const place = join(each.folder, 'node_modules', name)
+      if (!name.startsWith('@sess/') && existsSync(place)) link(name, place)
+    }
+  }
+  link('@types/node', join(root, 'node_modules/@types/node'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const readme = (name: string): string => readFileSync(join(root, 'packages', name, 'README.md'), 'utf8')
+
+/** The TypeScript in a README. A block without imports goes on from the first one. */
+function examples(name: string): string[] {
+  const [first = '', ...others] = [...readme(name).matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(
+    found => found[1]!,
+  )
+  return [first, ...others.map(text => (text.startsWith('import ') ? text : first + text))]
+}
+
+describe('every README', () => {
+  test.each(READMES)('%s says what runtimes it needs, under the command that installs it', name => {
+    const also = PORTABLE.includes(name) ? ', or Bun, Deno or Workers' : ''
+    expect(readme(name)).toMatch(
+      new RegExp(`^npm install .*\n(npx .*\n)?\`\`\`\n\nNeeds Node 22\\.13 or newer${also}\\.`, 'm'),
+    )
+  })
+
+  test.each(READMES)('%s links to nothing that an npm tarball lacks', name => {
+    const relative = [...readme(name).matchAll(/\]\((?!https?:|#)([^)]*)\)/g)].map(found => found[1])
+    expect(relative).toEqual([])
+  })
+})
+
+/** What is wrong with the examples of these READMEs, checked as one program. */
+function typeErrors(names: string[]): string[] {
+  const files = names.flatMap(name =>
+    examples(name).map((code, index) => {
+      const file = join(folder, `${name}-${index}.ts`)
+      writeFileSync(file, `${code}\nexport {}\n`)
+      return file
+    }),
+  )
+  const program = ts.createProgram(files, {
+    target: ts.ScriptTarget.ES2023,
+    lib: ['lib.es2024.d.ts', 'lib.dom.d.ts'],
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    types: ['node'],
+    typeRoots: [join(folder, 'node_modules/@types')],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    skipLibCheck: true,
+  })
+  return files
+    .map(file => program.getSourceFile(file)!)
+    .flatMap(file => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)])
+    .map(({ file, start = 0, messageText }) => {
+      const line = file!.getLineAndCharacterOfPosition(start).line + 1
+      return `${basename(file!.fileName)}:${line} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+    })
+}
+
+describe('type-checks under strict', () => {
+  // What an example declares of `SessionData` must not type the others.
+  const typed = READMES.filter(name => readme(name).includes('interface SessionData'))
+  const plain = READMES.filter(name => !typed.includes(name) && name !== OF_THE_READER)
+  test.each([...typed.map(name => [name]), plain])('%s', (...names) => {
+    expect(typeErrors(names)).toEqual([])
+  })
+})
+
+interface Request {
+  path: string
+  form?: string
+  answer: string
+}
+
+const LOGIN: Request[] = [{ path: '/login', form: '', answer: '{"userId":42}' }]
+const VISITS = (word: string): Request[] => [1, 2].map(n => ({ path: '/', answer: `${word} ${n}` }))
+
+const RUN: Record<string, Request[] | undefined> = {
+  core: VISITS('visit'),
+  node: VISITS('Visit'),
+  express: curls('express'),
+  koa: curls('koa'),
+  h3: curls('h3'),
+  'store-sql': [{ path: '/login/ada', form: '', answer: 'Hello, ada!' }],
+  'store-file': LOGIN,
+  'store-cache': LOGIN,
+  'store-cookie': LOGIN,
+}
+
+/** What the README says to type, and what it says is answered. */
+function curls(name: string): Request[] {
+  const line = /^curl -b jar -c jar -L -d '(.*?)' '?http:\/\/localhost:3000(\/[^\s']*)'? +# (.*)$/gm
+  return [...readme(name).matchAll(line)].map(([, form = '', path = '', answer = '']) => ({
+    path,
+    form,
+    answer,
+  }))
+}
+
+describe('does what it says', () => {
+  test.each(Object.keys(RUN))('%s', async name => {
+    const requests = RUN[name]!
+    expect(requests.length).toBeGreaterThan(0)
+    const url = await started(name)
+    let cookie = ''
+    for (const { path, form, answer } of requests) {
+      let at = url + path
+      let body = form
+      for (;;) {
+        const headers = {
+          cookie,
+          ...(body !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+        }
+        const method = body === undefined ? 'GET' : 'POST'
+        const response = await fetch(at, { method, headers, body: body ?? null, redirect: 'manual' })
+        const [set] = response.headers.getSetCookie()
+        if (set) cookie = set.split(';')[0]!
+        const text = await response.text()
+        const location = response.headers.get('location')
+        if (location === null) {
+          expect(text).toBe(answer)
+          break
+        }
+        at = new URL(location, at).href
+        body = undefined
+      }
+    }
+  })
+})
+
+/** Runs the first example of a README on a free port, in a folder of its own; answers its URL. */
+async function started(name: string): Promise<string> {
+  const tell = "console.log('listening on http://127.0.0.1:' + this.address().port)"
+  const replaced = examples(name)[0]!
+    .replace('.listen(3000)', `.listen(0, '127.0.0.1', function () { ${tell} })`)
+    .replace(
+      'serve(app, { port: 3000 })',
+      "const server = serve(app, { port: 0, hostname: '127.0.0.1', silent: true })\nawait server.ready()\nconsole.log('listening on', server.url)",
+    )
+    .replace('/var/lib/my-app/sessions', 'sessions')
+  expect(replaced).toContain('listening on')
+  const cwd = join(folder, `run-${name}`)
+  mkdirSync(cwd)
+  writeFileSync(join(cwd, 'server.ts'), replaced)
+  const server = spawn(process.execPath, ['server.ts'], {
+    cwd,
+    env: { ...process.env, SESSION_SECRET: SECRET },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => ended(server))
+  const early = once(server, 'exit').then(() =>
+    Promise.reject(new Error(`${name}: ended before it listened`)),
+  )
+  early.catch(() => undefined)
+  const [line] = await Promise.race([once(createInterface(server.stdout), 'line'), early])
+  return String(line).replace('listening on ', '').replace(/\/$/, '')
+}
+
+async function ended(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return
+  const exit = once(server, 'exit')
+  server.kill('SIGKILL')
+  await exit
+}
