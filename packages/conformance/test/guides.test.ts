@@ -55,7 +55,7 @@ async function followed(name: string, packages: string[]): Promise<string> {
 
 async function nodeIn(folder: string, ...args: string[]): Promise<string> {
   // What is left in the temporary folder goes with this one.
-  const env = { ...process.env, TMPDIR: folder }
+  const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: folder }
   delete env['NODE_TEST_CONTEXT']
   const { stdout, stderr } = await run(process.execPath, args, { cwd: folder, env }).catch(
     (error: { stdout?: string; stderr?: string }) => {
