@@ -12,6 +12,7 @@ export default defineConfig({
       'scripts/**/*.test.ts',
     ],
     exclude: ['**/node_modules/**', '**/dist/**'],
+    globalSetup: './scripts/temporary-folder.ts',
     pool: 'forks',
     maxWorkers: 2,
     sequence: { sequencer: SlowFirst },

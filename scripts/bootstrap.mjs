@@ -84,7 +84,8 @@ function pnpmInstall(...options) {
   // Without a terminal pnpm replaces a foreign node_modules only when told that this is CI.
   const result = spawnSync('npx', ['-y', packageManager, 'install', '--frozen-lockfile', ...options], {
     cwd: root,
-    env: { ...process.env, CI: 'true' },
+    // pnpm would leave a compile cache in the temporary folder.
+    env: { ...process.env, CI: 'true', NODE_DISABLE_COMPILE_CACHE: '1' },
     stdio: ['ignore', 'inherit', 'inherit'],
     shell: process.platform === 'win32',
   })

@@ -1,10 +1,11 @@
 // All that a reviewer's machine would do: `pnpm check`, and `npm test`. Names of steps as arguments run those
 // alone: `pnpm check lint types`. The last line counts vitest's tests and, as one each, the other steps.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run, stopRunning } from './run.ts'
 import type { TestCounts } from './summary-reporter.ts'
+import { useTemporaryFolder } from './temporary-folder.ts'
 import { root } from './workspace.ts'
 
 type Step = { name: string; command: string; args: string[] }
@@ -30,8 +31,8 @@ const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includ
 const total: TestCounts = { passed: 0, failed: 0, skipped: 0 }
 const durations: string[] = []
 const failures: string[] = []
-const scratch = mkdtempSync(join(tmpdir(), 'sess-check-'))
-process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
+process.on('exit', useTemporaryFolder())
+const scratch = mkdtempSync(join(tmpdir(), 'check-'))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     stopRunning(signal)
