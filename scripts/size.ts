@@ -8,14 +8,14 @@ import { readManifest, root } from './workspace.ts'
 const LIMITS: { what: string; bytes: number; goal: number; options: BuildOptions }[] = [
   {
     what: 'core, any platform',
-    bytes: 13_250,
+    bytes: 12_300,
     goal: 8_192,
     options: bundleOf(['core'], { platform: 'neutral', mainFields: ['module', 'main'] }),
   },
-  { what: 'core, Node', bytes: 13_250, goal: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
+  { what: 'core, Node', bytes: 12_300, goal: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
   {
     what: 'core + node + express',
-    bytes: 16_000,
+    bytes: 15_000,
     goal: 10_752,
     options: bundleOf(['core', 'node', 'express'], { platform: 'node', external: ['express'] }),
   },
@@ -46,7 +46,7 @@ process.exitCode = tooLarge === 0 ? 0 : 1
 function bundleOf(packages: string[], options: BuildOptions): BuildOptions {
   return {
     stdin: {
-      contents: packages.map(name => `export * as ${name} from '@sess/${name}'`).join('\n'),
+      contents: packages.map(name => `export * from '@sess/${name}'`).join('\n'),
       resolveDir: join(root, 'packages', packages.at(-1)!),
     },
     alias: {

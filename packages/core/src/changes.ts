@@ -1,18 +1,21 @@
+import { BOOKKEEPING, keepCreated } from './bookkeeping.ts'
+import { isPlain } from './codec.ts'
 import { SessionDataError } from './errors.ts'
-import { ABSENT, type Data, merge, put, type Stringify, take } from './merge.ts'
-import { isPromise } from './task.ts'
+import { ABSENT, type Data, merge, put, type Texts, take } from './merge.ts'
+import { atOnce } from './task.ts'
 
 /** Makes a key's new value of its present one (`undefined` when it is not there). Pure; may run again. */
 export type Update = (value: unknown) => unknown
 
-/** What one request did to one top-level key since the last save. */
-type Change =
-  /** `base`: text of `{ value }` that a mutation began with, where that is not what was loaded. */
-  | { op: 'set'; value: unknown; base?: string | undefined }
-  | { op: 'delete' }
-  | { op: 'default'; value: unknown }
-  /** `start`: text of `{ value }` to begin with where the key is not there. */
-  | { op: 'update'; start: string | undefined; updates: Update[] }
+/** What one request did to one top-level key since the last save: set it, deleted it, or updated it. */
+interface Change {
+  /** What it is now; ABSENT when deleted. Of updates: what they begin with where the key is not there. */
+  value: unknown
+  /** Run on whatever the key is by then; none of them is a default. */
+  updates?: Update[]
+  /** Text of `{ value }`: what updates begin with, or what a mutation began with where that is not what was loaded. */
+  text?: string | undefined
+}
 
 /** The three values of a key that two requests replaced; `undefined` where it is not there. */
 export interface Clash {
@@ -28,19 +31,15 @@ export type Resolve = (key: string, clash: Clash, merged: unknown) => unknown
 /** A number is JSON of no object, so these texts equal nothing, not even themselves. */
 let unequal = 0
 
-/** Bookkeeping: never merged, never asked about. */
-const BOOKKEEPING = /^_session_/
-
 /**
  * A session's data as this request sees it, and the log of what it changed by top-level key, so that the changes can
  * be applied again to data that another request saved meanwhile.
  */
 export class Changes {
   data: Data
-  /** The data as it was loaded or last saved: text, and how to read it. */
+  /** The data as it was loaded or last saved. */
   #base: string | undefined
-  #parse: (text: string) => Data
-  #stringify: Stringify
+  readonly #texts: Texts
   #log: Map<string, Change> | undefined
   #cleared = false
   /** The data have others' changes in them, so that comparing them with the base would take those for ours. */
@@ -51,23 +50,37 @@ export class Changes {
    */
   #held: Map<string, { value: object; text: string | undefined }> | undefined
 
-  constructor(data: Data, base: string | undefined, parse: (text: string) => Data, stringify: Stringify) {
+  constructor(data: Data, base: string | undefined, texts: Texts) {
     this.data = data
     this.#base = base
-    this.#parse = parse
-    // What the codec cannot hold counts as changed, so that it is encoded, whose error names the key.
-    this.#stringify = value => {
-      try {
-        return stringify(value)
-      } catch {
-        return `${++unequal}`
-      }
+    this.#texts = texts
+  }
+
+  /** What the codec cannot hold counts as changed, so that it is encoded, whose error names the key. */
+  #text(value: unknown): string {
+    try {
+      return this.#texts.stringify(value)
+    } catch {
+      return `${++unequal}`
+    }
+  }
+
+  #valueIn(text: string): unknown {
+    return (this.#texts.parse(text) as Data)['value']
+  }
+
+  /** A copy of what was loaded. Of a payload that is corrupt, which was told then, it is nothing. */
+  #loaded(): Data {
+    try {
+      return this.#base === undefined ? {} : (this.#texts.parse(this.#base) as Data)
+    } catch {
+      return {}
     }
   }
 
   /** Whether anything was recorded since the last save. */
   get recorded(): boolean {
-    return this.#cleared || (this.#log !== undefined && this.#log.size > 0)
+    return this.#cleared || !!this.#log?.size
   }
 
   /** Remembers that the caller has this value in hand. */
@@ -75,41 +88,38 @@ export class Changes {
     if (typeof value !== 'object' || value === null) return
     this.#held ??= new Map()
     if (this.#held.get(key)?.value === value) return
-    const change = this.#log?.get(key)
-    const isBase = !this.#rebased && (change === undefined || change.op === 'set')
-    this.#held.set(key, { value, text: isBase ? undefined : this.#stringify({ value }) })
+    const isBase = !this.#rebased && !this.#log?.get(key)?.updates
+    this.#held.set(key, { value, text: isBase ? undefined : this.#text({ value }) })
   }
 
   set(key: string, value: unknown): void {
-    this.#record(key, { op: 'set', value })
+    this.#record(key, { value })
     put(this.data, key, value)
   }
 
   delete(key: string): void {
-    this.#record(key, { op: 'delete' })
+    this.#record(key, { value: ABSENT })
     this.#held?.delete(key)
     delete this.data[key]
   }
 
   default(key: string, value: unknown): void {
-    this.#record(key, this.#log?.has(key) ? { op: 'set', value } : { op: 'default', value })
+    this.#record(key, this.#log?.has(key) ? { value } : { value, updates: [] })
     put(this.data, key, value)
   }
 
   /** Runs `update` now and records it. A result of `undefined` removes the key. */
   update(key: string, update: Update): void {
-    if (this.#held?.has(key))
-      this.#recordMutation(key, this.#base === undefined ? {} : this.#parse(this.#base))
+    if (this.#held?.has(key)) this.#recordMutation(key, this.#loaded())
     const before = take(this.data, key)
     const change = this.#log?.get(key)
     // The function may mutate its argument, and must not meet its own traces when it runs again.
-    const start = change?.op === 'default' ? this.#stringify({ value: change.value }) : ''
+    if (change?.updates) change.text ??= this.#text({ value: change.value })
     const value = update(before === ABSENT ? undefined : before)
-    if (change === undefined) this.#record(key, { op: 'update', start: undefined, updates: [update] })
-    else if (change.op === 'update') change.updates.push(update)
-    else if (change.op === 'default') this.#record(key, { op: 'update', start, updates: [update] })
+    if (!change) this.#record(key, { value: undefined, updates: [update] })
+    else if (change.updates) change.updates.push(update)
     // After a set or a delete the result no longer depends on what others save.
-    else this.#record(key, { op: 'set', value })
+    else this.#record(key, { value })
     if (value === undefined) {
       delete this.data[key]
       this.#held?.delete(key)
@@ -119,19 +129,11 @@ export class Changes {
     }
   }
 
-  clear(kept: Data): void {
+  clear(): void {
     this.#cleared = true
     this.#log = undefined
     this.#held = undefined
-    this.data = kept
-  }
-
-  /** Starts over with this data, of which nothing is stored. */
-  reset(data: Data): void {
-    this.clear(data)
-    this.#cleared = false
-    this.#rebased = false
-    this.#base = undefined
+    this.data = keepCreated(this.data)
   }
 
   /**
@@ -142,8 +144,8 @@ export class Changes {
     const keys = all ? Object.keys(this.data) : this.#held?.keys()
     if (keys === undefined) return this.recorded
     // Most often nothing was mutated, and then the whole text is what it was.
-    if (this.#base !== undefined && !this.recorded && this.#stringify(this.data) === this.#base) return false
-    const base = this.#base === undefined ? {} : this.#parse(this.#base)
+    if (this.#base !== undefined && !this.recorded && this.#text(this.data) === this.#base) return false
+    const base = this.#loaded()
     for (const key of keys) this.#recordMutation(key, base)
     return this.recorded
   }
@@ -151,53 +153,40 @@ export class Changes {
   #recordMutation(key: string, base: Data): void {
     const value = take(this.data, key)
     const change = this.#log?.get(key)
-    if (value === ABSENT || change?.op === 'set') return
+    if (value === ABSENT || (change && !change.updates)) return
     const text = this.#held?.get(key)?.text
     if (text === undefined) {
       // Unheld keys with a recorded change have their value from it, and rebased ones from others.
-      if (change !== undefined || this.#rebased) return
+      if (change || this.#rebased) return
       const before = this.#cleared ? ABSENT : take(base, key)
-      if (before !== ABSENT && this.#stringify(before) === this.#stringify(value)) return
-    } else if (this.#stringify({ value }) === text) return
-    this.#record(key, { op: 'set', value, base: this.#rebased ? text : undefined })
+      if (before !== ABSENT && this.#text(before) === this.#text(value)) return
+    } else if (this.#text({ value }) === text) return
+    this.#record(key, { value, text: this.#rebased ? text : undefined })
   }
 
   /**
    * Applies the log to data that another request saved; `fresh` becomes this session's data. Can be called again with
    * fresher data: the log and what it was recorded against stay until `saved`.
    */
-  rebase(fresh: Data, kept: (data: Data) => Data, resolve: Resolve): void {
-    const base = this.#base === undefined ? {} : this.#parse(this.#base)
-    const data = this.#cleared ? kept(fresh) : fresh
-    for (const [key, change] of this.#log ?? []) {
+  rebase(fresh: Data, resolve: Resolve): void {
+    const base = this.#loaded()
+    const data = this.#cleared ? keepCreated(fresh) : fresh
+    for (const [key, { value: mine, updates, text }] of this.#log ?? []) {
       const theirs = take(data, key)
-      let value: unknown
-      if (change.op === 'update') {
-        value = theirs
-        if (theirs === ABSENT)
-          value = change.start === undefined ? undefined : this.#parse(change.start)['value']
-        for (const update of change.updates) value = update(value)
+      let value = mine
+      if (updates) {
+        if (theirs !== ABSENT) value = theirs
+        else if (text !== undefined) value = this.#valueIn(text)
+        for (const update of updates) value = update(value)
         if (value === undefined) value = ABSENT
-      } else if (change.op === 'default') {
-        value = theirs === ABSENT ? change.value : theirs
-      } else {
-        const mine = change.op === 'set' ? change.value : ABSENT
-        const changed =
-          change.op === 'set' && change.base !== undefined ? this.#parse(change.base) : undefined
-        const before = changed ? take(changed, 'value') : take(base, key)
-        if (this.#cleared || BOOKKEEPING.test(key)) value = mine
-        else {
-          const merged = merge(before, mine, theirs, this.#stringify)
-          value = merged.value
-          if (merged.clash) {
-            const plain = (side: unknown): unknown => (side === ABSENT ? undefined : side)
-            value = resolve(
-              key,
-              { base: plain(before), mine: plain(mine), theirs: plain(theirs) },
-              plain(value),
-            )
-            if (value === undefined) value = ABSENT
-          }
+      } else if (!this.#cleared && !BOOKKEEPING.includes(key)) {
+        const before = text === undefined ? take(base, key) : this.#valueIn(text)
+        const merged = merge(before, mine, theirs, one => this.#text(one))
+        value = merged.value
+        if (merged.clash) {
+          const [a, b, c, d] = [before, mine, theirs, value].map(side => (side === ABSENT ? undefined : side))
+          value = resolve(key, { base: a, mine: b, theirs: c }, d)
+          if (value === undefined) value = ABSENT
         }
       }
       if (value === ABSENT) delete data[key]
@@ -205,7 +194,7 @@ export class Changes {
     }
     this.data = data
     this.#rebased = true
-    for (const [key, held] of this.#held ?? []) held.text = this.#stringify({ value: data[key] })
+    for (const [key, held] of this.#held ?? []) held.text = this.#text({ value: data[key] })
   }
 
   /** The data is in the store now, as this text. */
@@ -234,9 +223,8 @@ export class Changes {
 
 /** Makes one array or plain object like another; `false` where that cannot be done. */
 function become(held: Data, value: Data): boolean {
-  if (Object.getPrototypeOf(held) !== Object.getPrototypeOf(value)) return false
-  if (Array.isArray(held)) held.splice(0, held.length, ...(value as unknown as unknown[]))
-  else if (Object.getPrototypeOf(value) === Object.prototype) {
+  if (Array.isArray(held) && Array.isArray(value)) held.splice(0, held.length, ...value)
+  else if (isPlain(held) && isPlain(value)) {
     for (const key of Object.keys(held)) delete held[key]
     for (const key of Object.keys(value)) put(held, key, value[key])
   } else return false
@@ -246,18 +234,9 @@ function become(held: Data, value: Data): boolean {
 /** An update function must answer with a value: a promise cannot be run again, `undefined` is a forgotten return. */
 export function checkedUpdate(update: Update): Update {
   return value => {
-    const result = update(value)
-    if (result === undefined) {
-      throw new TypeError('update: the function returned undefined; it must return the new value.')
-    }
-    if (isPromise(result)) {
-      // The TypeError tells; what becomes of the promise is nobody's any more.
-      result.then(undefined, () => undefined)
-      throw new TypeError(
-        'update: the function returned a promise; do the waiting before, and pass what came of it.',
-      )
-    }
-    return result
+    const result = atOnce(update(value), 'update')
+    if (result !== undefined) return result
+    throw new TypeError('update: the function must return the new value, not undefined.')
   }
 }
 

@@ -1,9 +1,10 @@
 import { ConfigError } from './errors.ts'
 
-/** What an option may be, and the words for it. `undefined` stands for the default everywhere. */
-export type Check = readonly [holds: (value: any) => unknown, expected: string]
+/** What an option may be, and the words for it. */
+type Check = readonly [holds: (value: any) => unknown, expected: string]
 
-export type Checks<Options> = { readonly [Name in keyof Options]-?: Check }
+/** Every option there is: its default, which `undefined` stands for everywhere, and what it may be. */
+export type Table<Options> = { readonly [Name in keyof Options]-?: readonly [fallback: unknown, ...Check] }
 
 export function oneOf(...values: (string | boolean)[]): Check {
   return [value => values.includes(value), values.map(value => JSON.stringify(value)).join(' or ')]
@@ -13,17 +14,23 @@ export function textLike(pattern: RegExp, expected: string): Check {
   return [value => typeof value === 'string' && pattern.test(value), expected]
 }
 
-/** Throws a ConfigError that names the option and the remedy; `prefix` goes before the name. */
-export function checkOptions<Options extends object>(
-  options: Options,
-  checks: Checks<Options>,
+export const flag: Check = oneOf(true, false)
+
+/** The options with their defaults. A wrong one is a ConfigError that names it, after `prefix`, and the remedy. */
+export function readOptions<Options extends object>(
+  given: Options | undefined,
+  table: Table<Options>,
   prefix = '',
-): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(checks, name)) {
-      throw new ConfigError(prefix + name, `unknown option; there are ${Object.keys(checks).join(', ')}.`)
-    }
-    const [holds, expected] = checks[name as keyof Options]
-    if (value !== undefined && !holds(value)) throw new ConfigError(prefix + name, `must be ${expected}.`)
+): Required<Options> {
+  const options = (given ?? {}) as Record<string, unknown>
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(table, name)) continue
+    throw new ConfigError(prefix + name, `unknown option; there are ${Object.keys(table).join(', ')}.`)
   }
+  const read = ([name, [fallback, holds, expected]]: [string, Table<Options>[keyof Options]]): unknown[] => {
+    const value = options[name]
+    if (value === undefined || holds(value)) return [name, value ?? fallback]
+    throw new ConfigError(prefix + name, `must be ${expected}.`)
+  }
+  return Object.fromEntries(Object.entries<Table<Options>[keyof Options]>(table).map(read))
 }

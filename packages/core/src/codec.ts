@@ -76,7 +76,7 @@ function check(value: unknown, depth: number): DataProblem | undefined {
   if (typeof value !== 'object') {
     if (value === 0) negativeZero ||= 1 / value < 0
     else if (typeof value !== 'string' && typeof value !== 'boolean' && !Number.isFinite(value)) {
-      return `: JSON has no ${typeof value === 'number' ? value : typeof value}. Store something else, or use the codec rich().`
+      return jsonHasNo(typeof value === 'number' ? value : typeof value)
     }
     return
   }
@@ -86,7 +86,7 @@ function check(value: unknown, depth: number): DataProblem | undefined {
   const isArray = Array.isArray(value)
   // Array.prototype is an array itself, in every realm; a subclass's prototype is not.
   if (!(isArray ? Array.isArray(proto) : isPlainProto(proto))) {
-    return ': JSON has no Date, Map, Set or class. Store its data, or use the codec rich().'
+    return jsonHasNo('Date, Map, Set or class')
   }
   if (isArray) {
     for (let index = 0; index < value.length; index++) {
@@ -94,13 +94,17 @@ function check(value: unknown, depth: number): DataProblem | undefined {
       if (problem) return `[${index}]${problem}`
     }
     // There are no holes, so one key more is a name that JSON.stringify drops.
-    return Object.keys(value).length > value.length ? ': JSON has no named properties in arrays.' : undefined
+    return Object.keys(value).length > value.length ? jsonHasNo('named properties in arrays') : undefined
   }
   for (const key of Object.keys(value)) {
     const problem = check((value as Record<string, unknown>)[key], depth + 1)
     if (problem) return pathStep(key) + problem
   }
-  return Object.getOwnPropertySymbols(value)[0] ? ': JSON has no symbol keys.' : undefined
+  return Object.getOwnPropertySymbols(value)[0] ? jsonHasNo('symbol keys') : undefined
+}
+
+function jsonHasNo(what: unknown): DataProblem {
+  return `: JSON has no ${what}. Store something else, or use the codec rich().`
 }
 
 /** Of `{}` and of null-prototype objects, also from another realm (a vm context, as some test runners use). */
@@ -110,4 +114,8 @@ export function isPlainProto(proto: object | null): boolean {
     proto === Object.prototype ||
     (!Object.getPrototypeOf(proto) && Object.hasOwn(proto, 'isPrototypeOf'))
   )
+}
+
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && isPlainProto(Object.getPrototypeOf(value))
 }

@@ -1,3 +1,4 @@
+import { CREATED, createdAt, EXPIRY, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import type { Resolve } from './changes.ts'
 import { setCookie, splitToken } from './cookie.ts'
 import {
@@ -11,19 +12,9 @@ import {
 import { expiryAge } from './expiry.ts'
 import { newKey, type RecordId } from './key.ts'
 import type { Settings } from './options.ts'
-import {
-  type CommitResult,
-  CREATED,
-  createdAt,
-  EXPIRY,
-  keepCreated,
-  type State,
-  type Stored,
-  SUBJECT,
-  SUPERSEDED,
-} from './state.ts'
+import type { CommitResult, State, Stored } from './state.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
-import { type Deadline, isPromise, type Task, wait } from './task.ts'
+import { atOnce, type Deadline, isPromise, type Task, wait } from './task.ts'
 
 /** How long a rotated key still tells "rotated" from "unknown", in ms: the time that late requests need. */
 const GRACE = 30_000
@@ -43,19 +34,17 @@ export interface Answer {
 export function commit(state: State, answer: Answer): MaybePromise<CommitResult> {
   if (state.outcome) return state.outcome
   state.committed = true
-  const failed = (error: unknown): never => {
-    state.outcome = { setCookies: [], vary: false, private: false }
-    throw error
+  const failed: CommitResult = { setCookies: [], vary: false, private: false }
+  state.outcome = failed
+  if (!state.saving && !isDue(state, answer)) return (state.outcome = nothing(state))
+  const outcome = state.run(deadline => carryOut(state, answer, deadline))
+  if (isPromise(outcome)) {
+    outcome.then(
+      result => (state.outcome = result),
+      () => (state.outcome = failed),
+    )
   }
-  try {
-    const decide = (): MaybePromise<CommitResult> =>
-      isDue(state, answer) ? explicitly(state, deadline => carryOut(state, answer, deadline)) : nothing(state)
-    const outcome = state.saving ? state.saving.then(decide, decide) : decide()
-    state.outcome = isPromise(outcome) ? outcome.then(result => (state.outcome = result), failed) : outcome
-    return state.outcome
-  } catch (error) {
-    return failed(error)
-  }
+  return (state.outcome = outcome)
 }
 
 /** Whether there is more to do than to say `Vary`. */
@@ -69,6 +58,11 @@ function isDue(state: State, { status }: Answer): unknown {
 }
 
 function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<CommitResult> {
+  if (state.saving) {
+    // Whoever called `save()` hears of its error.
+    yield* wait(Promise.allSettled([state.saving]))
+    if (!isDue(state, answer)) return nothing(state)
+  }
   if (!state.changes) {
     yield* wait(state.load())
     // An extension alone: a store that is down changes nothing, and the storeError hook has heard of it.
@@ -76,12 +70,13 @@ function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<Commi
   }
   state.open()
   yield* removeDoomed(state, deadline)
-  if (state.isEmpty) return state.supersededBy ? nothing(state) : expireCookie(state, answer)
-  if (answer.status < 500) {
+  if (state.isEmpty) {
+    if (state.supersededBy || !state.sent[0]) return nothing(state)
+  } else if (answer.status < 500) {
     if (isUnsaved(state)) yield* persist(state, deadline)
     else if (!state.modified && !state.newlyStored && !(yield* extend(state, deadline))) return nothing(state)
   } else if (!state.newlyStored) return nothing(state)
-  return sendCookie(state, answer, deadline.now)
+  return sendCookies(state, answer, deadline.now)
 }
 
 /** Whether a save has something to do. */
@@ -120,18 +115,12 @@ export function* create(state: State, deadline: Deadline): Task<void> {
   yield* persist(state, deadline)
 }
 
-/** Runs what ends in the store, under a deadline of its own. */
-export function explicitly<T>(state: State, task: (deadline: Deadline) => Task<T>): MaybePromise<T> {
-  const deadline = state.deadline()
-  return deadline.run(task(deadline))
-}
-
 /** Stores the session as it is now, one way or another. */
 function* persist(state: State, deadline: Deadline): Task<void> {
   const { changes, settings, stored, rotatedFrom } = state
   // A new session's cookie would overwrite that of the session which took the place of this one.
   if (state.supersededBy && !state.marker) throw interrupted(state)
-  if (settings.absoluteAge && createdAt(changes!.data) === undefined) changes!.set(CREATED, deadline.now)
+  if (lacksCreated(state)) changes!.set(CREATED, deadline.now)
   let record: SessionRecord
   if (settings.cookieStore) {
     record = yield* makeRecord(state, deadline)
@@ -145,7 +134,8 @@ function* persist(state: State, deadline: Deadline): Task<void> {
 
 /** The session is in the store now. */
 function settled(state: State, { payload }: SessionRecord): void {
-  state.changes!.saved(state.baseOf(payload))
+  const changes = state.changes!
+  changes.saved(state.baseOf(changes.data, payload))
   state.forced = state.flushed = false
 }
 
@@ -200,17 +190,29 @@ function replace(state: State, stored: Stored, deadline: Deadline): Task<Session
 
 function* tryReplace(state: State, stored: Stored, deadline: Deadline): Task<SessionRecord | undefined> {
   if (stored.version === undefined) yield* refresh(state, stored, deadline)
-  const { version } = stored
-  stored.version = undefined
   const record = yield* makeRecord(state, deadline)
-  const result = yield* state.ask(deadline, 'replace', stored.id, record, version!)
-  if (result === 'stale') return
-  if (result === 'gone') throw interrupted(state, stored)
+  if (!(yield* supplant(state, stored, record, deadline))) return
   state.tell('saved', stored.id, deadline)
   return record
 }
 
-/** Inserts under the new key, then leaves a marker in the old record's place (a live Django gets none: it is removed). */
+/** Puts a record, or nothing, in the place of what was read. `false`: another request was faster. */
+function* supplant(
+  state: State,
+  stored: Stored,
+  record: SessionRecord | undefined,
+  deadline: Deadline,
+): Task<boolean> {
+  const { id, version } = stored
+  stored.version = undefined
+  const result = record
+    ? yield* state.ask(deadline, 'replace', id, record, version!)
+    : yield* state.ask(deadline, 'remove', id, version)
+  if (result === 'gone') throw interrupted(state, stored)
+  return result === 'ok'
+}
+
+/** Inserts under the new key, then leaves a marker in the old record's place. */
 function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRecord> {
   if (old.version === undefined) yield* refresh(state, old, deadline)
   const { newlyStored } = state
@@ -257,18 +259,14 @@ function* trySupersede(
       throw interrupted(state, old)
     }
   }
-  const { version } = old
-  old.version = undefined
-  let result: 'ok' | 'stale' | 'gone'
-  if (hashKeys) {
-    const marker = {
-      payload: yield* wait(codec.encode({ [SUPERSEDED]: id })),
-      expiresAt: deadline.now + GRACE,
-    }
-    result = yield* state.ask(deadline, 'replace', old.id, marker, version!)
-  } else result = yield* state.ask(deadline, 'remove', old.id, version)
-  if (result === 'gone') throw interrupted(state, old)
-  return result === 'ok' ? record : undefined
+  // A live Django would not know what a marker is.
+  const marker = hashKeys
+    ? {
+        payload: yield* wait(codec.encode({ [SUPERSEDED]: id })),
+        expiresAt: deadline.now + GRACE,
+      }
+    : undefined
+  return (yield* supplant(state, old, marker, deadline)) ? record : undefined
 }
 
 /** Reads what another request saved and applies this request's changes to it. */
@@ -278,20 +276,16 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
   const data = record && (yield* state.decode(record.payload))
   if (!data || data[SUPERSEDED]) throw interrupted(state, stored)
   changes!.recordMutations(state.forced || !settings.trackMutations)
+  const { onConflict } = settings
   const resolve: Resolve = (key, clash, merged) => {
     state.tell('conflict', stored.id, undefined, { key })
-    if (settings.onConflict === 'last') return merged
-    if (settings.onConflict !== 'error') {
-      const value = settings.onConflict(key, clash)
-      if (!isPromise(value)) return value
-      value.then(undefined, () => undefined)
-      throw new TypeError('onConflict answered with a promise; it must decide at once.')
-    }
+    if (onConflict === 'last') return merged
+    if (onConflict !== 'error') return atOnce(onConflict(key, clash), 'onConflict')
     throw new SessionConflictError(
       "Two requests changed the same value of the session (`onConflict: 'error'`).",
     )
   }
-  changes!.rebase(data, keepCreated, resolve)
+  changes!.rebase(data, resolve)
   stored.version = record.version
 }
 
@@ -338,14 +332,18 @@ function* extend(state: State, deadline: Deadline): Task<boolean> {
   // A life shorter than twice `touchAfter` is extended in time all the same.
   const due = Math.min(settings.touchAfter! * 1000, (expiresAt - deadline.now) / 2)
   if (settings.touchAfter === undefined || !(expiresAt - expiresAtRead >= due)) return false
-  if (settings.cookieStore || (settings.absoluteAge && createdAt(state.changes!.data) === undefined)) {
-    yield* persist(state, deadline)
-  } else if (stored?.version !== undefined && expiresAt !== expiresAtRead) {
+  if (settings.cookieStore || lacksCreated(state)) yield* persist(state, deadline)
+  else if (stored?.version !== undefined && expiresAt !== expiresAtRead) {
     // Without a version it is a write of our own, which has extended it.
     if (!(yield* state.ask(deadline, 'touch', stored.id, expiresAt, stored.version))) return false
     state.tell('touched', stored.id, deadline)
   }
   return true
+}
+
+/** The absolute limit begins to count when the session is next stored. */
+function lacksCreated({ settings, changes }: State): boolean {
+  return settings.absoluteAge !== undefined && createdAt(changes!.data) === undefined
 }
 
 function interrupted(state: State, stored = state.stored): SessionInterruptedError {
@@ -382,9 +380,8 @@ function* contend<T>(
       const queue = queues.get(settings) ?? new Map<RecordId, Promise<void>>()
       queues.set(settings, queue)
       const before = queue.get(id)
-      const mine = new Promise<void>(resolve => {
-        leave = resolve
-      })
+      const { promise: mine, resolve } = Promise.withResolvers<void>()
+      leave = resolve
       queue.set(id, mine)
       mine.then(() => queue.get(id) === mine && queue.delete(id))
       if (before) yield* wait(before)
@@ -401,35 +398,22 @@ function nothing(state: State): CommitResult {
   return { setCookies: [], vary: state.accessed, private: false }
 }
 
-function sendCookie(state: State, { secure }: Answer, now: number): CommitResult {
-  const { cookie, cookieStore, age, absoluteAge } = state.settings
+/** The session's cookies, and the deletion of those that came and are not set again. */
+function sendCookies(state: State, { secure }: Answer, now: number): CommitResult {
+  const { cookie, age, absoluteAge } = state.settings
   let maxAge: number | undefined
   if (!state.endsWithBrowser()) {
     maxAge = expiryAge(state.changes!.data[EXPIRY], now, age)
     if (absoluteAge) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
   }
-  const parts = cookieStore ? splitToken(cookie, state.key!) : [{ name: cookie.name, value: state.key! }]
+  const parts = state.key === null ? [] : splitToken(cookie, state.key)
+  const left = state.sent.filter(name => !parts.some(part => part.name === name))
   return {
     setCookies: [
       ...parts.map(({ name, value }) => setCookie(cookie, name, value, secure, maxAge, now)),
-      ...deletions(state, secure, parts),
+      ...left.map(name => setCookie(cookie, name, '', secure, 0, 0)),
     ],
     vary: true,
     private: true,
   }
-}
-
-function expireCookie(state: State, { secure }: Answer): CommitResult {
-  return state.sent[0] ? { setCookies: deletions(state, secure), vary: true, private: true } : nothing(state)
-}
-
-/** For what came and is not `set` again. */
-function deletions(
-  { sent, settings }: State,
-  secure: boolean | undefined,
-  set: { name: string }[] = [],
-): string[] {
-  return sent
-    .filter(name => !set.some(part => part.name === name))
-    .map(name => setCookie(settings.cookie, name, '', secure, 0, 0))
 }

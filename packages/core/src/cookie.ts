@@ -1,4 +1,4 @@
-import { type Checks, checkOptions, oneOf, textLike } from './check.ts'
+import { flag, oneOf, readOptions, type Table, textLike } from './check.ts'
 import { ConfigError, SessionDataError } from './errors.ts'
 
 /** How the session cookie is set; HTTP's words (RFC 6265bis section 4.1). */
@@ -36,26 +36,31 @@ const MAX_AGE = 34_560_000
 /** Three full cookies leave room for others below the 16 KiB of header that Node accepts. */
 const MAX_CHUNKS = 3
 
-const CHECKS: Checks<CookieOptions> = {
-  name: textLike(/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name: letters, digits, - or _'),
+const OPTIONS: Table<CookieOptions> = {
+  name: ['sessionid', ...textLike(/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name: letters, digits, - or _')],
   // Browsers ignore an attribute of more than 1024 octets.
-  path: textLike(/^\/[ -:<-~]{0,1023}$/, "a path that starts with '/'"),
-  domain: textLike(
-    /^\.?[a-z\d]([\w-]*[a-z\d])?(\.[a-z\d]([\w-]*[a-z\d])?)*$/i,
-    'a host name such as example.com',
-  ),
-  secure: oneOf(true, false, 'auto'),
-  httpOnly: oneOf(true, false),
-  sameSite: oneOf('lax', 'strict', 'none', false),
-  partitioned: oneOf(true, false),
-  priority: oneOf('low', 'medium', 'high'),
+  path: ['/', ...textLike(/^\/[ -:<-~]{0,1023}$/, "a path that starts with '/'")],
+  domain: [
+    undefined,
+    ...textLike(
+      /^\.?[a-z\d]([\w-]*[a-z\d])?(\.[a-z\d]([\w-]*[a-z\d])?)*$/i,
+      'a host name such as example.com',
+    ),
+  ],
+  secure: ['auto', ...oneOf(true, false, 'auto')],
+  httpOnly: [true, ...flag],
+  sameSite: ['lax', ...oneOf('lax', 'strict', 'none', false)],
+  partitioned: [false, ...flag],
+  priority: [undefined, ...oneOf('low', 'medium', 'high')],
 }
 
-/** Checks the options; what a browser would refuse or ignore is a ConfigError. */
-export function cookiePolicy(options: CookieOptions = {}): CookiePolicy {
-  checkOptions(options, CHECKS, 'cookie.')
-  const { name = 'sessionid', path = '/', secure = 'auto', httpOnly = true, sameSite = 'lax' } = options
-  const { domain, partitioned, priority } = options
+/** Reads the options; what a browser would refuse or ignore is a ConfigError. */
+export function cookiePolicy(options?: CookieOptions): CookiePolicy {
+  const { name, path, domain, secure, httpOnly, sameSite, partitioned, priority } = readOptions(
+    options,
+    OPTIONS,
+    'cookie.',
+  )
   const prefix = /^__(host-http|host|secure|http)-/i.exec(name)?.[1] ?? ''
   const demand = (option: keyof CookieOptions, holds: unknown, needed: string): void => {
     if (holds) return
@@ -83,18 +88,14 @@ export function cookiePolicy(options: CookieOptions = {}): CookiePolicy {
 export function cookieValue(header: string, name: string): string | null | undefined {
   let found: string | undefined
   for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + 1)) {
-    let before = at - 1
-    while (isBlank(header.charCodeAt(before))) before--
+    const before = skipBlanks(header, at - 1, -1)
     if (before !== -1 && header[before] !== ';') continue
-    let start = at + name.length
-    while (isBlank(header.charCodeAt(start))) start++
+    let start = skipBlanks(header, at + name.length, 1)
     if (header[start] !== '=') continue
     const semicolon = header.indexOf(';', start)
-    let end = semicolon === -1 ? header.length : semicolon
-    at = end
-    start++
-    while (isBlank(header.charCodeAt(start))) start++
-    while (end > start && isBlank(header.charCodeAt(end - 1))) end--
+    at = semicolon === -1 ? header.length : semicolon
+    start = skipBlanks(header, start + 1, 1)
+    let end = skipBlanks(header, at - 1, -1) + 1
     if (end - start > 1 && header[start] === '"' && header[end - 1] === '"') {
       start++
       end--
@@ -106,19 +107,26 @@ export function cookieValue(header: string, name: string): string | null | undef
   return found
 }
 
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09
+/** From `at` on, in either direction. */
+function skipBlanks(text: string, at: number, step: 1 | -1): number {
+  while (text[at] === ' ' || text[at] === '\t') at += step
+  return at
 }
 
 /**
- * What came for a token that may be split over `name.0`, `name.1`, …: the token, and the names it came under, for
- * deleting those that are not set again. `null`: chunks that make no token; with no names, two cookies of one name.
+ * The session's cookie, which may be `split` over `name.0`, `name.1`, …: its value, and the names it came under, for
+ * deleting those that are not set again. `null`: chunks that make no token; with no names, two cookies of one name, of
+ * which neither is deleted, for one of them may be ours.
  */
-export function sentToken(header: string, name: string): [token: string | null | undefined, names: string[]] {
+export function sentToken(
+  header: string,
+  name: string,
+  split: boolean,
+): [token: string | null | undefined, names: string[]] {
   const names: string[] = []
   let token: string | null | undefined
   // One cookie more than we set: a longer limit of the past may have left it.
-  for (let index = -1; index <= MAX_CHUNKS; index++) {
+  for (let index = -1; index <= (split ? MAX_CHUNKS : -1); index++) {
     const part = index < 0 ? name : `${name}.${index}`
     const value = cookieValue(header, part)
     if (value === undefined) continue
@@ -174,7 +182,7 @@ export function splitToken(policy: CookiePolicy, token: string): { name: string;
   const count = Math.ceil(token.length / size)
   if (count > MAX_CHUNKS) {
     throw new SessionDataError(
-      `The session takes ${token.length} bytes as a cookie, and ${size * MAX_CHUNKS} is the most that ${MAX_CHUNKS} cookies hold. Keep less in it, or use a store with a server side.`,
+      `The session takes ${token.length} bytes as a cookie, of at most ${size * MAX_CHUNKS}. Keep less in it, or use a store with a server side.`,
     )
   }
   return Array.from({ length: count }, (_, index) => ({

@@ -41,7 +41,7 @@ export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const decoder = /* @__PURE__ */ new TextDecoder('utf-8', { ignoreBOM: true })
 
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text)

@@ -1,18 +1,10 @@
-import { type Answer, commit, destroy, explicitly } from './commit.ts'
+import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectText } from './bookkeeping.ts'
+import { type Answer, commit, destroy } from './commit.ts'
 import { ConfigError } from './errors.ts'
 import { isKey, type RecordId } from './key.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
-import {
-  authenticatedAt,
-  type CommitResult,
-  createdAt,
-  EXPIRY,
-  isHidden,
-  State,
-  SUPERSEDED,
-  subjectText,
-} from './state.ts'
+import { type CommitResult, State } from './state.ts'
 import type { ClearExpiredOptions, MaybePromise, Store } from './store.ts'
 import { type Deadline, type Task, wait } from './task.ts'
 
@@ -93,16 +85,16 @@ export class Sessions<D extends object = DefaultData> {
     for await (const entry of this.#indexed('scanBySubject')(subjectText(subject), {
       now: this.#settings.clock(),
     })) {
-      const data = await explicitly(state, () => state.decode(entry.payload))
+      const data = await state.run(() => state.decode(entry.payload))
       if (data[SUPERSEDED]) continue
       const [created, authenticated] = [createdAt(data), authenticatedAt(data)]
-      for (const key of Object.keys(data)) if (isHidden(key) || key === EXPIRY) delete data[key]
+      for (const key of BOOKKEEPING) delete data[key]
       yield {
         id: entry.id,
         subject: entry.subject,
         data: data as D,
-        createdAt: created === undefined ? created : new Date(created),
-        authenticatedAt: authenticated === undefined ? authenticated : new Date(authenticated),
+        createdAt: asDate(created),
+        authenticatedAt: asDate(authenticated),
         expiresAt: new Date(entry.expiresAt),
       }
     }
@@ -116,7 +108,7 @@ export class Sessions<D extends object = DefaultData> {
     const removeBySubject = this.#indexed('removeBySubject')
     const kept = options.except && stateOf(options.except)
     const state = new State(this.#settings)
-    return explicitly(state, function* (deadline) {
+    return state.run(function* (deadline) {
       const { now, signal } = deadline
       const except = kept?.key && (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key))))
       try {
@@ -135,10 +127,7 @@ export class Sessions<D extends object = DefaultData> {
   #indexed<M extends 'scanBySubject' | 'removeBySubject'>(method: M): NonNullable<Store[M]> {
     const { store } = this.#settings
     if (store?.[method]) return store[method].bind(store) as NonNullable<Store[M]>
-    throw new ConfigError(
-      'store',
-      `keeps no list of a subject's sessions (it has no ${method}); see \`notBefore\`.`,
-    )
+    throw new ConfigError('store', `has no ${method}(), for it keeps no list; see \`notBefore\`.`)
   }
 
   #run(
@@ -147,7 +136,7 @@ export class Sessions<D extends object = DefaultData> {
   ): MaybePromise<boolean> {
     const state = new State(this.#settings)
     if (!isKey(key) || !this.#settings.store) return false
-    return explicitly(state, function* (deadline) {
+    return state.run(function* (deadline) {
       return yield* task(state, deadline, yield* wait(state.idOf(key)))
     })
   }

@@ -34,7 +34,7 @@ export class SessionError extends Error {
 
 /** The session ended in another request (logout, rotation) while this one was under way (Django SessionInterrupted). */
 export class SessionInterruptedError extends SessionError {
-  constructor(message = 'The session ended in another request. Nothing was saved; start again without it.') {
+  constructor(message = 'The session ended in another request, and nothing was saved. Start a new one.') {
     super('SESSION_INTERRUPTED', 400, message)
   }
 }
@@ -56,19 +56,13 @@ export class SessionStoreError extends SessionError {
 /** The session was used before `await session.load()`. */
 export class SessionNotLoadedError extends SessionError {
   constructor() {
-    super(
-      'SESSION_NOT_LOADED',
-      500,
-      'The session is not loaded. Call `await session.load()` before you use it.',
-    )
+    super('SESSION_NOT_LOADED', 500, 'The session is not loaded. Call `await session.load()` first.')
   }
 }
 
 /** The session was changed after it was committed, or while `save()` was under way: the change would be lost. */
 export class SessionCommittedError extends SessionError {
-  constructor(
-    message = 'The session is committed, for the response has begun. Change it before the first byte.',
-  ) {
+  constructor(message = 'The session is committed. Change it before the first byte of the response.') {
     super('SESSION_COMMITTED', 500, message)
   }
 }
@@ -83,7 +77,7 @@ export class SessionDataError extends SessionError {
 /** `save({ mustCreate: true })` met a session of that key (Django CreateError). */
 export class SessionExistsError extends SessionError {
   constructor() {
-    super('SESSION_EXISTS', 500, 'A session with this key exists already. Call `create()` for a new key.')
+    super('SESSION_EXISTS', 500, 'There is a session with this key. Call `create()` for a new key.')
   }
 }
 

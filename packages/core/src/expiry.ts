@@ -24,13 +24,18 @@ export interface ExpiryQuery {
   expiry?: number | Date | string | null
 }
 
+/** In milliseconds. Nobody knows how long a month is. */
 const UNITS: Record<string, number> = {
+  years: Number.NaN,
+  months: Number.NaN,
   weeks: 604_800_000,
   days: 86_400_000,
   hours: 3_600_000,
   minutes: 60_000,
   seconds: 1000,
   milliseconds: 1,
+  microseconds: 0.001,
+  nanoseconds: 0.000_001,
 }
 
 /** 9999-12-31T23:59:59.999Z: the last moment that every backend, and ISO text of four digits, can write down. */
@@ -38,28 +43,25 @@ export const LAST_MOMENT = 253_402_300_799_999
 
 /** What is kept as `_session_expiry`: seconds, or the moment as Django 5.2 writes it. `now` in ms since the epoch. */
 export function storedExpiry(expiry: number | Date | Duration, now: number): number | string {
-  if (typeof expiry === 'number') {
-    // A number may be any: the record's end is cut off at LAST_MOMENT.
-    if (Number.isFinite(expiry)) return expiry
-  } else if (expiry instanceof Date) {
-    if (isMoment(expiry.getTime())) return formatMoment(expiry.getTime())
-  } else if (typeof expiry === 'object' && expiry !== null) {
-    let span = 0
-    // Nobody knows how long a month is, and a misspelt unit would be no time at all.
-    const { years, months } = expiry as Record<string, unknown>
-    let known = !years && !months && Object.entries(expiry).every(([unit, count]) => unit in UNITS || !count)
-    const any = Object.keys(UNITS).some(unit => (expiry as Record<string, unknown>)[unit] !== undefined)
-    known &&= any
-    for (const unit in UNITS) {
-      const count = (expiry as Record<string, unknown>)[unit]
-      if (count === undefined) continue
-      span += (typeof count === 'number' ? count : Number.NaN) * UNITS[unit]!
-    }
-    if (known && isMoment(now + span)) return formatMoment(now + span)
+  // A number may be any: the record's end is cut off at LAST_MOMENT.
+  if (typeof expiry === 'number' && Number.isFinite(expiry)) return expiry
+  const moment = expiry instanceof Date ? expiry.getTime() : now + spanOf(expiry)
+  if (isMoment(moment)) return formatMoment(moment)
+  throw new TypeError('setExpiry takes seconds, a valid Date, a duration such as { days: 30 }, or null.')
+}
+
+/** Milliseconds; NaN where it is no duration, or none that we know: a misspelt unit would be no time at all. */
+function spanOf(duration: unknown): number {
+  const counts = Object(duration) as Record<string, unknown>
+  let span: number | undefined
+  // A Temporal.Duration has its units as getters, so that they are no keys of it.
+  for (const unit in { ...UNITS, ...counts }) {
+    const count = counts[unit]
+    if (count === undefined) continue
+    const ms = unit in UNITS && typeof count === 'number' ? count && count * UNITS[unit]! : Number.NaN
+    span = (span ?? 0) + ms
   }
-  throw new TypeError(
-    'setExpiry takes seconds, a valid Date, a duration such as { days: 30 }, or null for the default age.',
-  )
+  return span ?? Number.NaN
 }
 
 /** From the year 1, where Python's dates begin. */
@@ -69,9 +71,7 @@ function isMoment(ms: number): boolean {
 
 /** `2023-11-14T22:13:20+00:00`, or with six fraction digits when there is a fraction (Python `isoformat`). */
 export function formatMoment(ms: number): string {
-  const iso = new Date(ms).toISOString()
-  const fraction = iso.slice(-5, -1)
-  return `${iso.slice(0, -5)}${fraction === '.000' ? '' : `${fraction}000`}+00:00`
+  return new Date(ms).toISOString().replace('Z', '000+00:00').replace('.000000', '')
 }
 
 const MOMENT =
@@ -108,9 +108,7 @@ export function parseMoment(text: string): number {
 }
 
 function notAnExpiry(): SessionDataError {
-  return new SessionDataError(
-    '_session_expiry: neither a number of seconds nor a date and time with its offset.',
-  )
+  return new SessionDataError('_session_expiry: is neither seconds nor a date and time with its offset.')
 }
 
 /** Seconds until a session expires (Django `get_expiry_age`): whole ones, rounded down, where a moment is given. */

@@ -28,7 +28,7 @@ export function newKey(random: RandomBytes): SessionKey {
       if (key.length === LENGTH) return key
     }
   }
-  throw new Error('random: gives no usable bytes, so no session key can be made.')
+  throw new Error('random: gives no usable bytes for a key.')
 }
 
 /** Whether this could be a key of ours. Checked before anything is hashed, logged or looked up. */

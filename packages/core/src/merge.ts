@@ -1,7 +1,14 @@
+import { isPlain } from './codec.ts'
+
 /** A session's data, or an object inside it. */
 export type Data = Record<string, unknown>
 
-/** Text by which two values are compared (a codec's `stringify`). */
+/** Text by which two values are compared (a codec's `stringify`), and the way back. */
+export interface Texts {
+  stringify: Stringify
+  parse: (text: string) => unknown
+}
+
 export type Stringify = (value: unknown) => string
 
 /** Stands for a value that is not there, which `undefined` cannot: some codecs hold it. */
@@ -71,10 +78,4 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: 
     }
   }
   return { value: mine, clash: !same(mine, theirs) }
-}
-
-function isPlain(value: unknown): value is Data {
-  if (typeof value !== 'object' || value === null) return false
-  const proto = Object.getPrototypeOf(value)
-  return proto === Object.prototype || proto === null
 }

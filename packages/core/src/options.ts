@@ -1,6 +1,6 @@
 import { randomBytes } from '#crypto'
 import type { Clash } from './changes.ts'
-import { type Check, type Checks, checkOptions, oneOf } from './check.ts'
+import { flag, readOptions, type Table } from './check.ts'
 import { type Codec, json } from './codec.ts'
 import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
 import { ConfigError } from './errors.ts'
@@ -75,64 +75,79 @@ export interface Settings {
   trackMutations: boolean
   schema: StandardSchema | undefined
   codec: Codec
+  /** A payload is read while loading, for reading it may have to be waited for; otherwise at the first look. */
+  decodesEarly: boolean
+  /** Data, and values, as the text they are compared by, and back. */
+  stringify: (value: unknown) => string
+  parse: (text: string) => unknown
   hashKeys: boolean
   hooks: Hooks
   clock: () => number
   random: RandomBytes
 }
 
-const flag = oneOf(true, false)
-const anything: Check = [() => true, '']
-const object: Check = [value => typeof value === 'object' && value !== null, 'an object']
-const callable: Check = [isFunction, 'a function']
+const anything = [() => true, ''] as const
+const object = [(value: unknown) => typeof value === 'object' && value !== null, 'an object'] as const
+const callable = [isFunction, 'a function'] as const
 
-/** Of seconds, milliseconds or bytes; a timer of 2 ** 31 ms or more would fire at once. */
-function numberOf(unit: string, below = Number.POSITIVE_INFINITY): Check {
-  return [value => typeof value === 'number' && value > 0 && value < below, `${unit}: a number above 0`]
+/** Of seconds, milliseconds or bytes. */
+function above0(unit: string, limit = Infinity): readonly [(value: unknown) => boolean, string] {
+  return [value => typeof value === 'number' && value > 0 && value < limit, `${unit}: a number above 0`]
 }
 
-const seconds = numberOf('seconds')
+const seconds = above0('seconds')
 
-const CHECKS: Checks<SessionsOptions> = {
+const OPTIONS: Table<SessionsOptions> = {
   // Both are checked below, together.
-  store: anything,
-  secret: anything,
-  cookie: object,
-  age: seconds,
-  absoluteAge: seconds,
-  expireAtBrowserClose: flag,
+  store: [undefined, ...anything],
+  secret: [undefined, ...anything],
+  cookie: [{}, ...object],
+  age: [1_209_600, ...seconds],
+  absoluteAge: [undefined, ...seconds],
+  expireAtBrowserClose: [false, ...flag],
   saveEveryRequest: [
+    false,
     value => typeof value === 'boolean' || value?.touchAfter === 0 || seconds[0](value?.touchAfter),
     'true, false or { touchAfter: seconds }',
   ],
-  timeout: numberOf('milliseconds', 2 ** 31),
+  // A timer of 2 ** 31 ms or more fires at once.
+  timeout: [5000, ...above0('milliseconds', 2 ** 31)],
   onConflict: [
+    'last',
     value => value === 'last' || value === 'error' || isFunction(value),
     "'last', 'error' or a function",
   ],
-  notBefore: callable,
-  maxBytes: numberOf('bytes'),
-  lazy: flag,
-  trackMutations: flag,
-  schema: [value => isFunction(value?.['~standard']?.validate), 'a Standard Schema'],
-  codec: [value => isFunction(value?.encode) && isFunction(value.decode), 'a codec, such as json()'],
-  hashKeys: flag,
-  hooks: object,
-  clock: [value => isFunction(value) && Number.isFinite(value()), 'a function that gives milliseconds'],
-  random: [value => isFunction(value) && value(1) instanceof Uint8Array, 'a function (size) => Uint8Array'],
+  notBefore: [undefined, ...callable],
+  maxBytes: [1_048_576, ...above0('bytes')],
+  lazy: [false, ...flag],
+  trackMutations: [true, ...flag],
+  schema: [undefined, value => isFunction(value?.['~standard']?.validate), 'a Standard Schema'],
+  codec: [json(), value => isFunction(value?.encode) && isFunction(value.decode), 'a codec, such as json()'],
+  hashKeys: [true, ...flag],
+  hooks: [{}, ...object],
+  clock: [
+    Date.now,
+    value => isFunction(value) && Number.isFinite(value()),
+    'a function that gives milliseconds',
+  ],
+  random: [
+    randomBytes,
+    value => isFunction(value) && value(1) instanceof Uint8Array,
+    'a function (size) => Uint8Array',
+  ],
 }
 
 const HOOKS = Object.fromEntries(
   'created,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,error'
     .split(',')
-    .map(name => [name, callable]),
-) as unknown as Checks<Hooks>
+    .map(name => [name, [undefined, ...callable]]),
+) as unknown as Table<Hooks>
 
-/** Checks every option; a wrong one is a ConfigError that names it. */
+/** Reads every option; a wrong one is a ConfigError that names it. */
 export function resolveOptions(options: SessionsOptions): Settings {
-  checkOptions(options ?? {}, CHECKS)
-  checkOptions(options?.hooks ?? {}, HOOKS, 'hooks.')
-  const { store, secret, cookie, saveEveryRequest } = options ?? ({} as SessionsOptions)
+  const { store, secret, cookie, saveEveryRequest, ...settings } = readOptions(options, OPTIONS)
+  const { codec, schema, notBefore } = settings
+  readOptions(settings.hooks, HOOKS, 'hooks.')
   const lacks = (...methods: string[]): string =>
     methods.filter(name => !isFunction((store as any)?.[name])).join(', ')
   const missing = lacks('read', 'insert', 'replace', 'touch', 'remove')
@@ -143,29 +158,19 @@ export function resolveOptions(options: SessionsOptions): Settings {
       `must be a Store, such as sqliteStore('sessions.db') (this lacks ${missing}), or a CookieStore.`,
     )
   }
+  const decodesEarly = !codec.sync || Boolean(schema ?? notBefore)
   return {
-    age: 1_209_600,
-    absoluteAge: undefined,
-    expireAtBrowserClose: false,
-    timeout: 5000,
-    onConflict: 'last',
-    notBefore: undefined,
-    maxBytes: 1_048_576,
-    lazy: false,
-    trackMutations: true,
-    schema: undefined,
-    codec: json(),
-    hashKeys: true,
-    hooks: {},
-    clock: Date.now,
-    random: randomBytes,
-    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
+    ...settings,
     store: cookieStore ? undefined : (store as Store),
     cookieStore,
     secrets: checkSecrets(secret, cookieStore),
     cookie: cookiePolicy(cookie),
     touchAfter:
       typeof saveEveryRequest === 'object' ? saveEveryRequest.touchAfter : saveEveryRequest ? 0 : undefined,
+    decodesEarly,
+    stringify: codec.stringify ?? JSON.stringify,
+    // Without early decoding it is the payload that data are compared with.
+    parse: decodesEarly ? (codec.parse ?? JSON.parse) : text => codec.decode(text),
   }
 }
 

@@ -14,7 +14,9 @@ export function checkSecrets(
   const secrets: readonly unknown[] = [secret].flat()
   if (store && secrets.length === 0) throw new ConfigError('secret', 'needs at least one secret.')
   for (const [index, text] of secrets.entries()) {
-    const problem = shortness(text) ?? store?.weakness?.(text as string)
+    const problem = isLong(text)
+      ? store?.weakness?.(text)
+      : `must be a string of ${MIN_BYTES} bytes or more, with 8 different characters or more.`
     if (problem) {
       throw new ConfigError(
         text === secret ? 'secret' : `secret[${index}]`,
@@ -25,10 +27,12 @@ export function checkSecrets(
   return Object.freeze(secrets as string[])
 }
 
-function shortness(secret: unknown): string | undefined {
-  if (typeof secret !== 'string') return 'must be a string.'
-  if (new TextEncoder().encode(secret).length < MIN_BYTES) return `must be ${MIN_BYTES} bytes or longer.`
-  return new Set(secret).size < 8 ? 'has too few different characters.' : undefined
+function isLong(secret: unknown): secret is string {
+  return (
+    typeof secret === 'string' &&
+    new TextEncoder().encode(secret).length >= MIN_BYTES &&
+    new Set(secret).size >= 8
+  )
 }
 
 // Made of nothing but the words of other libraries' examples and of old default configurations.

@@ -1,24 +1,24 @@
-import { type Changes, checkedUpdate, checkKey, type Update } from './changes.ts'
-import { isPlainProto } from './codec.ts'
-import { create, explicitly, save } from './commit.ts'
-import { SessionCommittedError, SessionDataError } from './errors.ts'
-import { type Expiry, type ExpiryQuery, expiryAge, expiryMoment, storedExpiry } from './expiry.ts'
-import { newKey, type SessionKey } from './key.ts'
-import { ABSENT, type Data as Dict, put, take } from './merge.ts'
 import {
   AUTHENTICATED,
+  asDate,
   authenticatedAt,
   CREATED,
   createdAt,
   EXPIRY,
   FLASH,
   isHidden,
-  keepCreated,
-  type State,
   SUBJECT,
   subjectSince,
   subjectText,
-} from './state.ts'
+} from './bookkeeping.ts'
+import { type Changes, checkedUpdate, checkKey, type Update } from './changes.ts'
+import { isPlain } from './codec.ts'
+import { create, save } from './commit.ts'
+import { SessionCommittedError, SessionDataError } from './errors.ts'
+import { type Expiry, type ExpiryQuery, expiryAge, expiryMoment, storedExpiry } from './expiry.ts'
+import { newKey, type SessionKey } from './key.ts'
+import { ABSENT, type Data as Dict, take } from './merge.ts'
+import type { State } from './state.ts'
 import type { MaybePromise } from './store.ts'
 import type { Deadline, Task } from './task.ts'
 
@@ -77,7 +77,7 @@ export class Session<Data extends object = DefaultData> {
 
   /** Sets a key. An object or array stays yours: what you do to it before the response leaves is saved too. */
   set<K extends Key<Data>>(key: K, value: Value<Data, K>): this {
-    const changes = this.#change(key)
+    const changes = this.#changeOf(key)
     changes.set(key, value)
     this.#hold(changes, key, value)
     return this
@@ -91,7 +91,7 @@ export class Session<Data extends object = DefaultData> {
   /** Removes a key; answers whether it was there, and counts as a modification only then. */
   delete(key: Key<Data>): boolean {
     if (!this.has(key)) return false
-    this.#change(key).delete(key)
+    this.#change().delete(key)
     return true
   }
 
@@ -100,7 +100,7 @@ export class Session<Data extends object = DefaultData> {
   pop<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
   pop(key: Key<Data>, fallback?: unknown): unknown {
     if (!this.has(key)) return fallback
-    const changes = this.#change(key)
+    const changes = this.#change()
     const value = changes.data[key]
     changes.delete(key)
     return value
@@ -109,7 +109,7 @@ export class Session<Data extends object = DefaultData> {
   /** The value of a key, which is set to `value` first when it is not there (Django `setdefault`). */
   setDefault<K extends Key<Data>>(key: K, value: Value<Data, K>): Value<Data, K> {
     if (this.has(key)) return this.get(key) as Value<Data, K>
-    const changes = this.#change(key)
+    const changes = this.#changeOf(key)
     changes.default(key, value)
     this.#hold(changes, key, value)
     return value
@@ -126,39 +126,37 @@ export class Session<Data extends object = DefaultData> {
    */
   update<K extends Key<Data>>(key: K, fn: (value: Data[K] | undefined) => Value<Data, K>): this
   update(first: string | Partial<Data>, fn?: Update): this {
-    if (typeof first === 'object' && first !== null) {
-      if (!isPlainProto(Object.getPrototypeOf(first))) throw new TypeError('update takes a plain object.')
-      this.#assertOpen()
-      this.#look()
-      this.#modify().forced = true
-      for (const key of Object.keys(first)) this.set(key as Key<Data>, (first as Record<string, any>)[key])
+    if (isPlain(first)) {
+      this.#change()
+      this.#state.forced = true
+      for (const key of Object.keys(first)) this.set(key as Key<Data>, (first as Dict)[key] as any)
       return this
     }
-    if (typeof fn !== 'function')
-      throw new TypeError('update takes an object, or a key and a function of its value.')
+    if (typeof fn !== 'function') {
+      throw new TypeError('update takes a plain object, or a key and a function of its value.')
+    }
     // Nothing counts as changed when the function throws.
     this.#assertSettable(first)
-    this.#state.accessed = true
-    this.#state.open().update(first, checkedUpdate(fn))
+    this.#look().update(first, checkedUpdate(fn))
     this.#state.modified = true
     return this
   }
 
   keys(): IterableIterator<Key<Data>> {
-    return this.#visible()[Symbol.iterator]()
+    return this.#visible().values()
   }
 
   values(): IterableIterator<Data[Key<Data>]> {
     return this.#visible()
       .map(key => this.get(key) as Data[Key<Data>])
-      [Symbol.iterator]()
+      .values()
   }
 
   /** `[key, value]` pairs in the order of insertion. */
   entries(): IterableIterator<[Key<Data>, Data[Key<Data>]]> {
     return this.#visible()
       .map((key): [Key<Data>, Data[Key<Data>]] => [key, this.get(key) as Data[Key<Data>]])
-      [Symbol.iterator]()
+      .values()
   }
 
   [Symbol.iterator](): IterableIterator<[Key<Data>, Data[Key<Data>]]> {
@@ -171,9 +169,7 @@ export class Session<Data extends object = DefaultData> {
 
   /** The data as a plain object of its own; without the session's key. */
   toJSON(): Data {
-    const copy: Record<string, unknown> = {}
-    for (const [key, value] of this.entries()) put(copy, key, value)
-    return copy as Data
+    return Object.fromEntries(this.entries()) as Data
   }
 
   /** The session as an object: `session.data.cart.push(x)` is `session.get('cart').push(x)`. */
@@ -184,28 +180,18 @@ export class Session<Data extends object = DefaultData> {
 
   /** Removes all data. The session stays, empty, under its key. */
   clear(): void {
-    this.#assertOpen()
-    const state = this.#state
-    const changes = state.changes ?? state.open()
-    changes.clear(keepCreated(changes.data))
-    this.#modify()
+    this.#change().clear()
   }
 
   /** Ends the session: its data are gone, its record is removed with the response or by `save()`. For logout. */
   flush(): void {
-    this.#assertOpen()
+    this.#change()
     const state = this.#state
-    const changes = state.open()
     state.doomed ??= state.rotatedFrom ?? state.stored ?? state.marker
-    state.stored = undefined
-    state.rotatedFrom = undefined
-    state.newlyStored = false
-    state.forced = false
-    state.key = null
-    changes.reset({})
+    state.stored = state.rotatedFrom = undefined
+    state.newlyStored = state.forced = false
     state.flushed = true
-    state.accessed = true
-    state.modified = true
+    state.begin()
   }
 
   /**
@@ -213,14 +199,13 @@ export class Session<Data extends object = DefaultData> {
    * whenever privileges change.
    */
   cycleKey(): void {
-    this.#assertOpen()
+    this.#change()
     const state = this.#state
-    state.open()
+    state.forced = true
     // Opened on the marker of a rotation: whoever logs in again starts anew.
     if (state.supersededBy) state.marker = state.stored
-    this.#modify().forced = true
     if (state.settings.cookieStore) return
-    if (state.stored && state.key !== null) state.rotatedFrom ??= state.stored
+    if (state.key !== null) state.rotatedFrom ??= state.stored
     state.stored = undefined
     state.key = newKey(state.settings.random)
   }
@@ -232,23 +217,20 @@ export class Session<Data extends object = DefaultData> {
    * `age` says (`null`). A moment is not postponed by activity.
    */
   setExpiry(expiry: Expiry): void {
-    const changes = this.#look()
-    if (expiry === null) {
-      if (Object.hasOwn(changes.data, EXPIRY)) this.#change(EXPIRY).delete(EXPIRY)
-      return
-    }
-    const value = storedExpiry(expiry, this.#state.settings.clock())
-    this.#change(EXPIRY).set(EXPIRY, value)
+    if (expiry !== null) {
+      const value = storedExpiry(expiry, this.#state.settings.clock())
+      this.#change().set(EXPIRY, value)
+    } else if (Object.hasOwn(this.#look().data, EXPIRY)) this.#change().delete(EXPIRY)
   }
 
   /** Seconds from `modification` (now) until the session expires. */
   getExpiryAge(query: ExpiryQuery = {}): number {
-    return expiryAge(this.#expiry(query), this.#modification(query), this.#state.settings.age)
+    return expiryAge(...this.#expiry(query))
   }
 
   /** The moment the session expires if it is last modified at `modification` (now). */
   getExpiryDate(query: ExpiryQuery = {}): Date {
-    return new Date(expiryMoment(this.#expiry(query), this.#modification(query), this.#state.settings.age))
+    return new Date(expiryMoment(...this.#expiry(query)))
   }
 
   /** Whether the cookie ends with the browser. */
@@ -257,12 +239,13 @@ export class Session<Data extends object = DefaultData> {
     return this.#state.endsWithBrowser()
   }
 
-  #expiry(query: ExpiryQuery): unknown {
-    return query.expiry !== undefined ? query.expiry : this.#look().data[EXPIRY]
-  }
-
-  #modification(query: ExpiryQuery): number {
-    return query.modification?.getTime() ?? this.#state.settings.clock()
+  #expiry({ expiry, modification }: ExpiryQuery): [expiry: unknown, modification: number, age: number] {
+    const { age, clock } = this.#state.settings
+    return [
+      expiry === undefined ? this.#look().data[EXPIRY] : expiry,
+      modification?.getTime() ?? clock(),
+      age,
+    ]
   }
 
   // -- Django's test cookie
@@ -288,22 +271,14 @@ export class Session<Data extends object = DefaultData> {
   flash<T = any>(name: string): T | undefined
   flash(name: string, ...leave: unknown[]): unknown {
     checkKey(name)
-    const changes = this.#look()
-    const flashes = changes.data[FLASH] as Dict | undefined
-    if (leave.length > 0) {
-      this.#assertOpen()
-      changes.update(FLASH, values => ({ ...(values as Dict), [name]: leave[0] }))
-    } else {
-      if (!flashes || !Object.hasOwn(flashes, name)) return
-      this.#assertOpen()
-      changes.update(FLASH, values => {
-        const others = { ...(values as Dict | undefined) }
-        delete others[name]
-        return Object.keys(others).length > 0 ? others : undefined
-      })
-    }
-    this.#modify()
-    return leave.length > 0 ? undefined : flashes![name]
+    const left = take((this.#look().data[FLASH] ?? {}) as Dict, name)
+    if (leave.length === 0 && left === ABSENT) return
+    this.#change().update(FLASH, values => {
+      const { [name]: _, ...others } = (values ?? {}) as Dict
+      const flashes = leave.length > 0 ? { ...others, [name]: leave[0] } : others
+      return Object.keys(flashes).length > 0 ? flashes : undefined
+    })
+    return leave.length > 0 ? undefined : left
   }
 
   // -- Whose session it is
@@ -315,23 +290,20 @@ export class Session<Data extends object = DefaultData> {
   }
 
   set subject(value: string | number | null) {
-    const changes = this.#look()
-    this.#assertOpen()
-    if (value === null) {
-      if (Object.hasOwn(changes.data, SUBJECT)) {
-        changes.delete(SUBJECT)
-        changes.delete(AUTHENTICATED)
-        this.#modify()
-      }
+    const subject = value === null ? value : subjectText(value)
+    if (subject === null && !Object.hasOwn(this.#look().data, SUBJECT)) return
+    const changes = this.#change()
+    if (subject === null) {
+      changes.delete(SUBJECT)
+      changes.delete(AUTHENTICATED)
       return
     }
-    const subject = subjectText(value)
+    const { data } = changes
     const now = this.#state.settings.clock()
-    const since = changes.data[SUBJECT] === subject ? subjectSince(changes.data) : undefined
-    if (createdAt(changes.data) === undefined) changes.set(CREATED, now)
+    const since = data[SUBJECT] === subject ? subjectSince(data) : undefined
+    if (createdAt(data) === undefined) changes.set(CREATED, now)
     changes.set(SUBJECT, subject)
     changes.set(AUTHENTICATED, since === undefined ? now : [now, since])
-    this.#modify()
   }
 
   /** When the session was created, where the engine recorded it: with `absoluteAge`, or once it had a subject. */
@@ -399,7 +371,7 @@ export class Session<Data extends object = DefaultData> {
   /** Stores the data under a new key; what is under the old one stays (Django `create`). */
   async create(): Promise<void> {
     await this.#store(deadline => create(this.#state, deadline))
-    this.#modify()
+    this.#state.modified = true
   }
 
   /** One at a time; and until it is done nothing may be changed, for nobody could say whether it was saved. */
@@ -409,7 +381,7 @@ export class Session<Data extends object = DefaultData> {
     const run = async (): Promise<void> => {
       await state.load()
       state.accessed = true
-      await explicitly(state, task)
+      await state.run(task)
     }
     const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
       if (state.saving === saving) state.saving = undefined
@@ -438,18 +410,18 @@ export class Session<Data extends object = DefaultData> {
     if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself and cannot be set.`)
   }
 
-  /** The changes, for one to a key that the user may set. */
-  #change(key: string): Changes {
-    this.#assertSettable(key)
+  /** The changes, for one more. */
+  #change(): Changes {
+    this.#assertOpen()
     const changes = this.#look()
     this.#state.modified = true
     return changes
   }
 
-  #modify(): State {
-    this.#state.accessed = true
-    this.#state.modified = true
-    return this.#state
+  /** The changes, for one to a key that the user may set. */
+  #changeOf(key: string): Changes {
+    this.#assertSettable(key)
+    return this.#change()
   }
 
   #hold(changes: Changes, key: string, value: unknown): void {
@@ -461,31 +433,24 @@ export class Session<Data extends object = DefaultData> {
   }
 }
 
-function asDate(ms: number | undefined): Date | undefined {
-  return ms === undefined ? undefined : new Date(ms)
-}
-
 function dataHandler(session: Session<any>): ProxyHandler<Dict> {
+  // Object.defineProperty would say more than JSON can hold.
+  const refuse = (): boolean => false
   return {
-    get: (_, key) => (typeof key === 'string' ? session.get(key) : undefined),
-    has: (_, key) => typeof key === 'string' && session.has(key),
-    set: (_, key, value) => {
-      if (typeof key !== 'string') return false
-      session.set(key, value)
-      return true
-    },
+    get: (_, key) => session.get(key as string),
+    has: (_, key) => session.has(key as string),
+    set: (_, key, value) => typeof key === 'string' && !!session.set(key, value),
     deleteProperty: (_, key) => {
-      if (typeof key === 'string') session.delete(key)
+      session.delete(key as string)
       return true
     },
     ownKeys: () => [...session.keys()],
     getOwnPropertyDescriptor: (_, key) =>
-      typeof key === 'string' && session.has(key)
-        ? { value: session.get(key), writable: true, enumerable: true, configurable: true }
+      session.has(key as string)
+        ? { value: session.get(key as string), writable: true, enumerable: true, configurable: true }
         : undefined,
-    // Object.defineProperty would say more than JSON can hold.
-    defineProperty: () => false,
-    preventExtensions: () => false,
-    setPrototypeOf: () => false,
+    defineProperty: refuse,
+    preventExtensions: refuse,
+    setPrototypeOf: refuse,
   }
 }

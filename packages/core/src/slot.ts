@@ -1,4 +1,4 @@
-import { checkOptions, textLike } from './check.ts'
+import { readOptions, textLike } from './check.ts'
 import { createSessions, type Sessions } from './engine.ts'
 import { ConfigError } from './errors.ts'
 import type { SessionsOptions } from './options.ts'
@@ -23,10 +23,10 @@ export class SessionSlot<D extends object = DefaultData> {
   constructor(options: SessionsOptions<D> | Sessions<D>, place: { property?: string } = {}) {
     const isEngine = typeof (options as Sessions<D> | undefined)?.open === 'function'
     this.sessions = isEngine ? (options as Sessions<D>) : createSessions(options as SessionsOptions<D>)
-    checkOptions<{ property?: unknown }>(typeof place === 'object' ? (place ?? {}) : { property: {} }, {
-      property: textLike(/./, "a name, as in { property: 'admin' }"),
-    })
-    const property = place?.property ?? 'session'
+    const { property } = readOptions<{ property?: any }>(
+      typeof place === 'object' ? place : { property: {} },
+      { property: ['session', ...textLike(/./, "a name, as in { property: 'admin' }")] },
+    )
     const mark = marks.get(this.sessions) ?? Symbol('session')
     marks.set(this.sessions, mark)
     this.property = property

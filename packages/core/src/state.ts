@@ -1,14 +1,17 @@
-import { Changes } from './changes.ts'
-import { cookieValue, sentToken } from './cookie.ts'
 import {
-  ConfigError,
-  SessionDataError,
-  type SessionError,
-  SessionNotLoadedError,
-  SessionStoreError,
-} from './errors.ts'
+  authenticatedAt,
+  BOOKKEEPING,
+  createdAt,
+  EXPIRY,
+  SUBJECT,
+  SUPERSEDED,
+  subjectSince,
+} from './bookkeeping.ts'
+import { Changes } from './changes.ts'
+import { sentToken } from './cookie.ts'
+import { ConfigError, type SessionError, SessionNotLoadedError, SessionStoreError } from './errors.ts'
 import { expiryMoment, LAST_MOMENT } from './expiry.ts'
-import { emit, type HookEvent, type HookName } from './hooks.ts'
+import { type CorruptEvent, emit, type HookEvent, type HookName } from './hooks.ts'
 import { idOf, isKey, type RecordId, type SessionKey } from './key.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
@@ -30,20 +33,6 @@ export interface Stored {
   id: RecordId
   /** `undefined` after a write of our own: stores do not tell the new version. */
   version?: string | undefined
-}
-
-/** The names of a session's bookkeeping. All but the expiry are hidden and cannot be set by the user. */
-export const EXPIRY = '_session_expiry'
-export const CREATED = '_session_created'
-export const AUTHENTICATED = '_session_authenticated'
-export const SUBJECT = '_session_subject'
-export const FLASH = '_session_flash'
-export const SUPERSEDED = '_session_superseded'
-
-const HIDDEN: readonly string[] = [CREATED, AUTHENTICATED, SUBJECT, FLASH, SUPERSEDED]
-
-export function isHidden(key: string): boolean {
-  return key.startsWith('_session_') && HIDDEN.includes(key)
 }
 
 /** What a store's verbs take before the context. */
@@ -99,7 +88,6 @@ export class State {
 
   /** Loading failed. */
   failed: SessionError | undefined
-  #header: string
   #loading: MaybePromise<void> | undefined
   #loaded: boolean
   #record: SessionRecord | null = null
@@ -108,33 +96,28 @@ export class State {
 
   constructor(settings: Settings, header = '') {
     this.settings = settings
-    this.#header = header
-    if (header) this.#readHeader()
+    if (header) this.#readHeader(header)
     this.#loaded = !this.key
   }
 
-  #readHeader(): void {
+  #readHeader(header: string): void {
     const { cookie, cookieStore } = this.settings
-    let text = cookieValue(this.#header, cookie.name)
-    if (text !== undefined) this.sent = [cookie.name]
-    if (cookieStore) [text, this.sent] = sentToken(this.#header, cookie.name)
-    if (text === null) {
-      // Two different cookies: neither is used, and neither deleted, for one of them may be ours.
-      if (!cookieStore) this.sent = []
-      this.tell('corrupt', undefined, undefined, { reason: 'cookie' })
-    } else if (text && (cookieStore || isKey(text))) this.key = text
+    const [text, names] = sentToken(header, cookie.name, cookieStore !== undefined)
+    this.sent = names
+    if (text === null) this.#corrupt('cookie')
+    else if (text && (cookieStore || isKey(text))) this.key = text
   }
 
-  /** The time that an operation has from now on. */
-  deadline(): Deadline {
-    return new Deadline(this.settings.clock(), this.settings.timeout)
+  /** Runs what asks the store, with the time that one load or one commit has. */
+  run<T>(task: (deadline: Deadline) => Task<T>): MaybePromise<T> {
+    const deadline = new Deadline(this.settings.clock(), this.settings.timeout)
+    return deadline.run(task(deadline))
   }
 
   /** Fetches the session, once. Never rejects for the store: what went wrong shows at the first look. */
   load(): MaybePromise<void> {
     if (this.#loaded || this.#loading) return this.#loading
-    const deadline = this.deadline()
-    const loading = deadline.run(this.#load(deadline))
+    const loading = this.run(deadline => this.#load(deadline))
     // A load that needed no waiting is over.
     return (this.#loading = this.#loaded ? undefined : loading)
   }
@@ -146,7 +129,7 @@ export class State {
       let record: SessionRecord | null
       if (cookieStore) {
         record = yield* wait(cookieStore.unseal(key, this.sealContext(deadline.now)))
-        if (!record) this.tell('corrupt', undefined, undefined, { reason: 'token' })
+        if (!record) this.#corrupt('token')
       } else {
         this.#id = yield* wait(this.idOf(key))
         record = yield* this.ask(deadline, 'read', this.#id)
@@ -154,7 +137,7 @@ export class State {
       // NaN is not later than now either.
       if (record && record.expiresAt > deadline.now) {
         this.#record = record
-        if (this.decodesEarly) this.#decoded = yield* this.decode(record.payload)
+        if (this.settings.decodesEarly) this.#decoded = yield* this.decode(record.payload)
         const subject = this.#decoded?.[SUBJECT]
         if (notBefore && typeof subject === 'string') {
           const since = authenticatedAt(this.#decoded!) ?? createdAt(this.#decoded!) ?? 0
@@ -171,34 +154,32 @@ export class State {
     this.#loading = undefined
   }
 
-  /** Whether the payload is read while loading, for reading it may have to be waited for, or at the first look. */
-  get decodesEarly(): unknown {
-    const { codec, schema, notBefore } = this.settings
-    return !codec.sync || schema || notBefore
-  }
-
   /** The data in a payload; a payload that cannot be read is an empty session and a `corrupt` event, as in Django. */
   *decode(payload: string): Task<Data> {
     const { codec, schema } = this.settings
-    const refuse = (reason: string, error: unknown): Data => {
-      this.tell('corrupt', this.#id, undefined, { reason, error })
-      return {}
-    }
     let data: Data
     try {
       data = yield* wait(codec.decode(payload))
       if (typeof data !== 'object' || !data || Array.isArray(data)) throw new TypeError('not an object')
     } catch (error) {
-      return refuse('payload', error)
+      return this.#corrupt('payload', error)
     }
     if (!schema || data[SUPERSEDED]) return data
     const bookkeeping: Data = {}
-    for (const key of HIDDEN.concat(EXPIRY)) {
+    for (const key of BOOKKEEPING) {
       if (Object.hasOwn(data, key)) bookkeeping[key] = data[key]
       delete data[key]
     }
     const result = yield* wait(schema['~standard'].validate(data))
-    return result.issues ? refuse('schema', result.issues) : { ...(result.value as Data), ...bookkeeping }
+    return result.issues
+      ? this.#corrupt('schema', result.issues)
+      : { ...(result.value as Data), ...bookkeeping }
+  }
+
+  /** What cannot be used is an empty session. */
+  #corrupt(reason: CorruptEvent['reason'], error?: unknown): Data {
+    this.tell('corrupt', this.#id, undefined, { reason, error })
+    return {}
   }
 
   /** The first look: what loading found, or its error. */
@@ -206,50 +187,36 @@ export class State {
     if (this.changes) return this.changes
     if (!this.#loaded) throw new SessionNotLoadedError()
     if (this.failed) throw this.failed
-    const { settings } = this
     const record = this.#record
-    let data: Data = {}
-    let base: string | undefined
-    if (record) {
+    if (!record) return this.begin()
+    if (!this.#decoded) {
       // A codec that answers at once makes `decode` a task of one step.
-      const step = this.#decoded ? undefined : this.decode(record.payload).next()
-      if (step && !step.done)
-        throw new ConfigError('codec', 'says `sync` of itself and answers with a promise.')
-      data = this.#decoded ?? (step!.value as Data)
-      const marker = data[SUPERSEDED]
-      if (typeof marker === 'string') this.supersededBy = marker
-      const ended = this.#limit(data) <= settings.clock()
-      if (!settings.cookieStore && !ended) {
-        this.stored = { id: this.#id!, version: (record as StoredRecord).version }
-      }
-      this.expiresAtRead = record.expiresAt
-      // A session past its limit is not found; what is in the store ends by itself.
-      if (marker || ended) data = {}
-      else base = this.decodesEarly ? this.stringify(data) : record.payload
+      const { done, value } = this.decode(record.payload).next()
+      if (!done) throw new ConfigError('codec', 'says `sync` of itself and answers with a promise.')
+      this.#decoded = value
     }
+    const data = this.#decoded
+    const marker = data[SUPERSEDED]
+    if (typeof marker === 'string') this.supersededBy = marker
+    const ended = this.#limit(data) <= this.settings.clock()
+    if (!this.settings.cookieStore && !ended) {
+      this.stored = { id: this.#id!, version: (record as StoredRecord).version }
+    }
+    this.expiresAtRead = record.expiresAt
+    // A session past its limit is not found; what is in the store ends by itself.
+    return marker || ended ? this.begin() : this.begin(data, this.baseOf(data, record.payload))
+  }
+
+  /** Begins with these data, and `base` as the text of what is stored; without, with nothing. */
+  begin(data: Data = {}, base?: string): Changes {
     if (base === undefined) this.key = null
-    this.changes = new Changes(data, base, text => this.#parse(text), this.stringify)
+    this.changes = new Changes(data, base, this.settings)
     return this.changes
   }
 
-  get stringify(): (value: unknown) => string {
-    return this.settings.codec.stringify ?? JSON.stringify
-  }
-
-  #parse(text: string): Data {
-    const { codec } = this.settings
-    if (this.decodesEarly) return (codec.parse ?? JSON.parse)(text) as Data
-    try {
-      return codec.decode(text) as Data
-    } catch {
-      // The payload was corrupt, which `open` has reported; the session began empty.
-      return {}
-    }
-  }
-
-  /** The text that a save leaves as the base of later comparisons. */
-  baseOf(payload: string): string {
-    return this.decodesEarly ? this.stringify(this.changes!.data) : payload
+  /** The text that later comparisons go back to. */
+  baseOf(data: Data, payload: string): string {
+    return this.settings.decodesEarly ? this.settings.stringify(data) : payload
   }
 
   idOf(key: SessionKey): MaybePromise<RecordId> {
@@ -310,10 +277,8 @@ export class State {
   /** The absolute limit, ms since the epoch. */
   #limit(data: Data): number {
     const { absoluteAge } = this.settings
-    const start = Math.max(createdAt(data) ?? -Infinity, subjectSince(data) ?? -Infinity)
-    return absoluteAge === undefined || start === -Infinity
-      ? Number.POSITIVE_INFINITY
-      : start + absoluteAge * 1000
+    if (absoluteAge === undefined) return Infinity
+    return (subjectSince(data) ?? createdAt(data) ?? Infinity) + absoluteAge * 1000
   }
 
   /** Whether the cookie ends with the browser (Django `get_expire_at_browser_close`). */
@@ -323,36 +288,4 @@ export class State {
     // Python: False == 0.
     return expiry === 0 || expiry === false
   }
-}
-
-/** Milliseconds since the epoch at which the session was created, where it is recorded. */
-export function createdAt(data: Data): number | undefined {
-  return typeof data[CREATED] === 'number' ? data[CREATED] : undefined
-}
-
-/** What `clear` leaves: a session does not get younger by it. */
-export function keepCreated(data: Data): Data {
-  return Object.hasOwn(data, CREATED) ? { [CREATED]: data[CREATED] } : {}
-}
-
-// `_session_authenticated` is the moment the subject was set, or [last time, first time] when one subject was set again.
-/** Milliseconds since the epoch at which the subject was last set. */
-export function authenticatedAt(data: Data): number | undefined {
-  const stamp = data[AUTHENTICATED]
-  const last = Array.isArray(stamp) ? stamp[0] : stamp
-  return typeof last === 'number' ? last : undefined
-}
-
-/** Milliseconds since the epoch at which this subject was first set. */
-export function subjectSince(data: Data): number | undefined {
-  const stamp = data[AUTHENTICATED]
-  const first = Array.isArray(stamp) ? stamp[1] : stamp
-  return typeof first === 'number' ? first : undefined
-}
-
-/** A subject as it is stored: 1 to 255 characters, a number as its decimal text. */
-export function subjectText(value: unknown): string {
-  const subject = typeof value === 'number' && Number.isFinite(value) ? String(value) : value
-  if (typeof subject === 'string' && subject !== '' && subject.length <= 255) return subject
-  throw new SessionDataError('subject: takes 1 to 255 characters, or a number.')
 }

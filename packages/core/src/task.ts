@@ -19,6 +19,14 @@ export function after<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePro
   return isPromise(value) ? value.then(next) : next(value)
 }
 
+/** What a function of the application's answered, which must not be a promise. */
+export function atOnce<T>(value: MaybePromise<T>, name: string): T {
+  if (!isPromise(value)) return value
+  // The TypeError tells; what becomes of the promise is nobody's any more.
+  value.then(undefined, () => undefined)
+  throw new TypeError(`${name}: the function must answer at once, not with a promise.`)
+}
+
 /** Inside a task: the value, waited for if need be. */
 export function* wait<T>(value: MaybePromise<T>): Task<T> {
   return isPromise(value) ? ((yield value) as T) : value
@@ -31,9 +39,7 @@ export function* wait<T>(value: MaybePromise<T>): Task<T> {
 export class Deadline implements StoreContext {
   readonly now: number
   #timeout: number
-  #timer: ReturnType<typeof setTimeout> | undefined
   #controller: AbortController | undefined
-  #reject: (() => void) | undefined
   expired = false
 
   /** `now` in ms since the epoch, `timeout` in ms. */
@@ -55,11 +61,21 @@ export class Deadline implements StoreContext {
   }
 
   async #finish<T>(task: Task<T>, first: PromiseLike<unknown>): Promise<T> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const timeUp = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.expired = true
+        this.#controller?.abort()
+        reject(new SessionStoreError(`No answer from the session store in ${this.#timeout} ms.`))
+      }, this.#timeout)
+      // On Node an open timer would keep the process alive.
+      ;(timer as { unref?: () => void }).unref?.()
+    })
     try {
       for (let waiting = first; ; ) {
         let step: IteratorResult<PromiseLike<unknown>, T>
         try {
-          step = task.next(await this.#race(waiting))
+          step = task.next(await Promise.race([timeUp, waiting]))
         } catch (error) {
           step = task.throw(error)
         }
@@ -67,23 +83,7 @@ export class Deadline implements StoreContext {
         waiting = step.value
       }
     } finally {
-      clearTimeout(this.#timer)
+      clearTimeout(timer)
     }
-  }
-
-  #race(promise: PromiseLike<unknown>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      promise.then(resolve, reject)
-      this.#reject = () =>
-        reject(new SessionStoreError(`No answer from the session store in ${this.#timeout} ms.`))
-      if (this.expired) this.#reject()
-      this.#timer ??= setTimeout(() => {
-        this.expired = true
-        this.#controller?.abort()
-        this.#reject!()
-      }, this.#timeout)
-      // On Node an open timer would keep the process alive.
-      ;(this.#timer as { unref?: () => void }).unref?.()
-    })
   }
 }

@@ -1,0 +1,53 @@
+import { SessionDataError } from './errors.ts'
+import type { Data } from './merge.ts'
+
+/** The names of a session's bookkeeping. All but the expiry are hidden and cannot be set by the user. */
+export const EXPIRY = '_session_expiry'
+export const CREATED = '_session_created'
+export const AUTHENTICATED = '_session_authenticated'
+export const SUBJECT = '_session_subject'
+export const FLASH = '_session_flash'
+export const SUPERSEDED = '_session_superseded'
+
+const HIDDEN: readonly string[] = [CREATED, AUTHENTICATED, SUBJECT, FLASH, SUPERSEDED]
+export const BOOKKEEPING: readonly string[] = [EXPIRY, ...HIDDEN]
+
+export function isHidden(key: string): boolean {
+  return HIDDEN.includes(key)
+}
+
+/** What `clear` leaves: a session does not get younger by it. */
+export function keepCreated(data: Data): Data {
+  return Object.hasOwn(data, CREATED) ? { [CREATED]: data[CREATED] } : {}
+}
+
+/** Milliseconds since the epoch at which the session was created, where it is recorded. */
+export function createdAt(data: Data): number | undefined {
+  return numberIn(data[CREATED])
+}
+
+// `_session_authenticated` is the moment the subject was set, or [last time, first time] when one subject was set again.
+/** Milliseconds since the epoch at which the subject was last set. */
+export function authenticatedAt(data: Data): number | undefined {
+  return numberIn([data[AUTHENTICATED]].flat()[0])
+}
+
+/** Milliseconds since the epoch at which this subject was first set. */
+export function subjectSince(data: Data): number | undefined {
+  return numberIn([data[AUTHENTICATED]].flat().at(-1))
+}
+
+function numberIn(stamp: unknown): number | undefined {
+  return typeof stamp === 'number' ? stamp : undefined
+}
+
+export function asDate(ms: number | undefined): Date | undefined {
+  return ms === undefined ? ms : new Date(ms)
+}
+
+/** A subject as it is stored: 1 to 255 characters, a number as its decimal text. */
+export function subjectText(value: unknown): string {
+  const subject = Number.isFinite(value) ? String(value) : value
+  if (typeof subject === 'string' && subject && subject.length <= 255) return subject
+  throw new SessionDataError('subject: takes 1 to 255 characters, or a number.')
+}
