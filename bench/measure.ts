@@ -40,35 +40,44 @@ const SESSIONS = 2048
 /** … and for sessions in cookies, which know nothing of that, twice the connections. */
 const COOKIES = 128
 
-/** Measures all contestants of a framework; in each round one after the other in every scenario, the bare framework first. */
+/**
+ * Measures all contestants of a framework; in each round of a scenario one after the other, the bare framework first. A
+ * scenario has processes of its own, for what a process has served before changes what V8 makes of the next.
+ */
 export async function measure(contestants: readonly Contestant[], options: MeasureOptions): Promise<Cell[]> {
-  const plan = scenarios.flatMap(scenario => {
+  const cells: Cell[] = []
+  for (const scenario of scenarios) {
     const chosen = contestants.filter(each => takesPart(each, scenario, options.only))
-    return chosen.some(each => each.name !== BARE) ? chosen.map(contestant => ({ contestant, scenario })) : []
-  })
-  const running = new Map<Contestant, Running>()
+    if (chosen.every(each => each.name === BARE)) continue
+    options.onProgress?.(`${contestants[0]!.framework}: ${scenario.name}`)
+    cells.push(...(await measureScenario(chosen, scenario, options)))
+  }
+  return cells
+}
+
+async function measureScenario(
+  contestants: readonly Contestant[],
+  scenario: Scenario,
+  { rounds, seconds, env }: MeasureOptions,
+): Promise<Cell[]> {
+  const plan: { server: Running; cookies: string[]; cell: Cell }[] = []
   try {
-    for (const contestant of new Set(plan.map(({ contestant }) => contestant))) {
-      running.set(contestant, await Running.start(contestant, options.env))
+    for (const contestant of contestants) {
+      const { framework, name } = contestant
+      const server = await Running.start(contestant, env)
+      plan.push({ server, cookies: [], cell: { framework, name, scenario: scenario.name, rounds: [] } })
     }
-    const cookies = new Map<string, string[]>()
-    const cells = plan.map(({ contestant: { framework, name }, scenario }): Cell => {
-      return { framework, name, scenario: scenario.name, rounds: [] }
-    })
+    for (const each of plan) each.cookies = await cookiesFor(each.server, scenario)
     // The first round is for the compiler.
-    for (let round = 0; round <= options.rounds; round++) {
-      options.onProgress?.(`${contestants[0]!.framework}: round ${round} of ${options.rounds}`)
-      for (const [at, { contestant, scenario }] of plan.entries()) {
-        const server = running.get(contestant)!
-        const key = `${contestant.name} ${scenario.data}`
-        if (!cookies.has(key)) cookies.set(key, await cookiesFor(server, scenario))
-        const sample = await server.measure(scenario.path, cookies.get(key)!, options.seconds)
-        if (round > 0) cells[at]!.rounds.push(sample)
+    for (let round = 0; round <= rounds; round++) {
+      for (const { server, cookies, cell } of plan) {
+        const sample = await server.measure(scenario.path, cookies, seconds)
+        if (round > 0) cell.rounds.push(sample)
       }
     }
-    return cells
+    return plan.map(({ cell }) => cell)
   } finally {
-    for (const server of running.values()) await server.stop()
+    for (const { server } of plan) await server.stop()
   }
 }
 

@@ -17,7 +17,3 @@ declare module 'koa-session' {
 declare module 'iron-session' {
   export const getIronSession: any
 }
-declare module 'autocannon' {
-  const autocannon: any
-  export default autocannon
-}
