@@ -38,12 +38,7 @@ export interface Merged {
  */
 export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: Stringify): Merged {
   const same = (a: unknown, b: unknown): boolean =>
-    a === b ||
-    (a !== ABSENT &&
-      b !== ABSENT &&
-      typeof a === 'object' &&
-      typeof b === 'object' &&
-      stringify(a) === stringify(b))
+    a === b || (typeof a === 'object' && typeof b === 'object' && stringify(a) === stringify(b))
 
   if (mine === theirs) return { value: mine, clash: false }
   if (isPlain(mine) && isPlain(theirs) && (isPlain(base) || base === ABSENT)) {

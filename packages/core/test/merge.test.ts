@@ -180,6 +180,23 @@ describe('the log of one request', () => {
     expect(log.recordMutations(true)).toBe(false)
   })
 
+  it('a payload that could not be read counts as nothing', () => {
+    const log = new Changes({}, 'no JSON', JSON)
+    log.set('list', ['a'])
+    log.hold('list', log.data['list'])
+    log.update('list', list => [...(list as string[]), 'b'])
+    log.rebase({}, () => undefined)
+    expect(log.data).toEqual({ list: ['a', 'b'] })
+    expect(log.recordMutations(true)).toBe(true)
+  })
+
+  it('a clash may be decided by removing the key', () => {
+    const log = changes({ a: 1 })
+    log.set('a', 2)
+    log.rebase({ a: 3, b: 1 }, () => undefined)
+    expect(log.data).toEqual({ b: 1 })
+  })
+
   it('bookkeeping is never merged nor asked about', () => {
     let asked = 0
     const log = changes({ _session_expiry: 1 })
