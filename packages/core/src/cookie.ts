@@ -126,7 +126,8 @@ export function sentToken(
   const names: string[] = []
   let token: string | null | undefined
   // One cookie more than we set: a longer limit of the past may have left it.
-  for (let index = -1; index <= (split ? MAX_CHUNKS : -1); index++) {
+  const last = split && header.includes(`${name}.`) ? MAX_CHUNKS : -1
+  for (let index = -1; index <= last; index++) {
     const part = index < 0 ? name : `${name}.${index}`
     const value = cookieValue(header, part)
     if (value === undefined) continue

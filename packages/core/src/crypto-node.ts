@@ -82,7 +82,10 @@ export function aeadKey(bytes: Uint8Array): MaybePromise<AeadKey> {
   return { aead: crypto.createSecretKey(bytes) }
 }
 
-/** AES-256-GCM with a 12-byte nonce that this key never saw: ciphertext, then the 16-byte tag. */
+/**
+ * AES-256-GCM with a 12-byte nonce that this key never saw: the bound bytes and the nonce as they are, then ciphertext
+ * and the 16-byte tag.
+ */
 export function aeadSeal(
   key: AeadKey,
   nonce: Uint8Array,
@@ -93,13 +96,10 @@ export function aeadSeal(
   cipher.setAAD(bound)
   const body = cipher.update(text)
   cipher.final() // GCM is a stream cipher: no bytes are left, but the tag is not ready before this
-  const sealed = new Uint8Array(body.length + 16)
-  sealed.set(body)
-  sealed.set(cipher.getAuthTag(), body.length)
-  return sealed
+  return Buffer.concat([bound, nonce, body, cipher.getAuthTag()])
 }
 
-/** The inverse of `aeadSeal`; `null` for anything else. */
+/** The text of what `aeadSeal` put behind its nonce, as UTF-8; `null` for anything else. */
 export function aeadOpen(
   key: AeadKey,
   nonce: Uint8Array,

@@ -89,7 +89,12 @@ export async function aeadSeal(
   text: Uint8Array,
   bound: Uint8Array,
 ): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.encrypt(gcm(nonce, bound), key.aead, text as BufferSource))
+  const sealed = await crypto.subtle.encrypt(gcm(nonce, bound), key.aead, text as BufferSource)
+  const token = new Uint8Array(bound.length + nonce.length + sealed.byteLength)
+  token.set(bound)
+  token.set(nonce, bound.length)
+  token.set(new Uint8Array(sealed), bound.length + nonce.length)
+  return token
 }
 
 export async function aeadOpen(

@@ -45,17 +45,9 @@ const NONCE_BYTES = 12
  * before that, at 1,000 tokens a second every six weeks.
  */
 export function seal(text: string, use: TokenUse): MaybePromise<string> {
-  return after(derive(aead, use.secrets[0] as string, use), ({ id, key }) => {
-    const head = headOf(SEALED, id)
-    const nonce = randomBytes(NONCE_BYTES)
-    return after(aeadSeal(key, nonce, utf8(text), head), sealed => {
-      const token = new Uint8Array(HEAD_BYTES + NONCE_BYTES + sealed.length)
-      token.set(head)
-      token.set(nonce, HEAD_BYTES)
-      token.set(sealed, HEAD_BYTES + NONCE_BYTES)
-      return toBase64url(token)
-    })
-  })
+  return after(derive(aead, use.secrets[0] as string, use), ({ id, key }) =>
+    after(aeadSeal(key, randomBytes(NONCE_BYTES), utf8(text), headOf(SEALED, id)), toBase64url),
+  )
 }
 
 /** The text that was sealed for this use, or `null`: every other token looks the same. Never throws for a bad token. */
@@ -113,20 +105,28 @@ interface Kind<K> {
   label: string
   import(bytes: Uint8Array): MaybePromise<K>
   cache: Map<string, MaybePromise<Derived<K>>>
+  /** The last one found in the cache: most apps have one, and making its place's name takes as long as a hash. */
+  last: { secret: string; purpose: string; name: string; derived: Derived<K> } | undefined
 }
 
-const aead: Kind<AeadKey> = { label: 'AES-256-GCM', import: aeadKey, cache: new Map() }
-const mac: Kind<MacKey> = { label: 'HMAC-SHA256', import: macKey, cache: new Map() }
+const aead: Kind<AeadKey> = { label: 'AES-256-GCM', import: aeadKey, cache: new Map(), last: undefined }
+const mac: Kind<MacKey> = { label: 'HMAC-SHA256', import: macKey, cache: new Map(), last: undefined }
 
 // An app has a handful; the bound is for one that makes cookie names or secrets up as it goes.
 const CACHE_LIMIT = 256
 
 /** HKDF-SHA256 takes 25 µs: once for each secret and use, not once for each token. */
 function derive<K>(kind: Kind<K>, secret: string, use: TokenUse): MaybePromise<Derived<K>> {
-  const info = `${use.purpose}\0${use.name}\0`
+  const { purpose, name } = use
+  const { last } = kind
+  if (last?.secret === secret && last.purpose === purpose && last.name === name) return last.derived
+  const info = `${purpose}\0${name}\0`
   const slot = info + secret
   const cached = kind.cache.get(slot)
-  if (cached !== undefined) return cached
+  if (cached !== undefined) {
+    if (!isPromise(cached)) kind.last = { secret, purpose, name, derived: cached }
+    return cached
+  }
   const bytes = hkdf(utf8(secret), utf8('sess'), utf8(`${kind.label}\0${info}`), 32 + ID_BYTES)
   const derived = after(bytes, okm =>
     after(kind.import(okm.subarray(0, 32)), (key): Derived<K> => ({ id: okm.slice(32), key })),
