@@ -11,14 +11,15 @@ export class HeldResponse {
   ended = false
   /** A `write` answered false, so somebody waits for `drain`. */
   #needsDrain = false
-  /** The methods that were the response's own before `#fixHead`. Undefined until then. */
-  #ownMethods: Map<string, Method | undefined> | undefined
+  /** The methods that were the response's before `#fixHead`. Undefined until then. */
+  #methods: Record<string, Method> | undefined
 
   constructor(res: ServerResponse, status: number) {
     this.#status = status
     // Asking HTTP/2 for its message is a warning.
     this.#statusMessage = Object.hasOwn(res, 'statusMessage') ? res.statusMessage : undefined
-    mark(res, 'headersSent')
+    heldBy.set(res, this)
+    Object.defineProperties(res, LOOKS)
   }
 
   /** Keeps a call; answers what the method would have. */
@@ -30,11 +31,8 @@ export class HeldResponse {
       return name === 'write' ? false : res
     }
     this.calls.push({ method, args })
-    if (!this.#ownMethods) this.#fixHead(res)
-    if (name === 'end' && !this.ended) {
-      this.ended = true
-      mark(res, 'writableEnded')
-    }
+    if (!this.#methods) this.#fixHead(res)
+    if (name === 'end') this.ended = true
     if (name !== 'write') return res
     const chunk = args[0] as string | Uint8Array | undefined
     this.#bytes += (typeof chunk === 'string' ? chunk.length : chunk?.byteLength) ?? 0
@@ -56,23 +54,47 @@ export class HeldResponse {
 
   /** Makes the response look as it is. */
   unmark(res: ServerResponse): void {
-    for (const [name, own] of this.#ownMethods ?? []) {
-      if (own) (res as unknown as Record<string, Method>)[name] = own
-      else Reflect.deleteProperty(res, name)
-    }
-    Reflect.deleteProperty(res, 'headersSent')
-    Reflect.deleteProperty(res, 'writableEnded')
+    Object.assign(res, this.#methods)
+    heldBy.delete(res)
   }
 
   /** Not before the first call is kept: what wraps `writeHead` sets headers on the way to it. */
   #fixHead(res: ServerResponse): void {
-    this.#ownMethods = new Map()
+    this.#methods = {}
     const methods = res as unknown as Record<string, Method>
     for (const name of HEAD_METHODS) {
-      this.#ownMethods.set(name, Object.hasOwn(res, name) ? methods[name] : undefined)
+      if (!methods[name]) continue
+      this.#methods[name] = methods[name]
       methods[name] = refuseHeaders
     }
   }
+}
+
+/**
+ * What a held response says of itself; afterwards it says what is so. These properties stay, and the methods above come
+ * back as its own: to delete a property makes everything that is done with the object later slower.
+ */
+const LOOKS = {
+  headersSent: look('headersSent', () => true),
+  writableEnded: look('writableEnded', held => held.ended),
+}
+
+const heldBy = new WeakMap<object, HeldResponse>()
+
+function look(
+  property: 'headersSent' | 'writableEnded',
+  says: (held: HeldResponse) => boolean,
+): PropertyDescriptor {
+  const get = function (this: object): unknown {
+    const held = heldBy.get(this)
+    if (held && says(held)) return true
+    for (let at: object | null = this; at; at = Object.getPrototypeOf(at)) {
+      const real = Object.getOwnPropertyDescriptor(at, property)
+      if (real && real.get !== get) return real.get ? real.get.call(this) : real.value
+    }
+    return undefined
+  }
+  return { configurable: true, get }
 }
 
 function refuseHeaders(): never {
@@ -82,8 +104,4 @@ function refuseHeaders(): never {
 /** An error as Node would have thrown it. */
 function fault(code: string, message: string): Error {
   return Object.assign(new Error(message), { code })
-}
-
-function mark(res: ServerResponse, property: 'headersSent' | 'writableEnded'): void {
-  Object.defineProperty(res, property, { value: true, configurable: true })
 }
