@@ -6,6 +6,11 @@ type Check = readonly [holds: (value: any) => unknown, expected: string]
 /** Every option there is: its default, which `undefined` stands for everywhere, and what it may be. */
 export type Table<Options> = { readonly [Name in keyof Options]-?: readonly [fallback: unknown, ...Check] }
 
+/** Options with their defaults. Of those in `Absent` some have none. */
+export type Read<Options, Absent extends keyof Options> = {
+  [Name in keyof Options]-?: Name extends Absent ? Options[Name] : Exclude<Options[Name], undefined>
+}
+
 export function oneOf(...values: (string | boolean)[]): Check {
   return [value => values.includes(value), values.map(value => JSON.stringify(value)).join(' or ')]
 }
@@ -17,11 +22,11 @@ export function textLike(pattern: RegExp, expected: string): Check {
 export const flag: Check = oneOf(true, false)
 
 /** The options with their defaults. A wrong one is a ConfigError that names it, after `prefix`, and the remedy. */
-export function readOptions<Options extends object>(
+export function readOptions<Options extends object, Absent extends keyof Options = never>(
   given: Options | undefined,
   table: Table<Options>,
   prefix = '',
-): Required<Options> {
+): Read<Options, Absent> {
   const options = (given ?? {}) as Record<string, unknown>
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(table, name)) continue
@@ -32,5 +37,5 @@ export function readOptions<Options extends object>(
     if (value === undefined || holds(value)) return [name, value ?? fallback]
     throw new ConfigError(prefix + name, `must be ${expected}.`)
   }
-  return Object.fromEntries(Object.entries<Table<Options>[keyof Options]>(table).map(read))
+  return Object.fromEntries(Object.entries<Table<Options>[keyof Options]>(table).map(read)) as never
 }

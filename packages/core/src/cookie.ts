@@ -4,19 +4,19 @@ import { ConfigError, SessionDataError } from './errors.ts'
 /** How the session cookie is set; HTTP's words (RFC 6265bis section 4.1). */
 export interface CookieOptions {
   /** Default `sessionid`, as in Django. `__Host-` and `__Secure-` names demand what browsers demand of them. */
-  name?: string
+  name?: string | undefined
   /** Default `/`. */
-  path?: string
+  path?: string | undefined
   /** Default none: the cookie is for this host alone. */
   domain?: string | undefined
   /** Default `'auto'`: as the framework says of the connection; not told counts as secure. */
-  secure?: boolean | 'auto'
+  secure?: boolean | 'auto' | undefined
   /** Default true. */
-  httpOnly?: boolean
+  httpOnly?: boolean | undefined
   /** Default `'lax'`; `false` leaves the attribute out; `'none'` demands `secure: true`. */
-  sameSite?: 'lax' | 'strict' | 'none' | false
+  sameSite?: 'lax' | 'strict' | 'none' | false | undefined
   /** CHIPS; demands `secure: true`. */
-  partitioned?: boolean
+  partitioned?: boolean | undefined
   /** Chromium's hint for which cookies to evict first. */
   priority?: 'low' | 'medium' | 'high' | undefined
 }
@@ -56,11 +56,10 @@ const OPTIONS: Table<CookieOptions> = {
 
 /** Reads the options; what a browser would refuse or ignore is a ConfigError. */
 export function cookiePolicy(options?: CookieOptions): CookiePolicy {
-  const { name, path, domain, secure, httpOnly, sameSite, partitioned, priority } = readOptions(
-    options,
-    OPTIONS,
-    'cookie.',
-  )
+  const { name, path, domain, secure, httpOnly, sameSite, partitioned, priority } = readOptions<
+    CookieOptions,
+    'domain' | 'priority'
+  >(options, OPTIONS, 'cookie.')
   const prefix = /^__(host-http|host|secure|http)-/i.exec(name)?.[1] ?? ''
   const demand = (option: keyof CookieOptions, holds: unknown, needed: string): void => {
     if (holds) return

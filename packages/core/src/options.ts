@@ -15,45 +15,45 @@ export interface SessionsOptions<Data extends object = any> {
   /** Where sessions live: a Store, or a CookieStore that keeps them in the cookie itself. */
   store: Store | CookieStore
   /** For cookie sessions: 32 bytes or more each; the first seals, all unseal. */
-  secret?: string | readonly string[]
-  cookie?: CookieOptions
+  secret?: string | readonly string[] | undefined
+  cookie?: CookieOptions | undefined
   /** Seconds of inactivity after which a session ends. Default 1,209,600: two weeks (Django SESSION_COOKIE_AGE). */
-  age?: number
+  age?: number | undefined
   /** Seconds after creation, or after the last new subject, when a session ends however active. Default: none. */
-  absoluteAge?: number
+  absoluteAge?: number | undefined
   /** Cookies that end with the browser, unless `setExpiry` says otherwise. Default false. */
-  expireAtBrowserClose?: boolean
+  expireAtBrowserClose?: boolean | undefined
   /**
    * Every request extends the session's life, not only one that changes it. Default false. `touchAfter`: at most once
    * in so many seconds.
    */
-  saveEveryRequest?: boolean | { touchAfter: number }
+  saveEveryRequest?: boolean | { touchAfter: number } | undefined
   /** Milliseconds that one load or one commit may wait for the store, retries included. Default 5,000. */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * For what two requests replaced and no merge can join: `'last'` keeps the later save's value (default), `'error'` is a
    * SessionConflictError, and a function answers with the value to keep (`undefined` removes the key).
    */
-  onConflict?: 'last' | 'error' | ((key: string, clash: Clash) => unknown)
+  onConflict?: 'last' | 'error' | ((key: string, clash: Clash) => unknown) | undefined
   /** Milliseconds since the epoch: sessions of that subject that authenticated before then are void. */
-  notBefore?: (subject: string) => MaybePromise<number | undefined>
+  notBefore?: ((subject: string) => MaybePromise<number | undefined>) | undefined
   /** The most bytes of payload (UTF-8). More is a SessionDataError at commit. Default 1,048,576. */
-  maxBytes?: number
+  maxBytes?: number | undefined
   /** Adapters do not load the session; the handler says `await session.load()` where it needs it. Default false. */
-  lazy?: boolean
+  lazy?: boolean | undefined
   /** A nested mutation (`session.get('cart').push(x)`) is noticed and saved. `false` is Django's rule. Default true. */
-  trackMutations?: boolean
+  trackMutations?: boolean | undefined
   /** A Standard Schema of the data: types the session, and what comes out of the store is validated. */
-  schema?: StandardSchema<unknown, Data>
+  schema?: StandardSchema<unknown, Data> | undefined
   /** Data to text and back. Default `json()`. */
-  codec?: Codec
+  codec?: Codec | undefined
   /** The store sees a hash of the key, never the key itself. `false` only to share a table with Django. Default true. */
-  hashKeys?: boolean
-  hooks?: Hooks
+  hashKeys?: boolean | undefined
+  hooks?: Hooks | undefined
   /** The time in milliseconds since the epoch. Default `Date.now`. */
-  clock?: () => number
+  clock?: (() => number) | undefined
   /** So many cryptographically secure random bytes. Default: the platform's generator. */
-  random?: RandomBytes
+  random?: RandomBytes | undefined
 }
 
 /** The options, checked, with their defaults. */
@@ -145,7 +145,10 @@ const HOOKS = Object.fromEntries(
 
 /** Reads every option; a wrong one is a ConfigError that names it. */
 export function resolveOptions(options: SessionsOptions): Settings {
-  const { store, secret, cookie, saveEveryRequest, ...settings } = readOptions(options, OPTIONS)
+  const { store, secret, cookie, saveEveryRequest, ...settings } = readOptions<
+    SessionsOptions,
+    'secret' | 'absoluteAge' | 'notBefore' | 'schema'
+  >(options, OPTIONS)
   const { codec, schema, notBefore } = settings
   readOptions(settings.hooks, HOOKS, 'hooks.')
   const lacks = (...methods: string[]): string =>

@@ -28,9 +28,9 @@ export interface StoredEntry extends StoredRecord {
 /** The last argument of every method, and part of the options where a method takes options. */
 export interface StoreContext {
   /** The engine's clock, in milliseconds since the epoch. `Date.now()` where it is absent. */
-  now?: number
+  now?: number | undefined
   /** Aborted when nobody waits for the answer any more. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -90,12 +90,12 @@ export interface Store {
 
 export interface ClearExpiredOptions extends StoreContext {
   /** Records a batch at the most. */
-  batchSize?: number
+  batchSize?: number | undefined
 }
 
 export interface RemoveBySubjectOptions extends StoreContext {
   /** The id that stays. */
-  except?: string
+  except?: string | undefined
 }
 
 /** What a cookie store may use beside the record. */

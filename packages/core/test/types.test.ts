@@ -1,6 +1,6 @@
 import { memoryStore } from '@sess/conformance'
-import { describe, expectTypeOf, it } from 'vitest'
-import { createSessions, type Session, type StandardSchema } from '../src/index.ts'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import { createSessions, type Session, type SessionsOptions, type StandardSchema } from '../src/index.ts'
 
 interface Shop {
   userId: number
@@ -49,6 +49,17 @@ describe('the types of a session', () => {
     const make = () => createSessions({ store, schema })
     expectTypeOf(make).returns.toHaveProperty('open')
     expectTypeOf<ReturnType<ReturnType<typeof make>['open']>>().toEqualTypeOf<Session<Shop>>()
+  })
+
+  it('an option may be undefined, as what comes from an environment variable is', () => {
+    const options: SessionsOptions = {
+      ...Object.fromEntries(['secret', 'age', 'schema', 'clock'].map(name => [name, undefined])),
+      store,
+      secret: undefined as string | undefined,
+      cookie: { domain: undefined, secure: undefined as boolean | undefined },
+    }
+    expectTypeOf(options.age).toEqualTypeOf<number | undefined>()
+    expect(createSessions(options).cookieName).toBe('sessionid')
   })
 
   it('the rest', () => {
