@@ -1,9 +1,13 @@
+import { createHash } from 'node:crypto'
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
 import { createSessions, type Session, type StoredRecord } from '../src/index.ts'
 import { altered, bench, codeOf, START, slow } from './support.ts'
 
 const KEY = /^sessionid=([a-z0-9]{32});/
+/** A session of a known id. */
+const COOKIE = `sessionid=${'a'.repeat(32)}`
+const ID = createHash('sha256').update(COOKIE).digest('hex').slice(0, 40)
 
 describe('pay for what you use', () => {
   it('I4 C9: no cookie and nothing written: no store call, no header, no promise', () => {
@@ -249,6 +253,70 @@ describe('what a commit does, in its order', () => {
     expect(app.calls).toEqual(['insert'])
   })
 
+  it('with a store that answers at once, so does the commit; a second one does, once the first is done', async () => {
+    const app = bench()
+    const session = app.sessions.open()
+    session.set('a', 1)
+    expect(app.sessions.commit(session, { status: 200 })).toMatchObject({ vary: true, private: true })
+    const late = bench({ store: slow(memoryStore()) })
+    const other = late.sessions.open()
+    other.set('a', 1)
+    const first = await late.sessions.commit(other, { status: 200 })
+    expect(late.sessions.commit(other, { status: 200 })).toBe(first)
+  })
+
+  it('a session that save() stored is not stored again, and its cookie lives as long as it', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    app.time.now += 60_000
+    const { setCookies } = await app.request(async s => {
+      s.set('a', 2)
+      await s.save()
+    })
+    expect(setCookies[0]).toContain('Expires=Tue, 28 Nov 2023 22:14:20 GMT')
+    expect(app.calls).toEqual(['read', 'replace'])
+  })
+
+  it('flush, then something new, then a 5xx: the old record is gone, and nothing else happens', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const result = await app.request(
+      s => {
+        s.flush()
+        s.set('b', 2)
+      },
+      { status: 500 },
+    )
+    expect(result).toEqual({ setCookies: [], vary: true, private: false })
+    expect(app.calls).toEqual(['insert', 'read', 'remove'])
+    expect(await app.peek('a')).toBeUndefined()
+  })
+
+  it('a payload may have exactly maxBytes', async () => {
+    for (const value of ['x'.repeat(30), 'é'.repeat(15)]) {
+      const maxBytes = Buffer.byteLength(JSON.stringify({ a: value }))
+      const app = bench({ maxBytes })
+      await app.request(s => s.set('a', value))
+      expect(await app.peek('a')).toBe(value)
+      expect(await codeOf(() => app.request(s => s.set('a', `${value}x`)))).toBe('SESSION_DATA')
+    }
+  })
+
+  it('a record says nothing of a subject that is not there', async () => {
+    const records: object[] = []
+    const app = bench({
+      store: altered({
+        insert: (_, record) => {
+          records.push(record)
+          return true
+        },
+      }),
+    })
+    await app.request(s => s.set('a', 1))
+    expect(Object.keys(records[0]!).sort()).toEqual(['expiresAt', 'payload'])
+  })
+
   it('F27: once begun, every change is an error, and reading is not', async () => {
     const { sessions } = bench()
     const session = sessions.open()
@@ -347,6 +415,18 @@ describe('when the store fails', () => {
     }
   })
 
+  it('F2: a commit that failed late is followed by an empty answer, too', async () => {
+    const app = bench({ store: altered({ insert: async () => down() }) })
+    const session = app.sessions.open()
+    session.set('a', 1)
+    expect(await codeOf(() => app.sessions.commit(session, { status: 200 }))).toBe('SESSION_STORE')
+    expect(app.sessions.commit(session, { status: 503 })).toEqual({
+      setCookies: [],
+      vary: false,
+      private: false,
+    })
+  })
+
   it('F3: a store that hangs is answered by the deadline, with its signal aborted', async () => {
     let signal: AbortSignal | undefined
     const hang = (...args: any[]): Promise<never> => {
@@ -404,6 +484,34 @@ describe('conflicts', () => {
     expect(await codeOf(() => busy.commit(session, { status: 200 }))).toBe('SESSION_CONFLICT')
   })
 
+  it('F16: whoever loses several times in a row goes on after a short pause', async () => {
+    const inner = memoryStore()
+    let losses = 3
+    const store = altered(
+      { replace: (...args) => (losses-- > 0 ? 'stale' : inner.replace(...(args as [any, any, any]))) },
+      inner,
+    )
+    // The longest pauses that chance can give.
+    const app = bench({ store, random: size => new Uint8Array(size).fill(250), timeout: 1000 })
+    await inner.insert(ID, { payload: '{"a":1}', expiresAt: START + 1e6 }, { now: START })
+    await app.request(s => s.set('a', 2), { cookie: COOKIE })
+    expect(await app.peek('a', COOKIE)).toBe(2)
+  })
+
+  it('F16: a session that is gone is not tried again', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    const code = await codeOf(() =>
+      app.request(async s => {
+        s.set('a', 2)
+        await app.request(other => other.flush())
+        app.calls.length = 0
+      }),
+    )
+    expect([code, app.calls]).toEqual(['SESSION_INTERRUPTED', ['replace']])
+  })
+
   it('onConflict: last, error, or a function; and the hook hears of it', async () => {
     for (const [onConflict, expected] of [
       ['last', 'mine'],
@@ -434,6 +542,8 @@ describe('conflicts', () => {
       Array.from({ length: 200 }, () => app.request(s => s.update('n', (n = 0) => n + 1), { cookie })),
     )
     expect(await app.peek('n', cookie)).toBe(200)
+    // Losers take turns: each needs a few tries, not dozens.
+    expect(app.calls.filter(call => call === 'replace').length).toBeLessThan(200 * 4)
   })
 
   it('a save empties the log; the next one reads again and loses nothing', async () => {
@@ -512,6 +622,145 @@ describe('rotation', () => {
     const scan = []
     for await (const entry of app.store.scan!({ now: START })) scan.push(entry)
     expect(scan.filter(entry => !entry.payload.includes('_session_superseded'))).toEqual([])
+  })
+
+  it('login tried again on the old key does not take the old key along: a late logout there ends what it led to', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(s => s.cycleKey())
+    const first = app.cookie
+    await app.request(
+      s => {
+        s.cycleKey()
+        s.set('user', 'ada')
+      },
+      { cookie: old },
+    )
+    const second = app.cookie
+    await app.request(s => s.flush(), { cookie: old })
+    expect([await app.peek('a', first), await app.peek('user', second)]).toEqual([undefined, 'ada'])
+  })
+
+  it('costs one read and two writes; after a save() of its own it reads again before it inserts', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    await app.request(s => s.cycleKey())
+    expect(app.calls.splice(0)).toEqual(['read', 'insert', 'replace'])
+    await app.request(async s => {
+      s.set('a', 2)
+      await s.save()
+      s.cycleKey()
+    })
+    expect(app.calls.splice(0)).toEqual(['read', 'replace', 'read', 'insert', 'replace'])
+    expect(await app.peek('a')).toBe(2)
+  })
+
+  it('I6: what another request saved meanwhile moves along', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(async s => {
+      s.cycleKey()
+      s.set('user', 'ada')
+      await app.request(other => other.set('b', 2))
+    })
+    const values = await Promise.all(['a', 'b', 'user'].map(key => app.peek(key)))
+    expect([...values, await app.peek('a', old)]).toEqual([1, 2, 'ada', undefined])
+  })
+
+  it('C1: a session that was ended meanwhile is not rotated, and leaves no record', async () => {
+    for (const removal of ['done', 'down'] as const) {
+      const inner = memoryStore()
+      const app = bench({ store: inner })
+      await app.request(s => s.set('a', 1))
+      let down = false
+      const other = bench({
+        store: altered(
+          {
+            remove: (...args) => {
+              if (down) throw new Error('down')
+              return inner.remove(...(args as [any, any]))
+            },
+          },
+          inner,
+        ),
+      })
+      const code = await codeOf(() =>
+        other.request(
+          async s => {
+            s.cycleKey()
+            await app.request(a => a.flush())
+            down = removal === 'down'
+          },
+          { cookie: app.cookie },
+        ),
+      )
+      expect(code).toBe(removal === 'down' ? 'SESSION_STORE' : 'SESSION_INTERRUPTED')
+      const left = []
+      for await (const entry of inner.scan!({ now: START })) left.push(entry)
+      expect(left).toHaveLength(removal === 'down' ? 1 : 0)
+    }
+  })
+
+  it('F16: time is the bound here, too, and the removal of the new record no more than tried', async () => {
+    const inner = memoryStore()
+    const app = bench({ store: inner })
+    await app.request(s => s.set('a', 1))
+    const busy = createSessions({
+      store: slow(
+        altered(
+          {
+            // Somebody else keeps changing the old record.
+            replace: async (id, record, version, context) =>
+              record.payload.includes('_session_superseded')
+                ? 'stale'
+                : inner.replace(id, record, version, context),
+          },
+          inner,
+        ),
+      ),
+      clock: () => START,
+      timeout: 60,
+    })
+    const session = busy.open(app.cookie)
+    await session.load()
+    session.cycleKey()
+    expect(await codeOf(() => busy.commit(session, { status: 200 }))).toBe('SESSION_CONFLICT')
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('A24: all sessions of the subject ended meanwhile: neither the old record nor the new one comes back', async () => {
+    for (const last of ['removed', 'changed'] as const) {
+      const inner = memoryStore()
+      const app = bench({ store: inner })
+      await app.request(s => s.set('a', 1))
+      let fresh: any
+      let replaces = 0
+      const raced = bench({
+        store: altered(
+          {
+            insert: (id, record, context) => {
+              fresh = id
+              return inner.insert(id, record, context)
+            },
+            replace: (id, record, version, context) => {
+              replaces++
+              if (replaces === 1 && last === 'removed') void inner.remove(fresh, undefined, context)
+              if (replaces === 1) return 'stale'
+              return replaces === 2 && last === 'changed'
+                ? 'stale'
+                : inner.replace(id, record, version, context)
+            },
+          },
+          inner,
+        ),
+      })
+      const code = await codeOf(() => raced.request(s => s.cycleKey(), { cookie: app.cookie }))
+      expect([code, replaces]).toEqual(['SESSION_INTERRUPTED', last === 'removed' ? 1 : 2])
+      expect(await inner.read(fresh, { now: START })).toBe(null)
+    }
   })
 
   it('with hashKeys: false the old record is removed, and no marker left', async () => {

@@ -1,6 +1,12 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
-import { type CookieStore, createSessions, type SessionRecord, type StandardSchema } from '../src/index.ts'
+import {
+  type CookieStore,
+  createSessions,
+  type Session,
+  type SessionRecord,
+  type StandardSchema,
+} from '../src/index.ts'
 import { altered, bench, codeOf, START, slow } from './support.ts'
 
 describe('A24 A25: subjects', () => {
@@ -58,6 +64,41 @@ describe('A24 A25: subjects', () => {
       expect(await app.sessions.removeBySubject(7, { except: s })).toBe(0)
     })
     expect(await app.peek('a')).toBe(1)
+  })
+
+  it('null takes all of it along, but for when the session was created', async () => {
+    const app = bench()
+    await app.request(s => {
+      s.subject = 'ada'
+    })
+    app.time.now += 1000
+    await app.request(s => {
+      s.subject = 'bob'
+      expect(s.createdAt).toEqual(new Date(START))
+      expect(s.authenticatedAt).toEqual(new Date(START + 1000))
+    })
+    await app.request(s => {
+      s.subject = null
+      expect([s.subject, s.authenticatedAt]).toEqual([null, undefined])
+    })
+    const payloads: string[] = []
+    for await (const { payload } of app.store.scan!({ now: START })) payloads.push(payload)
+    expect(payloads).toEqual([JSON.stringify({ _session_created: START })])
+  })
+
+  it('a list leaves out the markers of rotations, should a store list them', async () => {
+    const entry = { id: 'b'.repeat(40), expiresAt: START + 1, version: '1', subject: 'ada' }
+    const { sessions } = bench({
+      store: altered({
+        scanBySubject: async function* () {
+          yield { ...entry, payload: '{"_session_superseded":"x"}' }
+          yield { ...entry, payload: '{"a":1}' }
+        },
+      }),
+    })
+    const listed = []
+    for await (const { data } of sessions.scanBySubject('ada')) listed.push(data)
+    expect(listed).toEqual([{ a: 1 }])
   })
 
   it('null ends it, and bad ones are refused', async () => {
@@ -142,6 +183,27 @@ describe('the engine’s own verbs', () => {
     expect([await app.sessions.delete(key), await app.sessions.delete('x')]).toEqual([false, false])
   })
 
+  it('delete asks once and removes once, and says and tells only what it did', async () => {
+    const destroyed: unknown[] = []
+    const app = bench({ hooks: { destroyed: event => destroyed.push(event) } })
+    await app.request(s => s.set('a', 1))
+    const key = app.cookie.slice(10)
+    app.calls.length = 0
+    expect(await app.sessions.delete(key)).toBe(true)
+    expect(app.calls).toEqual(['read', 'remove'])
+    expect(destroyed).toHaveLength(1)
+    // Another request is faster, or the store is slow to forget.
+    const record = { payload: '{}', expiresAt: START + 1, version: '1' }
+    for (const change of [
+      { read: () => record, remove: () => 'gone' },
+      { read: () => ({ ...record, expiresAt: START }) },
+    ]) {
+      const other = bench({ store: altered(change), hooks: { destroyed: event => destroyed.push(event) } })
+      expect(await other.sessions.delete(key)).toBe(false)
+      expect(destroyed).toHaveLength(1)
+    }
+  })
+
   it('clearExpired in batches, with progress; nothing to do where the backend expires by itself', async () => {
     const app = bench({ age: 10 })
     for (let i = 0; i < 5; i++) await app.request(s => s.set('i', i), { cookie: '' })
@@ -153,6 +215,8 @@ describe('the engine’s own verbs', () => {
     ).toBe(5)
     expect(progress.at(-1)).toBe(5)
     expect(await app.peek('live')).toBe(1)
+    await app.request(s => s.setExpiry(-1), { cookie: '' })
+    expect(await app.sessions.clearExpired()).toBe(1)
     expect(await createSessions({ store: plainStore() }).clearExpired()).toBe(0)
   })
 
@@ -387,12 +451,51 @@ describe('cookie sessions', () => {
       await s.save()
     })
     expect(await app.sessions.exists('a'.repeat(32))).toBe(false)
+    expect(await app.sessions.clearExpired()).toBe(0)
+    await app.sessions.close()
     expect(await codeOf(() => app.sessions.removeBySubject('ada'))).toBe('CONFIG')
     await app.request(async s => {
       s.flush()
       await s.save()
     })
     expect(app.cookie).toBe('')
+  })
+
+  it.each<[string, (session: Session) => unknown]>([
+    ['cycleKey()', s => s.cycleKey()],
+    ['create()', s => s.create()],
+  ])('%s seals again with the response, and not before', async (_, act) => {
+    const app = bench({ ...options, age: 100 })
+    await app.request(s => s.set('a', 1))
+    const token = app.cookie.slice(10)
+    app.time.now += 60_000
+    const { setCookies } = await app.request(act, { status: 500 })
+    expect(setCookies).toEqual([])
+    await app.request(async s => {
+      await act(s)
+      expect([s.sessionKey, s.modified]).toEqual([token, true])
+    })
+    app.time.now += 99_000
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('what save() sealed is not sealed again', async () => {
+    let seals = 0
+    const app = bench({
+      ...options,
+      store: {
+        ...store,
+        seal: (record, context) => {
+          seals++
+          return store.seal(record, context)
+        },
+      },
+    })
+    await app.request(async s => {
+      s.set('a', 1)
+      await s.save()
+    })
+    expect([seals, await app.peek('a')]).toEqual([1, 1])
   })
 
   it('A29: a token that does not verify is an empty session, and its cookie goes', async () => {

@@ -1,11 +1,19 @@
 import { memoryStore } from '@sess/conformance'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { expiryAge, expiryMoment, formatMoment, parseMoment, storedExpiry } from '../src/expiry.ts'
+import {
+  expiryAge,
+  expiryMoment,
+  formatMoment,
+  LAST_MOMENT,
+  parseMoment,
+  storedExpiry,
+} from '../src/expiry.ts'
 import { createSessions } from '../src/index.ts'
 import { altered, bench, codeOf, START } from './support.ts'
 
 const DAY = 86_400_000
+const YEAR_ONE = Date.parse('0001-01-01T00:00:00Z')
 
 describe('moments', () => {
   it.each<[string, number]>([
@@ -14,7 +22,10 @@ describe('moments', () => {
     ['2023-11-14 22:13:20+00:00', START],
     ['20231114T221320Z', START],
     ['2023-11-14T22:13Z', START - 20_000],
+    ['2023-11-14T22Z', START - 800_000],
     ['2023-11-15T00:13:20+02:00', START],
+    ['2023-11-15T00:13:50+02:00:30', START],
+    ['2023-11-14 20:13:20-020000', START],
     ['2023-11-14T16:43:20-0530', START],
     ['2023-11-14T22:13:20.5+00:00', START + 500],
     ['2023-11-14T22:13:20.123456+00:00', START + 123.456],
@@ -34,6 +45,11 @@ describe('moments', () => {
     '2023-13-01T00:00:00Z',
     '2023-11-14T25:00:00Z',
     'x2023-11-14T22:13:20Z',
+    '2023-11-14T22:13:20Zx',
+    '2023-11-14T22:13:20+02',
+    '2023-11-14T22:13:20+0x:00',
+    '2023-11-14T22:13:20+02:00:3x',
+    '2023-11-14T22:13:20+02:00:x3',
   ])('%o is none', text => {
     expect(() => parseMoment(text)).toThrow(expect.objectContaining({ code: 'SESSION_DATA' }))
   })
@@ -60,6 +76,8 @@ describe('setExpiry', () => {
       storedExpiry({ days: 1, hours: -2, minutes: 3, seconds: 4, milliseconds: 5, weeks: 1 }, START),
     ).toBe(formatMoment(START + 8 * DAY - 7_200_000 + 180_000 + 4005))
     expect(storedExpiry(Object.create({ days: 1 }), START)).toBe(formatMoment(START + DAY))
+    expect(storedExpiry(new Date(YEAR_ONE), START)).toBe('0001-01-01T00:00:00+00:00')
+    expect(storedExpiry(new Date(LAST_MOMENT), START)).toBe('9999-12-31T23:59:59.999000+00:00')
   })
 
   it.each<[unknown]>([
@@ -72,9 +90,12 @@ describe('setExpiry', () => {
     [{}],
     [{ years: 1 }],
     [{ days: 'x' }],
+    [{ days: '1' }],
     [{ days: Number.NaN }],
     [{ days: 1e12 }],
     [new Date(Number.NaN)],
+    [new Date(YEAR_ONE - 1)],
+    [new Date(LAST_MOMENT + 1)],
     [[]],
   ])('F23: %o is a TypeError', value => {
     expect(() => storedExpiry(value as number, START)).toThrow(TypeError)
@@ -86,6 +107,9 @@ describe('setExpiry', () => {
     expect(expiryAge(new Date(START + 999), START, 60)).toBe(0)
     expect(expiryAge(new Date(START - 1), START, 60)).toBe(-1)
     expect(expiryMoment(-5, START, 60)).toBe(START - 5000)
+    // A moment is kept to the millisecond; only ages are whole seconds.
+    expect(expiryMoment(new Date(START + 999), START, 60)).toBe(START + 999)
+    expect(expiryMoment('2023-11-14T22:13:20.999Z', START, 60)).toBe(START + 999)
     for (const odd of [{}, [], 'soon'])
       expect(() => expiryAge(odd, START, 60)).toThrow(expect.objectContaining({ code: 'SESSION_DATA' }))
   })
@@ -179,6 +203,19 @@ describe('A21 C6 I7: lifetimes are enforced on the server', () => {
     expect(await app.peek('a')).toBe(1)
     app.time.now += 1
     expect(await app.peek('a')).toBeUndefined()
+  })
+
+  it('absolute: another subject restarts it once more', async () => {
+    const app = bench({ absoluteAge: 100 })
+    for (const subject of ['ada', 'bob']) {
+      await app.request(s => {
+        s.subject = subject
+      })
+      app.time.now += 90_000
+    }
+    await app.request(s => expect(s.subject).toBe('bob'))
+    app.time.now += 10_000
+    await app.request(s => expect(s.subject).toBe(null))
   })
 
   it('absolute: a session from before the option gets its limit at its next save or extension', async () => {

@@ -47,6 +47,18 @@ describe('several things at once in one request', () => {
     expect(await app.peek('a')).toBe(1)
   })
 
+  it('I6: when one of two saves is done, the other is still under way', async () => {
+    const app = bench({ store: slow(memoryStore()) })
+    const session = app.sessions.open()
+    session.set('a', 1)
+    const first = session.save()
+    const second = session.save()
+    await first
+    expect(await codeOf(() => session.set('b', 2))).toBe('SESSION_COMMITTED')
+    await second
+    session.set('b', 2)
+  })
+
   it('a save that nobody waited for and that failed is tried again by the commit', async () => {
     const inner = memoryStore()
     let failures = 1

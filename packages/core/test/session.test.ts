@@ -8,7 +8,7 @@ import {
   SessionError,
   SessionInterruptedError,
 } from '../src/index.ts'
-import { bench, codeOf, START } from './support.ts'
+import { altered, bench, codeOf, START } from './support.ts'
 
 function open(): Session {
   return createSessions({ store: memoryStore(), clock: () => START }).open()
@@ -197,6 +197,20 @@ describe('nested mutation is seen', () => {
     expect(await app.peek('cart')).toEqual([1, 2])
   })
 
+  it.each<[string, (session: Session, cart: number[]) => unknown]>([
+    ['set', (s, cart) => s.set('cart', cart)],
+    ['setDefault', (s, cart) => s.setDefault('cart', cart)],
+  ])('a value handed in by %s stays the session’s after a save', async (_, hand) => {
+    const app = bench()
+    const cart = [1]
+    await app.request(async s => {
+      hand(s, cart)
+      await s.save()
+      cart.push(2)
+    })
+    expect(await app.peek('cart')).toEqual([1, 2])
+  })
+
   it('looking at an object saves nothing', async () => {
     const app = bench()
     await app.request(s => s.set('cart', { items: [1, { a: 2 }] }))
@@ -239,6 +253,32 @@ describe('nested mutation is seen', () => {
     expect(await app.peek('cart')).toEqual([1])
   })
 
+  it('trackMutations: false: what is saved has the mutations, also when others saved meanwhile', async () => {
+    for (const touch of [(s: Session) => s.set('x', 1), (s: Session) => (s.modified = true)]) {
+      const app = bench({ trackMutations: false })
+      await app.request(s => s.update({ cart: ['a'], x: 0 }))
+      await app.request(async s => {
+        const cart = s.get('cart')
+        cart.push('b')
+        touch(s)
+        await app.request(other => other.set('y', 1))
+      })
+      expect([await app.peek('cart'), await app.peek('y')]).toEqual([['a', 'b'], 1])
+    }
+  })
+
+  it('trackMutations: false: an object in hand is left alone when others saved meanwhile', async () => {
+    const app = bench({ trackMutations: false })
+    await app.request(s => s.set('cart', ['a']))
+    await app.request(async s => {
+      const cart = s.get('cart')
+      s.set('x', 1)
+      await app.request(other => other.set('cart', ['c']))
+      await s.save()
+      expect([cart, s.get('cart')]).toEqual([['a'], ['c']])
+    })
+  })
+
   it('F15: what cannot be stored is an error that names the key, and the stored session stays', async () => {
     const app = bench()
     await app.request(s => s.set('cart', [1]))
@@ -274,6 +314,12 @@ describe('session.data', () => {
         ;(data as any)[Symbol('s')] = 1
       }).toThrow(TypeError)
       expect((data as any)[Symbol.iterator]).toBeUndefined()
+      expect(Object.getOwnPropertyDescriptor(data, 'a')).toEqual({
+        value: 1,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      })
       delete data['a']
     })
     expect([await app.peek('a'), await app.peek('b')]).toEqual([undefined, { c: 2 }])
@@ -300,6 +346,21 @@ describe('flash values', () => {
     })
     const result = await app.request(s => s.flash('__proto__'))
     expect(result.setCookies).toEqual([])
+  })
+
+  it('leaving answers nothing, taking the last one leaves nothing behind, and names are strings', async () => {
+    const app = bench()
+    await app.request(s => {
+      s.set('a', 1)
+      expect([s.flash('notice', 1), s.flash('notice', 2)]).toEqual([undefined, undefined])
+      for (const act of [() => s.flash(5 as any), () => s.flash(5 as any, 1)]) {
+        expect(act).toThrow(expect.objectContaining({ code: 'SESSION_DATA' }))
+      }
+    })
+    await app.request(s => expect(s.flash('notice')).toBe(2))
+    const payloads: string[] = []
+    for await (const { payload } of app.store.scan!({ now: START })) payloads.push(payload)
+    expect(payloads).toEqual(['{"a":1}'])
   })
 
   it('a 5xx leaves them there, and overlapping requests lose none', async () => {
@@ -339,6 +400,17 @@ describe('flags', () => {
     expect(session.accessed).toBe(true)
     session.accessed = false
     expect(session.accessed).toBe(false)
+  })
+
+  it('asking whether it ends with the browser, and saving, are looks', async () => {
+    const session = open()
+    expect(session.getExpireAtBrowserClose()).toBe(false)
+    expect(session.accessed).toBe(true)
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const other = app.sessions.open(app.cookie)
+    await other.save()
+    expect(other.accessed).toBe(true)
   })
 
   it('the name of an error is that of its class', () => {
@@ -401,6 +473,10 @@ describe('save and create', () => {
     await app.sessions.delete(session.sessionKey!)
     expect(await codeOf(() => session.save())).toBe('SESSION_INTERRUPTED')
     await session.save({ mustCreate: true })
+    // What is saved is not saved again.
+    app.calls.length = 0
+    await app.sessions.commit(session, { status: 200 })
+    expect(app.calls).toEqual([])
     expect(await app.peek('a', `sessionid=${session.sessionKey}`)).toBe(1)
     expect(await app.sessions.exists(first!)).toBe(true)
   })
@@ -452,15 +528,28 @@ describe('save and create', () => {
     expect(app.cookie).not.toBe(old)
   })
 
+  it('create() of a session that nothing looked at copies it', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(s => s.create())
+    expect(app.cookie).not.toBe(old)
+    expect([await app.peek('a'), await app.peek('a', old)]).toEqual([1, 1])
+  })
+
   it('cycleKey, then create: the old key leads nowhere', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie
+    let rotated: string | null = null
     await app.request(async s => {
       s.cycleKey()
+      rotated = s.sessionKey
       await s.create()
     })
     expect(await app.peek('a', old)).toBeUndefined()
+    // What create leaves behind is the rotated session.
+    expect(await app.peek('a', `sessionid=${rotated}`)).toBe(1)
     expect(await app.peek('a')).toBe(1)
   })
 
@@ -474,6 +563,12 @@ describe('save and create', () => {
     await app.request(s => s.set('b', 1), { cookie: '' })
     expect(app.cookie).not.toBe(first)
     expect([await app.peek('a', first), await app.peek('b')]).toEqual([1, 1])
+  })
+
+  it('a store that calls every id taken is an error, and not asked for ever', async () => {
+    const app = bench({ store: altered({ insert: () => false }) })
+    expect(await codeOf(() => app.request(s => s.set('a', 1)))).toBe('SESSION_STORE')
+    expect(app.calls).toEqual(Array.from({ length: 8 }, () => 'insert'))
   })
 
   it('A1 C16: no key without random bytes', async () => {

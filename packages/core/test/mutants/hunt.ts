@@ -8,6 +8,7 @@ import { Stryker } from '@stryker-mutator/core'
 export const FILES = ['expiry', 'engine', 'session', 'commit'] as const
 export type File = (typeof FILES)[number]
 
+type LogLevel = NonNullable<ConstructorParameters<typeof Stryker>[0]['logLevel']>
 type Mutant = Awaited<ReturnType<Stryker['runMutationTest']>>[number]
 
 /** A mutant as the list of survivors has it: by its text, so that it outlives edits elsewhere in the file. */
@@ -58,8 +59,8 @@ export async function hunt(file: File, name?: string): Promise<Result> {
     tempDirName: join(tmpdir(), 'sess-mutants'),
     cleanTempDir: 'always',
     reporters: ['progress-append-only'],
-    logLevel: 'warn',
-    warnings: { slow: false },
+    logLevel: 'warn' as LogLevel,
+    warnings: { slow: false, unknownOptions: true, preprocessorErrors: true, unserializableOptions: true },
     allowConsoleColors: false,
     concurrency: 2,
     coverageAnalysis: 'perTest',
