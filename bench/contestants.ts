@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import type { Session, SessionsOptions } from '@sess/core'
 import { type Data, type Exchange, expressApp, h3App, koaApp, nodeApp, type Usage } from './apps.ts'
+import { floor, floorOf } from './floor.ts'
 
 export type Framework = 'Express' | 'Koa' | 'h3' | 'node:http'
 export type Storage = 'memory' | 'redis' | 'cookie'
@@ -97,6 +98,20 @@ async function sessOnH3(storage: Storage): Promise<RequestListener> {
     session(await sess[storage]()),
     sessUsage(event => event.context.session),
   )
+}
+
+async function floorOnExpress(): Promise<RequestListener> {
+  return expressApp(floor(), {
+    read: req => floorOf(req).get('n'),
+    write: req => floorOf(req).set('n', (floorOf(req).get('n') as number) + 1),
+    fill(req, data) {
+      for (const key in data) floorOf(req).set(key, data[key])
+    },
+    append(req) {
+      floorOf(req).set('list', [...((floorOf(req).get('list') as unknown[]) ?? []), 1])
+    },
+    count: req => (floorOf(req).get('list') as unknown[]).length,
+  })
 }
 
 async function expressSession(store?: unknown): Promise<RequestListener> {
@@ -221,6 +236,7 @@ export const contestants: readonly Contestant[] = [
   ...on('Express', () => expressApp(), [
     ['Sess, memory', 'memory', () => sessOnExpress('memory')],
     ['express-session, MemoryStore', 'memory', () => expressSession()],
+    ['the floor, Map', 'memory', floorOnExpress],
     ['Sess, Redis', 'redis', () => sessOnExpress('redis')],
     ['express-session, connect-redis', 'redis', connectRedis],
     ['Sess, encrypted cookie', 'cookie', () => sessOnExpress('cookie')],
