@@ -65,14 +65,14 @@ export class Changes {
     }
   }
 
-  #valueIn(text: string): unknown {
-    return (this.#texts.parse(text) as Data)['value']
-  }
-
-  /** A copy of what was loaded. Of a payload that is corrupt, which was told then, it is nothing. */
-  #loaded(): Data {
+  /**
+   * The `{ value }` that a text is of; without, a copy of what was loaded. Of a payload that is corrupt, which was told
+   * then, or of a value that has no text it is nothing.
+   */
+  #read(text?: string): Data {
+    const from = text ?? this.#base
     try {
-      return this.#base === undefined ? {} : (this.#texts.parse(this.#base) as Data)
+      return from === undefined ? {} : (this.#texts.parse(from, !text) as Data)
     } catch {
       return {}
     }
@@ -110,7 +110,7 @@ export class Changes {
 
   /** Runs `update` now and records it. A result of `undefined` removes the key. */
   update(key: string, update: Update): void {
-    if (this.#held?.has(key)) this.#recordMutation(key, this.#loaded())
+    if (this.#held?.has(key)) this.#recordMutation(key, this.#read())
     const before = take(this.data, key)
     const change = this.#log?.get(key)
     // The function may mutate its argument, and must not meet its own traces when it runs again.
@@ -145,7 +145,7 @@ export class Changes {
     if (keys === undefined) return this.recorded
     // Most often nothing was mutated, and then the whole text is what it was.
     if (this.#base !== undefined && !this.recorded && this.#text(this.data) === this.#base) return false
-    const base = this.#loaded()
+    const base = this.#read()
     for (const key of keys) this.#recordMutation(key, base)
     return this.recorded
   }
@@ -169,18 +169,18 @@ export class Changes {
    * fresher data: the log and what it was recorded against stay until `saved`.
    */
   rebase(fresh: Data, resolve: Resolve): void {
-    const base = this.#loaded()
+    const base = this.#read()
     const data = this.#cleared ? keepCreated(fresh) : fresh
     for (const [key, { value: mine, updates, text }] of this.#log ?? []) {
       const theirs = take(data, key)
       let value = mine
       if (updates) {
         if (theirs !== ABSENT) value = theirs
-        else if (text !== undefined) value = this.#valueIn(text)
+        else if (text !== undefined) value = this.#read(text)['value']
         for (const update of updates) value = update(value)
         if (value === undefined) value = ABSENT
       } else if (!this.#cleared && !BOOKKEEPING.includes(key)) {
-        const before = text === undefined ? take(base, key) : this.#valueIn(text)
+        const before = text === undefined ? take(base, key) : this.#read(text)['value']
         const merged = merge(before, mine, theirs, one => this.#text(one))
         value = merged.value
         if (merged.clash) {

@@ -6,7 +6,8 @@ export type Data = Record<string, unknown>
 /** Text by which two values are compared (a codec's `stringify`), and the way back. */
 export interface Texts {
   stringify: Stringify
-  parse: (text: string) => unknown
+  /** `isBase`: of a whole session's data, whose text may be the payload. */
+  parse: (text: string, isBase: boolean) => unknown
 }
 
 export type Stringify = (value: unknown) => string

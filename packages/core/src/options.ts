@@ -79,7 +79,7 @@ export interface Settings {
   decodesEarly: boolean
   /** Data, and values, as the text they are compared by, and back. */
   stringify: (value: unknown) => string
-  parse: (text: string) => unknown
+  parse: (text: string, isBase: boolean) => unknown
   hashKeys: boolean
   hooks: Hooks
   clock: () => number
@@ -171,9 +171,10 @@ export function resolveOptions(options: SessionsOptions): Settings {
     touchAfter:
       typeof saveEveryRequest === 'object' ? saveEveryRequest.touchAfter : saveEveryRequest ? 0 : undefined,
     decodesEarly,
-    stringify: codec.stringify ?? JSON.stringify,
+    stringify: value => (codec.stringify ?? JSON.stringify).call(codec, value),
     // Without early decoding it is the payload that data are compared with.
-    parse: decodesEarly ? (codec.parse ?? JSON.parse) : text => codec.decode(text),
+    parse: (text, isBase) =>
+      isBase && !decodesEarly ? codec.decode(text) : (codec.parse ?? JSON.parse).call(codec, text),
   }
 }
 

@@ -91,7 +91,7 @@ export class Session<Data extends object = DefaultData> {
   /** Removes a key; answers whether it was there, and counts as a modification only then. */
   delete(key: Key<Data>): boolean {
     if (!this.has(key)) return false
-    this.#change().delete(key)
+    this.#changeOf(key).delete(key)
     return true
   }
 
@@ -100,7 +100,7 @@ export class Session<Data extends object = DefaultData> {
   pop<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
   pop(key: Key<Data>, fallback?: unknown): unknown {
     if (!this.has(key)) return fallback
-    const changes = this.#change()
+    const changes = this.#changeOf(key)
     const value = changes.data[key]
     changes.delete(key)
     return value
@@ -425,7 +425,7 @@ export class Session<Data extends object = DefaultData> {
   }
 
   #hold(changes: Changes, key: string, value: unknown): void {
-    if (this.#state.settings.trackMutations && typeof value === 'object') changes.hold(key, value)
+    if (this.#state.settings.trackMutations) changes.hold(key, value)
   }
 
   #visible(): Key<Data>[] {

@@ -65,8 +65,9 @@ export class Deadline implements StoreContext {
     const timeUp = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         this.expired = true
-        this.#controller?.abort()
+        // Before the store rejects because of the signal: that it was late is what happened.
         reject(new SessionStoreError(`No answer from the session store in ${this.#timeout} ms.`))
+        this.#controller?.abort()
       }, this.#timeout)
       // On Node an open timer would keep the process alive.
       ;(timer as { unref?: () => void }).unref?.()

@@ -448,6 +448,23 @@ describe('when the store fails', () => {
     }
   })
 
+  it('F3: a store that gives up on the signal was late all the same', async () => {
+    const heard: unknown[] = []
+    const read = (_: unknown, { signal }: { signal: AbortSignal }): Promise<never> =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
+    const sessions = createSessions({
+      store: altered({ read }),
+      timeout: 5,
+      hooks: { storeError: ({ error }) => heard.push(error) },
+    })
+    const session = sessions.open(`sessionid=${'a'.repeat(32)}`)
+    await session.load()
+    expect(() => session.get('a')).toThrow('No answer from the session store in 5 ms.')
+    expect(heard).toEqual([expect.objectContaining({ code: 'SESSION_STORE' })])
+  })
+
   it('an error that the store made for the user is handed on as it is', async () => {
     const own = Object.assign(new Error('run migrate()'), { code: 'CONFIG', status: 500 })
     const app = bench({ store: altered({ insert: () => Promise.reject(own) }) })
@@ -795,6 +812,8 @@ describe('rotation', () => {
       'SESSION_STORE',
     )
     expect(inserted).toBe(1)
+    // The store is down: nothing more is asked of it.
+    expect(broken.calls).toEqual(['read', 'insert', 'replace'])
     expect(await app.peek('a')).toBe(1)
   })
 })

@@ -196,7 +196,7 @@ describe('the engine’s own verbs', () => {
     const record = { payload: '{}', expiresAt: START + 1, version: '1' }
     for (const change of [
       { read: () => record, remove: () => 'gone' },
-      { read: () => ({ ...record, expiresAt: START }) },
+      { read: () => ({ ...record, expiresAt: START }), remove: () => 'ok' },
     ]) {
       const other = bench({ store: altered(change), hooks: { destroyed: event => destroyed.push(event) } })
       expect(await other.sessions.delete(key)).toBe(false)
@@ -418,6 +418,50 @@ describe('a codec that has to be waited for', () => {
     })
     await app.request(s => s.cycleKey())
     expect(await app.peek('list')).toEqual(['a', 'c', 'b'])
+  })
+})
+
+describe('a codec with a format of its own', () => {
+  class Prefixed {
+    readonly sync = true
+    readonly prefix = 'x'
+    encode(data: object): string {
+      return this.prefix + JSON.stringify(data)
+    }
+    decode(text: string): Record<string, unknown> {
+      if (!text.startsWith(this.prefix)) throw new Error('not mine')
+      return JSON.parse(text.slice(1))
+    }
+  }
+  /** Whose methods need `this`, as methods of a class may. */
+  class Compared extends Prefixed {
+    stringify(value: unknown): string {
+      return this.prefix + JSON.stringify(value)
+    }
+    parse(text: string): unknown {
+      return this.decode(text)
+    }
+  }
+
+  it.each([new Prefixed(), new Compared()])('is not asked to read a value’s text: %o', async codec => {
+    const app = bench({ codec })
+    await app.request(s => s.set('a', 1))
+    await app.request(async s => {
+      s.update('n', (n = 0) => n + 1).update('n', (n = 0) => n + 1)
+      s.setDefault('list', ['a'])
+      s.update('list', (list = []) => [...list, 'b'])
+      await app.request(other => other.set('a', 2))
+    })
+    await app.request(async s =>
+      expect([...s]).toEqual([
+        ['a', 2],
+        ['n', 2],
+        ['list', ['a', 'b']],
+      ]),
+    )
+    app.calls.length = 0
+    await app.request(s => s.get('list'))
+    expect(app.calls).toEqual(['read'])
   })
 })
 

@@ -12,6 +12,8 @@ const sorted = (value: unknown): string =>
   )
 const three = (base: unknown, mine: unknown, theirs: unknown) => merge(base, mine, theirs, JSON.stringify)
 
+const texts = { stringify: JSON.stringify, parse: (text: string): unknown => JSON.parse(text) }
+
 describe('three-way merge of one value', () => {
   it.each<[string, unknown, unknown, unknown, unknown, boolean]>([
     ['only mine changed', 1, 2, 1, 2, false],
@@ -91,7 +93,7 @@ describe('three-way merge of one value', () => {
 })
 
 describe('the log of one request', () => {
-  const changes = (data: Data): Changes => new Changes(structuredClone(data), JSON.stringify(data), JSON)
+  const changes = (data: Data): Changes => new Changes(structuredClone(data), JSON.stringify(data), texts)
   const rebased = (base: Data, act: (changes: Changes) => void, fresh: Data): Data => {
     const log = changes(base)
     act(log)
@@ -181,7 +183,7 @@ describe('the log of one request', () => {
   })
 
   it('a payload that could not be read counts as nothing', () => {
-    const log = new Changes({}, 'no JSON', JSON)
+    const log = new Changes({}, 'no JSON', texts)
     log.set('list', ['a'])
     log.hold('list', log.data['list'])
     log.update('list', list => [...(list as string[]), 'b'])
