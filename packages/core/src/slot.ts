@@ -20,7 +20,7 @@ export class SessionSlot<D extends object = DefaultData> {
   readonly #accessor: PropertyDescriptor
 
   /** @throws ConfigError for a wrong option, so at start-up */
-  constructor(options: SessionsOptions<D> | Sessions<D>, place: { property?: string } = {}) {
+  constructor(options: SessionsOptions<D> | Sessions<D>, place: { property?: string | undefined } = {}) {
     const isEngine = typeof (options as Sessions<D> | undefined)?.open === 'function'
     this.sessions = isEngine ? (options as Sessions<D>) : createSessions(options as SessionsOptions<D>)
     const { property } = readOptions<{ property?: any }>(
@@ -47,8 +47,11 @@ export class SessionSlot<D extends object = DefaultData> {
     }
   }
 
-  /** Whether this engine has a session on the request already; then it is under our property, too. */
-  reuse(request: object): boolean {
+  /**
+   * Whether this engine has a session on the request already; if so, makes it ours: it is under our property, too.
+   * @throws ConfigError when another engine has the property or the cookie
+   */
+  adoptExisting(request: object): boolean {
     const slots = request as Slots
     const session = slots[this.#mark]
     const current = slots[this.property]
@@ -70,6 +73,7 @@ export class SessionSlot<D extends object = DefaultData> {
     )
   }
 
+  /** Puts the session that was opened for the request where it belongs. */
   fill(request: object, session: object): void {
     const slots = request as Slots
     slots[this.#mark] = session

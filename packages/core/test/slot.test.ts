@@ -8,11 +8,11 @@ describe('F38: where a session is on a request', () => {
     const sessions = createSessions({ store: memoryStore() })
     const request: Record<string, unknown> = {}
     const first = new SessionSlot(sessions)
-    expect(first.reuse(request)).toBe(false)
+    expect(first.adoptExisting(request)).toBe(false)
     const session = sessions.open()
     first.fill(request, session)
-    expect(first.reuse(request)).toBe(true)
-    expect(new SessionSlot(sessions, { property: 'other' }).reuse(request)).toBe(true)
+    expect(first.adoptExisting(request)).toBe(true)
+    expect(new SessionSlot(sessions, { property: 'other' }).adoptExisting(request)).toBe(true)
     expect([request['session'], request['other']]).toEqual([session, session])
   })
 
@@ -23,15 +23,17 @@ describe('F38: where a session is on a request', () => {
     const session = one.open()
     new SessionSlot(one).fill(request, session)
     const refused = (option: string) => expect.objectContaining({ code: 'CONFIG', option })
-    expect(() => new SessionSlot(two).reuse(request)).toThrow(refused('property'))
-    expect(new SessionSlot(two, { property: 'admin' }).reuse(request)).toBe(false)
+    expect(() => new SessionSlot(two).adoptExisting(request)).toThrow(refused('property'))
+    expect(new SessionSlot(two, { property: 'admin' }).adoptExisting(request)).toBe(false)
     new SessionSlot(two, { property: 'admin' }).fill(request, two.open())
     expect(request['session']).toBe(session)
-    expect(() => new SessionSlot(make('one'), { property: 'third' }).reuse(request)).toThrow(
+    expect(() => new SessionSlot(make('one'), { property: 'third' }).adoptExisting(request)).toThrow(
       refused('cookie.name'),
     )
     // Nor may an engine that is on the request take the property of another.
-    expect(() => new SessionSlot(one, { property: 'admin' }).reuse(request)).toThrow(refused('property'))
+    expect(() => new SessionSlot(one, { property: 'admin' }).adoptExisting(request)).toThrow(
+      refused('property'),
+    )
   })
 
   it('a session cannot be replaced, least of all by null', () => {

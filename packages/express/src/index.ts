@@ -13,9 +13,10 @@ declare global {
   }
 }
 
+/** Several engines in one app need a property each, and a cookie name each (`cookie.name` of their options). */
 export interface MiddlewareOptions {
-  /** Where on the request the session goes; default `session`. Every engine of an app needs a name of its own. */
-  property?: string
+  /** Where on the request the session goes; default `session`. */
+  property?: string | undefined
 }
 
 /**
@@ -24,6 +25,7 @@ export interface MiddlewareOptions {
  * the session is the one already open.
  *
  * @param options what `createSessions` takes, or the engine it made
+ * @param place where its session goes, when that is not `session`
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
@@ -32,7 +34,7 @@ export function session<Data extends object = DefaultData>(
   const slot = new SessionSlot(options, place)
   const { sessions } = slot
   return function session(req, res, next) {
-    if (slot.reuse(req)) return next()
+    if (slot.adoptExisting(req)) return next()
     const session = sessions.open(req.headers.cookie)
     slot.fill(req, session)
     holdResponse(res, status => sessions.commit(session, new Outcome(status, req)), next)

@@ -1,15 +1,14 @@
 import {
-  type CommitResult,
   ConfigError,
   type DefaultData,
   type MaybePromise,
   type Session,
-  SessionCommittedError,
   type Sessions,
   type SessionsOptions,
 } from '@sess/core'
-import { privateCache, SessionSlot, varyByCookie } from '@sess/core/adapter'
-import { type EventHandler, type H3Event, HTTPResponse, type Middleware } from 'h3'
+import { SessionSlot } from '@sess/core/adapter'
+import type { EventHandler, H3Event, Middleware } from 'h3'
+import { addSessionHeaders, snapshotOf, statusOf, statusOfThrown } from './response.ts'
 
 declare module 'h3' {
   interface H3EventContext {
@@ -18,23 +17,26 @@ declare module 'h3' {
   }
 }
 
+/** Several engines in one app need a property each, and a cookie name each (`cookie.name` of their options). */
 export interface MiddlewareOptions {
-  /** Where on `event.context` the session goes; default `session`. Every engine of an app needs a name of its own. */
-  property?: string
+  /** Where on `event.context` the session goes; default `session`. */
+  property?: string | undefined
 }
 
 /**
  * Gives every event its session. It is saved when the handler has returned its response or thrown, before any of it
- * leaves; what goes wrong is thrown to the middlewares above. The cookie goes with the answer to an error, too.
+ * leaves; what goes wrong is thrown to the middlewares above. The cookie goes with the answer to an error, too, unless
+ * that is a `Response` of the app's `onError`: h3 adds no headers to it.
  *
  * @param options what `createSessions` takes, or the engine it made
+ * @param place where its session goes, when that is not `session`
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   place?: MiddlewareOptions,
 ): Middleware {
   const slot = new SessionSlot(options, place)
-  return (event, next) => answer(slot, event, next)
+  return (event, next) => runWithSession(slot, event, next)
 }
 
 /**
@@ -47,7 +49,8 @@ export function withSession<Data extends object>(
   place?: MiddlewareOptions,
 ): EventHandler {
   const slot = new SessionSlot(sessions, place)
-  return event => answer(slot, event, () => handler(event, event.context[slot.property] as Session<Data>))
+  return event =>
+    runWithSession(slot, event, () => handler(event, event.context[slot.property] as Session<Data>))
 }
 
 /**
@@ -62,22 +65,25 @@ export async function useSession(event: H3Event, property = 'session'): Promise<
   return session
 }
 
-function answer<Data extends object>(
+/** What both do: opens, loads, runs, commits. Stays synchronous when nothing has to be waited for. */
+function runWithSession<Data extends object>(
   slot: SessionSlot<Data>,
   event: H3Event,
   handler: () => unknown,
 ): unknown {
-  if (slot.reuse(event.context)) return handler()
+  if (slot.adoptExisting(event.context)) return handler()
   const { sessions } = slot
   const session = sessions.open(event.req.headers.get('cookie'))
   slot.fill(event.context, session)
+  const startOver = snapshotOf(event)
 
-  const save = (status: number, value: unknown): MaybePromise<void> =>
+  /** `outcome`: what the handler returned or threw. */
+  const save = (status: number, outcome: unknown): MaybePromise<void> =>
     settle(
       () => sessions.commit(session, { status, secure: event.url.protocol === 'https:' }),
-      committed => addHeaders(event, committed, value),
+      committed => addSessionHeaders(event, committed, outcome),
       error => {
-        resetResponse(event)
+        startOver()
         throw error
       },
     )
@@ -86,57 +92,16 @@ function answer<Data extends object>(
       handler,
       value => after(save(statusOf(value, event), value), () => value),
       error =>
-        after(save(errorStatus(error), error), () => {
+        after(save(statusOfThrown(error, event), error), () => {
           throw error
         }),
     )
+  // Undefined when there is nothing to wait for.
   const loading = sessions.lazy ? undefined : session.load()
   return loading ? loading.then(run) : run()
 }
 
-/** The status that h3 will make of what a handler returned. */
-function statusOf(value: unknown, event: H3Event): number {
-  if (value instanceof Error) return errorStatus(value)
-  if (value === Symbol.for('h3.notFound')) return 404
-  const status = value instanceof Response || value instanceof HTTPResponse ? value.status : undefined
-  return status ?? event.res.status ?? 200
-}
-
-function errorStatus(error: unknown): number {
-  const { status, statusCode } = (error ?? {}) as { status?: unknown; statusCode?: unknown }
-  const said = typeof error === 'number' ? error : status || statusCode
-  return typeof said === 'number' && said >= 100 && said <= 599 ? said : 500
-}
-
-/**
- * h3 answers with `res.headers` or, to an error, with `res.errHeaders` alone: never with both, so both get them. They
- * replace a `Vary` that the response itself has, so that one is kept here.
- */
-function addHeaders(event: H3Event, committed: CommitResult, value: unknown): void {
-  const { setCookies, vary, private: isPrivate } = committed
-  if (setCookies.length === 0 && !vary && !isPrivate) return
-  // A Node handler (`fromNodeHandler`) has answered by itself, and the browser will not hear of its cookie.
-  if (value === Symbol.for('h3.handled')) {
-    if (setCookies.length > 0) throw new SessionCommittedError()
-    return
-  }
-  const own = (value as { headers?: unknown } | null | undefined)?.headers
-  const current = (headers: Headers, name: string): string | undefined =>
-    headers.get(name) ?? (own instanceof Headers ? own.get(name) : undefined) ?? undefined
-  for (const headers of [event.res.headers, event.res.errHeaders]) {
-    for (const cookie of setCookies) headers.append('set-cookie', cookie)
-    if (vary) headers.set('vary', varyByCookie(current(headers, 'vary')))
-    if (isPrivate) headers.set('cache-control', privateCache(current(headers, 'cache-control')))
-  }
-}
-
-/** The answer to a failed commit starts without what the handler has said. */
-function resetResponse({ res }: H3Event): void {
-  Object.assign(res, { status: undefined, statusText: undefined })
-  for (const name of [...res.headers.keys()]) res.headers.delete(name)
-}
-
-/** `then` that does not wait for what is there already. */
+/** `then(done, failed)` that does not wait for what is there already. `failed` hears of `run` alone, not of `done`. */
 function settle<T, R>(
   run: () => MaybePromise<T>,
   done: (value: T) => MaybePromise<R>,
@@ -151,6 +116,7 @@ function settle<T, R>(
   return isPromise(value) ? value.then(done, failed) : done(value)
 }
 
+/** `then(done)` that does not wait for what is there already. What went wrong with `value` goes on to the caller. */
 function after<T, R>(value: MaybePromise<T>, done: (value: T) => R): MaybePromise<R> {
   return isPromise(value) ? value.then(done) : done(value)
 }

@@ -8,6 +8,7 @@ import {
   fromNodeHandler,
   H3,
   type H3Config,
+  type H3Event,
   HTTPError,
   HTTPResponse,
   iterable,
@@ -170,6 +171,77 @@ describe('what leaves, with its cookie', () => {
     expect(await (await at.ask('/get', { cookie })).json()).toEqual({ n: null })
   })
 
+  describe('F28: the status that h3 makes of it decides', () => {
+    const notFound = Symbol.for('h3.notFound')
+    const thrower = (value: unknown) => (): never => {
+      throw value
+    }
+    const with404 = (extra: object): Error => Object.assign(new Error('x'), extra)
+    /** As a second copy of h3 would make it. */
+    const foreign = Object.assign(Object.create({ [Symbol.for('h3.HTTPResponse')]: true }), {
+      body: 'foreign',
+      status: 500,
+    })
+    const outcomes: Record<string, { answer: () => unknown; status: number; preset?: number }> = {
+      'a thrown object with a status': { answer: thrower({ status: 404 }), status: 500 },
+      'a thrown Response': { answer: thrower(new Response('x', { status: 404 })), status: 500 },
+      'a thrown redirect': { answer: thrower(redirect('/x')), status: 500 },
+      'a thrown undefined': { answer: thrower(undefined), status: 500 },
+      'a thrown number': { answer: thrower(404), status: 404 },
+      'a thrown number that is no status': { answer: thrower(999), status: 500 },
+      'a thrown h3.notFound': { answer: thrower(notFound), status: 404 },
+      'a returned h3.notFound': { answer: () => notFound, status: 404 },
+      'a thrown Error with a status': { answer: thrower(with404({ status: 404 })), status: 404 },
+      'a thrown Error with statusCode': { answer: thrower(with404({ statusCode: 404 })), status: 404 },
+      'a thrown Error whose status is a string': { answer: thrower(with404({ status: '404' })), status: 404 },
+      'a thrown Error whose status is too large': { answer: thrower(with404({ status: 999 })), status: 500 },
+      'a thrown Error of 302': { answer: thrower(with404({ status: 302 })), status: 302 },
+      'a thrown Error whose headers are none': {
+        answer: thrower(with404({ status: 404, headers: 5 })),
+        status: 500,
+      },
+      'a thrown Error caused by a status': {
+        answer: thrower(new Error('x', { cause: { status: 404 } })),
+        status: 404,
+      },
+      'a thrown Error caused by an HTTPError': {
+        answer: thrower(new Error('x', { cause: new HTTPError({ status: 404 }) })),
+        status: 404,
+      },
+      'a returned Error caused by an HTTPError': {
+        answer: () => new Error('x', { cause: new HTTPError({ status: 404 }) }),
+        status: 404,
+      },
+      'a foreign HTTPResponse': { answer: () => foreign, status: 500 },
+      'an HTTPResponse without a status': { answer: () => new HTTPResponse('x'), status: 503, preset: 503 },
+      'res.status': { answer: () => 'x', status: 503, preset: 503 },
+      'res.status that is none': { answer: () => 'x', status: 200, preset: 999 },
+    }
+    for (const [name, { answer, status, preset }] of Object.entries(outcomes)) {
+      for (const middleware of [true, false]) {
+        it(`${name}: ${status}, ${middleware ? 'under the middleware' : 'in withSession'}`, async () => {
+          const store = intercept(cacheStore())
+          const sessions = createSessions({ store })
+          const app = new H3({ silent: true })
+          const handler = (event: H3Event): unknown => {
+            event.context.session.set('n', 1)
+            if (preset) event.res.status = preset
+            return answer()
+          }
+          if (middleware) app.use(session(sessions)).get('/', handler)
+          else app.get('/', withSession(sessions, handler))
+          const got = await app.request('/')
+          const saved = status < 500
+          expect([got.status, got.headers.getSetCookie().length, store.calls]).toEqual([
+            status,
+            saved ? 1 : 0,
+            saved ? ['insert'] : [],
+          ])
+        })
+      }
+    }
+  })
+
   it('no route is a 404 that keeps what a middleware set', async () => {
     const at = place()
     at.app.use(event => {
@@ -197,6 +269,41 @@ describe('what leaves, with its cookie', () => {
     const got = await at.ask()
     expect(await got.json()).toEqual({ code: 'SESSION_STORE', headers: [] })
     expect(got.headers.getSetCookie()).toEqual([])
+  })
+
+  it('F2: a failed commit leaves what the middlewares above have said of the response', async () => {
+    const at = place({}, {}, app =>
+      app.use(async (event, next) => {
+        event.res.status = 203
+        event.res.statusText = 'Above'
+        event.res.headers.set('x-above', 'kept')
+        event.res.headers.set('vary', 'Accept')
+        event.res.headers.append('set-cookie', 'above=1')
+        event.res.headers.append('set-cookie', 'above=2')
+        try {
+          return await next()
+        } catch (error) {
+          return `${(error as { code: string }).code} ${event.res.status} ${event.res.statusText}`
+        }
+      }),
+    )
+    at.store.before = async () => down()
+    at.app.get('/', event => {
+      event.res.status = 201
+      event.res.statusText = 'Below'
+      event.res.headers.set('x-app', 'gone')
+      event.res.headers.set('vary', 'gone')
+      event.res.headers.delete('x-above')
+      event.res.headers.append('set-cookie', 'app=gone')
+      event.context.session.set('n', 1)
+      return 'ok'
+    })
+    const got = await at.ask()
+    expect([got.status, await got.text()]).toEqual([203, 'SESSION_STORE 203 Above'])
+    expect(got.headers.getSetCookie()).toEqual(['above=1', 'above=2'])
+    expect(got.headers.get('x-above')).toBe('kept')
+    expect(got.headers.get('vary')).toBe('Accept')
+    expect(got.headers.has('x-app')).toBe(false)
   })
 
   it('a middleware above may look at the response, or make another', async () => {
@@ -365,6 +472,30 @@ describe('over a real server', () => {
         expect([got.status, got.text, got.setCookies]).toEqual([200, 'past h3', []])
       }
       expect(errors).toEqual(['SESSION_COMMITTED'])
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('F28: what a Node handler answers past h3 is the status that decides', async () => {
+    const at = place()
+    at.app.get('/set', event => String(event.context.session.set('n', 1).has('n')))
+    const cookie = cookieOf(await at.ask('/set'))
+    at.app.get('/:status', event => {
+      event.context.session.set('n', Number(event.context.params?.['status']))
+      return fromNodeHandler((_req, res) => {
+        res.statusCode = Number(event.context.params?.['status'])
+        res.end()
+      })(event)
+    })
+    const server = serve(at.app, { port: 0, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
+    await server.ready()
+    try {
+      at.store.calls.length = 0
+      await request(`${server.url}500`, { headers: { cookie } })
+      expect(at.store.calls).toEqual(['read'])
+      await request(`${server.url}404`, { headers: { cookie } })
+      await expect.poll(() => at.store.calls).toEqual(['read', 'read', 'replace'])
     } finally {
       await server.close()
     }

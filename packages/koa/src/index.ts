@@ -1,7 +1,8 @@
+import { STATUS_CODES } from 'node:http'
 import type { CommitResult, DefaultData, MaybePromise, Session, Sessions, SessionsOptions } from '@sess/core'
 import { SessionSlot } from '@sess/core/adapter'
-import { errorStatus, holdResponse } from '@sess/node'
-import type { Middleware } from 'koa'
+import { holdResponse } from '@sess/node'
+import type { Context, Middleware } from 'koa'
 
 declare module 'koa' {
   interface ExtendableContext {
@@ -10,9 +11,10 @@ declare module 'koa' {
   }
 }
 
+/** Several engines in one app need a property each, and a cookie name each (`cookie.name` of their options). */
 export interface MiddlewareOptions {
-  /** Where on the context the session goes; default `session`. Every engine of an app needs a name of its own. */
-  property?: string
+  /** Where on the context the session goes; default `session`. */
+  property?: string | undefined
 }
 
 /**
@@ -21,6 +23,7 @@ export interface MiddlewareOptions {
  * cookie goes with whatever response leaves in the end, also with the one Koa makes of an error.
  *
  * @param options what `createSessions` takes, or the engine it made
+ * @param place where its session goes, when that is not `session`
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
@@ -29,50 +32,71 @@ export function session<Data extends object = DefaultData>(
   const slot = new SessionSlot(options, place)
   const { sessions } = slot
   return async function session(ctx, next) {
-    if (slot.reuse(ctx)) return next()
+    if (slot.adoptExisting(ctx)) return next()
     const session = sessions.open(ctx.req.headers.cookie)
     slot.fill(ctx, session)
     const commit = (status: number): MaybePromise<CommitResult> =>
       sessions.commit(session, { status, secure: ctx.secure })
-    const startOver = (): void => {
-      // Without a body the status would become 204.
-      const { status } = ctx
-      ctx.body = null
-      ctx.status = status
-    }
+
     // The gate is for what Koa does not see and for what it forgets: bytes written to `ctx.res` by the handler, and the
     // headers, which Koa drops when it answers an error.
     const answerError = (error: unknown): void => ctx.onerror(error as Error)
-    let refused = answerError
+    /** Who hears that the gate has refused: the middlewares above while they wait for us, Koa's error answer later. */
+    let reportRefusal = answerError
     const gate = holdResponse(ctx.res, commit, error => {
-      startOver()
-      refused(error)
+      startOver(ctx)
+      reportRefusal(error)
     })
+    /** Commits before Koa answers. The result is not used here: the gate's own commit gets the same, and adds it. */
     const save = async (status: number): Promise<void> => {
       try {
         const committing = commit(status)
         if ('then' in committing) await committing
       } catch (error) {
         gate.refuse(error)
-        startOver()
+        startOver(ctx)
         throw error
       }
     }
 
+    // Undefined when there is nothing to wait for.
     const loading = sessions.lazy ? undefined : session.load()
     if (loading) await loading
     try {
       await new Promise<void>((resolve, reject) => {
-        // Without waiting for the handler, which may wait for the end of what it writes to `ctx.res`.
-        refused = reject
-        next().then(resolve, reject)
+        // A refusal does not wait for the handler, which may wait for the end of what it writes to `ctx.res`.
+        reportRefusal = reject
+        next()
+          // Who says `respond = false` writes later: then the gate commits, at the first byte.
+          .then(() => (ctx.respond === false ? undefined : save(ctx.status)))
+          .then(resolve, reject)
       })
-      refused = answerError
-      if (ctx.respond !== false) await save(ctx.status)
     } catch (error) {
-      // Does nothing if that is the commit's own error.
-      await save(errorStatus(error))
+      // For what a handler threw. After a failed commit this does nothing: a session is committed once.
+      await save(statusOfThrown(error))
       throw error
+    } finally {
+      reportRefusal = answerError
     }
   }
+}
+
+/** Makes Koa forget the refused response. Its headers and status are the gate's, and stay. */
+function startOver(ctx: Context): void {
+  const { status } = ctx
+  const type = ctx.response.get('Content-Type')
+  // Koa's setter would make a body of JSON `null`, and of any other type it sets the status 204 and drops the type. A
+  // body that is null by itself, not undefined, would say that the answer is to have none.
+  ctx.remove('Content-Type')
+  ctx.body = undefined
+  ctx.status = status
+  if (type) ctx.set('Content-Type', type)
+}
+
+/** The status that Koa will answer a thrown value with (`ctx.onerror`): only errors have one, and it must be known. */
+function statusOfThrown(value: unknown): number {
+  const isError = value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
+  const { status, statusCode } = (isError ? value : {}) as { status?: unknown; statusCode?: unknown }
+  const said = status || statusCode
+  return typeof said === 'number' && said in STATUS_CODES ? said : 500
 }

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runInNewContext } from 'node:vm'
 import { createSessions, type SessionsOptions } from '@sess/core'
 import { session } from '@sess/koa'
 import { cacheStore } from '@sess/store-cache'
 import { type Answer, cookiesOf, request, serve } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
-import Koa, { type Middleware } from 'koa'
+import Koa, { type Context, type Middleware } from 'koa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const BIG = Buffer.alloc(3_000_000, 'sess ')
@@ -256,11 +257,134 @@ describe('errors', () => {
       ctx.redirect('/')
     })
     const got = await ask(at)
-    expect(seen).toEqual(['SESSION_STORE', 503, null, false])
+    expect(seen).toEqual(['SESSION_STORE', 503, undefined, false])
     expect([got.status, got.text, got.setCookies]).toEqual([503, 'sorry', []])
     expect(got.headers).toMatchObject({ 'x-above': 'kept' })
     expect(got.headers).not.toHaveProperty('x-app')
     expect(got.headers).not.toHaveProperty('location')
+  })
+
+  describe('F2: a middleware above answers a failed commit as it would any thrown 503', () => {
+    const answers: Record<string, (ctx: Context) => void> = {
+      'with the status alone': ctx => void (ctx.status = 503),
+      'with a body': ctx => void (ctx.body = 'sorry'),
+      'with an object': ctx => void (ctx.body = { sorry: true }),
+      'not at all': () => undefined,
+    }
+    for (const type of [undefined, 'json', 'html']) {
+      for (const [how, answer] of Object.entries(answers)) {
+        it(`${how}, ${type ?? 'no'} type set above`, async () => {
+          const above: Middleware = async (ctx, next) => {
+            if (type) ctx.type = type
+            try {
+              await next()
+            } catch (error) {
+              ctx.status = (error as { status: number }).status
+              answer(ctx)
+            }
+          }
+          const failing = place({}, above)
+          failing.store.before = async () => down()
+          failing.app.use(ctx => {
+            ctx.session.set('n', 1)
+            ctx.body = Readable.from(['gone'])
+          })
+          const throwing = place({}, above)
+          throwing.app.use(ctx => ctx.throw(503))
+          const [got, expected] = [await ask(failing), await ask(throwing)]
+          expect([got.status, got.text, got.headers['content-type']]).toEqual([
+            expected.status,
+            expected.text,
+            expected.headers['content-type'],
+          ])
+        })
+      }
+    }
+  })
+
+  describe('F2: bytes written to ctx.res by a handler that leaves the rest to Koa', () => {
+    for (const delay of [0, 20]) {
+      it(`a failed commit is thrown to the middlewares above, known after ${delay} ms`, async () => {
+        const at = place({}, async (ctx, next) => {
+          await next().catch(error => {
+            ctx.body = `sorry: ${error.code}`
+          })
+        })
+        const heard: unknown[] = []
+        at.app.on('error', error => heard.push(error))
+        at.store.before = () => sleep(delay).then(down)
+        at.app.use(ctx => {
+          ctx.session.set('n', 1)
+          ctx.res.end('hi')
+        })
+        const got = await ask(at)
+        expect([got.status, got.text, got.setCookies]).toEqual([503, 'sorry: SESSION_STORE', []])
+        expect(heard).toEqual([])
+      })
+
+      it(`a failed commit is an error of the app once, known after ${delay} ms`, async () => {
+        const at = place()
+        const heard: unknown[] = []
+        at.app.on('error', error => heard.push(error.code))
+        at.store.before = () => sleep(delay).then(down)
+        at.app.use(ctx => {
+          ctx.session.set('n', 1)
+          ctx.res.end('hi')
+        })
+        const got = await ask(at)
+        expect([got.status, got.text, got.setCookies]).toEqual([503, 'Service Unavailable', []])
+        expect(heard).toEqual(['SESSION_STORE'])
+      })
+    }
+
+    for (const respond of [true, false]) {
+      it(`what Node refuses afterwards is answered as an error, once (respond: ${respond})`, async () => {
+        const at = place()
+        const heard: unknown[] = []
+        at.app.on('error', error => heard.push(error.code))
+        at.store.before = () => sleep(20)
+        at.app.use(ctx => {
+          ctx.session.set('n', 1)
+          ctx.respond = respond
+          ctx.res.end(5 as never)
+        })
+        const got = await ask(at)
+        expect([got.status, got.text]).toEqual([500, 'Internal Server Error'])
+        expect(heard).toEqual(['ERR_INVALID_ARG_TYPE'])
+      })
+    }
+  })
+
+  describe('F28: the status that Koa makes of what was thrown decides', () => {
+    const withStatus = (extra: object): Error => Object.assign(new Error('x'), extra)
+    const thrown: Record<string, [value: unknown, status: number]> = {
+      'an error of 404': [withStatus({ status: 404 }), 404],
+      'an error with statusCode': [withStatus({ statusCode: 404 }), 404],
+      'an error of 302': [withStatus({ status: 302 }), 302],
+      'an error of a status that nobody knows': [withStatus({ status: 499 }), 500],
+      'an error with such a status, and statusCode': [withStatus({ status: 499, statusCode: 404 }), 500],
+      'an error whose status is a string': [withStatus({ status: '404' }), 500],
+      'an error of 509': [withStatus({ status: 509 }), 509],
+      'an error of another realm': [runInNewContext('Object.assign(new Error("x"), { status: 404 })'), 404],
+      'an object with a status': [{ status: 404 }, 500],
+      'a string': ['404', 500],
+    }
+    for (const [name, [value, status]] of Object.entries(thrown)) {
+      it(`${name}: ${status}`, async () => {
+        const at = place()
+        at.app.use(ctx => {
+          ctx.session.set('n', 1)
+          throw value
+        })
+        const got = await ask(at)
+        const saved = status < 500
+        expect([got.status, got.setCookies.length, at.store.calls]).toEqual([
+          status,
+          saved ? 1 : 0,
+          saved ? ['insert'] : [],
+        ])
+      })
+    }
   })
 
   it('F2: what could not be saved with a thrown 4xx is the error that shows', async () => {
