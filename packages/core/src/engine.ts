@@ -46,8 +46,10 @@ export class Sessions<D extends object = DefaultData> {
    * Ends the request for its session: saves, extends or removes it, before the response's first byte. At once where
    * there is nothing to do. Append `setCookies`, merge `Cookie` into `Vary` and `private` into `Cache-Control`.
    *
+   * A request is committed once: every further call does nothing and answers the same, whatever its status.
+   *
    * Rejects with SessionInterruptedError (400), SessionConflictError or SessionStoreError (503) and SessionDataError
-   * (500); then nothing of the session was sent, and the next call answers that there is nothing to send.
+   * (500). Then nothing of the session was sent, and every further call answers that there is nothing to send.
    */
   commit(session: Session<D>, answer: Answer): MaybePromise<CommitResult> {
     return commit(stateOf(session), answer)

@@ -12,7 +12,7 @@ import { callBack, HEAD_METHODS, type Method, type Methods } from './methods.ts'
 export class ErrorAnswer {
   readonly #res: ServerResponse
   readonly #error: unknown
-  /** The refused handler has not ended its response, so its writing is to be expected. */
+  /** Whether what is written has to be taken for the refused handler's: it has begun its response and not ended it. */
   #handlerGoesOn: boolean
   #answering = false
 

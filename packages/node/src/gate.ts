@@ -18,22 +18,26 @@ import { callBack, type Method, type MethodName, type Methods } from './methods.
 export type NodeResponse = ServerResponse | Http2ServerResponse
 
 /**
- * Saves the session, and answers what the response has to say of it. Called once, with the status that leaves; at
- * once means the response goes on at once.
+ * Saves the session, and answers what the response has to say of it. A gate calls it once at most, with the status that
+ * leaves; an adapter may call it, too, before or after, for `Sessions.commit` answers every call as the first. At once
+ * means the response goes on at once.
  */
 export type Commit = (status: number) => MaybePromise<CommitResult>
 
-/** Hears why the response must not leave. It may answer with that same response, which is as before the gate. */
+/**
+ * Hears why the response must not leave. It may answer with that same response, which is as before the gate. Heard once
+ * more at most: when Node refuses, afterwards, what was written while the commit was under way.
+ */
 export type OnRefused = (error: unknown) => void
 
 /**
  * Holds a response until its session is committed: the first `writeHead`, `write`, `end` or `flushHeaders` (and so
  * `pipe`, `sendFile`, …) calls `commit`, and nothing leaves before it answered. When it answers at once, so does the
- * response: no tick, no buffer. 1xx responses pass.
+ * response: no tick, no buffer. 1xx responses pass (Node sends them past these four).
  *
- * When it throws or rejects, what was written is dropped, its callbacks get the error, sources are unpiped, headers,
- * status and methods are those of before (wrappers mounted later, such as compression, are gone with what they hold),
- * and `onRefused` gets the error.
+ * When it throws or rejects, what was written is dropped, its callbacks get the error, sources are unpiped, headers and
+ * methods are those of before (wrappers mounted later, such as compression, are gone with what they hold), the status
+ * is the error's, and `onRefused` gets the error.
  *
  * Gates nest: the last one commits first.
  */
@@ -47,43 +51,39 @@ export class ResponseGate {
   readonly #onRefused: OnRefused
   /** `closed` until something is written; `open` for good once the session is committed. */
   #state: 'closed' | 'committing' | 'open' | 'refused' = 'closed'
-  /** For the headers, which are added when the application's own are complete. */
-  #committed: CommitResult | undefined
+  /** What the commit says, until it is added: when the application's own headers are complete. */
+  #toAdd: CommitResult | undefined
+  /** Why the response was refused. */
+  #refusal: unknown
+  /** The method that began the response. */
   #begunBy: MethodName | undefined
   #held: HeldResponse | undefined
   #answer: ErrorAnswer | undefined
   #sources: Readable[] | undefined
 
   readonly #headers: HeaderSnapshot
-  /** Our own `writeHead`. */
-  readonly #head: Method
-  readonly #writeHead: Method
-  readonly #write: Method
-  readonly #end: Method
-  readonly #flushHeaders: Method
-  readonly #on: Method
+  /** The response's methods before the gate; compression, which is often mounted later, wraps `on` as well. */
+  readonly #original: Methods
+  readonly #ourWriteHead: Method
 
   constructor(res: ServerResponse, commit: Commit, onRefused: OnRefused) {
     this.#res = res
     this.#commit = commit
     this.#onRefused = onRefused
     this.#headers = headersOf(res)
-    this.#writeHead = res.writeHead
-    this.#write = res.write
-    this.#end = res.end
-    this.#flushHeaders = res.flushHeaders
-    this.#on = res.on
+    const { writeHead, write, end, flushHeaders, on } = res
+    this.#original = { writeHead, write, end, flushHeaders, on }
     res.on('pipe', (source: Readable) => {
       this.#sources ??= []
       this.#sources.push(source)
     })
     // Own properties, for compression has made its own before; changing the prototype costs ten times as much.
     const methods: Methods = res
-    this.#head = methods.writeHead = (...args) =>
-      this.#pass('writeHead', this.#sendHead, args, args[0] as number)
-    methods.write = (...args) => this.#pass('write', this.#write, args, res.statusCode)
-    methods.end = (...args) => this.#pass('end', this.#end, args, res.statusCode)
-    methods.flushHeaders = () => this.#pass('flushHeaders', this.#flushHeaders, [], res.statusCode)
+    this.#ourWriteHead = methods.writeHead = (...args) =>
+      this.#pass('writeHead', this.#writeHeadWithSession, args, args[0] as number)
+    methods.write = (...args) => this.#pass('write', write, args, res.statusCode)
+    methods.end = (...args) => this.#pass('end', end, args, res.statusCode)
+    methods.flushHeaders = () => this.#pass('flushHeaders', flushHeaders, [], res.statusCode)
   }
 
   /** Refuses the response as if its commit had failed, for a framework that commits before it answers. Once is enough. */
@@ -91,21 +91,22 @@ export class ResponseGate {
     if (this.#state === 'open' || this.#state === 'refused') return
     const res = this.#res
     const held = this.#held
+    // Whether the handler has bytes to write yet. Not if a source writes them, which is taken off here; and what has
+    // ended, or not begun when a framework refuses it, writes none.
     const handlerGoesOn =
       !this.#sources && (held ? !held.ended : this.#begunBy !== undefined && this.#begunBy !== 'end')
     this.#state = 'refused'
+    this.#refusal = error
     this.#held = undefined
     held?.unmark(res)
     this.#dropSources()
-    const methods: Methods = res
-    methods.writeHead = this.#writeHead
-    methods.flushHeaders = this.#flushHeaders
-    methods.on = this.#on
+    const { write, end, ...others } = this.#original
+    Object.assign(res, others)
     resetHeaders(res, this.#headers)
     // Should something of the refused handler still slip out, then not as a success.
     res.statusCode = errorStatus(error)
     if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = ''
-    this.#answer = new ErrorAnswer(res, this.#write, this.#end, handlerGoesOn, error)
+    this.#answer = new ErrorAnswer(res, write, end, handlerGoesOn, error)
     for (const { args } of held?.calls ?? []) callBack(args, error)
   }
 
@@ -113,9 +114,9 @@ export class ResponseGate {
     if (this.#state === 'closed') this.#begin(name, status)
     if (this.#state === 'open') return method.apply(this.#res, args)
     if (this.#held) return this.#held.hold(this.#res, name, method, args)
-    // Refused: only a wrapper of the refused response still knows this method.
-    callBack(args, new Error('The response was refused, for its session could not be saved.'))
-    return name === 'write' ? true : this.#res
+    // Refused: by this very call, or before, and only a wrapper of the refused response still knows this method.
+    callBack(args, this.#refusal)
+    return name === 'write' ? false : this.#res
   }
 
   #begin(name: MethodName, status: number): void {
@@ -137,14 +138,14 @@ export class ResponseGate {
       error => this.#fail(error),
     )
     // Node would write an implicit head now, and whoever has wrapped `writeHead` goes by it: compression mounted after
-    // us makes its stream there, and would not compress what comes before.
-    const wrapped = this.#res.writeHead !== this.#head
+    // us makes its stream there, and would not compress what comes before. After `end` nothing comes, so it can wait.
+    const wrapped = this.#res.writeHead !== this.#ourWriteHead
     if (wrapped && (name === 'write' || name === 'flushHeaders')) this.#res.writeHead(status)
   }
 
   #open(committed: CommitResult): void {
     this.#state = 'open'
-    this.#committed = committed
+    this.#toAdd = committed
   }
 
   #release(committed: CommitResult): void {
@@ -156,7 +157,8 @@ export class ResponseGate {
     try {
       held.replay(this.#res)
     } catch (error) {
-      // What Node would have thrown at the call: a chunk of a wrong type, a header with a line feed.
+      // What Node would have thrown at the call: a chunk of a wrong type, a header with a line feed. As at the call the
+      // gate is open by now, and nothing is reset.
       this.#onRefused(error)
     }
   }
@@ -168,17 +170,20 @@ export class ResponseGate {
   }
 
   /** `writeHead` when the gate is open; Node and HTTP/2 come here too when the head is implicit. */
-  readonly #sendHead: Method = (...args: [status: number, message?: unknown, headers?: unknown]) => {
+  readonly #writeHeadWithSession: Method = (
+    ...args: [status: number, message?: unknown, headers?: unknown]
+  ) => {
     const res = this.#res
-    const committed = this.#committed
-    if (!committed || !saysSomething(committed)) return this.#writeHead.apply(res, args)
+    const toAdd = this.#toAdd
+    const { writeHead } = this.#original
+    if (!toAdd || !saysSomething(toAdd)) return writeHead.apply(res, args)
     const [status, message] = args
     const hasMessage = typeof message === 'string'
     // Headers given here would replace those that are set, and so ours: set them first.
     setHeaders(res, (args[2] ?? (hasMessage ? undefined : message)) as HeadersArgument)
-    this.#committed = undefined
-    addSessionHeaders(res, committed)
-    return hasMessage ? this.#writeHead.call(res, status, message) : this.#writeHead.call(res, status)
+    this.#toAdd = undefined
+    addSessionHeaders(res, toAdd)
+    return hasMessage ? writeHead.call(res, status, message) : writeHead.call(res, status)
   }
 
   /** Takes the sources off, and gives them up when the error is answered: destroying one now may destroy its response. */
@@ -192,7 +197,7 @@ export class ResponseGate {
         if (unused && (source as unknown) !== res.req) source.destroy()
       }
       if (res.destroyed) giveUp()
-      else this.#on.call(res, 'close', giveUp)
+      else this.#original.on.call(res, 'close', giveUp)
     }
     this.#sources = undefined
   }
@@ -202,9 +207,9 @@ function saysSomething({ setCookies, vary, private: isPrivate }: CommitResult): 
   return setCookies.length > 0 || vary || isPrivate
 }
 
-/** The status of an error, as Express and Koa see it: `status` or `statusCode`, else 500. */
+/** The status that Express answers an error with (its `finalhandler`): `status` or `statusCode` from 400 to 599, else 500. */
 export function errorStatus(error: unknown): number {
   const { status, statusCode } = (error ?? {}) as { status?: unknown; statusCode?: unknown }
-  const said = status || statusCode
-  return typeof said === 'number' && said >= 400 && said <= 599 ? said : 500
+  const isAnError = (said: unknown): boolean => typeof said === 'number' && said >= 400 && said <= 599
+  return ([status, statusCode].find(isAnError) as number | undefined) ?? 500
 }

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type CommitResult, SessionStoreError } from '@sess/core'
 import { type Answer, request, serve } from '@sess/test-fixtures/http.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { holdResponse } from '../src/index.ts'
+import { errorStatus, holdResponse } from '../src/index.ts'
 
 const COOKIE = 'sessionid=new; Path=/'
 const SAVED: CommitResult = { setCookies: [COOKIE], vary: true, private: true }
@@ -528,15 +528,25 @@ describe('F2: a response whose commit fails', () => {
     }
   }
 
-  it('gives pending callbacks the error', async () => {
-    const called: unknown[] = []
-    await answer(failures.later, res => {
-      res.write('a', error => called.push(error?.message))
-      res.end('b', (error?: Error) => called.push(error?.message))
+  for (const [when, commit] of Object.entries(failures)) {
+    it(`gives the callbacks of what was written the error, failed ${when}`, async () => {
+      const called: unknown[] = []
+      await answer(commit, res => {
+        res.write('a', error => called.push(error?.message))
+        res.end('b', (error?: Error) => called.push(error?.message))
+      })
+      await expect.poll(() => called).toEqual(['down', 'down'])
     })
-    await sleep(10)
-    expect(called).toEqual(['down', 'down'])
-  })
+
+    it(`has a writer wait rather than go on, failed ${when}`, async () => {
+      const said: unknown[] = []
+      await answer(commit, res => {
+        said.push(res.write(BIG))
+        res.end()
+      })
+      expect(said).toEqual([false])
+    })
+  }
 
   it('destroys what was piped, once the error is answered', async () => {
     const source = new Readable({ highWaterMark: 1000, read: () => source.push(Buffer.alloc(1000)) })
@@ -690,4 +700,19 @@ describe('HTTP/2, compatibility API', () => {
       })
     }
   }
+})
+
+it.each([
+  [{ status: 404 }, 404],
+  [{ statusCode: 404 }, 404],
+  [{ status: 418, statusCode: 404 }, 418],
+  [{ status: 200, statusCode: 404 }, 404],
+  [{ status: '404' }, 500],
+  [{ status: 600 }, 500],
+  [{ status: 399 }, 500],
+  ['404', 500],
+  [null, 500],
+  [undefined, 500],
+])('errorStatus is that of finalhandler: %j is %i', (error, status) => {
+  expect(errorStatus(error)).toBe(status)
 })
