@@ -289,7 +289,7 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
   stored.version = record.version
 }
 
-function* readLive(state: State, id: RecordId, deadline: Deadline): Task<StoredRecord | null> {
+export function* readLive(state: State, id: RecordId, deadline: Deadline): Task<StoredRecord | null> {
   const record = yield* state.ask(deadline, 'read', id)
   return record && record.expiresAt > deadline.now ? record : null
 }
@@ -332,8 +332,10 @@ function* extend(state: State, deadline: Deadline): Task<boolean> {
   // A life shorter than twice `touchAfter` is extended in time all the same.
   const due = Math.min(settings.touchAfter! * 1000, (expiresAt - deadline.now) / 2)
   if (settings.touchAfter === undefined || !(expiresAt - expiresAtRead >= due)) return false
+  // Nothing is there to be extended under a key that is new and was told not to be saved.
+  if (!stored && !settings.cookieStore) return false
   if (settings.cookieStore || lacksCreated(state)) yield* persist(state, deadline)
-  else if (stored?.version !== undefined && expiresAt !== expiresAtRead) {
+  else if (stored!.version !== undefined && expiresAt !== expiresAtRead) {
     // Without a version it is a write of our own, which has extended it.
     if (!(yield* state.ask(deadline, 'touch', stored.id, expiresAt, stored.version))) return false
     state.tell('touched', stored.id, deadline)

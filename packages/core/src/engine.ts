@@ -1,5 +1,5 @@
 import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectText } from './bookkeeping.ts'
-import { type Answer, commit, destroy } from './commit.ts'
+import { type Answer, commit, destroy, readLive } from './commit.ts'
 import { ConfigError } from './errors.ts'
 import { isKey, type RecordId } from './key.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
@@ -58,7 +58,7 @@ export class Sessions<D extends object = DefaultData> {
   /** Whether there is a live session of that key. */
   async exists(key: string): Promise<boolean> {
     return this.#run(key, function* (state, deadline, id) {
-      const record = yield* state.ask(deadline, 'read', id)
+      const record = yield* readLive(state, id, deadline)
       return !!record && !(yield* state.decode(record.payload))[SUPERSEDED]
     })
   }

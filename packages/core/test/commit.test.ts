@@ -559,8 +559,8 @@ describe('conflicts', () => {
       Array.from({ length: 200 }, () => app.request(s => s.update('n', (n = 0) => n + 1), { cookie })),
     )
     expect(await app.peek('n', cookie)).toBe(200)
-    // Losers take turns: each needs a few tries, not dozens.
-    expect(app.calls.filter(call => call === 'replace').length).toBeLessThan(200 * 4)
+    // Losers take turns: two tries each, where pauses alone would be three here, and dozens over a network.
+    expect(app.calls.filter(call => call === 'replace').length).toBeLessThan(500)
   })
 
   it('a save empties the log; the next one reads again and loses nothing', async () => {
@@ -607,6 +607,7 @@ describe('rotation', () => {
     })
     expect(await codeOf(() => app.request(s => s.set('b', 1), { cookie: old }))).toBe('SESSION_INTERRUPTED')
     expect(await codeOf(() => app.request(s => s.save(), { cookie: old }))).toBe('SESSION_INTERRUPTED')
+    expect(await codeOf(() => app.request(s => s.create(), { cookie: old }))).toBe('SESSION_INTERRUPTED')
     // Login tried again, with the key from before the first try.
     await app.request(
       s => {

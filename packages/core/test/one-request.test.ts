@@ -1,6 +1,6 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
-import { type CookieStore, createSessions, type SessionRecord } from '../src/index.ts'
+import { type CookieStore, createSessions, type Session, type SessionRecord } from '../src/index.ts'
 import { altered, bench, codeOf, keep, START, slow } from './support.ts'
 
 describe('several things at once in one request', () => {
@@ -296,10 +296,13 @@ describe('saveEveryRequest at its edges', () => {
 
   it('a new session that was told not to be saved is not', async () => {
     const app = bench({ saveEveryRequest: true })
-    await app.request(s => {
-      s.set('a', 1)
-      s.modified = false
-    })
+    for (const begin of [(s: Session) => s.set('a', 1), (s: Session) => s.cycleKey()]) {
+      const result = await app.request(s => {
+        begin(s)
+        s.modified = false
+      })
+      expect(result).toEqual({ setCookies: [], vary: true, private: false })
+    }
     expect(app.calls).toEqual([])
   })
 })

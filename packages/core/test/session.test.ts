@@ -472,6 +472,7 @@ describe('save and create', () => {
     expect(await codeOf(() => session.save({ mustCreate: true }))).toBe('SESSION_EXISTS')
     await app.sessions.delete(session.sessionKey!)
     expect(await codeOf(() => session.save())).toBe('SESSION_INTERRUPTED')
+    session.set('b', 1)
     await session.save({ mustCreate: true })
     // What is saved is not saved again.
     app.calls.length = 0
@@ -569,6 +570,9 @@ describe('save and create', () => {
     const app = bench({ store: altered({ insert: () => false }) })
     expect(await codeOf(() => app.request(s => s.set('a', 1)))).toBe('SESSION_STORE')
     expect(app.calls).toEqual(Array.from({ length: 8 }, () => 'insert'))
+    const session = app.sessions.open()
+    expect(await codeOf(() => session.save())).toBe('SESSION_STORE')
+    expect(session.modified).toBe(false)
   })
 
   it('A1 C16: no key without random bytes', async () => {
