@@ -1,4 +1,4 @@
-import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
+import type { Answer, DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
 import { SessionSlot } from '@sess/core/adapter'
 import { holdResponse } from '@sess/node'
 import type { Request, RequestHandler } from 'express'
@@ -37,15 +37,17 @@ export function session<Data extends object = DefaultData>(
     if (slot.adoptExisting(req)) return next()
     const session = sessions.open(req.headers.cookie)
     slot.fill(req, session)
-    holdResponse(res, status => sessions.commit(session, new Outcome(status, req)), next)
+    // `next` once more, if the response is refused: then with the error, for Express's error handling.
+    holdResponse(res, status => sessions.commit(session, new LazyAnswer(status, req)), next)
+    // Undefined when there is nothing to wait for.
     const loading = sessions.lazy ? undefined : session.load()
     if (loading) loading.then(() => next(), next)
     else next()
   }
 }
 
-/** What the engine asks of the response. Few responses need `secure`, and Express works it out each time. */
-class Outcome {
+/** What the engine may ask of the answer. Few need `secure`, which Express works out each time that it is asked. */
+class LazyAnswer implements Answer {
   readonly status: number
   readonly #req: Request
 

@@ -65,7 +65,7 @@ export async function useSession(event: H3Event, property = 'session'): Promise<
   return session
 }
 
-/** What both do: opens, loads, runs, commits. Stays synchronous when nothing has to be waited for. */
+/** Opens and loads the session, runs the handler, commits. Synchronous when there is nothing to wait for. */
 function runWithSession<Data extends object>(
   slot: SessionSlot<Data>,
   event: H3Event,

@@ -47,7 +47,7 @@ export function session<Data extends object = DefaultData>(
       startOver(ctx)
       reportRefusal(error)
     })
-    /** Commits before Koa answers. The result is not used here: the gate's own commit gets the same, and adds it. */
+    /** Commits before Koa answers. Drops the result: a second commit, the gate's, answers the same, and the gate adds it. */
     const save = async (status: number): Promise<void> => {
       try {
         const committing = commit(status)

@@ -25,8 +25,9 @@ export type NodeResponse = ServerResponse | Http2ServerResponse
 export type Commit = (status: number) => MaybePromise<CommitResult>
 
 /**
- * Hears why the response must not leave. It may answer with that same response, which is as before the gate. Heard once
- * more at most: when Node refuses, afterwards, what was written while the commit was under way.
+ * Hears why the response must not leave. It may answer with that same response, which is as before the gate. Called once
+ * at most. After a commit that was not at once it also hears what Node refuses of what was written meanwhile: then the
+ * gate is open, and the response as the handler left it.
  */
 export type OnRefused = (error: unknown) => void
 
@@ -157,8 +158,8 @@ export class ResponseGate {
     try {
       held.replay(this.#res)
     } catch (error) {
-      // What Node would have thrown at the call: a chunk of a wrong type, a header with a line feed. As at the call the
-      // gate is open by now, and nothing is reset.
+      // What Node would have thrown at the call: a chunk of a wrong type, a header with a line feed. Nothing is reset:
+      // the gate is open, as it would have been at the call.
       this.#onRefused(error)
     }
   }
