@@ -332,10 +332,10 @@ function* extend(state: State, deadline: Deadline): Task<boolean> {
   // A life shorter than twice `touchAfter` is extended in time all the same.
   const due = Math.min(settings.touchAfter! * 1000, (expiresAt - deadline.now) / 2)
   if (settings.touchAfter === undefined || !(expiresAt - expiresAtRead >= due)) return false
-  // Nothing is there to be extended under a key that is new and was told not to be saved.
-  if (!stored && !settings.cookieStore) return false
-  if (settings.cookieStore || lacksCreated(state)) yield* persist(state, deadline)
-  else if (stored!.version !== undefined && expiresAt !== expiresAtRead) {
+  if (settings.cookieStore || (stored && lacksCreated(state))) yield* persist(state, deadline)
+  // A new key, and told not to be saved.
+  else if (!stored) return false
+  else if (stored.version !== undefined && expiresAt !== expiresAtRead) {
     // Without a version it is a write of our own, which has extended it.
     if (!(yield* state.ask(deadline, 'touch', stored.id, expiresAt, stored.version))) return false
     state.tell('touched', stored.id, deadline)
