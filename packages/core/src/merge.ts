@@ -46,12 +46,8 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: 
     const value: Data = {}
     let clash = false
     for (const key of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
-      const inside = merge(
-        base === ABSENT ? ABSENT : take(base, key),
-        take(mine, key),
-        take(theirs, key),
-        stringify,
-      )
+      // Of ABSENT, a symbol, every key is absent too.
+      const inside = merge(take(base as Data, key), take(mine, key), take(theirs, key), stringify)
       clash ||= inside.clash
       if (inside.value !== ABSENT) put(value, key, inside.value)
     }
