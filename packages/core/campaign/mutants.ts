@@ -1,6 +1,8 @@
 // Breaks core in every small way that Stryker knows and counts the ones that no test notices: `pnpm campaign mutants
-// [file[:function] ...]`. A run that was stopped goes on with the files that it printed last. Fails where less than
-// 85 % of a file's mutants are killed, or one survives that `test/mutants/survivors.json` does not explain.
+// [file[:function,...] ...]`, with functions for a quick look at these, by the tests of their file alone. A run that was
+// stopped goes on with the files that it printed last. Fails where less than 85 % of the mutants are killed, or one
+// survives that `test/mutants/survivors.json` does not explain.
+import { useTemporaryFolder } from '../../../scripts/temporary-folder.ts'
 import { compare, FILES, type File, hunt, listed, type Result } from '../test/mutants/hunt.ts'
 
 const LEAST = 85
@@ -8,11 +10,13 @@ const targets = process.argv.length > 2 ? process.argv.slice(2) : [...FILES]
 const started = performance.now()
 const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(0)} s`
 const results: Result[] = []
+process.on('exit', useTemporaryFolder())
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
 for (const [index, target] of targets.entries()) {
-  const [file, name] = target.split(':') as [File, string | undefined]
+  const [file, names] = target.split(':') as [File, string | undefined]
   if (!FILES.includes(file)) throw new Error(`There is no ${file}: it is one of ${FILES.join(', ')}.`)
-  const result = await hunt(file, name)
+  const result = await hunt(file, names?.split(','))
   results.push(result)
   const { explained, unknown, stale } = compare(
     result.survivors,
@@ -20,7 +24,7 @@ for (const [index, target] of targets.entries()) {
   )
   for (const { was, is } of unknown)
     console.log(`SURVIVED in ${file}, and not in the list:\n- ${was}\n+ ${is}`)
-  if (name === undefined) {
+  if (names === undefined) {
     for (const { was, is } of stale)
       console.log(`In the list, but no survivor in ${file}:\n- ${was}\n+ ${is}`)
   }

@@ -45,12 +45,15 @@ export function listed(): Survivor[] {
   return JSON.parse(readFileSync(join(root, here, 'survivors.json'), 'utf8'))
 }
 
-/** Runs core's tests against every mutant of a file of core, or of one function of it, in a copy of the workspace. */
-export async function hunt(file: File, name?: string): Promise<Result> {
+/** Runs core's tests against every mutant of a file of core, or of some functions of it, in a copy of the workspace. */
+export async function hunt(file: File, names: readonly string[] = []): Promise<Result> {
   process.chdir(root)
   const source = sourceOf(file)
+  const path = `packages/core/src/${file}.ts`
   const stryker = new Stryker({
-    mutate: [`packages/core/src/${file}.ts${name === undefined ? '' : `:${linesOf(source, name)}`}`],
+    mutate: names.length > 0 ? names.map(name => `${path}:${linesOf(source, name)}`) : [path],
+    // For a quick look at some functions the tests of their own file have to do.
+    testFiles: names.length > 0 ? [`packages/core/test/${file}.test.ts`] : [],
     testRunner: 'vitest',
     plugins: ['@stryker-mutator/vitest-runner', join(root, here, 'messages.ts')],
     ignorers: ['messages'],
@@ -62,7 +65,7 @@ export async function hunt(file: File, name?: string): Promise<Result> {
     logLevel: 'warn' as LogLevel,
     warnings: { slow: false, unknownOptions: true, preprocessorErrors: true, unserializableOptions: true },
     allowConsoleColors: false,
-    concurrency: 2,
+    concurrency: names.length > 0 ? 1 : 2,
     coverageAnalysis: 'perTest',
     timeoutMS: 3000,
     timeoutFactor: 2,
@@ -98,11 +101,15 @@ export function mutationOf(
   { location: { start, end }, replacement = '' }: Pick<Mutant, 'location' | 'replacement'>,
 ): Mutation {
   const lines = source.split('\n')
-  const before = lines[start.line]!.slice(0, start.column).trimStart()
-  const after = lines[end.line]!.slice(end.column).trimEnd()
-  const middle = lines.slice(start.line, end.line + 1)
-  middle[middle.length - 1] = middle.at(-1)!.slice(0, end.column)
-  middle[0] = middle[0]!.slice(start.column)
+  // Lines and columns count from one.
+  const middle = lines.slice(start.line - 1, end.line)
+  const before = middle[0]!.slice(0, start.column - 1).trimStart()
+  const after = middle
+    .at(-1)!
+    .slice(end.column - 1)
+    .trimEnd()
+  middle[middle.length - 1] = middle.at(-1)!.slice(0, end.column - 1)
+  middle[0] = middle[0]!.slice(start.column - 1)
   const was = middle.map(line => line.trim()).join(' ')
   const short = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text)
   return {
