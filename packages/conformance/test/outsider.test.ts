@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { installRuntimes, runtimeBinary } from '@sess/test-fixtures/runtimes.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { build } from '../../../scripts/build.ts'
 import { publicPackages, readManifest, root } from '../../../scripts/workspace.ts'
@@ -161,14 +162,13 @@ describe('an outsider with the packed packages', () => {
     expect(code).toBe(0)
   }, 60_000)
 
-  test('runs bun test', async context => {
-    const { code: missing } = await hers('bun', '--version')
-    if (missing) context.skip('bun is not installed: npm install --global bun')
-    const { code, output } = await hers('bun', 'test', './hers.bun.mjs')
+  test('runs bun test', async () => {
+    await installRuntimes(['bun'])
+    const { code, output } = await hers(runtimeBinary('bun'), 'test', './hers.bun.mjs')
     expect(output).toMatch(/\b\d\d+ pass\b/)
     expect(output).toMatch(/\b0 fail\b/)
     expect(code).toBe(0)
-  }, 60_000)
+  }, 180_000)
 
   test('runs jest', async () => {
     const { code, output } = await hers(bin('jest'))
