@@ -2,7 +2,7 @@ import { readOptions, textLike } from './check.ts'
 import { createSessions, type Sessions } from './engine.ts'
 import { ConfigError } from './errors.ts'
 import type { SessionsOptions } from './options.ts'
-import type { DefaultData } from './session.ts'
+import type { DefaultData, Session } from './session.ts'
 
 const marks = new WeakMap<object, symbol>()
 
@@ -10,12 +10,12 @@ type Slots = Record<string | symbol, unknown>
 
 /** Where an engine's session is on a request: under the property that the application sees. For adapters. */
 export class SessionSlot<D extends object = DefaultData> {
-  /** The engine that was given, or is made of what was. */
+  /** The engine that was given, or was made from the options. */
   readonly sessions: Sessions<D>
   readonly property: string
-  /** One an engine, so that a second middleware of the engine finds the session of the first. */
+  /** One for each engine, so that its second middleware finds the session of the first. */
   readonly #mark: symbol
-  /** One a cookie, which two engines would take from each other. */
+  /** One for each cookie name, for two engines would overwrite each other's cookie. */
   readonly #cookie: symbol
   readonly #accessor: PropertyDescriptor
 
@@ -24,6 +24,7 @@ export class SessionSlot<D extends object = DefaultData> {
     const isEngine = typeof (options as Sessions<D> | undefined)?.open === 'function'
     this.sessions = isEngine ? (options as Sessions<D>) : createSessions(options as SessionsOptions<D>)
     const { property } = readOptions<{ property?: any }>(
+      // What is no object fails the check, with its message.
       typeof place === 'object' ? place : { property: {} },
       { property: ['session', ...textLike(/./, "a name, as in { property: 'admin' }")] },
     )
@@ -41,43 +42,41 @@ export class SessionSlot<D extends object = DefaultData> {
       // Elsewhere `req.session = null` is how one logs out; here the visitor would silently stay logged in.
       set() {
         throw new TypeError(
-          `\`${property}\` cannot be replaced. To log out call \`await ${property}.flush()\`.`,
+          `The \`${property}\` of a request cannot be replaced. To log out call its method \`flush()\`.`,
         )
       },
     }
   }
 
   /**
-   * Whether this engine has a session on the request already; if so, makes it ours: it is under our property, too.
+   * Opens the request's session and puts it under our property. `undefined` when this engine has one on the request
+   * already: it is under our property then, too, and whoever opened it commits it.
    * @throws ConfigError when another engine has the property or the cookie
    */
-  adoptExisting(request: object): boolean {
+  open(request: object, cookieHeader?: string | null): Session<D> | undefined {
     const slots = request as Slots
-    const session = slots[this.#mark]
+    const known = slots[this.#mark]
     const current = slots[this.property]
-    if (session !== undefined && current === session) return true
     if (current !== undefined) {
+      if (current === known) return
       throw new ConfigError(
         'property',
         `\`${this.property}\` is taken on this request. Give each engine a property of its own, or one engine (createSessions) to both middlewares.`,
       )
     }
-    if (session !== undefined) {
-      Object.defineProperty(request, this.property, this.#accessor)
-      return true
+    let session: Session<D> | undefined
+    if (known === undefined) {
+      if (slots[this.#cookie]) {
+        throw new ConfigError(
+          'cookie.name',
+          `\`${this.sessions.cookieName}\` is another engine's cookie on this request. Give each engine a cookie of its own, or one engine (createSessions) to both middlewares.`,
+        )
+      }
+      session = this.sessions.open(cookieHeader)
+      slots[this.#mark] = session
+      slots[this.#cookie] = true
     }
-    if (slots[this.#cookie] === undefined) return false
-    throw new ConfigError(
-      'cookie.name',
-      `\`${this.sessions.cookieName}\` is another engine's cookie on this request. Give each engine a cookie of its own, or one engine (createSessions) to both middlewares.`,
-    )
-  }
-
-  /** Puts the session that was opened for the request where it belongs. */
-  fill(request: object, session: object): void {
-    const slots = request as Slots
-    slots[this.#mark] = session
-    slots[this.#cookie] = true
     Object.defineProperty(request, this.property, this.#accessor)
+    return session
   }
 }

@@ -14,9 +14,24 @@ export function isPromise<T>(value: MaybePromise<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | null)?.then === 'function'
 }
 
-/** `then`, at once where there is nothing to wait for. */
+/** `then(next)`, at once where there is nothing to wait for. */
 export function after<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return isPromise(value) ? value.then(next) : next(value)
+}
+
+/** `then(done, failed)`, at once where there is nothing to wait for. `failed` hears of `run` alone, not of `done`. */
+export function settle<T, R>(
+  run: () => MaybePromise<T>,
+  done: (value: T) => MaybePromise<R>,
+  failed: (error: unknown) => MaybePromise<R>,
+): MaybePromise<R> {
+  let value: MaybePromise<T>
+  try {
+    value = run()
+  } catch (error) {
+    return failed(error)
+  }
+  return isPromise(value) ? value.then(done, failed) : done(value)
 }
 
 /** What a function of the application's answered, which must not be a promise. */

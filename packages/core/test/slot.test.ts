@@ -8,42 +8,37 @@ describe('F38: where a session is on a request', () => {
     const sessions = createSessions({ store: memoryStore() })
     const request: Record<string, unknown> = {}
     const first = new SessionSlot(sessions)
-    expect(first.adoptExisting(request)).toBe(false)
-    const session = sessions.open()
-    first.fill(request, session)
-    expect(first.adoptExisting(request)).toBe(true)
-    expect(new SessionSlot(sessions, { property: 'other' }).adoptExisting(request)).toBe(true)
-    expect([request['session'], request['other']]).toEqual([session, session])
+    const session = first.open(request)!
+    expect(first.open(request)).toBeUndefined()
+    expect(new SessionSlot(sessions, { property: 'other' }).open(request)).toBeUndefined()
+    expect(request['session']).toBe(session)
+    expect(request['other']).toBe(session)
   })
 
   it('two engines need two properties and two cookies', () => {
     const request: Record<string, unknown> = {}
     const make = (name: string) => createSessions({ store: memoryStore(), cookie: { name } })
     const [one, two] = [make('one'), make('two')]
-    const session = one.open()
-    new SessionSlot(one).fill(request, session)
+    const session = new SessionSlot(one).open(request)
     const refused = (option: string) => expect.objectContaining({ code: 'CONFIG', option })
-    expect(() => new SessionSlot(two).adoptExisting(request)).toThrow(refused('property'))
-    expect(new SessionSlot(two, { property: 'admin' }).adoptExisting(request)).toBe(false)
-    new SessionSlot(two, { property: 'admin' }).fill(request, two.open())
+    expect(() => new SessionSlot(two).open(request)).toThrow(refused('property'))
+    expect(new SessionSlot(two, { property: 'admin' }).open(request)).toBe(request['admin'])
     expect(request['session']).toBe(session)
-    expect(() => new SessionSlot(make('one'), { property: 'third' }).adoptExisting(request)).toThrow(
+    expect(request['admin']).not.toBe(session)
+    expect(() => new SessionSlot(make('one'), { property: 'third' }).open(request)).toThrow(
       refused('cookie.name'),
     )
     // Nor may an engine that is on the request take the property of another.
-    expect(() => new SessionSlot(one, { property: 'admin' }).adoptExisting(request)).toThrow(
-      refused('property'),
-    )
+    expect(() => new SessionSlot(one, { property: 'admin' }).open(request)).toThrow(refused('property'))
   })
 
   it('a session cannot be replaced, least of all by null', () => {
     const request: Record<string, unknown> = {}
     const slot = new SessionSlot({ store: memoryStore() })
-    const session = slot.sessions.open()
-    slot.fill(request, session)
+    const session = slot.open(request)
     expect(() => {
       request['session'] = null
-    }).toThrow(/session\.flush\(\)/)
+    }).toThrow(/`session` .*`flush\(\)`/)
     expect({ ...request }['session']).toBe(session)
   })
 

@@ -34,9 +34,8 @@ export function session<Data extends object = DefaultData>(
   const slot = new SessionSlot(options, place)
   const { sessions } = slot
   return function session(req, res, next) {
-    if (slot.adoptExisting(req)) return next()
-    const session = sessions.open(req.headers.cookie)
-    slot.fill(req, session)
+    const session = slot.open(req, req.headers.cookie)
+    if (!session) return next()
     // `next` once more, if the response is refused: then with the error, for Express's error handling.
     holdResponse(res, status => sessions.commit(session, new LazyAnswer(status, req)), next)
     // Undefined when there is nothing to wait for.

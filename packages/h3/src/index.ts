@@ -6,7 +6,7 @@ import {
   type Sessions,
   type SessionsOptions,
 } from '@sess/core'
-import { SessionSlot } from '@sess/core/adapter'
+import { after, SessionSlot, settle } from '@sess/core/adapter'
 import type { EventHandler, H3Event, Middleware } from 'h3'
 import { addSessionHeaders, snapshotOf, statusOf, statusOfThrown } from './response.ts'
 
@@ -65,62 +65,36 @@ export async function useSession(event: H3Event, property = 'session'): Promise<
   return session
 }
 
-/** Opens and loads the session, runs the handler, commits. Synchronous when there is nothing to wait for. */
+/** Opens and loads the session, runs the handler, commits. At once while nothing has to be waited for: no promise, no tick. */
 function runWithSession<Data extends object>(
   slot: SessionSlot<Data>,
   event: H3Event,
   handler: () => unknown,
 ): unknown {
-  if (slot.adoptExisting(event.context)) return handler()
   const { sessions } = slot
-  const session = sessions.open(event.req.headers.get('cookie'))
-  slot.fill(event.context, session)
-  const startOver = snapshotOf(event)
+  const session = slot.open(event.context, event.req.headers.get('cookie'))
+  if (!session) return handler()
+  const restoreResponse = snapshotOf(event)
 
-  /** `outcome`: what the handler returned or threw. */
+  /** Commits and adds the cookie. A failure is thrown in place of what the handler threw, and undoes the response. */
   const save = (status: number, outcome: unknown): MaybePromise<void> =>
     settle(
       () => sessions.commit(session, { status, secure: event.url.protocol === 'https:' }),
       committed => addSessionHeaders(event, committed, outcome),
       error => {
-        startOver()
+        restoreResponse()
         throw error
       },
     )
-  const run = (): unknown =>
+  // `load` does not reject for the store: the handler's first look throws.
+  return after(sessions.lazy ? undefined : session.load(), () =>
     settle(
       handler,
-      value => after(save(statusOf(value, event), value), () => value),
-      error =>
-        after(save(statusOfThrown(error, event), error), () => {
-          throw error
+      returned => after(save(statusOf(event, returned), returned), () => returned),
+      thrown =>
+        after(save(statusOfThrown(event, thrown), thrown), () => {
+          throw thrown
         }),
-    )
-  // Undefined when there is nothing to wait for.
-  const loading = sessions.lazy ? undefined : session.load()
-  return loading ? loading.then(run) : run()
-}
-
-/** `then(done, failed)` that does not wait for what is there already. `failed` hears of `run` alone, not of `done`. */
-function settle<T, R>(
-  run: () => MaybePromise<T>,
-  done: (value: T) => MaybePromise<R>,
-  failed: (error: unknown) => MaybePromise<R>,
-): MaybePromise<R> {
-  let value: MaybePromise<T>
-  try {
-    value = run()
-  } catch (error) {
-    return failed(error)
-  }
-  return isPromise(value) ? value.then(done, failed) : done(value)
-}
-
-/** `then(done)` that does not wait for what is there already. What went wrong with `value` goes on to the caller. */
-function after<T, R>(value: MaybePromise<T>, done: (value: T) => R): MaybePromise<R> {
-  return isPromise(value) ? value.then(done) : done(value)
-}
-
-function isPromise<T>(value: MaybePromise<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function'
+    ),
+  )
 }

@@ -10,7 +10,7 @@ const HTTP_RESPONSE = Symbol.for('h3.HTTPResponse')
 const HEADERS = Symbol.for('h3.internal.event.res.headers')
 
 /** The status that h3 will make of what a handler returned (its `prepareResponse`). */
-export function statusOf(value: unknown, event: H3Event): number {
+export function statusOf(event: H3Event, value: unknown): number {
   if (value instanceof Response) return value.status
   if (value instanceof Error) return statusOfError(value)
   if (value === NOT_FOUND) return 404
@@ -22,10 +22,10 @@ export function statusOf(value: unknown, event: H3Event): number {
 }
 
 /** The status that h3 will make of what a handler threw (its `toError`): of all values only errors and numbers have one. */
-export function statusOfThrown(value: unknown, event: H3Event): number {
+export function statusOfThrown(event: H3Event, value: unknown): number {
   if (typeof value === 'number') return sanitizeStatusCode(value, 500)
   const isAnswer = value instanceof Error || value === NOT_FOUND || value === HANDLED
-  return isAnswer ? statusOf(value, event) : 500
+  return isAnswer ? statusOf(event, value) : 500
 }
 
 function statusOfError(error: Error): number {

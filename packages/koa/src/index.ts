@@ -32,9 +32,8 @@ export function session<Data extends object = DefaultData>(
   const slot = new SessionSlot(options, place)
   const { sessions } = slot
   return async function session(ctx, next) {
-    if (slot.adoptExisting(ctx)) return next()
-    const session = sessions.open(ctx.req.headers.cookie)
-    slot.fill(ctx, session)
+    const session = slot.open(ctx, ctx.req.headers.cookie)
+    if (!session) return next()
     const commit = (status: number): MaybePromise<CommitResult> =>
       sessions.commit(session, { status, secure: ctx.secure })
 
