@@ -17,7 +17,9 @@ it('the exported names change only on purpose', () => {
     {
       "adapter": [
         "SessionSlot",
+        "after",
         "privateCache",
+        "settle",
         "varyByCookie",
       ],
       "core": [
