@@ -2,26 +2,21 @@ import type { ServerResponse } from 'node:http'
 import type { CommitResult } from '@sess/core'
 import { privateCache, varyByCookie } from '@sess/core/adapter'
 
-type HeaderValue = number | string | readonly string[]
-export type HeaderSnapshot = Record<string, HeaderValue | undefined>
+export type HeaderSnapshot = [name: string, value: number | string | string[]][]
 
-/** The headers set so far. */
+/** The headers set so far. By name, for the object of `getHeaders` takes three times as long. */
 export function headersOf(res: ServerResponse): HeaderSnapshot {
-  const headers: HeaderSnapshot = res.getHeaders()
-  for (const name in headers) {
-    const value = headers[name]
+  return res.getHeaderNames().map(name => {
+    const value = res.getHeader(name)!
     // `appendHeader` pushes into the array.
-    if (Array.isArray(value)) headers[name] = [...value]
-  }
-  return headers
+    return [name, Array.isArray(value) ? [...value] : value]
+  })
 }
 
 /** Makes the headers what they were. */
 export function resetHeaders(res: ServerResponse, headers: HeaderSnapshot): void {
-  for (const name of res.getHeaderNames()) {
-    if (!(name in headers)) res.removeHeader(name)
-  }
-  for (const name in headers) res.setHeader(name, headers[name]!)
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  for (const [name, value] of headers) res.setHeader(name, value)
 }
 
 /** The headers that `writeHead` takes. */
@@ -56,11 +51,8 @@ export function addSessionHeaders(
 ): void {
   if (setCookies.length > 0) {
     // `appendHeader` would push into the application's own array, and so hand the cookie to the next visitor.
-    const others = (res.getHeader('set-cookie') as string | string[] | undefined) ?? []
-    res.setHeader(
-      'Set-Cookie',
-      typeof others === 'string' ? [others, ...setCookies] : [...others, ...setCookies],
-    )
+    const others = res.getHeader('set-cookie') as string | string[] | undefined
+    res.setHeader('Set-Cookie', others ? [others, setCookies].flat() : setCookies)
   }
   if (vary) res.setHeader('Vary', varyByCookie(currentValue(res, 'vary')))
   if (isPrivate) res.setHeader('Cache-Control', privateCache(currentValue(res, 'cache-control')))
