@@ -55,26 +55,25 @@ export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
   const cache = new LRUCache<string, Entry>({
     max: positive('maxEntries', options.maxEntries ?? 100_000),
     maxSize: maxBytes,
-    sizeCalculation: estimate,
     dispose(entry, id) {
       if (entry.subject !== undefined) subjects.delete(entry.subject, id)
     },
   })
 
-  function live(id: string, now = Date.now()): Entry | undefined {
-    const entry = cache.get(id)
+  function live(entry: Entry | undefined, now = Date.now()): Entry | undefined {
     return entry !== undefined && entry.expiresAt > now ? entry : undefined
   }
 
   function put(id: string, { payload, expiresAt, subject }: SessionRecord): void {
     const entry: Entry = { payload, expiresAt, subject }
+    const size = estimate(entry)
     // lru-cache answers what can never fit by deleting the entry that is there.
-    if (estimate(entry) > maxBytes) {
+    if (size > maxBytes) {
       throw new RangeError(
         `The session takes more memory than the whole store may. Raise maxBytes (${maxBytes}).`,
       )
     }
-    cache.set(id, entry)
+    cache.set(id, entry, { size })
     if (subject !== undefined) subjects.add(subject, id)
   }
 
@@ -91,18 +90,18 @@ export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
 
   return {
     read(id, context) {
-      const entry = live(id, context?.now)
+      const entry = live(cache.get(id), context?.now)
       return entry === undefined ? null : stored(entry)
     },
 
     insert(id, record, context) {
-      if (live(id, context?.now) !== undefined) return false
+      if (live(cache.peek(id), context?.now) !== undefined) return false
       put(id, record)
       return true
     },
 
     replace(id, record, version, context) {
-      const entry = live(id, context?.now)
+      const entry = live(cache.peek(id), context?.now)
       if (entry === undefined) return 'gone'
       if (entry.payload !== version) return 'stale'
       put(id, record)
@@ -110,14 +109,14 @@ export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
     },
 
     touch(id, expiresAt, version, context) {
-      const entry = live(id, context?.now)
+      const entry = live(cache.get(id), context?.now)
       if (entry?.payload !== version) return false
       entry.expiresAt = expiresAt
       return true
     },
 
     remove(id, version, context) {
-      const entry = live(id, context?.now)
+      const entry = live(cache.peek(id), context?.now)
       if (entry !== undefined && version !== undefined && entry.payload !== version) return 'stale'
       cache.delete(id)
       return entry === undefined ? 'gone' : 'ok'
