@@ -69,7 +69,7 @@ function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<Commi
     if (state.failed && !state.forced) return nothing(state)
   }
   state.open()
-  yield* removeDoomed(state, deadline)
+  if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
   if (state.isEmpty) {
     if (state.supersededBy || !state.sent[0]) return nothing(state)
   } else if (answer.status < 500) {
@@ -93,7 +93,7 @@ function isUnsaved(state: State): boolean {
 /** `Session.save`. */
 export function* save(state: State, mustCreate: boolean, deadline: Deadline): Task<void> {
   state.open()
-  yield* removeDoomed(state, deadline)
+  if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
   if (state.flushed && state.isEmpty && !mustCreate) return
   // A rotation inserts by itself, and ends the old session.
   const chosen = mustCreate && state.key && !state.rotatedFrom && !state.settings.cookieStore
@@ -106,7 +106,7 @@ export function* save(state: State, mustCreate: boolean, deadline: Deadline): Ta
 /** `Session.create`. */
 export function* create(state: State, deadline: Deadline): Task<void> {
   state.open()
-  yield* removeDoomed(state, deadline)
+  if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
   if (state.rotatedFrom) yield* persist(state, deadline)
   state.forced = true
   if (state.settings.cookieStore) return
@@ -127,8 +127,11 @@ function* persist(state: State, deadline: Deadline): Task<void> {
     state.key = yield* wait(settings.cookieStore.seal(record, state.sealContext(deadline.now)))
     state.newlyStored = state.modified = true
   } else if (rotatedFrom) record = yield* rotate(state, rotatedFrom, deadline)
-  else if (stored) record = yield* replace(state, stored, deadline)
-  else record = yield* insertNew(state, deadline)
+  else if (stored) {
+    // What others saved meanwhile, this request's changes are applied to.
+    const attempt = (): Task<SessionRecord | undefined> => tryReplace(state, stored, deadline)
+    record = (yield* attempt()) ?? (yield* contend(state, stored.id, deadline, attempt))
+  } else record = yield* insertNew(state, deadline)
   settled(state, record)
 }
 
@@ -142,7 +145,8 @@ function settled(state: State, { payload }: SessionRecord): void {
 function* makeRecord(state: State, { now }: Deadline): Task<SessionRecord> {
   const { codec, maxBytes } = state.settings
   const { data } = state.changes!
-  const payload = yield* wait(codec.encode(data))
+  const encoded = codec.encode(data)
+  const payload = isPromise(encoded) ? yield* wait(encoded) : encoded
   // A UTF-16 unit takes at most three bytes: most payloads need no counting.
   const bytes = payload.length * 3 > maxBytes ? new TextEncoder().encode(payload).length : 0
   if (bytes > maxBytes) {
@@ -160,7 +164,7 @@ function* makeRecord(state: State, { now }: Deadline): Task<SessionRecord> {
 function* insert(state: State, deadline: Deadline): Task<SessionRecord | undefined> {
   const record = yield* makeRecord(state, deadline)
   const id = yield* wait(state.idOf(state.key!))
-  if (!(yield* state.ask(deadline, 'insert', id, record))) return
+  if (!(yield* state.ask('insert', id, record, deadline))) return
   state.stored = { id, version: undefined }
   state.newlyStored = true
   state.tell('created', id, deadline)
@@ -180,34 +184,25 @@ function* insertNew(state: State, deadline: Deadline): Task<SessionRecord> {
   throw new SessionStoreError('The session store says of every new id that it is taken.')
 }
 
-/**
- * Replaces the record if it is still what this request read; otherwise applies this request's changes to what it is
- * now, and tries again until time is up.
- */
-function replace(state: State, stored: Stored, deadline: Deadline): Task<SessionRecord> {
-  return contend(state, stored.id, deadline, () => tryReplace(state, stored, deadline))
-}
-
+/** Replaces the record by the session as it is now. `undefined`: another request was faster. */
 function* tryReplace(state: State, stored: Stored, deadline: Deadline): Task<SessionRecord | undefined> {
   if (stored.version === undefined) yield* refresh(state, stored, deadline)
   const record = yield* makeRecord(state, deadline)
-  if (!(yield* supplant(state, stored, record, deadline))) return
-  state.tell('saved', stored.id, deadline)
+  const { id } = stored
+  if (!won(state, stored, yield* state.ask('replace', id, record, spend(stored), deadline))) return
+  state.tell('saved', id, deadline)
   return record
 }
 
-/** Puts a record, or nothing, in the place of what was read. `false`: another request was faster. */
-function* supplant(
-  state: State,
-  stored: Stored,
-  record: SessionRecord | undefined,
-  deadline: Deadline,
-): Task<boolean> {
-  const { id, version } = stored
+/** The version that was read, for one use: whatever comes of it, the record then has another. */
+function spend(stored: Stored): string {
+  const { version } = stored
   stored.version = undefined
-  const result = record
-    ? yield* state.ask(deadline, 'replace', id, record, version!)
-    : yield* state.ask(deadline, 'remove', id, version)
+  return version!
+}
+
+/** Whether this request was the fastest. A record that is gone stays so. */
+function won(state: State, stored: Stored, result: 'ok' | 'stale' | 'gone'): boolean {
   if (result === 'gone') throw interrupted(state, stored)
   return result === 'ok'
 }
@@ -220,7 +215,8 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRec
   let record = yield* insertNew(state, deadline)
   const { id } = state.stored!
   try {
-    record = yield* contend(state, old.id, deadline, () => trySupersede(state, old, id, record, deadline))
+    const attempt = (): Task<SessionRecord | undefined> => trySupersede(state, old, id, record, deadline)
+    record = (yield* attempt()) ?? (yield* contend(state, old.id, deadline, attempt))
   } catch (error) {
     // The new key is never handed out; should the handler go on, the next try takes another.
     state.newlyStored = newlyStored
@@ -229,7 +225,7 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRec
     // Without the new record nothing has happened. When time is up, nobody waits for that.
     if ((error as SessionError).code !== 'SESSION_STORE') {
       try {
-        yield* state.ask(deadline, 'remove', id, undefined)
+        yield* state.ask('remove', id, undefined, deadline)
       } catch (failure) {
         if (!deadline.expired) throw failure
       }
@@ -255,18 +251,19 @@ function* trySupersede(
     // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
     record = yield* makeRecord(state, deadline)
     const fresh = yield* readLive(state, id, deadline)
-    if (!fresh || (yield* state.ask(deadline, 'replace', id, record, fresh.version)) !== 'ok') {
+    if (!fresh || (yield* state.ask('replace', id, record, fresh.version, deadline)) !== 'ok') {
       throw interrupted(state, old)
     }
   }
   // A live Django would not know what a marker is.
-  const marker = hashKeys
-    ? {
-        payload: yield* wait(codec.encode({ [SUPERSEDED]: id })),
-        expiresAt: deadline.now + GRACE,
-      }
-    : undefined
-  return (yield* supplant(state, old, marker, deadline)) ? record : undefined
+  const marker = hashKeys && {
+    payload: yield* wait(codec.encode({ [SUPERSEDED]: id })),
+    expiresAt: deadline.now + GRACE,
+  }
+  const result = marker
+    ? yield* state.ask('replace', old.id, marker, spend(old), deadline)
+    : yield* state.ask('remove', old.id, spend(old), deadline)
+  return won(state, old, result) ? record : undefined
 }
 
 /** Reads what another request saved and applies this request's changes to it. */
@@ -290,13 +287,12 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
 }
 
 export function* readLive(state: State, id: RecordId, deadline: Deadline): Task<StoredRecord | null> {
-  const record = yield* state.ask(deadline, 'read', id)
+  const record = yield* state.ask('read', id, deadline)
   return record && record.expiresAt > deadline.now ? record : null
 }
 
-function* removeDoomed(state: State, deadline: Deadline): Task<void> {
-  const { doomed, supersededBy } = state
-  if (!doomed) return
+function* removeDoomed(state: State, doomed: Stored, deadline: Deadline): Task<void> {
+  const { supersededBy } = state
   // A logout wins over a rotation: the session that took the place of this one ends too.
   if (supersededBy) yield* destroy(state, { id: supersededBy }, deadline)
   yield* destroy(state, doomed, deadline)
@@ -304,8 +300,9 @@ function* removeDoomed(state: State, deadline: Deadline): Task<void> {
 }
 
 /** Removes a record, and the one that took its place if it is the marker of a rotation, or becomes it meanwhile. */
-export function destroy(state: State, { ...record }: Stored, deadline: Deadline): Task<boolean> {
-  return contend(state, record.id, deadline, () => tryDestroy(state, record, deadline))
+export function* destroy(state: State, { ...record }: Stored, deadline: Deadline): Task<boolean> {
+  const attempt = (): Task<boolean | undefined> => tryDestroy(state, record, deadline)
+  return (yield* attempt()) ?? (yield* contend(state, record.id, deadline, attempt))
 }
 
 function* tryDestroy(state: State, target: Stored, deadline: Deadline): Task<boolean | undefined> {
@@ -318,7 +315,7 @@ function* tryDestroy(state: State, target: Stored, deadline: Deadline): Task<boo
     if (typeof successor === 'string') yield* destroy(state, { id: successor }, deadline)
     target.version = record.version
   }
-  const result = yield* state.ask(deadline, 'remove', id, hashKeys ? target.version : undefined)
+  const result = yield* state.ask('remove', id, hashKeys ? target.version : undefined, deadline)
   target.version = undefined
   if (result === 'stale') return
   if (result === 'ok') state.tell('destroyed', id, deadline)
@@ -337,7 +334,7 @@ function* extend(state: State, deadline: Deadline): Task<boolean> {
   else if (!stored) return false
   else if (stored.version !== undefined && expiresAt !== expiresAtRead) {
     // Without a version it is a write of our own, which has extended it.
-    if (!(yield* state.ask(deadline, 'touch', stored.id, expiresAt, stored.version))) return false
+    if (!(yield* state.ask('touch', stored.id, expiresAt, stored.version, deadline))) return false
     state.tell('touched', stored.id, deadline)
   }
   return true
@@ -357,42 +354,35 @@ function interrupted(state: State, stored = state.stored): SessionInterruptedErr
 const queues = new WeakMap<Settings, Map<RecordId, Promise<void>>>()
 
 /**
- * Repeats an attempt on one record until it answers. Whoever loses a race for the record waits for its turn among the
- * losers of this process, and after that pauses at random, for other processes write too. Simulated with 200 writers:
- * 2 or 3 tries each, instead of up to 36 with pauses alone.
+ * Repeats an attempt that has lost the race for a record, until it answers. It waits for its turn among the losers of this
+ * process, and after that pauses at random, for other processes write too. Simulated with 200 writers: 2 or 3 tries
+ * each, instead of up to 36 with pauses alone.
  */
 function* contend<T>(
-  state: State,
+  { settings }: State,
   id: RecordId,
   deadline: Deadline,
   attempt: () => Task<T | undefined>,
 ): Task<T> {
-  const { settings } = state
-  let leave: (() => void) | undefined
-  let losses = 0
+  const queue = queues.get(settings) ?? new Map<RecordId, Promise<void>>()
+  queues.set(settings, queue)
+  const before = queue.get(id)
+  const { promise: mine, resolve: leave } = Promise.withResolvers<void>()
+  queue.set(id, mine)
+  mine.then(() => queue.get(id) === mine && queue.delete(id))
   try {
-    for (;;) {
+    if (before) yield* wait(before)
+    for (let losses = 2; ; losses++) {
       const result = yield* attempt()
       if (result !== undefined) return result
-      if (losses++) {
-        const ms = (settings.random(1)[0]! / 256) * Math.min(2 ** losses, 50)
-        yield* wait(new Promise<void>(resolve => setTimeout(resolve, ms)))
-        continue
-      }
-      const queue = queues.get(settings) ?? new Map<RecordId, Promise<void>>()
-      queues.set(settings, queue)
-      const before = queue.get(id)
-      const { promise: mine, resolve } = Promise.withResolvers<void>()
-      leave = resolve
-      queue.set(id, mine)
-      mine.then(() => queue.get(id) === mine && queue.delete(id))
-      if (before) yield* wait(before)
+      const ms = (settings.random(1)[0]! / 256) * Math.min(2 ** losses, 50)
+      yield* wait(new Promise<void>(resolve => setTimeout(resolve, ms)))
     }
   } catch (error) {
-    if (!losses || !deadline.expired) throw error
+    if (!deadline.expired) throw error
     throw new SessionConflictError('Other requests kept changing the session until time was up. Try again.')
   } finally {
-    leave?.()
+    leave()
   }
 }
 
@@ -409,13 +399,9 @@ function sendCookies(state: State, { secure }: Answer, now: number): CommitResul
     if (absoluteAge) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
   }
   const parts = state.key === null ? [] : splitToken(cookie, state.key)
-  const left = state.sent.filter(name => !parts.some(part => part.name === name))
-  return {
-    setCookies: [
-      ...parts.map(({ name, value }) => setCookie(cookie, name, value, secure, maxAge, now)),
-      ...left.map(name => setCookie(cookie, name, '', secure, 0, 0)),
-    ],
-    vary: true,
-    private: true,
+  const setCookies = parts.map(({ name, value }) => setCookie(cookie, name, value, secure, maxAge, now))
+  for (const sent of state.sent) {
+    if (!parts.some(({ name }) => name === sent)) setCookies.push(setCookie(cookie, sent, '', secure, 0, 0))
   }
+  return { setCookies, vary: true, private: true }
 }

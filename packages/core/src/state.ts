@@ -16,7 +16,7 @@ import { idOf, isKey, type RecordId, type SessionKey } from './key.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
 import type { MaybePromise, SealContext, SessionRecord, Store, StoredRecord } from './store.ts'
-import { Deadline, type Task, wait } from './task.ts'
+import { Deadline, isPromise, type Task, wait } from './task.ts'
 
 /** What one request's commit asks of the response. */
 export interface CommitResult {
@@ -35,13 +35,13 @@ export interface Stored {
   version?: string | undefined
 }
 
-/** What a store's verbs take before the context. */
+/** What a store's verbs take. */
 interface Verbs {
-  read: [id: RecordId]
-  insert: [id: RecordId, record: SessionRecord]
-  replace: [id: RecordId, record: SessionRecord, version: string]
-  touch: [id: RecordId, expiresAt: number, version: string]
-  remove: [id: RecordId, version: string | undefined]
+  read: [id: RecordId, deadline: Deadline]
+  insert: [id: RecordId, record: SessionRecord, deadline: Deadline]
+  replace: [id: RecordId, record: SessionRecord, version: string, deadline: Deadline]
+  touch: [id: RecordId, expiresAt: number, version: string, deadline: Deadline]
+  remove: [id: RecordId, version: string | undefined, deadline: Deadline]
 }
 
 const ANSWERS: Record<keyof Verbs, readonly unknown[]> = {
@@ -131,8 +131,9 @@ export class State {
         record = yield* wait(cookieStore.unseal(key, this.sealContext(deadline.now)))
         if (!record) this.#corrupt('token')
       } else {
-        this.#id = yield* wait(this.idOf(key))
-        record = yield* this.ask(deadline, 'read', this.#id)
+        const id = this.idOf(key)
+        this.#id = isPromise(id) ? yield* wait(id) : id
+        record = yield* this.ask('read', this.#id, deadline)
       }
       // NaN is not later than now either.
       if (record && record.expiresAt > deadline.now) {
@@ -159,7 +160,8 @@ export class State {
     const { codec, schema } = this.settings
     let data: Data
     try {
-      data = yield* wait(codec.decode(payload))
+      const decoded = codec.decode(payload)
+      data = isPromise(decoded) ? yield* wait(decoded) : decoded
       if (typeof data !== 'object' || !data || Array.isArray(data)) throw new TypeError('not an object')
     } catch (error) {
       return this.#corrupt('payload', error)
@@ -228,20 +230,17 @@ export class State {
   }
 
   /** One store call; whatever it throws is a SessionStoreError, and the hook hears of it. */
-  *ask<M extends keyof Verbs>(
-    deadline: Deadline,
-    operation: M,
-    ...args: Verbs[M]
-  ): Task<Awaited<ReturnType<Store[M]>>> {
+  *ask<M extends keyof Verbs>(operation: M, ...args: Verbs[M]): Task<Awaited<ReturnType<Store[M]>>> {
     try {
       const store = this.settings.store as unknown as Record<M, (...args: unknown[]) => MaybePromise<any>>
-      const answer = yield* wait(store[operation](...args, deadline))
+      const asked = store[operation](...args)
+      const answer = isPromise(asked) ? yield* wait(asked) : asked
       if (!ANSWERS[operation].includes(answer) && !(operation === 'read' && typeof answer === 'object')) {
         throw new TypeError(`${operation}() of the store answered something that is not in its contract.`)
       }
       return answer
     } catch (error) {
-      this.tell('storeError', this.#id, deadline, { operation, error })
+      this.tell('storeError', this.#id, args.at(-1) as Deadline, { operation, error })
       throw this.asStoreError(error)
     }
   }
