@@ -96,9 +96,10 @@ function check(value: unknown, depth: number): DataProblem | undefined {
     // There are no holes, so one key more is a name that JSON.stringify drops.
     return Object.keys(value).length > value.length ? jsonHasNo('named properties in arrays') : undefined
   }
-  for (const key of Object.keys(value)) {
+  // `for … in` takes half the time of `Object.keys`, but looks at what Object.prototype has been given, too.
+  for (const key in value) {
     const problem = check((value as Record<string, unknown>)[key], depth + 1)
-    if (problem) return pathStep(key) + problem
+    if (problem && Object.hasOwn(value, key)) return pathStep(key) + problem
   }
   return Object.getOwnPropertySymbols(value)[0] ? jsonHasNo('symbol keys') : undefined
 }

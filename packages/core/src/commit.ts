@@ -32,16 +32,14 @@ export interface Answer {
  * nothing to do; a second call does nothing and answers the same, after a failure with an empty answer.
  */
 export function commit(state: State, answer: Answer): MaybePromise<CommitResult> {
-  if (state.outcome) return state.outcome
+  if (state.committed) return state.outcome ?? { setCookies: [], vary: false, private: false }
   state.committed = true
-  const failed: CommitResult = { setCookies: [], vary: false, private: false }
-  state.outcome = failed
   if (!state.saving && !isDue(state, answer)) return (state.outcome = nothing(state))
   const outcome = state.run(deadline => carryOut(state, answer, deadline))
   if (isPromise(outcome)) {
     outcome.then(
       result => (state.outcome = result),
-      () => (state.outcome = failed),
+      () => (state.outcome = undefined),
     )
   }
   return (state.outcome = outcome)

@@ -9,9 +9,9 @@ export function varyByCookie(current: string | undefined): string {
  * are; `public` and `s-maxage`, which say the contrary, give way.
  */
 export function privateCache(current: string | undefined): string {
-  const directives =
-    current?.match(/(?:[^,"]|"(?:\\.|[^"\\])*"?)+/g)?.map(directive => directive.trim()) ?? []
-  if (directives.some(directive => /^(?:private|no-store)$/i.test(directive))) return current!
+  if (!current) return 'private'
+  const directives = current.match(/(?:[^,"]|"(?:\\.|[^"\\])*"?)+/g)?.map(directive => directive.trim()) ?? []
+  if (directives.some(directive => /^(?:private|no-store)$/i.test(directive))) return current
   const kept = directives.filter(directive => directive && !/^(?:public|s-maxage\s*=.*)$/i.test(directive))
   return [...kept, 'private'].join(', ')
 }

@@ -84,6 +84,7 @@ export class State {
   marker: Stored | undefined
   /** The commit has begun. */
   committed = false
+  /** What it answers; `undefined` when it failed. */
   outcome: MaybePromise<CommitResult> | undefined
 
   /** Loading failed. */
