@@ -18,14 +18,14 @@ const UNBIASED = 252
 
 /** A new key: 32 characters of `[a-z0-9]`, 165 unbiased bits (Django `get_random_string(32, VALID_KEY_CHARS)`). */
 export function newKey(random: RandomBytes): SessionKey {
-  let key = ''
+  const codes: number[] = []
   // A generator that only ever gives bytes out of range is broken; better no session than a guessable one.
   for (let round = 0; round < 64; round++) {
     const bytes = random(LENGTH + 8)
     for (const byte of bytes) {
       if (byte >= UNBIASED) continue
-      key += ALPHABET[byte % 36]
-      if (key.length === LENGTH) return key
+      codes.push(ALPHABET.charCodeAt(byte % 36))
+      if (codes.length === LENGTH) return String.fromCharCode(...codes)
     }
   }
   throw new Error('random: gives no usable bytes for a key.')

@@ -166,10 +166,9 @@ function until<T>(signal: AbortSignal | undefined, send: () => Promise<T>): Prom
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
     const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    send()
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', abort))
+    const sent = send()
+    signal.addEventListener('abort', abort)
+    sent.then(resolve, reject).then(() => signal.removeEventListener('abort', abort))
   })
 }
 

@@ -9,7 +9,7 @@ import type { SessionRecord, StoredRecord } from '@sess/core'
  * A version is made by the call that writes it: 7 digits of seconds (base 36), then 48 random bits (hex). The earlier
  * ones of the last minute stay, so that a write which a client sends twice is recognised although others wrote since.
  */
-const RECORD = /^(\d{16}) ([0-9a-z]{19})(?:,[0-9a-z]{19})* ([^\n]*)\n/
+const BEGINNING = /^(\d{16}) ([0-9a-z]{19})[, ]/
 
 export const VERSION_LENGTH = 19
 const TIME_LENGTH = 7
@@ -54,12 +54,17 @@ export function serializeRest(record: SessionRecord): string {
  * it, so that a later call knows whose index it has to touch.
  */
 export function parseRecord(value: unknown, now: number): StoredRecord | null {
-  const match = typeof value === 'string' ? RECORD.exec(value) : null
+  const match = typeof value === 'string' ? BEGINNING.exec(value) : null
   if (match === null) return null
-  const [header, digits = '', version = '', quoted = ''] = match
+  const [beginning, digits, version = ''] = match
   const expiresAt = Number(digits)
-  if (expiresAt <= now) return null
-  const payload = (value as string).slice(header.length)
+  // The earlier versions, of which there may be 5 KiB, are no business of a reader.
+  const text = value as string
+  const endOfVersions = text.indexOf(' ', beginning.length - 1)
+  const endOfHeader = text.indexOf('\n')
+  if (expiresAt <= now || endOfVersions === -1 || endOfHeader < endOfVersions) return null
+  const payload = text.slice(endOfHeader + 1)
+  const quoted = text.slice(endOfVersions + 1, endOfHeader)
   if (quoted === '') return { payload, expiresAt, version }
   try {
     const subject = JSON.parse(quoted) as string
