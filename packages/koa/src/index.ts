@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import type { CommitResult, DefaultData, MaybePromise, Session, Sessions, SessionsOptions } from '@sess/core'
+import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
 import { SessionSlot } from '@sess/core/adapter'
 import { holdResponse } from '@sess/node'
 import type { Context, Middleware } from 'koa'
@@ -11,7 +11,10 @@ declare module 'koa' {
   }
 }
 
-/** Several engines in one app need a property each, and a cookie name each (`cookie.name` of their options). */
+/**
+ * For apps with several engines (`createSessions`): each has its own property and its own `cookie.name`. Only `session`
+ * is typed; declare others as above.
+ */
 export interface MiddlewareOptions {
   /** Where on the context the session goes; default `session`. */
   property?: string | undefined
@@ -19,8 +22,9 @@ export interface MiddlewareOptions {
 
 /**
  * Gives every request its session. It is saved when the middlewares below are done, with the status they left or
- * threw, or earlier when one of them writes to `ctx.res`; what goes wrong is thrown to the middlewares above. The
- * cookie goes with whatever response leaves in the end, also with the one Koa makes of an error.
+ * threw, or earlier when one of them writes to `ctx.res`. A save that fails is thrown to the middlewares above, or
+ * answered by `ctx.onerror` when they no longer wait (`ctx.respond = false`); a load that failed throws at the first look.
+ * The cookie goes with whatever response leaves in the end, also with the one Koa makes of an error.
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place where its session goes, when that is not `session`
@@ -34,62 +38,51 @@ export function session<Data extends object = DefaultData>(
   return async function session(ctx, next) {
     const session = slot.open(ctx, ctx.req.headers.cookie)
     if (!session) return next()
-    const commit = (status: number): MaybePromise<CommitResult> =>
-      sessions.commit(session, { status, secure: ctx.secure })
 
-    // The gate is for what Koa does not see and for what it forgets: bytes written to `ctx.res` by the handler, and the
-    // headers, which Koa drops when it answers an error.
-    const answerError = (error: unknown): void => ctx.onerror(error as Error)
-    /** Who hears that the gate has refused: the middlewares above while they wait for us, Koa's error answer later. */
-    let reportRefusal = answerError
-    const gate = holdResponse(ctx.res, commit, error => {
-      startOver(ctx)
-      reportRefusal(error)
-    })
-    /** Commits before Koa answers. Drops the result: a second commit, the gate's, answers the same, and the gate adds it. */
-    const save = async (status: number): Promise<void> => {
+    /** Set while the middlewares above wait for this one, and so can be thrown to. */
+    let throwAbove: ((error: unknown) => void) | undefined
+    // For what Koa does not see: bytes that are written to `ctx.res`. And since `ctx.onerror` removes every header, those
+    // of the session are the gate's to add, when the head leaves.
+    const gate = holdResponse(
+      ctx.res,
+      status => sessions.commit(session, { status, secure: ctx.secure }),
+      error => (throwAbove ? throwAbove(error) : ctx.onerror(error as Error)),
+      () => forgetBody(ctx),
+    )
+    const handle = async (): Promise<void> => {
       try {
-        const committing = commit(status)
-        if ('then' in committing) await committing
+        await next()
       } catch (error) {
-        gate.refuse(error)
-        startOver(ctx)
+        await gate.commit(statusOfThrown(error))
         throw error
       }
+      // Who says `respond = false` writes later: then the gate commits, at the first byte.
+      if (ctx.respond !== false) await gate.commit(ctx.status)
     }
 
-    // Undefined when there is nothing to wait for.
+    // Undefined when there is nothing to wait for. It does not reject for the store: the handler's first look throws.
     const loading = sessions.lazy ? undefined : session.load()
     if (loading) await loading
     try {
+      // No plain `await handle()`: a refusal must not wait for a handler that waits for the end of what it writes.
       await new Promise<void>((resolve, reject) => {
-        // A refusal does not wait for the handler, which may wait for the end of what it writes to `ctx.res`.
-        reportRefusal = reject
-        next()
-          // Who says `respond = false` writes later: then the gate commits, at the first byte.
-          .then(() => (ctx.respond === false ? undefined : save(ctx.status)))
-          .then(resolve, reject)
+        throwAbove = reject
+        handle().then(resolve, reject)
       })
-    } catch (error) {
-      // For what a handler threw. After a failed commit this does nothing: a session is committed once.
-      await save(statusOfThrown(error))
-      throw error
     } finally {
-      reportRefusal = answerError
+      throwAbove = undefined
     }
   }
 }
 
-/** Makes Koa forget the refused response. Its headers and status are the gate's, and stay. */
-function startOver(ctx: Context): void {
-  const { status } = ctx
-  const type = ctx.response.get('Content-Type')
-  // Koa's setter would make a body of JSON `null`, and of any other type it sets the status 204 and drops the type. A
-  // body that is null by itself, not undefined, would say that the answer is to have none.
+/** Makes Koa forget the body of a refused response. Headers and status are the gate's. */
+function forgetBody(ctx: Context): void {
+  // Of a JSON type the body would become the text `null`.
   ctx.remove('Content-Type')
+  // Not `null`, which would say that the answer is to have none.
   ctx.body = undefined
-  ctx.status = status
-  if (type) ctx.set('Content-Type', type)
+  // Koa takes 200 for the next body unless somebody has set a status.
+  ctx.status = 500
 }
 
 /** The status that Koa will answer a thrown value with (`ctx.onerror`): only errors have one, and it must be known. */

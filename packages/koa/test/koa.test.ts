@@ -337,6 +337,62 @@ describe('errors', () => {
       })
     }
 
+    for (const delay of [0, 20]) {
+      it(`what the handler still writes is not the answer, failure known after ${delay} ms`, async () => {
+        const at = place()
+        const heard: unknown[] = []
+        at.app.on('error', error => heard.push(error.code, error.headerSent))
+        at.store.before = delay ? () => sleep(delay).then(down) : down
+        at.app.use(ctx => {
+          ctx.session.set('n', 1)
+          ctx.res.writeHead(200, { 'X-App': 'gone' }).end('page')
+        })
+        const got = await ask(at)
+        expect([got.status, got.text, got.setCookies]).toEqual([503, 'Service Unavailable', []])
+        expect(got.headers).not.toHaveProperty('x-app')
+        expect(heard).toEqual(['SESSION_STORE', undefined])
+      })
+
+      it(`nor is it while a middleware above makes the answer, failure known after ${delay} ms`, async () => {
+        const handlerEnded = Promise.withResolvers<void>()
+        const at = place({}, async (ctx, next) => {
+          try {
+            await next()
+          } catch (error) {
+            await handlerEnded.promise
+            ctx.body = `sorry: ${(error as { code: string }).code}`
+          }
+        })
+        at.store.before = delay ? () => sleep(delay).then(down) : down
+        at.app.use(async ctx => {
+          ctx.session.set('n', 1)
+          ctx.res.write('a')
+          await sleep(2 * delay)
+          ctx.res.end('b')
+          handlerEnded.resolve()
+        })
+        const got = await ask(at)
+        expect([got.status, got.text, got.setCookies]).toEqual([503, 'sorry: SESSION_STORE', []])
+      })
+    }
+
+    it('the status of a refused response is not that of its body', async () => {
+      const at = place({}, async (ctx, next) => {
+        await next().catch(() => {
+          ctx.body = 'sorry'
+        })
+      })
+      at.store.before = down
+      at.app.use(ctx => {
+        ctx.session.set('n', 1)
+        // Past Koa, which takes a status that nobody has told it of for one that the next body may change.
+        ctx.res.statusCode = 204
+        ctx.res.end()
+      })
+      const got = await ask(at)
+      expect([got.status, got.text]).toEqual([503, 'sorry'])
+    })
+
     for (const respond of [true, false]) {
       it(`what Node refuses afterwards is answered as an error, once (respond: ${respond})`, async () => {
         const at = place()

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
 import type { Readable } from 'node:stream'
 import type { CommitResult, MaybePromise } from '@sess/core'
+import { settle } from '@sess/core/adapter'
 import { ErrorAnswer } from './error-answer.ts'
 import {
   addSessionHeaders,
@@ -18,39 +19,49 @@ import { callBack, type Method, type MethodName, type Methods } from './methods.
 export type NodeResponse = ServerResponse | Http2ServerResponse
 
 /**
- * Saves the session, and answers what the response has to say of it. A gate calls it once at most, with the status that
- * leaves; an adapter may call it, too, before or after, for `Sessions.commit` answers every call as the first. At once
- * means the response goes on at once.
+ * Saves the session, and returns what the response has to say of it. When it returns no promise, the response leaves at
+ * once: no tick, no buffer. Called with the status that leaves; only `gate.commit` may make that twice, and then the
+ * second call must do nothing and return the same, as those of `Sessions.commit` do.
  */
 export type Commit = (status: number) => MaybePromise<CommitResult>
 
 /**
- * Hears why the response must not leave. It may answer with that same response, which is as before the gate. Called once
- * at most. After a commit that was not at once it also hears what Node refuses of what was written meanwhile: then the
- * gate is open, and the response as the handler left it.
+ * Hears, once at most, why the handler's response cannot leave. Either its commit failed: then the response is as it was
+ * before the gate, and free for an error page. Or the commit was not at once and succeeded, and Node refuses what was
+ * written meanwhile (a header with a line feed): then the gate is open, and the response as the handler left it.
  */
 export type OnRefused = (error: unknown) => void
 
 /**
  * Holds a response until its session is committed: the first `writeHead`, `write`, `end` or `flushHeaders` (and so
- * `pipe`, `sendFile`, …) calls `commit`, and nothing leaves before it answered. When it answers at once, so does the
- * response: no tick, no buffer. 1xx responses pass (Node sends them past these four).
+ * `pipe`, `sendFile`, …) calls `commit`, and nothing leaves before that is done. 1xx responses pass (Node sends them
+ * past these four).
  *
  * When it throws or rejects, what was written is dropped, its callbacks get the error, sources are unpiped, headers and
  * methods are those of before (wrappers mounted later, such as compression, are gone with what they hold), the status
- * is the error's, and `onRefused` gets the error.
+ * is the error's, and `onRefused` gets the error. Before that `forget` drops what the framework itself keeps of the
+ * response, such as Koa's `ctx.body`; headers and status are set back after it.
  *
  * Gates nest: the last one commits first.
  */
-export function holdResponse(res: NodeResponse, commit: Commit, onRefused: OnRefused): ResponseGate {
-  return new ResponseGate(res as ServerResponse, commit, onRefused)
+export function holdResponse(
+  res: NodeResponse,
+  commit: Commit,
+  onRefused: OnRefused,
+  forget?: () => void,
+): ResponseGate {
+  return new ResponseGate(res as ServerResponse, commit, onRefused, forget)
 }
 
 export class ResponseGate {
   readonly #res: ServerResponse
   readonly #commit: Commit
   readonly #onRefused: OnRefused
-  /** `closed` until something is written; `open` for good once the session is committed. */
+  readonly #forget: (() => void) | undefined
+  /**
+   * `closed` until something is written, `committing` while that waits for its session. Then one of two for good: `open`,
+   * or `refused` because the commit failed.
+   */
   #state: 'closed' | 'committing' | 'open' | 'refused' = 'closed'
   /** What the commit says, until it is added: when the application's own headers are complete. */
   #toAdd: CommitResult | undefined
@@ -67,10 +78,11 @@ export class ResponseGate {
   readonly #original: Methods
   readonly #ourWriteHead: Method
 
-  constructor(res: ServerResponse, commit: Commit, onRefused: OnRefused) {
+  constructor(res: ServerResponse, commit: Commit, onRefused: OnRefused, forget?: () => void) {
     this.#res = res
     this.#commit = commit
     this.#onRefused = onRefused
+    this.#forget = forget
     this.#headers = headersOf(res)
     const { writeHead, write, end, flushHeaders, on } = res
     this.#original = { writeHead, write, end, flushHeaders, on }
@@ -87,28 +99,22 @@ export class ResponseGate {
     methods.flushHeaders = () => this.#pass('flushHeaders', flushHeaders, [], res.statusCode)
   }
 
-  /** Refuses the response as if its commit had failed, for a framework that commits before it answers. Once is enough. */
-  refuse(error: unknown): void {
-    if (this.#state === 'open' || this.#state === 'refused') return
-    const res = this.#res
-    const held = this.#held
-    // Whether the handler has bytes to write yet. Not if a source writes them, which is taken off here; and what has
-    // ended, or not begun when a framework refuses it, writes none.
-    const handlerGoesOn =
-      !this.#sources && (held ? !held.ended : this.#begunBy !== undefined && this.#begunBy !== 'end')
-    this.#state = 'refused'
-    this.#refusal = error
-    this.#held = undefined
-    held?.unmark(res)
-    this.#dropSources()
-    const { write, end, ...others } = this.#original
-    Object.assign(res, others)
-    resetHeaders(res, this.#headers)
-    // Should something of the refused handler still slip out, then not as a success.
-    res.statusCode = errorStatus(error)
-    if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = ''
-    this.#answer = new ErrorAnswer(res, write, end, handlerGoesOn, error)
-    for (const { args } of held?.calls ?? []) callBack(args, error)
+  /**
+   * Commits now, for a framework that answers later. A failure refuses the response and is thrown; `onRefused` does not
+   * hear of it.
+   */
+  commit(status: number): MaybePromise<void> {
+    return settle(
+      () => this.#commit(status),
+      committed => {
+        // Not if something was written meanwhile: that waits for the same session, and opens the gate itself.
+        if (this.#state === 'closed') this.#open(committed)
+      },
+      error => {
+        this.#refuse(error)
+        throw error
+      },
+    )
   }
 
   #pass(name: MethodName, method: Method, args: unknown[], status: number): unknown {
@@ -151,7 +157,7 @@ export class ResponseGate {
 
   #release(committed: CommitResult): void {
     const held = this.#held
-    // A framework that committed by itself may have refused the response meanwhile.
+    // `commit` may have refused the response meanwhile.
     if (this.#state !== 'committing' || !held) return
     this.#held = undefined
     this.#open(committed)
@@ -166,8 +172,34 @@ export class ResponseGate {
 
   #fail(error: unknown): void {
     if (this.#state !== 'committing') return
-    this.refuse(error)
+    this.#refuse(error)
     this.#answer?.during(() => this.#onRefused(error))
+  }
+
+  /** Drops the response, and frees `res` for the answer to the error. */
+  #refuse(error: unknown): void {
+    // Of one failure both `commit` and what was written hear.
+    if (this.#state === 'open' || this.#state === 'refused') return
+    const res = this.#res
+    const held = this.#held
+    // Whether the handler has bytes to write yet. Not if a source writes them, which is taken off here; and a response
+    // that has ended, or not begun when `commit` refuses it, gets none.
+    const handlerGoesOn =
+      !this.#sources && (held ? !held.ended : this.#begunBy !== undefined && this.#begunBy !== 'end')
+    this.#state = 'refused'
+    this.#refusal = error
+    this.#held = undefined
+    held?.unmark(res)
+    this.#dropSources()
+    const { write, end, ...others } = this.#original
+    Object.assign(res, others)
+    this.#forget?.()
+    resetHeaders(res, this.#headers)
+    // Should something of the refused handler still slip out, then not as a success.
+    res.statusCode = errorStatus(error)
+    if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = ''
+    this.#answer = new ErrorAnswer(res, write, end, handlerGoesOn, error)
+    for (const { args } of held?.calls ?? []) callBack(args, error)
   }
 
   /** `writeHead` when the gate is open; Node and HTTP/2 come here too when the head is implicit. */

@@ -652,6 +652,92 @@ describe('F2: a response whose commit fails', () => {
   })
 })
 
+describe('a gate that is told to commit', () => {
+  /** A framework that commits when its handler is done and answers afterwards; an error with its message. */
+  async function framework(
+    commit: () => CommitResult | Promise<CommitResult>,
+    handler: Handler,
+  ): Promise<Answer & { heard: string[] }> {
+    const heard: string[] = []
+    let body: string | undefined
+    await using server = await serve(async (_req, res) => {
+      res.setHeader('X-Before', 'kept')
+      const gate = holdResponse(
+        res,
+        () => {
+          heard.push('commit')
+          return commit()
+        },
+        error => heard.push(`refused: ${(error as Error).message}`),
+        () => {
+          heard.push('forget')
+          body = undefined
+          res.statusCode = 404
+          res.setHeader('X-After', 'gone')
+          res.removeHeader('X-Before')
+        },
+      )
+      res.setHeader('X-After', 'gone')
+      body = 'body'
+      const handling = handler(res)
+      try {
+        await gate.commit(200)
+      } catch (error) {
+        expect([body, res.statusCode, res.getHeaders()]).toEqual([undefined, 503, { 'x-before': 'kept' }])
+        await handling
+        res.setHeader('Content-Type', 'text/plain')
+        body = (error as Error).message
+      }
+      if (!res.writableEnded) res.end(body)
+    })
+    return Object.assign(await request(server.url), { heard })
+  }
+
+  for (const [when, commit] of Object.entries(commits)) {
+    it(`adds the headers when the response leaves, committed ${when}`, async () => {
+      const got = await framework(commit, () => undefined)
+      expect([got.status, got.text, got.setCookies]).toEqual([200, 'body', [COOKIE]])
+      expect(got.headers).toMatchObject({ 'x-before': 'kept', 'x-after': 'gone', vary: 'Cookie' })
+      expect(got.heard).toEqual(['commit'])
+    })
+  }
+
+  for (const [when, commit] of Object.entries(failures)) {
+    it(`F2: throws the failure, which nobody else hears of, failed ${when}`, async () => {
+      const got = await framework(commit, () => undefined)
+      expect([got.status, got.text, got.setCookies]).toEqual([503, 'down', []])
+      expect(got.heard).toEqual(['commit', 'forget'])
+    })
+  }
+
+  it('waits for the same commit as what is written meanwhile', async () => {
+    const saved = sleep(20, SAVED)
+    const got = await framework(
+      () => saved,
+      res => setTimeout(() => res.end('meanwhile'), 5),
+    )
+    expect([got.status, got.text, got.setCookies]).toEqual([200, 'meanwhile', [COOKIE]])
+    expect(got.heard).toEqual(['commit', 'commit'])
+  })
+
+  it('F2: refuses what is written meanwhile, and what its handler writes later', async () => {
+    const failed = failures.later()
+    const written: unknown[] = []
+    const got = await framework(
+      () => failed,
+      async res => {
+        await sleep(5)
+        res.write('meanwhile', error => written.push(error?.message))
+        await sleep(40)
+        res.end('later', () => written.push('end'))
+      },
+    )
+    expect([got.status, got.text, got.setCookies]).toEqual([503, 'down', []])
+    expect(got.heard).toEqual(['commit', 'commit', 'forget'])
+    expect(written).toEqual(['down', 'end'])
+  })
+})
+
 describe('HTTP/2, compatibility API', () => {
   async function answer2(commit: () => CommitResult | Promise<CommitResult>, handler: Handler) {
     const server = http2.createServer((_req, res) => {
