@@ -8,7 +8,7 @@ import {
 } from '@sess/core'
 import { after, SessionSlot, settle } from '@sess/core/adapter'
 import type { EventHandler, H3Event, Middleware } from 'h3'
-import { addSessionHeaders, snapshotOf, statusOf, statusOfThrown } from './response.ts'
+import { addSessionHeaders, outcomeOf, outcomeOfThrown, snapshotOf, statusOf } from './response.ts'
 
 declare module 'h3' {
   interface H3EventContext {
@@ -17,16 +17,20 @@ declare module 'h3' {
   }
 }
 
-/** Several engines in one app need a property each, and a cookie name each (`cookie.name` of their options). */
+/**
+ * For apps with several engines (`createSessions`): each has its own property and its own `cookie.name`. Only `session`
+ * is typed; declare others as above.
+ */
 export interface MiddlewareOptions {
   /** Where on `event.context` the session goes; default `session`. */
   property?: string | undefined
 }
 
 /**
- * Gives every event its session. It is saved when the handler has returned its response or thrown, before any of it
- * leaves; what goes wrong is thrown to the middlewares above. The cookie goes with the answer to an error, too, unless
- * that is a `Response` of the app's `onError`: h3 adds no headers to it.
+ * Gives every event its session. It is saved when the handler has returned or thrown, before h3 answers; but a Node
+ * handler (`fromNodeHandler`) has answered by then. A save that fails is thrown to the middlewares above; a load that
+ * failed throws at the first look. The cookie goes with the answer to an error, too, unless that is a `Response` of the
+ * app's `onError`: h3 adds no headers to it.
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place where its session goes, when that is not `session`
@@ -39,10 +43,7 @@ export function session<Data extends object = DefaultData>(
   return (event, next) => runWithSession(slot, event, next)
 }
 
-/**
- * A handler with a session, for an app or a route without the middleware. The session is saved as there: by the time
- * the response leaves, however the handler ends.
- */
+/** A handler with a session, for an app or a route without the middleware. It is saved as there, however the handler ends. */
 export function withSession<Data extends object>(
   sessions: Sessions<Data>,
   handler: (event: H3Event, session: Session<Data>) => unknown,
@@ -54,7 +55,7 @@ export function withSession<Data extends object>(
 }
 
 /**
- * The event's session, loaded; with `lazy: true` this is what loads it.
+ * Not h3's own `useSession`. The event's session, loaded; with `lazy: true` this is what loads it.
  * @throws ConfigError without the middleware
  */
 export async function useSession(event: H3Event, property = 'session'): Promise<Session> {
@@ -77,9 +78,13 @@ function runWithSession<Data extends object>(
   const restoreResponse = snapshotOf(event)
 
   /** Commits and adds the cookie. A failure is thrown in place of what the handler threw, and undoes the response. */
-  const save = (status: number, outcome: unknown): MaybePromise<void> =>
+  const save = (outcome: unknown): MaybePromise<void> =>
     settle(
-      () => sessions.commit(session, { status, secure: event.url.protocol === 'https:' }),
+      () =>
+        sessions.commit(session, {
+          status: statusOf(event, outcome),
+          secure: event.url.protocol === 'https:',
+        }),
       committed => addSessionHeaders(event, committed, outcome),
       error => {
         restoreResponse()
@@ -90,9 +95,9 @@ function runWithSession<Data extends object>(
   return after(sessions.lazy ? undefined : session.load(), () =>
     settle(
       handler,
-      returned => after(save(statusOf(event, returned), returned), () => returned),
+      returned => after(save(outcomeOf(returned)), () => returned),
       thrown =>
-        after(save(statusOfThrown(event, thrown), thrown), () => {
+        after(save(outcomeOfThrown(thrown)), () => {
           throw thrown
         }),
     ),

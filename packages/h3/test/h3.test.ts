@@ -182,6 +182,11 @@ describe('what leaves, with its cookie', () => {
       body: 'foreign',
       status: 500,
     })
+    const foreignError = Object.assign(new Error('foreign'), {
+      name: 'HTTPError',
+      status: 503,
+      toJSON: () => ({ message: 'foreign' }),
+    })
     const outcomes: Record<string, { answer: () => unknown; status: number; preset?: number }> = {
       'a thrown object with a status': { answer: thrower({ status: 404 }), status: 500 },
       'a thrown Response': { answer: thrower(new Response('x', { status: 404 })), status: 500 },
@@ -212,6 +217,8 @@ describe('what leaves, with its cookie', () => {
         answer: () => new Error('x', { cause: new HTTPError({ status: 404 }) }),
         status: 404,
       },
+      'a thrown foreign HTTPError': { answer: thrower(foreignError), status: 503 },
+      'a returned foreign HTTPError': { answer: () => foreignError, status: 503 },
       'a foreign HTTPResponse': { answer: () => foreign, status: 500 },
       'an HTTPResponse without a status': { answer: () => new HTTPResponse('x'), status: 503, preset: 503 },
       'res.status': { answer: () => 'x', status: 503, preset: 503 },
@@ -240,6 +247,57 @@ describe('what leaves, with its cookie', () => {
         })
       }
     }
+  })
+
+  describe("C29: the session's Vary and Cache-Control join those of what is answered", () => {
+    const headers = { vary: 'Accept', 'cache-control': 'no-store' }
+    const withHeaders = (extra: object): Error => Object.assign(new Error('x'), extra)
+    const outcomes: Record<string, () => unknown> = {
+      'a Response': () => new Response('x', { headers }),
+      'a Response of 400': () => new Response('x', { status: 400, headers }),
+      'an HTTPResponse': () => new HTTPResponse('x', { headers }),
+      'an HTTPError': () => new HTTPError({ status: 400, headers }),
+      'an Error with headers': () => withHeaders({ status: 400, headers }),
+      'an Error with a list of headers': () => withHeaders({ status: 400, headers: Object.entries(headers) }),
+      'an Error caused by one with headers': () => withHeaders({ cause: { status: 400, headers } }),
+      'an Error caused by an HTTPError': () =>
+        withHeaders({ cause: new HTTPError({ status: 400, headers }) }),
+    }
+    for (const [name, outcome] of Object.entries(outcomes)) {
+      for (const isThrown of [false, true]) {
+        if (isThrown && !name.includes('Error')) continue
+        it(`${name}, ${isThrown ? 'thrown' : 'returned'}`, async () => {
+          const at = place()
+          at.app.get('/', event => {
+            event.context.session.set('n', 1)
+            if (isThrown) throw outcome()
+            return outcome()
+          })
+          const got = await at.ask()
+          expect(got.headers.getSetCookie()).toHaveLength(1)
+          expect(got.headers.get('vary')).toBe('Accept, Cookie')
+          expect(got.headers.get('cache-control')).toBe('no-store')
+        })
+      }
+    }
+
+    it('not those of what only looks like an answer', async () => {
+      const at = place()
+      at.app.get('/returned', event => {
+        event.context.session.set('n', 1)
+        return { headers: new Headers(headers) }
+      })
+      at.app.get('/thrown', event => {
+        event.context.session.flush()
+        throw { headers: new Headers(headers) }
+      })
+      const returned = await at.ask('/returned')
+      expect(returned.headers.get('vary')).toBe('Cookie')
+      expect(returned.headers.get('cache-control')).toBe('private')
+      const thrown = await at.ask('/thrown', { cookie: cookieOf(returned) })
+      expect([thrown.status, thrown.headers.get('vary')]).toEqual([500, 'Cookie'])
+      expect(thrown.headers.get('cache-control')).toBe('private')
+    })
   })
 
   it('no route is a 404 that keeps what a middleware set', async () => {
