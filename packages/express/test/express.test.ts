@@ -266,6 +266,79 @@ describe('faults', () => {
     }
   })
 
+  describe('F2: a failed commit takes the way of an error that the handler throws', () => {
+    /** Who heard of the error at /a/b/x/5, and where they were. */
+    async function hearers(fails: (req: express.Request, res: express.Response) => void, delay = 0) {
+      const heard: unknown[] = []
+      const hear =
+        (name: string): ErrorRequestHandler =>
+        (error, req, _res, next) => {
+          heard.push([name, error.status, req.url, req.baseUrl, req.params, req.app === app])
+          next(error)
+        }
+      const { app, store } = place()
+      store.before = delay ? () => sleep(delay).then(down) : down
+      const outer = express.Router()
+      const inner = express.Router()
+      const nested = express()
+      app.use('/a', outer)
+      outer.use('/b', inner)
+      outer.use('/c', nested)
+      for (const mounted of [inner, nested]) {
+        mounted.get('/x/:id', fails)
+        mounted.use(hear('inner'))
+      }
+      outer.use(hear('outer'))
+      app.use('/a/b', hear('of /a/b'))
+      app.use('/a/c', hear('of /a/c'))
+      app.use(hear('app'), answerError)
+      await using server = await serve(app)
+      for (const path of ['/a/b/x/5', '/a/c/x/5']) expect((await request(server.url + path)).status).toBe(503)
+      return heard
+    }
+
+    for (const delay of [0, 20]) {
+      it(`through nested routers and apps, known after ${delay} ms`, async () => {
+        const expected = await hearers(() => {
+          throw Object.assign(new Error('thrown'), { status: 503 })
+        })
+        expect(expected).toHaveLength(8)
+        const got = await hearers((req, res) => {
+          req.session.set('n', 1)
+          res.send('gone')
+        }, delay)
+        expect(got).toEqual(expected)
+      })
+    }
+
+    it("not by the route's own error handlers", async () => {
+      const { app, store } = place()
+      store.before = down
+      const ofRoute: ErrorRequestHandler = (_error, _req, res, _next) => void res.status(500).end()
+      const write: express.RequestHandler = (req, res) => {
+        req.session.set('n', 1)
+        res.send('gone')
+      }
+      app.get('/', write, ofRoute)
+      app.use(answerError)
+      await using server = await serve(app)
+      expect((await request(server.url)).json).toEqual({ code: 'SESSION_STORE' })
+    })
+
+    it('also when the handler has gone on after it answered', async () => {
+      const { app, store } = place()
+      store.before = () => sleep(20).then(down)
+      app.get('/', (req, res, next) => {
+        req.session.set('n', 1)
+        res.send('gone')
+        next()
+      })
+      app.use(answerError)
+      await using server = await serve(app)
+      expect((await request(server.url)).status).toBe(503)
+    })
+  })
+
   it('F1: a store that is down at load: used 503, untouched and cookie-less 200, the same cookie works afterwards', async () => {
     const { app, store } = place()
     app.get('/read', (req, res) => res.json(req.session.get('n') ?? null))
