@@ -36,8 +36,11 @@ export class ErrorAnswer {
   /** Runs what answers the error; what it writes at once is the answer. */
   during(answer: () => void): void {
     this.#answering = true
-    answer()
-    this.#answering = false
+    try {
+      answer()
+    } finally {
+      this.#answering = false
+    }
   }
 
   #isStale(args: unknown[]): boolean {

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type CommitResult, SessionStoreError } from '@sess/core'
 import { type Answer, request, serve } from '@sess/test-fixtures/http.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { errorStatus, holdResponse } from '../src/index.ts'
+import { errorStatus, holdResponse, type NodeResponse } from '../src/index.ts'
 
 const COOKIE = 'sessionid=new; Path=/'
 const SAVED: CommitResult = { setCookies: [COOKIE], vary: true, private: true }
@@ -45,6 +45,14 @@ const failures = {
 
 type Handler = (res: ServerResponse) => unknown
 
+/** Answers a refused response, which must not look as if it had left: its `end` would be a second one, and not happen. */
+function answerRefused(res: NodeResponse, text: string): void {
+  // To throw here would leave the client waiting.
+  if (res.headersSent || res.writableEnded) return void res.destroy(new Error('It looks as if it had left.'))
+  ;(res as ServerResponse).setHeader('Content-Type', 'text/plain')
+  res.end(text)
+}
+
 /** One response through a gate; a refused one answers the error's message. */
 async function answer(
   commit: (status: number) => CommitResult | Promise<CommitResult>,
@@ -63,10 +71,7 @@ async function answer(
       },
       error => {
         refused.push(error)
-        expect(res.headersSent).toBe(false)
-        expect(res.writableEnded).toBe(false)
-        res.setHeader('Content-Type', 'text/plain')
-        res.end((error as Error).message)
+        answerRefused(res, (error as Error).message)
       },
     )
     handler(res)
@@ -594,6 +599,22 @@ describe('F2: a response whose commit fails', () => {
     expect([got.status, got.text, got.setCookies]).toEqual([503, 'down', []])
   })
 
+  it('keeps its handler out also when `onRefused` throws', async () => {
+    await using server = await serve((_req, res) => {
+      holdResponse(res, failures['at once'], () => {
+        throw new Error('thrown by onRefused')
+      })
+      expect(() => res.write('a')).toThrow('thrown by onRefused')
+      res.write('page')
+      setTimeout(() => {
+        res.statusCode = 500
+        res.end('error page')
+      })
+    })
+    const got = await request(server.url)
+    expect([got.status, got.text]).toEqual([500, 'error page'])
+  })
+
   it.each(['statusCode', 'setHeader', 'writeHead'])(
     'lets an answer that comes later begin with %s',
     async begin => {
@@ -638,7 +659,7 @@ describe('F2: a response whose commit fails', () => {
             statuses[name]!.push(status)
             return commit()
           },
-          error => res.end(`${name}: ${(error as Error).message}`),
+          error => answerRefused(res, `${name}: ${(error as Error).message}`),
         )
       }
       hold('outer', async () => ({ ...NOTHING, setCookies: ['outer=1'] }))
@@ -742,7 +763,7 @@ describe('HTTP/2, compatibility API', () => {
   async function answer2(commit: () => CommitResult | Promise<CommitResult>, handler: Handler) {
     const server = http2.createServer((_req, res) => {
       res.setHeader('X-Before', 'kept')
-      holdResponse(res, commit, error => res.end((error as Error).message))
+      holdResponse(res, commit, error => answerRefused(res, (error as Error).message))
       handler(res as never)
     })
     server.listen(0, '127.0.0.1')
