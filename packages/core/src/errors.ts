@@ -81,7 +81,10 @@ export class SessionExistsError extends SessionError {
   }
 }
 
-/** An option is wrong. Thrown at start-up; the message names the option and the remedy. */
+/**
+ * An option is wrong: thrown at start-up. Or what is mounted does not fit together (two engines on one property or
+ * cookie): thrown on the request. The message names the option and the remedy.
+ */
 export class ConfigError extends SessionError {
   /** The option's name, such as `cookie.sameSite`. */
   readonly option: string

@@ -39,15 +39,14 @@ export function session<Data extends object = DefaultData>(
   return function session(req, res, next) {
     const session = slot.open(req, req.headers.cookie)
     if (!session) return next()
+    // Commits when the response begins. If that fails, the gate drops the response, and the error goes on from where the
+    // handler is, like one of its own: that `next` is on the request (for `res.render`) until nothing is left to run.
     holdResponse(
       res,
-      // Called when the response begins. If it fails, the gate drops the response.
       status => sessions.commit(session, new ExpressAnswer(status, req)),
-      // From where the handler is, as for an error of its own. Express keeps that `next` on the request for its
-      // `res.render`, and clears it when nothing is left to run.
       error => (req.next ?? next)(error),
     )
-    // Undefined when nothing has to be waited for: then no tick. A store that is down does not reject here; the handler's
+    // Undefined when nothing had to be waited for: then no tick. A store that is down does not reject here; the handler's
     // first look throws.
     const loading = sessions.lazy ? undefined : session.load()
     if (loading) loading.then(() => next(), next)

@@ -9,7 +9,7 @@ export class HeldResponse {
   #bytes = 0
   /** The application has ended its response. */
   ended = false
-  /** A `write` answered false, so somebody waits for `drain`. */
+  /** A `write` returned false, so somebody waits for `drain`. */
   #needsDrain = false
   /** The methods that were the response's before `#fixHead`. Undefined until then. */
   #methods: Record<string, Method> | undefined
@@ -22,11 +22,11 @@ export class HeldResponse {
     Object.defineProperties(res, LOOKS)
   }
 
-  /** Keeps a call; answers what the method would have. */
+  /** Keeps a call; returns what the method would have. */
   hold(res: ServerResponse, name: MethodName, method: Method, args: unknown[]): unknown {
     const isEmpty = !args[0] || typeof args[0] === 'function'
     if (this.ended && (name !== 'end' || !isEmpty)) {
-      // From Node it would be an `error` event as well, which nobody hears: a second answer must not end the process.
+      // From Node it would be an `error` event as well, which nobody hears: a second response must not end the process.
       callBack(args, fault('ERR_STREAM_WRITE_AFTER_END', 'write after end'))
       return name === 'write' ? false : res
     }
@@ -48,7 +48,7 @@ export class HeldResponse {
     if (this.#statusMessage !== undefined) res.statusMessage = this.#statusMessage
     let last: unknown
     for (const { method, args } of this.calls) last = method.apply(res, args)
-    // When the last write answered false, too, the `drain` comes from below.
+    // When the last write returned false, too, the `drain` comes from below.
     if (this.#needsDrain && !this.ended && last !== false) res.emit('drain')
   }
 
