@@ -59,8 +59,8 @@ export class ResponseGate {
   readonly #onRefused: OnRefused
   readonly #forget: (() => void) | undefined
   /**
-   * `closed` until something is written, `committing` while that waits for its session. Then one of two for good: `open`,
-   * or `refused` because the commit failed.
+   * `closed` at first, `committing` while what is written waits for its session. Then one of two for good: `open`, or
+   * `refused` because the commit failed.
    */
   #state: 'closed' | 'committing' | 'open' | 'refused' = 'closed'
   /** What the commit says, until it is added: when the application's own headers are complete. */
