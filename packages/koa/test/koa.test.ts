@@ -443,8 +443,16 @@ describe('errors', () => {
     }
   })
 
-  it('F2: what could not be saved with a thrown 4xx is the error that shows', async () => {
-    const at = place()
+  it('F2: what could not be saved with a thrown 4xx is the error that shows, to the middlewares above too', async () => {
+    const thrown: unknown[] = []
+    const at = place({}, async (_ctx, next) => {
+      await next().catch(error => {
+        thrown.push(error.code)
+        throw error
+      })
+    })
+    const heard: unknown[] = []
+    at.app.on('error', error => heard.push(error.code))
     at.store.before = async () => down()
     at.app.use(ctx => {
       ctx.session.set('n', 1)
@@ -452,6 +460,7 @@ describe('errors', () => {
     })
     const got = await ask(at)
     expect([got.status, got.setCookies]).toEqual([503, []])
+    expect([thrown, heard]).toEqual([['SESSION_STORE'], ['SESSION_STORE']])
   })
 
   it('F26: a client that leaves early changes nothing for the others', async () => {
