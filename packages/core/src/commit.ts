@@ -23,8 +23,11 @@ const GRACE = 30_000
 export interface Answer {
   /** The HTTP status that really leaves. */
   status: number
-  /** Whether the client's connection is TLS, for `secure: 'auto'`. Not told counts as secure. */
-  secure?: boolean | undefined
+  /**
+   * Whether the client's connection is TLS, for `secure: 'auto'`. Not told counts as secure. A function is asked when a
+   * cookie is set, which few responses do.
+   */
+  secure?: boolean | (() => boolean) | undefined
 }
 
 /**
@@ -396,10 +399,11 @@ function sendCookies(state: State, { secure }: Answer, now: number): CommitResul
     maxAge = expiryAge(state.changes!.data[EXPIRY], now, age)
     if (absoluteAge) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
   }
+  const tls = typeof secure === 'function' ? secure() : secure
   const parts = state.key === null ? [] : splitToken(cookie, state.key)
-  const setCookies = parts.map(({ name, value }) => setCookie(cookie, name, value, secure, maxAge, now))
+  const setCookies = parts.map(({ name, value }) => setCookie(cookie, name, value, tls, maxAge, now))
   for (const sent of state.sent) {
-    if (!parts.some(({ name }) => name === sent)) setCookies.push(setCookie(cookie, sent, '', secure, 0, 0))
+    if (!parts.some(({ name }) => name === sent)) setCookies.push(setCookie(cookie, sent, '', tls, 0, 0))
   }
   return { setCookies, vary: true, private: true }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
-import { createSessions, type Session, type StoredRecord } from '../src/index.ts'
+import { type CommitResult, createSessions, type Session, type StoredRecord } from '../src/index.ts'
 import { altered, bench, codeOf, START, slow } from './support.ts'
 
 const KEY = /^sessionid=([a-z0-9]{32});/
@@ -136,6 +136,21 @@ describe('what a commit does, in its order', () => {
       expect(setCookies[0]).toContain('Max-Age=0')
       expect(await app.peek('a', old)).toBeUndefined()
     }
+  })
+
+  it('A20: secure as a function is asked when a cookie is set, and then once', async () => {
+    const app = bench()
+    let asked = 0
+    const commit = async (handle: (session: Session) => unknown, tls: boolean): Promise<CommitResult> => {
+      const session = app.sessions.open()
+      handle(session)
+      return app.sessions.commit(session, { status: 200, secure: () => ++asked > 0 && tls })
+    }
+    await commit(session => session.get('k'), true)
+    expect(asked).toBe(0)
+    expect((await commit(session => session.set('k', 1), true)).setCookies[0]).toMatch(/; Secure$/)
+    expect((await commit(session => session.set('k', 1), false)).setCookies[0]).not.toMatch(/Secure/)
+    expect(asked).toBe(2)
   })
 
   it('F28: a status from 500 on saves nothing and sends nothing', async () => {

@@ -19,7 +19,7 @@ declare module 'h3' {
 
 /**
  * For apps with several engines (`createSessions`): each has its own property and its own `cookie.name`. Only `session`
- * is typed; declare others as above.
+ * is typed; declare others on h3's `H3EventContext`.
  */
 export interface MiddlewareOptions {
   /** Where on `event.context` the session goes; default `session`. */
@@ -27,10 +27,12 @@ export interface MiddlewareOptions {
 }
 
 /**
- * Gives every event its session. It is saved when the handler has returned or thrown, before h3 answers; but a Node
- * handler (`fromNodeHandler`) has answered by then. A save that fails is thrown to the middlewares above; a load that
- * failed throws at the first look. The cookie goes with the answer to an error, too, unless that is a `Response` of the
- * app's `onError`: h3 adds no headers to it.
+ * Gives every event its session. It is committed when the handler has returned or thrown, before h3 answers, with the
+ * status that h3 makes of that: 500 or more saves nothing. A save that fails is thrown to the middlewares above, in place
+ * of what the handler threw; a load that failed throws at the first look. The cookie goes with the answer to an error,
+ * too, unless that is a `Response` of the app's `onError`: h3 adds no headers to it. A Node handler (`fromNodeHandler`)
+ * has answered by then: a cookie that comes too late is a SessionCommittedError. One engine may be mounted twice; two on
+ * one property or cookie name (as two calls with options make) are a ConfigError on the request.
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place where its session goes, when that is not `session`
@@ -43,7 +45,10 @@ export function session<Data extends object = DefaultData>(
   return (event, next) => runWithSession(slot, event, next)
 }
 
-/** A handler with a session, for an app or a route without the middleware. It is saved as there, however the handler ends. */
+/**
+ * A handler with a session, for an app or a route without the middleware; under it, they share one. Committed as by
+ * `session`, however the handler ends.
+ */
 export function withSession<Data extends object>(
   sessions: Sessions<Data>,
   handler: (event: H3Event, session: Session<Data>) => unknown,
@@ -58,15 +63,21 @@ export function withSession<Data extends object>(
  * Not h3's own `useSession`. The event's session, loaded; with `lazy: true` this is what loads it.
  * @throws ConfigError without the middleware
  */
-export async function useSession(event: H3Event, property = 'session'): Promise<Session> {
-  const session = event.context[property] as Session | undefined
+export async function useSession<Data extends object = DefaultData>(
+  event: H3Event,
+  property = 'session',
+): Promise<Session<Data>> {
+  const session = event.context[property] as Session<Data> | undefined
   if (!session)
     throw new ConfigError('property', `event.context.${property} is no session. Mount session() above.`)
   await session.load()
   return session
 }
 
-/** Opens and loads the session, runs the handler, commits. At once while nothing has to be waited for: no promise, no tick. */
+/**
+ * Opens and loads the session, runs the handler, commits. `after(value, next)` and `settle(run, done, failed)` are `then`,
+ * but at once where there is nothing to wait for: no promise, no tick. `failed` does not hear of `done`.
+ */
 function runWithSession<Data extends object>(
   slot: SessionSlot<Data>,
   event: H3Event,
@@ -74,16 +85,20 @@ function runWithSession<Data extends object>(
 ): unknown {
   const { sessions } = slot
   const session = slot.open(event.context, event.req.headers.get('cookie'))
+  // This engine's is open already: whoever opened it commits it.
   if (!session) return handler()
   const restoreResponse = snapshotOf(event)
 
-  /** Commits and adds the cookie. A failure is thrown in place of what the handler threw, and undoes the response. */
+  /**
+   * Commits by the outcome, which is what h3 will answer, and adds the session's headers. When that fails, `event.res`
+   * says again what it said before, and the error takes the place of what the handler threw.
+   */
   const save = (outcome: unknown): MaybePromise<void> =>
     settle(
       () =>
         sessions.commit(session, {
           status: statusOf(event, outcome),
-          secure: event.url.protocol === 'https:',
+          secure: () => event.url.protocol === 'https:',
         }),
       committed => addSessionHeaders(event, committed, outcome),
       error => {
@@ -91,7 +106,7 @@ function runWithSession<Data extends object>(
         throw error
       },
     )
-  // `load` does not reject for the store: the handler's first look throws.
+  // A load that failed does not reject, but throws at the handler's first look.
   return after(sessions.lazy ? undefined : session.load(), () =>
     settle(
       handler,

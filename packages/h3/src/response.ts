@@ -20,7 +20,7 @@ export function outcomeOf(returned: unknown): unknown {
   }
 }
 
-/** What h3 answers with when a handler throws this (its `toError`): of all values only errors and numbers have a status. */
+/** What h3 answers with when a handler throws this (its `toError`): a number is a status, and all else that is no error, a `Response` too, a 500. */
 export function outcomeOfThrown(thrown: unknown): unknown {
   const asIfReturned = thrown instanceof Error || thrown === NOT_FOUND || thrown === HANDLED
   if (asIfReturned) return outcomeOf(thrown)
@@ -41,7 +41,7 @@ export function statusOf(event: H3Event, outcome: unknown): number {
  */
 export function addSessionHeaders(event: H3Event, committed: CommitResult, outcome: unknown): void {
   const { setCookies, vary, private: isPrivate } = committed
-  // Merely asking for the headers makes them.
+  // h3 makes headers when first asked for them, and is quicker without.
   if (setCookies.length === 0 && !vary && !isPrivate) return
   if (outcome === HANDLED) {
     // The browser will not hear of its cookie.
@@ -76,7 +76,7 @@ function isHTTPResponse(value: unknown): value is HTTPResponse {
 export function snapshotOf(event: H3Event): () => void {
   const above: H3Event['res'] & { [HEADERS]?: Headers } = event.res
   const { status, statusText } = above
-  // h3 makes `res.headers` when first asked for them, and is quicker without.
+  // Not `res.headers`: asking would make them.
   const headers = [...(above[HEADERS] ?? [])]
   return () => {
     // Another object, if a middleware has made a Response of what there was.
@@ -84,5 +84,6 @@ export function snapshotOf(event: H3Event): () => void {
     Object.assign(res, { status, statusText })
     for (const name of [...res.headers.keys()]) res.headers.delete(name)
     for (const [name, value] of headers) res.headers.append(name, value)
+    if (res !== above) for (const [name, value] of above.errHeaders) res.errHeaders.append(name, value)
   }
 }

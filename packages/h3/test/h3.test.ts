@@ -364,6 +364,23 @@ describe('what leaves, with its cookie', () => {
     expect(got.headers.has('x-app')).toBe(false)
   })
 
+  it('F2: a failed commit leaves the headers for errors, also where a middleware below has made a response', async () => {
+    const at = place({}, {}, app =>
+      app.use((event, next) => {
+        event.res.errHeaders.set('access-control-allow-origin', '*')
+        return next()
+      }),
+    )
+    at.store.before = async () => down()
+    at.app.use(onResponse(() => undefined))
+    at.app.get('/', event => {
+      event.context.session.set('n', 1)
+      return 'ok'
+    })
+    const got = await at.ask()
+    expect([got.status, got.headers.get('access-control-allow-origin')]).toEqual([503, '*'])
+  })
+
   it('a middleware above may look at the response, or make another', async () => {
     const at = place({}, {}, app =>
       app.use(

@@ -13,7 +13,7 @@ declare module 'koa' {
 
 /**
  * For apps with several engines (`createSessions`): each has its own property and its own `cookie.name`. Only `session`
- * is typed; declare others as above.
+ * is typed; declare others on Koa's `ExtendableContext`.
  */
 export interface MiddlewareOptions {
   /** Where on the context the session goes; default `session`. */
@@ -22,9 +22,11 @@ export interface MiddlewareOptions {
 
 /**
  * Gives every request its session. It is saved when the middlewares below are done, with the status they left or
- * threw, or earlier when one of them writes to `ctx.res`. A save that fails is thrown to the middlewares above, or
- * answered by `ctx.onerror` when they no longer wait (`ctx.respond = false`); a load that failed throws at the first look.
- * The cookie goes with whatever response leaves in the end, also with the one Koa makes of an error.
+ * threw (500 or more saves nothing), or earlier when one of them writes to `ctx.res`. A save that fails is thrown to the
+ * middlewares above, in place of what those below threw, or answered by `ctx.onerror` when they no longer wait
+ * (`ctx.respond = false`); a load that failed throws at the first look. The cookie goes with whatever response leaves in
+ * the end, also with the one Koa makes of an error. One engine may be mounted twice; two on one property or cookie name
+ * (as two calls with options make) are a ConfigError on the request.
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place where its session goes, when that is not `session`
@@ -45,7 +47,7 @@ export function session<Data extends object = DefaultData>(
     // of the session are the gate's to add, when the head leaves.
     const gate = holdResponse(
       ctx.res,
-      status => sessions.commit(session, { status, secure: ctx.secure }),
+      status => sessions.commit(session, { status, secure: () => ctx.secure }),
       error => (throwAbove ? throwAbove(error) : ctx.onerror(error as Error)),
       () => forgetBody(ctx),
     )
@@ -53,6 +55,7 @@ export function session<Data extends object = DefaultData>(
       try {
         await next()
       } catch (error) {
+        // A save that fails throws here; the function above hears of those that a write began.
         await gate.commit(statusOfThrown(error))
         throw error
       }
@@ -60,11 +63,12 @@ export function session<Data extends object = DefaultData>(
       if (ctx.respond !== false) await gate.commit(ctx.status)
     }
 
-    // Undefined when there is nothing to wait for. It does not reject for the store: the handler's first look throws.
+    // Undefined when there is nothing to wait for. A load that failed does not reject, but throws at the first look.
     const loading = sessions.lazy ? undefined : session.load()
     if (loading) await loading
     try {
-      // No plain `await handle()`: a refusal must not wait for a handler that waits for the end of what it writes.
+      // Not `await handle()`: once refused, a handler may wait for ever for the end of what it writes. `throwAbove` ends
+      // our wait, and how `handle` ends is nobody's business then.
       await new Promise<void>((resolve, reject) => {
         throwAbove = reject
         handle().then(resolve, reject)
@@ -75,13 +79,13 @@ export function session<Data extends object = DefaultData>(
   }
 }
 
-/** Makes Koa forget the body of a refused response. Headers and status are the gate's. */
+/** Makes Koa forget the body of a refused response. Then the gate sets the headers of before, and the error's status. */
 function forgetBody(ctx: Context): void {
-  // Of a JSON type the body would become the text `null`.
+  // With a JSON type the next line would make the body the text `null`.
   ctx.remove('Content-Type')
   // Not `null`, which would say that the answer is to have none.
   ctx.body = undefined
-  // Koa takes 200 for the next body unless somebody has set a status.
+  // Any status said through Koa will do: without one the next body would make it 200.
   ctx.status = 500
 }
 
