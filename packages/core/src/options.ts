@@ -28,7 +28,10 @@ export interface SessionsOptions<Data extends object = any> {
    * in so many seconds.
    */
   saveEveryRequest?: boolean | { touchAfter: number } | undefined
-  /** Milliseconds that one load or one commit may wait for the store, retries included. Default 5,000. */
+  /**
+   * Milliseconds that one load or one commit may wait for the store, retries and a `save()` that was not awaited included.
+   * Default 5,000.
+   */
   timeout?: number | undefined
   /**
    * For what two requests replaced and no merge can join: `'last'` keeps the later save's value (default), `'error'` is a

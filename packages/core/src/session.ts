@@ -352,7 +352,7 @@ export class Session<Data extends object = DefaultData> {
 
   /**
    * Fetches the session from the store, once; adapters have done it before the handler runs, unless `lazy`. What went
-   * wrong shows at the first look.
+   * wrong shows at the first look: this does not reject. `undefined`, not a promise, where there is nothing to wait for.
    */
   load(): MaybePromise<void> {
     return this.#state.load()
