@@ -86,7 +86,6 @@ function isUnsaved(state: State): boolean {
   if (state.forced || state.rotatedFrom) return true
   // Set to false by hand: then nothing is saved, as in Django.
   if (changes.recorded) return state.modified
-  if (state.modified && !state.stored && !state.settings.cookieStore) return true
   // Once found, a mutation is an ordinary change of the log, which does not set `modified`.
   return (state.forced = state.settings.trackMutations && changes.recordMutations(false))
 }
