@@ -37,7 +37,7 @@ export function session<Data extends object = DefaultData>(
 ): Middleware {
   const slot = new SessionSlot(options, place)
   const { sessions } = slot
-  return async function session(ctx, next) {
+  return function session(ctx, next) {
     const session = slot.open(ctx, ctx.req.headers.cookie)
     if (!session) return next()
 
@@ -53,29 +53,28 @@ export function session<Data extends object = DefaultData>(
     )
     const handle = async (): Promise<void> => {
       try {
-        await next()
-      } catch (error) {
-        // A save that fails throws here; the function above hears of those that a write began.
-        await gate.commit(statusOfThrown(error))
-        throw error
+        // Undefined when there is nothing to wait for. A load that failed does not reject, but throws at the first look.
+        const loading = sessions.lazy ? undefined : session.load()
+        if (loading) await loading
+        try {
+          await next()
+        } catch (error) {
+          // A save that fails throws here; the function above hears of those that a write began.
+          await gate.commit(statusOfThrown(error))
+          throw error
+        }
+        // Who says `respond = false` writes later: then the gate commits, at the first byte.
+        if (ctx.respond !== false) await gate.commit(ctx.status)
+      } finally {
+        throwAbove = undefined
       }
-      // Who says `respond = false` writes later: then the gate commits, at the first byte.
-      if (ctx.respond !== false) await gate.commit(ctx.status)
     }
-
-    // Undefined when there is nothing to wait for. A load that failed does not reject, but throws at the first look.
-    const loading = sessions.lazy ? undefined : session.load()
-    if (loading) await loading
-    try {
-      // Not `await handle()`: once refused, a handler may wait for ever for the end of what it writes. `throwAbove` ends
-      // our wait, and how `handle` ends is nobody's business then.
-      await new Promise<void>((resolve, reject) => {
-        throwAbove = reject
-        handle().then(resolve, reject)
-      })
-    } finally {
-      throwAbove = undefined
-    }
+    // Not `handle()` alone: once refused, a handler may wait for ever for the end of what it writes. `throwAbove` ends the
+    // wait above, and how `handle` ends is nobody's business then.
+    return new Promise<void>((resolve, reject) => {
+      throwAbove = reject
+      handle().then(resolve, reject)
+    })
   }
 }
 
