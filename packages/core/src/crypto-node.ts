@@ -15,11 +15,10 @@ const pool = new Uint8Array(POOL_BYTES)
 let used = POOL_BYTES
 
 /**
- * Bytes of the system's CSPRNG, drawn in blocks when few are wanted (0.2 µs instead of 3.5). Throws when the generator
- * fails; there is no other source.
+ * Up to 4096 bytes of the system's CSPRNG, drawn in blocks (0.2 µs instead of 3.5). Throws when the generator fails;
+ * there is no other source.
  */
 export function randomBytes(size: number): Uint8Array<ArrayBuffer> {
-  if (size > 256) return crypto.randomFillSync(new Uint8Array(size))
   if (used + size > POOL_BYTES) {
     used = POOL_BYTES // stays so if the generator throws
     crypto.randomFillSync(pool)

@@ -13,12 +13,6 @@ let used = POOL_BYTES
 
 /** See `crypto-node.ts`. */
 export function randomBytes(size: number): Uint8Array<ArrayBuffer> {
-  if (size > 256) {
-    const bytes = new Uint8Array(size)
-    // getRandomValues refuses more than 65,536 bytes in one call.
-    for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536))
-    return bytes
-  }
   if (used + size > POOL_BYTES) {
     used = POOL_BYTES
     crypto.getRandomValues(pool)

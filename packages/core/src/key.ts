@@ -11,7 +11,6 @@ export type RecordId = string & { readonly __brand?: 'RecordId' }
 /** `size` bytes from a cryptographically secure generator. It throws when the generator fails. */
 export type RandomBytes = (size: number) => Uint8Array
 
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789'
 const LENGTH = 32
 // The largest multiple of 36 below 256: bytes from there on would favour the first letters.
 const UNBIASED = 252
@@ -21,14 +20,15 @@ export function newKey(random: RandomBytes): SessionKey {
   const codes: number[] = []
   // A generator that only ever gives bytes out of range is broken; better no session than a guessable one.
   for (let round = 0; round < 64; round++) {
-    const bytes = random(LENGTH + 8)
-    for (const byte of bytes) {
+    for (const byte of random(LENGTH + 8)) {
       if (byte >= UNBIASED) continue
-      codes.push(ALPHABET.charCodeAt(byte % 36))
+      const letter = byte % 36
+      // `a` to `z` have the codes from 97 on, `0` to `9` those from 48 on.
+      codes.push(letter + (letter < 26 ? 97 : 48 - 26))
       if (codes.length === LENGTH) return String.fromCharCode(...codes)
     }
   }
-  throw new Error('random: gives no usable bytes for a key.')
+  throw new Error('random: gives no usable bytes.')
 }
 
 /** Whether this could be a key of ours. Checked before anything is hashed, logged or looked up. */

@@ -133,10 +133,9 @@ describe.each(platforms)('%s primitives', (_, p) => {
     await expect((async () => p.inflate(edge, 999))()).rejects.toThrow()
   })
 
-  test('randomBytes: pooled or not, of any size, never the same', () => {
+  test('randomBytes: of any size up to the pool, never the same', () => {
     const seen = new Set<string>()
-    for (const size of [1, 12, 16, 32, 255, 256, 257, 4096, 70_000])
-      expect(p.randomBytes(size)).toHaveLength(size)
+    for (const size of [1, 12, 16, 32, 255, 256, 257, 4096]) expect(p.randomBytes(size)).toHaveLength(size)
     for (let round = 0; round < 2000; round++) seen.add(toHex(p.randomBytes(16)))
     expect(seen.size).toBe(2000)
     const mine = p.randomBytes(16)
