@@ -1,7 +1,7 @@
 import { BOOKKEEPING, keepCreated } from './bookkeeping.ts'
-import { isPlain } from './codec.ts'
+import { isObject, isPlain } from './codec.ts'
 import { SessionDataError } from './errors.ts'
-import { ABSENT, type Data, merge, put, type Texts, take } from './merge.ts'
+import { ABSENT, type Data, kept, merge, put, seen, type Texts, take } from './merge.ts'
 import { atOnce } from './task.ts'
 
 /** Makes a key's new value of its present one (`undefined` when it is not there). Pure; may run again. */
@@ -85,7 +85,7 @@ export class Changes {
 
   /** Remembers that the caller has this value in hand. */
   hold(key: string, value: unknown): void {
-    if (typeof value !== 'object' || value === null) return
+    if (!isObject(value)) return
     this.#held ??= new Map()
     if (this.#held.get(key)?.value === value) return
     const isBase = !this.#rebased && !this.#log?.get(key)?.updates
@@ -98,9 +98,8 @@ export class Changes {
   }
 
   delete(key: string): void {
-    this.#record(key, { value: ABSENT })
+    this.set(key, ABSENT)
     this.#held?.delete(key)
-    delete this.data[key]
   }
 
   default(key: string, value: unknown): void {
@@ -111,28 +110,21 @@ export class Changes {
   /** Runs `update` now and records it. A result of `undefined` removes the key. */
   update(key: string, update: Update): void {
     if (this.#held?.has(key)) this.#recordMutation(key, this.#read())
-    const before = take(this.data, key)
     const change = this.#log?.get(key)
     // The function may mutate its argument, and must not meet its own traces when it runs again.
     if (change?.updates) change.text ??= this.#text({ value: change.value })
-    const value = update(before === ABSENT ? undefined : before)
+    const value = update(seen(take(this.data, key)))
     if (!change) this.#record(key, { value: undefined, updates: [update] })
     else if (change.updates) change.updates.push(update)
     // After a set or a delete the result no longer depends on what others save.
     else this.#record(key, { value })
-    if (value === undefined) {
-      delete this.data[key]
-      this.#held?.delete(key)
-    } else {
-      put(this.data, key, value)
-      if (this.#held?.delete(key)) this.hold(key, value)
-    }
+    put(this.data, key, kept(value))
+    if (this.#held?.delete(key)) this.hold(key, value)
   }
 
   clear(): void {
     this.#cleared = true
-    this.#log = undefined
-    this.#held = undefined
+    this.#log = this.#held = undefined
     this.data = keepCreated(this.data)
   }
 
@@ -155,7 +147,7 @@ export class Changes {
     const change = this.#log?.get(key)
     if (value === ABSENT || (change && !change.updates)) return
     const text = this.#held?.get(key)?.text
-    if (text === undefined) {
+    if (!text) {
       // Unheld keys with a recorded change have their value from it, and rebased ones from others.
       if (change || this.#rebased) return
       const before = this.#cleared ? ABSENT : take(base, key)
@@ -176,21 +168,19 @@ export class Changes {
       let value = mine
       if (updates) {
         if (theirs !== ABSENT) value = theirs
-        else if (text !== undefined) value = this.#read(text)['value']
+        else if (text) value = this.#read(text)['value']
         for (const update of updates) value = update(value)
-        if (value === undefined) value = ABSENT
+        value = kept(value)
       } else if (!this.#cleared && !BOOKKEEPING.includes(key)) {
-        const before = text === undefined ? take(base, key) : this.#read(text)['value']
+        const before = text ? this.#read(text)['value'] : take(base, key)
         const merged = merge(before, mine, theirs, one => this.#text(one))
         value = merged.value
         if (merged.clash) {
-          const [a, b, c, d] = [before, mine, theirs, value].map(side => (side === ABSENT ? undefined : side))
-          value = resolve(key, { base: a, mine: b, theirs: c }, d)
-          if (value === undefined) value = ABSENT
+          const clash = { base: seen(before), mine: seen(mine), theirs: seen(theirs) }
+          value = kept(resolve(key, clash, seen(value)))
         }
       }
-      if (value === ABSENT) delete data[key]
-      else put(data, key, value)
+      put(data, key, value)
     }
     this.data = data
     this.#rebased = true
@@ -201,11 +191,10 @@ export class Changes {
   saved(base: string): void {
     this.#base = base
     this.#log = undefined
-    this.#cleared = false
-    this.#rebased = false
+    this.#cleared = this.#rebased = false
     for (const [key, held] of this.#held ?? []) {
       const value = take(this.data, key)
-      if (typeof value !== 'object' || value === null) this.#held!.delete(key)
+      if (!isObject(value)) this.#held!.delete(key)
       else {
         // What others made of the value shows in the object that the caller has in hand.
         if (value !== held.value && become(held.value as Data, value as Data)) put(this.data, key, held.value)
@@ -236,11 +225,12 @@ export function checkedUpdate(update: Update): Update {
   return value => {
     const result = atOnce(update(value), 'update')
     if (result !== undefined) return result
-    throw new TypeError('update: the function must return the new value, not undefined.')
+    throw new TypeError('update must answer with the new value, not undefined.')
   }
 }
 
 /** Session keys are text. */
 export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string') throw new SessionDataError(`A session key is a string, not ${typeof key}.`)
+  if (typeof key !== 'string')
+    throw new SessionDataError(`A session key must be a string, not ${typeof key}.`)
 }

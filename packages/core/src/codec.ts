@@ -43,7 +43,7 @@ export function decodeJson(payload: string): Record<string, unknown> {
   } catch {
     // Told below.
   }
-  if (typeof data === 'object' && data && !Array.isArray(data)) return data as Record<string, unknown>
+  if (isRecord(data)) return data
   throw new SessionDataError('The payload is not a JSON object.')
 }
 
@@ -105,7 +105,7 @@ function check(value: unknown, depth: number): DataProblem | undefined {
 }
 
 function jsonHasNo(what: unknown): DataProblem {
-  return `: JSON has no ${what}. Store something else, or use the codec rich().`
+  return `: JSON has no ${what}. Change it, or use the codec rich().`
 }
 
 /** Of `{}` and of null-prototype objects, also from another realm (a vm context, as some test runners use). */
@@ -118,5 +118,14 @@ export function isPlainProto(proto: object | null): boolean {
 }
 
 export function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && isPlainProto(Object.getPrototypeOf(value))
+  return isObject(value) && isPlainProto(Object.getPrototypeOf(value))
+}
+
+/** What a codec must decode a payload to. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return isObject(value) && !Array.isArray(value)
+}
+
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

@@ -15,9 +15,20 @@ export type Stringify = (value: unknown) => string
 /** Stands for a value that is not there, which `undefined` cannot: some codecs hold it. */
 export const ABSENT: unique symbol = Symbol('absent')
 
-/** What `__proto__` names is plain data like any other (CVE-2018-16487 and its kind). */
+/** What is not there, as callers see it. */
+export function seen(value: unknown): unknown {
+  return value === ABSENT ? undefined : value
+}
+
+/** What callers say is not there. */
+export function kept(value: unknown): unknown {
+  return value === undefined ? ABSENT : value
+}
+
+/** Sets a key, or removes it; what `__proto__` names is plain data like any other (CVE-2018-16487 and its kind). */
 export function put(data: Data, key: string, value: unknown): void {
-  if (key === '__proto__') {
+  if (value === ABSENT) delete data[key]
+  else if (key === '__proto__') {
     Object.defineProperty(data, key, { value, writable: true, enumerable: true, configurable: true })
   } else data[key] = value
 }
@@ -41,33 +52,24 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: 
   const same = (a: unknown, b: unknown): boolean =>
     a === b || (typeof a === 'object' && typeof b === 'object' && stringify(a) === stringify(b))
 
-  if (mine === theirs) return { value: mine, clash: false }
   if (isPlain(mine) && isPlain(theirs) && (isPlain(base) || base === ABSENT)) {
     const value: Data = {}
     let clash = false
-    for (const key of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
+    for (const key of Object.keys({ ...theirs, ...mine })) {
       // Of ABSENT, a symbol, every key is absent too.
       const inside = merge(take(base as Data, key), take(mine, key), take(theirs, key), stringify)
       clash ||= inside.clash
-      if (inside.value !== ABSENT) put(value, key, inside.value)
+      put(value, key, inside.value)
     }
     return { value, clash }
   }
   if (same(theirs, base)) return { value: mine, clash: false }
   if (same(mine, base)) return { value: theirs, clash: false }
   // Two equal new arrays are one thing set twice, two equal additions to one array are two.
-  const isNew = base === ABSENT
-  if (
-    Array.isArray(mine) &&
-    Array.isArray(theirs) &&
-    (Array.isArray(base) || (isNew && !same(mine, theirs)))
-  ) {
-    const start = isNew ? [] : (base as unknown[])
-    const extendsBase = (list: unknown[]): boolean =>
-      start.every((item, index) => index < list.length && same(item, list[index]))
-    if (extendsBase(mine) && extendsBase(theirs)) {
-      return { value: [...theirs, ...mine.slice(start.length)], clash: false }
-    }
-  }
-  return { value: mine, clash: !same(mine, theirs) }
+  const start = base === ABSENT && !same(mine, theirs) ? [] : base
+  const grown = (list: unknown): list is unknown[] =>
+    Array.isArray(start) && Array.isArray(list) && same(start, list.slice(0, start.length))
+  return grown(mine) && grown(theirs)
+    ? { value: [...theirs, ...mine.slice((start as unknown[]).length)], clash: false }
+    : { value: mine, clash: !same(mine, theirs) }
 }
