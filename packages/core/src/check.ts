@@ -1,10 +1,12 @@
 import { ConfigError } from './errors.ts'
 
 /** What an option may be, and the words for it. */
-type Check = readonly [holds: (value: any) => unknown, expected: string]
+export type Check = readonly [holds: (value: any) => unknown, expected: string]
 
 /** Every option there is: its default, which `undefined` stands for everywhere, and what it may be. */
-export type Table<Options> = { readonly [Name in keyof Options]-?: readonly [fallback: unknown, ...Check] }
+export type Table<Options> = {
+  readonly [Name in keyof Options]-?: readonly [fallback: unknown, check: Check]
+}
 
 /** Options with their defaults. Of those in `Absent` some have none. */
 export type Read<Options, Absent extends keyof Options> = {
@@ -27,15 +29,15 @@ export function readOptions<Options extends object, Absent extends keyof Options
   table: Table<Options>,
   prefix = '',
 ): Read<Options, Absent> {
-  const options = (given ?? {}) as Record<string, unknown>
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(table, name)) continue
-    throw new ConfigError(prefix + name, `unknown option; there are ${Object.keys(table).join(', ')}.`)
+  const read: Record<string, unknown> = {}
+  for (const name of Object.keys({ ...table, ...given }) as (keyof Options & string)[]) {
+    if (!Object.hasOwn(table, name)) {
+      throw new ConfigError(prefix + name, `unknown option; there are ${Object.keys(table).join(', ')}.`)
+    }
+    const [fallback, [holds, expected]] = table[name]
+    const value = given?.[name]
+    if (value !== undefined && !holds(value)) throw new ConfigError(prefix + name, `must be ${expected}.`)
+    read[name] = value ?? fallback
   }
-  const read = ([name, [fallback, holds, expected]]: [string, Table<Options>[keyof Options]]): unknown[] => {
-    const value = options[name]
-    if (value === undefined || holds(value)) return [name, value ?? fallback]
-    throw new ConfigError(prefix + name, `must be ${expected}.`)
-  }
-  return Object.fromEntries(Object.entries<Table<Options>[keyof Options]>(table).map(read)) as never
+  return read as never
 }

@@ -37,21 +37,15 @@ const MAX_AGE = 34_560_000
 const MAX_CHUNKS = 3
 
 const OPTIONS: Table<CookieOptions> = {
-  name: ['sessionid', ...textLike(/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name: letters, digits, - or _')],
+  name: ['sessionid', textLike(/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name such as sessionid')],
   // Browsers ignore an attribute of more than 1024 octets.
-  path: ['/', ...textLike(/^\/[ -:<-~]{0,1023}$/, "a path that starts with '/'")],
-  domain: [
-    undefined,
-    ...textLike(
-      /^\.?[a-z\d]([\w-]*[a-z\d])?(\.[a-z\d]([\w-]*[a-z\d])?)*$/i,
-      'a host name such as example.com',
-    ),
-  ],
-  secure: ['auto', ...oneOf(true, false, 'auto')],
-  httpOnly: [true, ...flag],
-  sameSite: ['lax', ...oneOf('lax', 'strict', 'none', false)],
-  partitioned: [false, ...flag],
-  priority: [undefined, ...oneOf('low', 'medium', 'high')],
+  path: ['/', textLike(/^\/[ -:<-~]{0,1023}$/, 'a path such as /')],
+  domain: [undefined, textLike(/^\.?[a-z\d](([_-]*|\.)[a-z\d])*$/i, 'a host name such as example.com')],
+  secure: ['auto', oneOf(true, false, 'auto')],
+  httpOnly: [true, flag],
+  sameSite: ['lax', oneOf('lax', 'strict', 'none', false)],
+  partitioned: [false, flag],
+  priority: [undefined, oneOf('low', 'medium', 'high')],
 }
 
 /** Reads the options; what a browser would refuse or ignore is a ConfigError. */
@@ -122,22 +116,17 @@ export function sentToken(
   name: string,
   split: boolean,
 ): [token: string | null | undefined, names: string[]] {
-  const names: string[] = []
-  let token: string | null | undefined
+  const whole = cookieValue(header, name)
+  if (!split) return [whole, typeof whole === 'string' ? [name] : []]
+  const parts = [name]
   // One cookie more than we set: a longer limit of the past may have left it.
-  const last = split && header.includes(`${name}.`) ? MAX_CHUNKS : -1
-  for (let index = -1; index <= last; index++) {
-    const part = index < 0 ? name : `${name}.${index}`
-    const value = cookieValue(header, part)
-    if (value === undefined) continue
-    if (value === null) return [null, []]
-    names.push(part)
-    // A whole token wins over chunks that an answer left behind; a chunk without its predecessor is the rest of one.
-    if (names[0] === name && index >= 0) continue
-    const follows = index <= 0 || names.at(-2) === `${name}.${index - 1}`
-    token = follows && token !== null ? (token ?? '') + value : null
-  }
-  return [token, names]
+  for (let index = 0; index <= MAX_CHUNKS; index++) parts.push(`${name}.${index}`)
+  const values = parts.map(part => cookieValue(header, part))
+  if (values.includes(null)) return [null, []]
+  const names = parts.filter((_, index) => values[index] !== undefined)
+  // A whole token wins over chunks that an answer left behind; a chunk without its predecessor is the rest of one.
+  if (names[0] === name || !names[0]) return [whole, names]
+  return [names.at(-1) === parts[names.length] ? values.join('') : null, names]
 }
 
 /**
@@ -179,14 +168,14 @@ export function splitToken(policy: CookiePolicy, token: string): { name: string;
   const { name } = policy
   if (name.length + token.length <= MAX_PAIR) return [{ name, value: token }]
   const size = MAX_PAIR - name.length - 2
-  const count = Math.ceil(token.length / size)
-  if (count > MAX_CHUNKS) {
+  const parts = []
+  for (let at = 0; at < token.length; at += size) {
+    parts.push({ name: `${name}.${parts.length}`, value: token.slice(at, at + size) })
+  }
+  if (parts.length > MAX_CHUNKS) {
     throw new SessionDataError(
-      `The session takes ${token.length} bytes as a cookie, of at most ${size * MAX_CHUNKS}. Keep less in it, or use a store with a server side.`,
+      `The session has ${token.length} bytes as a cookie, more than ${size * MAX_CHUNKS}. Keep less in it, or use another store.`,
     )
   }
-  return Array.from({ length: count }, (_, index) => ({
-    name: `${name}.${index}`,
-    value: token.slice(index * size, (index + 1) * size),
-  }))
+  return parts
 }

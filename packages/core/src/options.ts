@@ -1,14 +1,14 @@
 import { randomBytes } from '#crypto'
 import type { Clash } from './changes.ts'
-import { flag, readOptions, type Table } from './check.ts'
-import { type Codec, json } from './codec.ts'
+import { type Check, flag, readOptions, type Table } from './check.ts'
+import { type Codec, isObject, json } from './codec.ts'
 import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
 import { ConfigError } from './errors.ts'
 import type { Hooks } from './hooks.ts'
-import type { RandomBytes } from './key.ts'
+import type { RandomBytes, RecordId } from './key.ts'
 import type { StandardSchema } from './schema.ts'
 import { checkSecrets } from './secrets.ts'
-import type { CookieStore, MaybePromise, Store } from './store.ts'
+import { ANSWERS, type CookieStore, type MaybePromise, type Store } from './store.ts'
 
 /** What `createSessions` and every adapter take. Only `store` is required. */
 export interface SessionsOptions<Data extends object = any> {
@@ -68,8 +68,8 @@ export interface Settings {
   age: number
   absoluteAge: number | undefined
   expireAtBrowserClose: boolean
-  /** Seconds; `undefined`: only changes extend a session's life. */
-  touchAfter: number | undefined
+  /** Seconds; NaN: only changes extend a session's life. */
+  touchAfter: number
   timeout: number
   onConflict: NonNullable<SessionsOptions['onConflict']>
   notBefore: SessionsOptions['notBefore']
@@ -87,14 +87,16 @@ export interface Settings {
   hooks: Hooks
   clock: () => number
   random: RandomBytes
+  /** Who waits to write which record after having lost a race for it. */
+  queue: Map<RecordId, Promise<void>>
 }
 
-const anything = [() => true, ''] as const
-const object = [(value: unknown) => typeof value === 'object' && value !== null, 'an object'] as const
-const callable = [isFunction, 'a function'] as const
+const anything: Check = [() => true, '']
+const object: Check = [isObject, 'an object']
+const callable: Check = [isFunction, 'a function']
 
 /** Of seconds, milliseconds or bytes. */
-function above0(unit: string, limit = Infinity): readonly [(value: unknown) => boolean, string] {
+function above0(unit: string, limit = Infinity): Check {
   return [value => typeof value === 'number' && value > 0 && value < limit, `${unit}: a number above 0`]
 }
 
@@ -102,48 +104,50 @@ const seconds = above0('seconds')
 
 const OPTIONS: Table<SessionsOptions> = {
   // Both are checked below, together.
-  store: [undefined, ...anything],
-  secret: [undefined, ...anything],
-  cookie: [{}, ...object],
-  age: [1_209_600, ...seconds],
-  absoluteAge: [undefined, ...seconds],
-  expireAtBrowserClose: [false, ...flag],
+  store: [undefined, anything],
+  secret: [undefined, anything],
+  cookie: [{}, object],
+  age: [1_209_600, seconds],
+  absoluteAge: [undefined, seconds],
+  expireAtBrowserClose: [false, flag],
   saveEveryRequest: [
     false,
-    value => typeof value === 'boolean' || value?.touchAfter === 0 || seconds[0](value?.touchAfter),
-    'true, false or { touchAfter: seconds }',
+    [
+      value => typeof value === 'boolean' || value?.touchAfter === 0 || seconds[0](value?.touchAfter),
+      'true, false or { touchAfter: seconds }',
+    ],
   ],
   // A timer of 2 ** 31 ms or more fires at once.
-  timeout: [5000, ...above0('milliseconds', 2 ** 31)],
+  timeout: [5000, above0('milliseconds', 2 ** 31)],
   onConflict: [
     'last',
-    value => value === 'last' || value === 'error' || isFunction(value),
-    "'last', 'error' or a function",
+    [value => value === 'last' || value === 'error' || isFunction(value), "'last', 'error' or a function"],
   ],
-  notBefore: [undefined, ...callable],
-  maxBytes: [1_048_576, ...above0('bytes')],
-  lazy: [false, ...flag],
-  trackMutations: [true, ...flag],
-  schema: [undefined, value => isFunction(value?.['~standard']?.validate), 'a Standard Schema'],
-  codec: [json(), value => isFunction(value?.encode) && isFunction(value.decode), 'a codec, such as json()'],
-  hashKeys: [true, ...flag],
-  hooks: [{}, ...object],
+  notBefore: [undefined, callable],
+  maxBytes: [1_048_576, above0('bytes')],
+  lazy: [false, flag],
+  trackMutations: [true, flag],
+  schema: [undefined, [value => isFunction(value?.['~standard']?.validate), 'a Standard Schema']],
+  codec: [
+    json(),
+    [value => isFunction(value?.encode) && isFunction(value.decode), 'a codec, such as json()'],
+  ],
+  hashKeys: [true, flag],
+  hooks: [{}, object],
   clock: [
     Date.now,
-    value => isFunction(value) && Number.isFinite(value()),
-    'a function that gives milliseconds',
+    [value => isFunction(value) && Number.isFinite(value()), 'a function that gives milliseconds'],
   ],
   random: [
     randomBytes,
-    value => isFunction(value) && value(1) instanceof Uint8Array,
-    'a function (size) => Uint8Array',
+    [value => isFunction(value) && value(1) instanceof Uint8Array, 'a function (size) => Uint8Array'],
   ],
 }
 
 const HOOKS = Object.fromEntries(
   'created,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,error'
     .split(',')
-    .map(name => [name, [undefined, ...callable]]),
+    .map(name => [name, [undefined, callable]]),
 ) as unknown as Table<Hooks>
 
 /** Reads every option; a wrong one is a ConfigError that names it. */
@@ -154,14 +158,14 @@ export function resolveOptions(options: SessionsOptions): Settings {
   >(options, OPTIONS)
   const { codec, schema, notBefore } = settings
   readOptions(settings.hooks, HOOKS, 'hooks.')
-  const lacks = (...methods: string[]): string =>
+  const lacks = (methods: string[]): string =>
     methods.filter(name => !isFunction((store as any)?.[name])).join(', ')
-  const missing = lacks('read', 'insert', 'replace', 'touch', 'remove')
-  const cookieStore = lacks('seal', 'unseal') ? undefined : (store as CookieStore)
+  const missing = lacks(Object.keys(ANSWERS))
+  const cookieStore = lacks(['seal', 'unseal']) ? undefined : (store as CookieStore)
   if (missing && !cookieStore) {
     throw new ConfigError(
       'store',
-      `must be a Store, such as sqliteStore('sessions.db') (this lacks ${missing}), or a CookieStore.`,
+      `must be a store such as sqliteStore('sessions.db'); this lacks ${missing}.`,
     )
   }
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore)
@@ -171,9 +175,11 @@ export function resolveOptions(options: SessionsOptions): Settings {
     cookieStore,
     secrets: checkSecrets(secret, cookieStore),
     cookie: cookiePolicy(cookie),
-    touchAfter:
-      typeof saveEveryRequest === 'object' ? saveEveryRequest.touchAfter : saveEveryRequest ? 0 : undefined,
+    touchAfter: saveEveryRequest
+      ? ((saveEveryRequest as { touchAfter?: number }).touchAfter ?? 0)
+      : Number.NaN,
     decodesEarly,
+    queue: new Map(),
     stringify: value => (codec.stringify ?? JSON.stringify).call(codec, value),
     // Without early decoding it is the payload that data are compared with.
     parse: (text, isBase) =>

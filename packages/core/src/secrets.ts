@@ -16,7 +16,7 @@ export function checkSecrets(
   for (const [index, text] of secrets.entries()) {
     const problem = isLong(text)
       ? store?.weakness?.(text)
-      : `must be a string of ${MIN_BYTES} bytes or more, with 8 different characters or more.`
+      : `must be a string of ${MIN_BYTES} bytes or more, 8 of them different.`
     if (problem) {
       throw new ConfigError(
         text === secret ? 'secret' : `secret[${index}]`,

@@ -26,7 +26,7 @@ export class SessionSlot<D extends object = DefaultData> {
     const { property } = readOptions<{ property?: any }>(
       // What is no object fails the check, with its message.
       typeof place === 'object' ? place : { property: {} },
-      { property: ['session', ...textLike(/./, "a name, as in { property: 'admin' }")] },
+      { property: ['session', textLike(/./, "a name, as in { property: 'admin' }")] },
     )
     const mark = marks.get(this.sessions) ?? Symbol('session')
     marks.set(this.sessions, mark)

@@ -124,3 +124,12 @@ export interface CookieStore {
    */
   weakness?(secret: string): string | undefined
 }
+
+/** What a store must have, and may answer: words, or of anything else its type. */
+export const ANSWERS = {
+  read: ['object', 'undefined'],
+  insert: ['boolean'],
+  replace: ['ok', 'stale', 'gone'],
+  touch: ['boolean'],
+  remove: ['ok', 'stale', 'gone'],
+} satisfies Partial<Record<keyof Store, string[]>>
