@@ -49,5 +49,5 @@ export function asDate(ms: number | undefined): Date | undefined {
 export function subjectText(value: unknown): string {
   const subject = Number.isFinite(value) ? String(value) : value
   if (typeof subject === 'string' && subject && subject.length <= 255) return subject
-  throw new SessionDataError('subject: takes 1 to 255 characters, or a number.')
+  throw new SessionDataError('subject must be 1 to 255 characters or a number.')
 }

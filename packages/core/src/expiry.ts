@@ -44,10 +44,11 @@ export const LAST_MOMENT = 253_402_300_799_999
 /** What is kept as `_session_expiry`: seconds, or the moment as Django 5.2 writes it. `now` in ms since the epoch. */
 export function storedExpiry(expiry: number | Date | Duration, now: number): number | string {
   // A number may be any: the record's end is cut off at LAST_MOMENT.
-  if (typeof expiry === 'number' && Number.isFinite(expiry)) return expiry
+  if (Number.isFinite(expiry)) return expiry as number
   const moment = expiry instanceof Date ? expiry.getTime() : now + spanOf(expiry)
-  if (isMoment(moment)) return formatMoment(moment)
-  throw new TypeError('setExpiry takes seconds, a valid Date, a duration such as { days: 30 }, or null.')
+  // From the year 1, where Python's dates begin.
+  if (moment >= -62_135_596_800_000 && moment <= LAST_MOMENT) return formatMoment(moment)
+  throw new TypeError('setExpiry takes seconds, a Date, { days: 30 } or null.')
 }
 
 /** Milliseconds; NaN where it is no duration, or none that we know: a misspelt unit would be no time at all. */
@@ -64,18 +65,13 @@ function spanOf(duration: unknown): number {
   return span ?? Number.NaN
 }
 
-/** From the year 1, where Python's dates begin. */
-function isMoment(ms: number): boolean {
-  return ms >= -62_135_596_800_000 && ms <= LAST_MOMENT
-}
-
 /** `2023-11-14T22:13:20+00:00`, or with six fraction digits when there is a fraction (Python `isoformat`). */
 export function formatMoment(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000+00:00').replace('.000000', '')
 }
 
 const MOMENT =
-  /^(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?(?:Z|([+-])(\d\d):?(\d\d)(?::?(\d\d))?)$/
+  /^(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,6})\d{0,3})?)?)?(?:Z|([+-])(\d\d):?(\d\d)(?::?(\d\d))?)$/
 
 /**
  * Milliseconds since the epoch (with a fraction: Python counts microseconds) of ISO text with an offset or `Z`.
@@ -84,38 +80,29 @@ const MOMENT =
 export function parseMoment(text: string): number {
   const part = MOMENT.exec(text)
   if (part) {
-    const [
-      ,
-      year,
-      month,
-      day,
-      hour,
-      minute = '00',
-      second = '00',
-      fraction = '',
-      sign,
-      oh = '0',
-      om = '0',
-      os = '0',
-    ] = part
+    // Text, of which `*` makes numbers.
+    const [, year, month, day, hour, minute = '00', second = '00', fraction = 0, sign, ...offset]: any[] =
+      part
+    const [hours = 0, minutes = 0, seconds = 0] = offset
     const whole = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
-    const offset = (Number(oh) * 60 + Number(om)) * 60 + Number(os)
-    const ms = whole + Number(`0.${fraction.slice(0, 6)}0`) * 1000 - (sign === '-' ? -offset : offset) * 1000
+    const ahead = hours * 3600 + minutes * 60 + seconds * 1
     // Date.parse takes 31 February for 3 March.
-    if (!Number.isNaN(ms) && new Date(whole).getUTCDate() === Number(day)) return ms
+    if (new Date(whole).getUTCDate() === day * 1) {
+      return whole + (Number(`0.${fraction}`) - (sign === '-' ? -ahead : ahead)) * 1000
+    }
   }
   throw notAnExpiry()
 }
 
 function notAnExpiry(): SessionDataError {
-  return new SessionDataError('_session_expiry: is neither seconds nor a date and time with its offset.')
+  return new SessionDataError('_session_expiry must be seconds or a date and time with its offset.')
 }
 
 /** Seconds until a session expires (Django `get_expiry_age`): whole ones, rounded down, where a moment is given. */
 export function expiryAge(expiry: unknown, modification: number, age: number): number {
-  if (expiry instanceof Date) return Math.floor((expiry.getTime() - modification) / 1000)
   if (!expiry) return age
-  if (typeof expiry === 'string') return Math.floor((parseMoment(expiry) - modification) / 1000)
+  const moment = momentOf(expiry)
+  if (moment !== undefined) return Math.floor((moment - modification) / 1000)
   // Python's True is 1.
   if (typeof expiry === 'number' || expiry === true) return Number(expiry)
   throw notAnExpiry()
@@ -123,7 +110,18 @@ export function expiryAge(expiry: unknown, modification: number, age: number): n
 
 /** The moment a session expires, ms since the epoch (Django `get_expiry_date`). */
 export function expiryMoment(expiry: unknown, modification: number, age: number): number {
+  return momentOf(expiry) ?? modification + expiryAge(expiry, modification, age) * 1000
+}
+
+/** Of a Date or its text; `undefined` for what is seconds, if anything. */
+function momentOf(expiry: unknown): number | undefined {
   if (expiry instanceof Date) return expiry.getTime()
-  if (typeof expiry === 'string') return parseMoment(expiry)
-  return modification + expiryAge(expiry, modification, age) * 1000
+  return typeof expiry === 'string' ? parseMoment(expiry) : undefined
+}
+
+/** Whether the cookie ends with the browser (Django `get_expire_at_browser_close`); `byDefault`: without an expiry. */
+export function endsWithBrowser(expiry: unknown, byDefault: boolean): boolean {
+  if (expiry === undefined || expiry === null) return byDefault
+  // Python: False == 0.
+  return expiry === 0 || expiry === false
 }
