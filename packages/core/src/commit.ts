@@ -9,10 +9,10 @@ import {
   SessionInterruptedError,
   SessionStoreError,
 } from './errors.ts'
-import { expiryAge } from './expiry.ts'
+import { endsWithBrowser, expiryAge } from './expiry.ts'
 import { newKey, type RecordId } from './key.ts'
-import type { Settings } from './options.ts'
-import type { CommitResult, State, Stored } from './state.ts'
+
+import { type CommitResult, type State, type Stored, sealContext } from './state.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 import { atOnce, type Deadline, isPromise, type Task, wait } from './task.ts'
 
@@ -51,7 +51,7 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
 /** Whether there is more to do than to say `Vary`. */
 function isDue(state: State, { status }: Answer): unknown {
   // `modified` may have been set by hand, and nothing looked at.
-  const extends_ = (state.settings.touchAfter !== undefined || state.forced) && state.key
+  const extends_ = (state.settings.touchAfter >= 0 || state.forced) && state.key
   if (state.doomed || (state.isEmpty && state.sent[0])) return true
   if (!state.changes) return extends_
   if (status >= 500) return state.newlyStored
@@ -72,7 +72,7 @@ function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<Commi
   state.open()
   if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
   if (state.isEmpty) {
-    if (state.supersededBy || !state.sent[0]) return nothing(state)
+    if (state.stored?.successor || !state.sent[0]) return nothing(state)
   } else if (answer.status < 500) {
     if (isUnsaved(state)) yield* persist(state, deadline)
     else if (!state.modified && !state.newlyStored && !(yield* extend(state, deadline))) return nothing(state)
@@ -91,7 +91,7 @@ function isUnsaved(state: State): boolean {
 }
 
 /** `Session.save`. */
-export function* save(state: State, mustCreate: boolean, deadline: Deadline): Task<void> {
+export function* save(state: State, deadline: Deadline, mustCreate: boolean): Task<void> {
   state.open()
   if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
   if (state.flushed && state.isEmpty && !mustCreate) return
@@ -108,6 +108,7 @@ export function* create(state: State, deadline: Deadline): Task<void> {
   state.open()
   if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
   if (state.rotatedFrom) yield* persist(state, deadline)
+  refuseSuperseded(state)
   state.forced = true
   if (state.settings.cookieStore) return
   state.stored = undefined
@@ -118,21 +119,25 @@ export function* create(state: State, deadline: Deadline): Task<void> {
 /** Stores the session as it is now, one way or another. */
 function* persist(state: State, deadline: Deadline): Task<void> {
   const { changes, settings, stored, rotatedFrom } = state
-  // A new session's cookie would overwrite that of the session which took the place of this one.
-  if (state.supersededBy && !state.marker) throw interrupted(state)
+  refuseSuperseded(state)
   if (lacksCreated(state)) changes!.set(CREATED, deadline.now)
   let record: SessionRecord
   if (settings.cookieStore) {
     record = yield* makeRecord(state, deadline)
-    state.key = yield* wait(settings.cookieStore.seal(record, state.sealContext(deadline.now)))
+    state.key = yield* wait(settings.cookieStore.seal(record, sealContext(settings, deadline.now)))
     state.newlyStored = state.modified = true
-  } else if (rotatedFrom) record = yield* rotate(state, rotatedFrom, deadline)
+  } else if (rotatedFrom && !rotatedFrom.successor) record = yield* rotate(state, rotatedFrom, deadline)
   else if (stored) {
     // What others saved meanwhile, this request's changes are applied to.
-    const attempt = (): Task<SessionRecord | undefined> => tryReplace(state, stored, deadline)
-    record = (yield* attempt()) ?? (yield* contend(state, stored.id, deadline, attempt))
+    record =
+      (yield* tryReplace(state, stored, deadline)) ?? (yield* contend(state, stored, deadline, tryReplace))
   } else record = yield* insertNew(state, deadline)
   settled(state, record)
+}
+
+/** A new session's cookie would overwrite that of the session which took the place of this one. */
+function refuseSuperseded(state: State): void {
+  if (state.stored?.successor) throw interrupted(state)
 }
 
 /** The session is in the store now. */
@@ -140,6 +145,7 @@ function settled(state: State, { payload }: SessionRecord): void {
   const changes = state.changes!
   changes.saved(state.baseOf(changes.data, payload))
   state.forced = state.flushed = false
+  state.rotatedFrom = undefined
 }
 
 function* makeRecord(state: State, { now }: Deadline): Task<SessionRecord> {
@@ -165,7 +171,7 @@ function* insert(state: State, deadline: Deadline): Task<SessionRecord | undefin
   const record = yield* makeRecord(state, deadline)
   const id = yield* wait(state.idOf(state.key!))
   if (!(yield* state.ask('insert', id, record, deadline))) return
-  state.stored = { id, version: undefined }
+  state.stored = { id }
   state.newlyStored = true
   state.tell('created', id, deadline)
   return record
@@ -175,13 +181,15 @@ function* insertNew(state: State, deadline: Deadline): Task<SessionRecord> {
   for (let tries = 0; tries < 8; tries++) {
     state.key ??= newKey(state.settings.random)
     const record = yield* insert(state, deadline)
-    // A session made by an explicit `save()` counts as modified, as in Django.
-    state.modified ||= record !== undefined
-    if (record) return record
+    if (record) {
+      // A session made by an explicit `save()` counts as modified, as in Django.
+      state.modified = true
+      return record
+    }
     // 165 random bits do not meet by chance; a tried random generator may.
     state.key = null
   }
-  throw new SessionStoreError('The session store says of every new id that it is taken.')
+  throw new SessionStoreError('The session store says that every new id is taken.')
 }
 
 /** Replaces the record by the session as it is now. `undefined`: another request was faster. */
@@ -189,16 +197,16 @@ function* tryReplace(state: State, stored: Stored, deadline: Deadline): Task<Ses
   if (stored.version === undefined) yield* refresh(state, stored, deadline)
   const record = yield* makeRecord(state, deadline)
   const { id } = stored
-  if (!won(state, stored, yield* state.ask('replace', id, record, spend(stored), deadline))) return
+  if (!won(state, stored, yield* state.ask('replace', id, record, spend(stored)!, deadline))) return
   state.tell('saved', id, deadline)
   return record
 }
 
 /** The version that was read, for one use: whatever comes of it, the record then has another. */
-function spend(stored: Stored): string {
+function spend(stored: Stored): string | undefined {
   const { version } = stored
   stored.version = undefined
-  return version!
+  return version
 }
 
 /** Whether this request was the fastest. A record that is gone stays so. */
@@ -210,16 +218,16 @@ function won(state: State, stored: Stored, result: 'ok' | 'stale' | 'gone'): boo
 /** Inserts under the new key, then leaves a marker in the old record's place. */
 function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRecord> {
   if (old.version === undefined) yield* refresh(state, old, deadline)
-  const { newlyStored } = state
   state.stored = undefined
   let record = yield* insertNew(state, deadline)
   const { id } = state.stored!
   try {
-    const attempt = (): Task<SessionRecord | undefined> => trySupersede(state, old, id, record, deadline)
-    record = (yield* attempt()) ?? (yield* contend(state, old.id, deadline, attempt))
+    record =
+      (yield* trySupersede(state, old, deadline, record)) ??
+      (yield* contend(state, old, deadline, trySupersede, record))
   } catch (error) {
     // The new key is never handed out; should the handler go on, the next try takes another.
-    state.newlyStored = newlyStored
+    state.newlyStored = false
     state.stored = undefined
     state.key = newKey(state.settings.random)
     // Without the new record nothing has happened. When time is up, nobody waits for that.
@@ -232,7 +240,6 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRec
     }
     throw error
   }
-  state.rotatedFrom = undefined
   state.tell('rotated', id, deadline)
   return record
 }
@@ -241,11 +248,11 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRec
 function* trySupersede(
   state: State,
   old: Stored,
-  id: RecordId,
-  record: SessionRecord,
   deadline: Deadline,
+  record: SessionRecord,
 ): Task<SessionRecord | undefined> {
   const { codec, hashKeys } = state.settings
+  const { id } = state.stored!
   if (old.version === undefined) {
     yield* refresh(state, old, deadline)
     // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
@@ -261,7 +268,7 @@ function* trySupersede(
     expiresAt: deadline.now + GRACE,
   }
   const result = marker
-    ? yield* state.ask('replace', old.id, marker, spend(old), deadline)
+    ? yield* state.ask('replace', old.id, marker, spend(old)!, deadline)
     : yield* state.ask('remove', old.id, spend(old), deadline)
   return won(state, old, result) ? record : undefined
 }
@@ -278,9 +285,7 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
     state.tell('conflict', stored.id, undefined, { key })
     if (onConflict === 'last') return merged
     if (onConflict !== 'error') return atOnce(onConflict(key, clash), 'onConflict')
-    throw new SessionConflictError(
-      "Two requests changed the same value of the session (`onConflict: 'error'`).",
-    )
+    throw new SessionConflictError('Another request changed the same value of the session. Try again.')
   }
   changes!.rebase(data, resolve)
   stored.version = record.version
@@ -292,31 +297,27 @@ export function* readLive(state: State, id: RecordId, deadline: Deadline): Task<
 }
 
 function* removeDoomed(state: State, doomed: Stored, deadline: Deadline): Task<void> {
-  const { supersededBy } = state
-  // A logout wins over a rotation: the session that took the place of this one ends too.
-  if (supersededBy) yield* destroy(state, { id: supersededBy }, deadline)
   yield* destroy(state, doomed, deadline)
-  state.supersededBy = state.doomed = undefined
+  state.doomed = undefined
 }
 
 /** Removes a record, and the one that took its place if it is the marker of a rotation, or becomes it meanwhile. */
-export function* destroy(state: State, { ...record }: Stored, deadline: Deadline): Task<boolean> {
-  const attempt = (): Task<boolean | undefined> => tryDestroy(state, record, deadline)
-  return (yield* attempt()) ?? (yield* contend(state, record.id, deadline, attempt))
+export function* destroy(state: State, target: Stored, deadline: Deadline): Task<boolean> {
+  return (yield* tryDestroy(state, target, deadline)) ?? (yield* contend(state, target, deadline, tryDestroy))
 }
 
 function* tryDestroy(state: State, target: Stored, deadline: Deadline): Task<boolean | undefined> {
-  const { hashKeys } = state.settings
   const { id } = target
-  if (target.version === undefined && hashKeys) {
+  if (!state.settings.hashKeys) target.version = undefined
+  else if (target.version === undefined) {
     const record = yield* readLive(state, id, deadline)
     if (!record) return false
-    const successor = (yield* state.decode(record.payload))[SUPERSEDED]
-    if (typeof successor === 'string') yield* destroy(state, { id: successor }, deadline)
     target.version = record.version
+    target.successor = (yield* state.decode(record.payload))[SUPERSEDED]
   }
-  const result = yield* state.ask('remove', id, hashKeys ? target.version : undefined, deadline)
-  target.version = undefined
+  // A logout wins over a rotation: the session that took the place of this one ends too.
+  if (typeof target.successor === 'string') yield* destroy(state, { id: target.successor }, deadline)
+  const result = yield* state.ask('remove', id, spend(target), deadline)
   if (result === 'stale') return
   if (result === 'ok') state.tell('destroyed', id, deadline)
   return result === 'ok'
@@ -327,8 +328,9 @@ function* extend(state: State, deadline: Deadline): Task<boolean> {
   const { stored, settings, expiresAtRead } = state
   const expiresAt = state.expiresAt(deadline.now)
   // A life shorter than twice `touchAfter` is extended in time all the same.
-  const due = Math.min(settings.touchAfter! * 1000, (expiresAt - deadline.now) / 2)
-  if (settings.touchAfter === undefined || !(expiresAt - expiresAtRead >= due)) return false
+  const due = Math.min(settings.touchAfter * 1000, (expiresAt - deadline.now) / 2)
+  // NaN, without `touchAfter`, is never reached.
+  if (!(expiresAt - expiresAtRead >= due)) return false
   if (settings.cookieStore || (stored && lacksCreated(state))) yield* persist(state, deadline)
   // A new key, and told not to be saved.
   else if (!stored) return false
@@ -350,37 +352,35 @@ function interrupted(state: State, stored = state.stored): SessionInterruptedErr
   return new SessionInterruptedError()
 }
 
-/** Who waits to write which record after having lost a race for it, engine by engine. */
-const queues = new WeakMap<Settings, Map<RecordId, Promise<void>>>()
-
 /**
  * Repeats an attempt that has lost the race for a record, until it answers. It waits for its turn among the losers of this
  * process, and after that pauses at random, for other processes write too. Simulated with 200 writers: 2 or 3 tries
  * each, instead of up to 36 with pauses alone.
  */
-function* contend<T>(
-  { settings }: State,
-  id: RecordId,
+function* contend<T, More extends unknown[]>(
+  state: State,
+  target: Stored,
   deadline: Deadline,
-  attempt: () => Task<T | undefined>,
+  attempt: (state: State, target: Stored, deadline: Deadline, ...more: More) => Task<T | undefined>,
+  ...more: More
 ): Task<T> {
-  const queue = queues.get(settings) ?? new Map<RecordId, Promise<void>>()
-  queues.set(settings, queue)
+  const { queue, random } = state.settings
+  const { id } = target
   const before = queue.get(id)
   const { promise: mine, resolve: leave } = Promise.withResolvers<void>()
   queue.set(id, mine)
   mine.then(() => queue.get(id) === mine && queue.delete(id))
   try {
-    if (before) yield* wait(before)
+    yield* wait(before)
     for (let losses = 2; ; losses++) {
-      const result = yield* attempt()
+      const result = yield* attempt(state, target, deadline, ...more)
       if (result !== undefined) return result
-      const ms = (settings.random(1)[0]! / 256) * Math.min(2 ** losses, 50)
+      const ms = (random(1)[0]! / 256) * Math.min(2 ** losses, 50)
       yield* wait(new Promise<void>(resolve => setTimeout(resolve, ms)))
     }
   } catch (error) {
     if (!deadline.expired) throw error
-    throw new SessionConflictError('Other requests kept changing the session until time was up. Try again.')
+    throw new SessionConflictError('Other requests kept changing the session. Try again.')
   } finally {
     leave()
   }
@@ -392,10 +392,11 @@ function nothing(state: State): CommitResult {
 
 /** The session's cookies, and the deletion of those that came and are not set again. */
 function sendCookies(state: State, { secure }: Answer, now: number): CommitResult {
-  const { cookie, age, absoluteAge } = state.settings
+  const { cookie, age, absoluteAge, expireAtBrowserClose } = state.settings
+  const expiry = state.changes!.data[EXPIRY]
   let maxAge: number | undefined
-  if (!state.endsWithBrowser()) {
-    maxAge = expiryAge(state.changes!.data[EXPIRY], now, age)
+  if (!endsWithBrowser(expiry, expireAtBrowserClose)) {
+    maxAge = expiryAge(expiry, now, age)
     if (absoluteAge) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
   }
   const tls = typeof secure === 'function' ? secure() : secure

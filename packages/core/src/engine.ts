@@ -1,6 +1,6 @@
 import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectText } from './bookkeeping.ts'
 import { type Answer, commit, destroy, readLive } from './commit.ts'
-import { ConfigError } from './errors.ts'
+import { asStoreError, ConfigError } from './errors.ts'
 import { isKey, type RecordId } from './key.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
@@ -84,21 +84,20 @@ export class Sessions<D extends object = DefaultData> {
   /** The live sessions of a subject. */
   async *scanBySubject(subject: string | number): AsyncGenerator<SessionInfo<D>, void, undefined> {
     const state = new State(this.#settings)
-    for await (const entry of this.#indexed('scanBySubject')(subjectText(subject), {
-      now: this.#settings.clock(),
-    })) {
-      const data = await state.run(() => state.decode(entry.payload))
+    const entries = this.#indexed('scanBySubject')(subjectText(subject), { now: this.#settings.clock() })
+    for await (const { id, subject, payload, expiresAt } of entries) {
+      const data = await state.run(() => state.decode(payload))
       if (data[SUPERSEDED]) continue
-      const [created, authenticated] = [createdAt(data), authenticatedAt(data)]
-      for (const key of BOOKKEEPING) delete data[key]
-      yield {
-        id: entry.id,
-        subject: entry.subject,
+      const info = {
+        id,
+        subject,
         data: data as D,
-        createdAt: asDate(created),
-        authenticatedAt: asDate(authenticated),
-        expiresAt: new Date(entry.expiresAt),
+        createdAt: asDate(createdAt(data)),
+        authenticatedAt: asDate(authenticatedAt(data)),
+        expiresAt: new Date(expiresAt),
       }
+      for (const key of BOOKKEEPING) delete data[key]
+      yield info
     }
   }
 
@@ -110,13 +109,12 @@ export class Sessions<D extends object = DefaultData> {
     const removeBySubject = this.#indexed('removeBySubject')
     const kept = options.except && stateOf(options.except)
     const state = new State(this.#settings)
-    return state.run(function* (deadline) {
-      const { now, signal } = deadline
-      const except = kept?.key && (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key))))
+    return state.run(function* ({ now, signal }) {
+      const except = kept?.key ? (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key)))) : undefined
       try {
-        return yield* wait(removeBySubject(subjectText(subject), { now, signal, ...(except && { except }) }))
+        return yield* wait(removeBySubject(subjectText(subject), { now, signal, except }))
       } catch (error) {
-        throw state.asStoreError(error)
+        throw asStoreError(error)
       }
     })
   }
@@ -129,7 +127,7 @@ export class Sessions<D extends object = DefaultData> {
   #indexed<M extends 'scanBySubject' | 'removeBySubject'>(method: M): NonNullable<Store[M]> {
     const { store } = this.#settings
     if (store?.[method]) return store[method].bind(store) as NonNullable<Store[M]>
-    throw new ConfigError('store', `has no ${method}(), for it keeps no list; see \`notBefore\`.`)
+    throw new ConfigError('store', `has no ${method}(): use \`notBefore\`.`)
   }
 
   #run(

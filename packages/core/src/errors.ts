@@ -34,7 +34,7 @@ export class SessionError extends Error {
 
 /** The session ended in another request (logout, rotation) while this one was under way (Django SessionInterrupted). */
 export class SessionInterruptedError extends SessionError {
-  constructor(message = 'The session ended in another request, and nothing was saved. Start a new one.') {
+  constructor(message = 'Another request ended the session. Start a new one.') {
     super('SESSION_INTERRUPTED', 400, message)
   }
 }
@@ -62,7 +62,7 @@ export class SessionNotLoadedError extends SessionError {
 
 /** The session was changed after it was committed, or while `save()` was under way: the change would be lost. */
 export class SessionCommittedError extends SessionError {
-  constructor(message = 'The session is committed. Change it before the first byte of the response.') {
+  constructor(message = 'The session is committed. Change it before the response begins.') {
     super('SESSION_COMMITTED', 500, message)
   }
 }
@@ -77,7 +77,7 @@ export class SessionDataError extends SessionError {
 /** `save({ mustCreate: true })` met a session of that key (Django CreateError). */
 export class SessionExistsError extends SessionError {
   constructor() {
-    super('SESSION_EXISTS', 500, 'There is a session with this key. Call `create()` for a new key.')
+    super('SESSION_EXISTS', 500, 'The session exists. Call `create()` for a new key.')
   }
 }
 
@@ -93,4 +93,11 @@ export class ConfigError extends SessionError {
     super('CONFIG', 500, `${option}: ${problem}`)
     this.option = option
   }
+}
+
+/** What a store threw as an error of ours; its own SessionErrors say more and stay as they are. */
+export function asStoreError(error: unknown): SessionError {
+  const known = error as SessionError | null
+  if (known?.code && known.status) return known
+  return new SessionStoreError('The session store failed: see `cause`.', { cause: error })
 }

@@ -15,9 +15,16 @@ import { type Changes, checkedUpdate, checkKey, type Update } from './changes.ts
 import { isPlain } from './codec.ts'
 import { create, save } from './commit.ts'
 import { SessionCommittedError, SessionDataError } from './errors.ts'
-import { type Expiry, type ExpiryQuery, expiryAge, expiryMoment, storedExpiry } from './expiry.ts'
+import {
+  type Expiry,
+  type ExpiryQuery,
+  endsWithBrowser,
+  expiryAge,
+  expiryMoment,
+  storedExpiry,
+} from './expiry.ts'
 import { newKey, type SessionKey } from './key.ts'
-import { ABSENT, type Data as Dict, take } from './merge.ts'
+import { ABSENT, type Data as Dict, put, take } from './merge.ts'
 import type { State } from './state.ts'
 import type { MaybePromise } from './store.ts'
 import type { Deadline, Task } from './task.ts'
@@ -67,25 +74,21 @@ export class Session<Data extends object = DefaultData> {
   get<K extends Key<Data>>(key: K): Data[K] | undefined
   get<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
   get(key: string, fallback?: unknown): unknown {
-    const changes = this.#look()
-    if (isHidden(key)) return fallback
-    const value = take(changes.data, key)
+    const value = this.#take(key)
     if (value === ABSENT) return fallback
-    this.#hold(changes, key, value)
+    this.#hold(key, value)
     return value
   }
 
   /** Sets a key. An object or array stays yours: what you do to it before the response leaves is saved too. */
   set<K extends Key<Data>>(key: K, value: Value<Data, K>): this {
-    const changes = this.#changeOf(key)
-    changes.set(key, value)
-    this.#hold(changes, key, value)
+    this.#changeOf(key).set(key, value)
+    this.#hold(key, value)
     return this
   }
 
   has(key: Key<Data>): boolean {
-    const { data } = this.#look()
-    return !isHidden(key) && Object.hasOwn(data, key)
+    return this.#take(key) !== ABSENT
   }
 
   /** Removes a key; answers whether it was there, and counts as a modification only then. */
@@ -99,20 +102,15 @@ export class Session<Data extends object = DefaultData> {
   pop<K extends Key<Data>>(key: K): Data[K] | undefined
   pop<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
   pop(key: Key<Data>, fallback?: unknown): unknown {
-    if (!this.has(key)) return fallback
-    const changes = this.#changeOf(key)
-    const value = changes.data[key]
-    changes.delete(key)
+    const value = this.get(key, fallback)
+    this.delete(key)
     return value
   }
 
   /** The value of a key, which is set to `value` first when it is not there (Django `setdefault`). */
   setDefault<K extends Key<Data>>(key: K, value: Value<Data, K>): Value<Data, K> {
-    if (this.has(key)) return this.get(key) as Value<Data, K>
-    const changes = this.#changeOf(key)
-    changes.default(key, value)
-    this.#hold(changes, key, value)
-    return value
+    if (!this.has(key)) this.#changeOf(key).default(key, value)
+    return this.get(key) as Value<Data, K>
   }
 
   /** Sets every key of an object. */
@@ -133,7 +131,7 @@ export class Session<Data extends object = DefaultData> {
       return this
     }
     if (typeof fn !== 'function') {
-      throw new TypeError('update takes a plain object, or a key and a function of its value.')
+      throw new TypeError('update takes a plain object, or a key and a function.')
     }
     // Nothing counts as changed when the function throws.
     this.#assertSettable(first)
@@ -187,7 +185,7 @@ export class Session<Data extends object = DefaultData> {
   flush(): void {
     this.#change()
     const state = this.#state
-    state.doomed ??= state.rotatedFrom ?? state.stored ?? state.marker
+    state.doomed ??= state.rotatedFrom ?? state.stored
     state.stored = state.rotatedFrom = undefined
     state.newlyStored = state.forced = false
     state.flushed = true
@@ -202,10 +200,8 @@ export class Session<Data extends object = DefaultData> {
     this.#change()
     const state = this.#state
     state.forced = true
-    // Opened on the marker of a rotation: whoever logs in again starts anew.
-    if (state.supersededBy) state.marker = state.stored
     if (state.settings.cookieStore) return
-    if (state.key !== null) state.rotatedFrom ??= state.stored
+    state.rotatedFrom ??= state.stored
     state.stored = undefined
     state.key = newKey(state.settings.random)
   }
@@ -217,10 +213,8 @@ export class Session<Data extends object = DefaultData> {
    * `age` says (`null`). A moment is not postponed by activity.
    */
   setExpiry(expiry: Expiry): void {
-    if (expiry !== null) {
-      const value = storedExpiry(expiry, this.#state.settings.clock())
-      this.#change().set(EXPIRY, value)
-    } else if (Object.hasOwn(this.#look().data, EXPIRY)) this.#change().delete(EXPIRY)
+    if (expiry === null) this.delete(EXPIRY as Key<Data>)
+    else this.set(EXPIRY as Key<Data>, storedExpiry(expiry, this.#state.settings.clock()) as any)
   }
 
   /** Seconds from `modification` (now) until the session expires. */
@@ -235,8 +229,7 @@ export class Session<Data extends object = DefaultData> {
 
   /** Whether the cookie ends with the browser. */
   getExpireAtBrowserClose(): boolean {
-    this.#look()
-    return this.#state.endsWithBrowser()
+    return endsWithBrowser(this.#look().data[EXPIRY], this.#state.settings.expireAtBrowserClose)
   }
 
   #expiry({ expiry, modification }: ExpiryQuery): [expiry: unknown, modification: number, age: number] {
@@ -274,8 +267,8 @@ export class Session<Data extends object = DefaultData> {
     const left = take((this.#look().data[FLASH] ?? {}) as Dict, name)
     if (leave.length === 0 && left === ABSENT) return
     this.#change().update(FLASH, values => {
-      const { [name]: _, ...others } = (values ?? {}) as Dict
-      const flashes = leave.length > 0 ? { ...others, [name]: leave[0] } : others
+      const { [name]: _, ...flashes } = (values ?? {}) as Dict
+      for (const value of leave) put(flashes, name, value)
       return Object.keys(flashes).length > 0 ? flashes : undefined
     })
     return leave.length > 0 ? undefined : left
@@ -364,24 +357,27 @@ export class Session<Data extends object = DefaultData> {
    */
   async save(options: { mustCreate?: boolean } = {}): Promise<void> {
     if (typeof options !== 'object')
-      throw new TypeError('save takes { mustCreate }, and answers with a promise.')
-    await this.#store(deadline => save(this.#state, options.mustCreate ?? false, deadline))
+      throw new TypeError('save takes { mustCreate } and answers with a promise.')
+    await this.#store(save, options.mustCreate)
   }
 
   /** Stores the data under a new key; what is under the old one stays (Django `create`). */
   async create(): Promise<void> {
-    await this.#store(deadline => create(this.#state, deadline))
+    await this.#store(create)
     this.#state.modified = true
   }
 
   /** One at a time; and until it is done nothing may be changed, for nobody could say whether it was saved. */
-  #store(task: (deadline: Deadline) => Task<void>): Promise<void> {
+  #store(
+    task: (state: State, deadline: Deadline, mustCreate: boolean) => Task<void>,
+    mustCreate = false,
+  ): Promise<void> {
     const state = this.#state
     if (state.committed) throw new SessionCommittedError()
     const run = async (): Promise<void> => {
       await state.load()
       state.accessed = true
-      await state.run(task)
+      await state.run(deadline => task(state, deadline, mustCreate))
     }
     const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
       if (state.saving === saving) state.saving = undefined
@@ -398,16 +394,14 @@ export class Session<Data extends object = DefaultData> {
   #assertOpen(): void {
     if (this.#state.committed) throw new SessionCommittedError()
     if (this.#state.saving) {
-      throw new SessionCommittedError(
-        'The session is being saved. Await `save()` before you change it again.',
-      )
+      throw new SessionCommittedError('The session is being saved. Call `await session.save()` first.')
     }
   }
 
   #assertSettable(key: unknown): void {
     this.#assertOpen()
     checkKey(key)
-    if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself and cannot be set.`)
+    if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself.`)
   }
 
   /** The changes, for one more. */
@@ -424,8 +418,15 @@ export class Session<Data extends object = DefaultData> {
     return this.#change()
   }
 
-  #hold(changes: Changes, key: string, value: unknown): void {
-    if (this.#state.settings.trackMutations) changes.hold(key, value)
+  /** The value of a key that the user may see, or ABSENT. */
+  #take(key: string): unknown {
+    const { data } = this.#look()
+    return isHidden(key) ? ABSENT : take(data, key)
+  }
+
+  #hold(key: string, value: unknown): void {
+    const { settings, changes } = this.#state
+    if (settings.trackMutations) changes!.hold(key, value)
   }
 
   #visible(): Key<Data>[] {

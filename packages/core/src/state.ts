@@ -8,14 +8,22 @@ import {
   subjectSince,
 } from './bookkeeping.ts'
 import { Changes } from './changes.ts'
+import { isRecord } from './codec.ts'
 import { sentToken } from './cookie.ts'
-import { ConfigError, type SessionError, SessionNotLoadedError, SessionStoreError } from './errors.ts'
+import { asStoreError, ConfigError, type SessionError, SessionNotLoadedError } from './errors.ts'
 import { expiryMoment, LAST_MOMENT } from './expiry.ts'
 import { type CorruptEvent, emit, type HookEvent, type HookName } from './hooks.ts'
 import { idOf, isKey, type RecordId, type SessionKey } from './key.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
-import type { MaybePromise, SealContext, SessionRecord, Store, StoredRecord } from './store.ts'
+import {
+  ANSWERS,
+  type MaybePromise,
+  type SealContext,
+  type SessionRecord,
+  type Store,
+  type StoredRecord,
+} from './store.ts'
 import { Deadline, isPromise, type Task, wait } from './task.ts'
 
 /** What one request's commit asks of the response. */
@@ -33,23 +41,17 @@ export interface Stored {
   id: RecordId
   /** `undefined` after a write of our own: stores do not tell the new version. */
   version?: string | undefined
+  /** Of the marker of a rotation: the id of the record that took its place. */
+  successor?: unknown
 }
 
 /** What a store's verbs take. */
-interface Verbs {
+interface Verbs extends Record<keyof typeof ANSWERS, unknown[]> {
   read: [id: RecordId, deadline: Deadline]
   insert: [id: RecordId, record: SessionRecord, deadline: Deadline]
   replace: [id: RecordId, record: SessionRecord, version: string, deadline: Deadline]
   touch: [id: RecordId, expiresAt: number, version: string, deadline: Deadline]
   remove: [id: RecordId, version: string | undefined, deadline: Deadline]
-}
-
-const ANSWERS: Record<keyof Verbs, readonly unknown[]> = {
-  read: [undefined],
-  insert: [true, false],
-  replace: ['ok', 'stale', 'gone'],
-  touch: [true, false],
-  remove: ['ok', 'stale', 'gone'],
 }
 
 /** Everything about one request's session. `Session` shows it to the handler, `commit` carries it out. */
@@ -72,16 +74,14 @@ export class State {
   doomed: Stored | undefined
   /** `flush` was called, and nothing was stored since. */
   flushed = false
-  /** The session opened on the marker of a rotation; the id of the record that took its place. */
-  supersededBy: RecordId | undefined
+
   /** When the session would have ended by what was loaded, ms since the epoch. */
   expiresAtRead = 0
   /** The key that the browser has to learn, whatever the status. */
   newlyStored = false
   /** A `save()` or `create()` that is under way. */
   saving: Promise<void> | undefined
-  /** The marker that the session opened on, for a `flush` after `cycleKey`. */
-  marker: Stored | undefined
+
   /** The commit has begun. */
   committed = false
   /** What it answers; `undefined` when it failed. */
@@ -129,7 +129,7 @@ export class State {
     try {
       let record: SessionRecord | null
       if (cookieStore) {
-        record = yield* wait(cookieStore.unseal(key, this.sealContext(deadline.now)))
+        record = yield* wait(cookieStore.unseal(key, sealContext(this.settings, deadline.now)))
         if (!record) this.#corrupt('token')
       } else {
         const id = this.idOf(key)
@@ -150,7 +150,7 @@ export class State {
       }
       this.tell('loaded', this.#id, deadline, { found: this.#record !== null })
     } catch (error) {
-      this.failed = this.asStoreError(error)
+      this.failed = asStoreError(error)
     }
     this.#loaded = true
     this.#loading = undefined
@@ -163,7 +163,7 @@ export class State {
     try {
       const decoded = codec.decode(payload)
       data = isPromise(decoded) ? yield* wait(decoded) : decoded
-      if (typeof data !== 'object' || !data || Array.isArray(data)) throw new TypeError('not an object')
+      if (!isRecord(data)) throw new TypeError('not an object')
     } catch (error) {
       return this.#corrupt('payload', error)
     }
@@ -195,19 +195,18 @@ export class State {
     if (!this.#decoded) {
       // A codec that answers at once makes `decode` a task of one step.
       const { done, value } = this.decode(record.payload).next()
-      if (!done) throw new ConfigError('codec', 'says `sync` of itself and answers with a promise.')
+      if (!done) throw new ConfigError('codec', 'says `sync` and answers with a promise.')
       this.#decoded = value
     }
     const data = this.#decoded
-    const marker = data[SUPERSEDED]
-    if (typeof marker === 'string') this.supersededBy = marker
+    const successor = data[SUPERSEDED]
     const ended = this.#limit(data) <= this.settings.clock()
     if (!this.settings.cookieStore && !ended) {
-      this.stored = { id: this.#id!, version: (record as StoredRecord).version }
+      this.stored = { id: this.#id!, version: (record as StoredRecord).version, successor }
     }
     this.expiresAtRead = record.expiresAt
     // A session past its limit is not found; what is in the store ends by itself.
-    return marker || ended ? this.begin() : this.begin(data, this.baseOf(data, record.payload))
+    return successor || ended ? this.begin() : this.begin(data, this.baseOf(data, record.payload))
   }
 
   /** Begins with these data, and `base` as the text of what is stored; without, with nothing. */
@@ -226,31 +225,20 @@ export class State {
     return this.settings.hashKeys ? idOf(key, this.settings.cookie.name) : (key as string)
   }
 
-  sealContext(now: number): SealContext {
-    return { name: this.settings.cookie.name, secrets: this.settings.secrets, now }
-  }
-
   /** One store call; whatever it throws is a SessionStoreError, and the hook hears of it. */
   *ask<M extends keyof Verbs>(operation: M, ...args: Verbs[M]): Task<Awaited<ReturnType<Store[M]>>> {
     try {
       const store = this.settings.store as unknown as Record<M, (...args: unknown[]) => MaybePromise<any>>
       const asked = store[operation](...args)
       const answer = isPromise(asked) ? yield* wait(asked) : asked
-      if (!ANSWERS[operation].includes(answer) && !(operation === 'read' && typeof answer === 'object')) {
-        throw new TypeError(`${operation}() of the store answered something that is not in its contract.`)
+      if (!ANSWERS[operation].includes(typeof answer === 'string' ? answer : typeof answer)) {
+        throw new TypeError(`The store answered ${operation}() with what is not in its contract.`)
       }
       return answer
     } catch (error) {
       this.tell('storeError', this.#id, args.at(-1) as Deadline, { operation, error })
-      throw this.asStoreError(error)
+      throw asStoreError(error)
     }
-  }
-
-  /** What a store threw as an error of ours; its own SessionErrors say more and stay as they are. */
-  asStoreError(error: unknown): SessionError {
-    const known = error as SessionError | null
-    if (known?.code && known.status) return known
-    return new SessionStoreError('The session store failed; `cause` is its error.', { cause: error })
   }
 
   /** Lets a hook hear of it. Without hashing an id is a key, which is nobody's business. */
@@ -280,12 +268,9 @@ export class State {
     if (absoluteAge === undefined) return Infinity
     return (subjectSince(data) ?? createdAt(data) ?? Infinity) + absoluteAge * 1000
   }
+}
 
-  /** Whether the cookie ends with the browser (Django `get_expire_at_browser_close`). */
-  endsWithBrowser(): boolean {
-    const expiry = this.open().data[EXPIRY]
-    if (expiry === undefined || expiry === null) return this.settings.expireAtBrowserClose
-    // Python: False == 0.
-    return expiry === 0 || expiry === false
-  }
+/** What a cookie store may use beside the record. */
+export function sealContext({ cookie, secrets }: Settings, now: number): SealContext {
+  return { name: cookie.name, secrets, now }
 }
