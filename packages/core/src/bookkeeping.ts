@@ -1,5 +1,5 @@
 import { SessionDataError } from './errors.ts'
-import type { Data } from './merge.ts'
+import { type Data, put, take } from './merge.ts'
 
 /** The names of a session's bookkeeping. All but the expiry are hidden and cannot be set by the user. */
 export const EXPIRY = '_session_expiry'
@@ -18,7 +18,14 @@ export function isHidden(key: string): boolean {
 
 /** What `clear` leaves: a session does not get younger by it. */
 export function keepCreated(data: Data): Data {
-  return Object.hasOwn(data, CREATED) ? { [CREATED]: data[CREATED] } : {}
+  return pick(data, [CREATED])
+}
+
+/** A copy of those keys that are there. */
+export function pick(data: Data, keys: readonly string[]): Data {
+  const picked: Data = {}
+  for (const key of keys) put(picked, key, take(data, key))
+  return picked
 }
 
 /** Milliseconds since the epoch at which the session was created, where it is recorded. */

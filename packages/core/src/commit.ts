@@ -1,3 +1,4 @@
+import { utf8 } from '#crypto'
 import { CREATED, createdAt, EXPIRY, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import type { Resolve } from './changes.ts'
 import { setCookie, splitToken } from './cookie.ts'
@@ -70,7 +71,7 @@ function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<Commi
     if (state.failed && !state.forced) return nothing(state)
   }
   state.open()
-  if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
+  if (state.doomed) yield* removeDoomed(state, deadline)
   if (state.isEmpty) {
     if (state.stored?.successor || !state.sent[0]) return nothing(state)
   } else if (answer.status < 500) {
@@ -93,7 +94,7 @@ function isUnsaved(state: State): boolean {
 /** `Session.save`. */
 export function* save(state: State, deadline: Deadline, mustCreate: boolean): Task<void> {
   state.open()
-  if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
+  if (state.doomed) yield* removeDoomed(state, deadline)
   if (state.flushed && state.isEmpty && !mustCreate) return
   // A rotation inserts by itself, and ends the old session.
   const chosen = mustCreate && state.key && !state.rotatedFrom && !state.settings.cookieStore
@@ -106,7 +107,7 @@ export function* save(state: State, deadline: Deadline, mustCreate: boolean): Ta
 /** `Session.create`. */
 export function* create(state: State, deadline: Deadline): Task<void> {
   state.open()
-  if (state.doomed) yield* removeDoomed(state, state.doomed, deadline)
+  if (state.doomed) yield* removeDoomed(state, deadline)
   if (state.rotatedFrom) yield* persist(state, deadline)
   refuseSuperseded(state)
   state.forced = true
@@ -154,7 +155,7 @@ function* makeRecord(state: State, { now }: Deadline): Task<SessionRecord> {
   const encoded = codec.encode(data)
   const payload = isPromise(encoded) ? yield* wait(encoded) : encoded
   // A UTF-16 unit takes at most three bytes: most payloads need no counting.
-  const bytes = payload.length * 3 > maxBytes ? new TextEncoder().encode(payload).length : 0
+  const bytes = payload.length * 3 > maxBytes ? utf8(payload).length : 0
   if (bytes > maxBytes) {
     throw new SessionDataError(
       `The session has ${bytes} bytes, more than \`maxBytes\` (${maxBytes}). Keep less in it.`,
@@ -296,8 +297,8 @@ export function* readLive(state: State, id: RecordId, deadline: Deadline): Task<
   return record && record.expiresAt > deadline.now ? record : null
 }
 
-function* removeDoomed(state: State, doomed: Stored, deadline: Deadline): Task<void> {
-  yield* destroy(state, doomed, deadline)
+function* removeDoomed(state: State, deadline: Deadline): Task<void> {
+  yield* destroy(state, state.doomed!, deadline)
   state.doomed = undefined
 }
 
@@ -369,7 +370,6 @@ function* contend<T, More extends unknown[]>(
   const before = queue.get(id)
   const { promise: mine, resolve: leave } = Promise.withResolvers<void>()
   queue.set(id, mine)
-  mine.then(() => queue.get(id) === mine && queue.delete(id))
   try {
     yield* wait(before)
     for (let losses = 2; ; losses++) {
@@ -382,6 +382,7 @@ function* contend<T, More extends unknown[]>(
     if (!deadline.expired) throw error
     throw new SessionConflictError('Other requests kept changing the session. Try again.')
   } finally {
+    if (queue.get(id) === mine) queue.delete(id)
     leave()
   }
 }

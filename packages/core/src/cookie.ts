@@ -145,7 +145,7 @@ export function setCookie(
   if (maxAge !== undefined) {
     const seconds = Math.min(maxAge, MAX_AGE)
     // The `+ 0` makes 0 of -0. No cookie date has a year below 1601 (RFC 6265 section 5.1.1).
-    const expires = httpDate(value ? Math.max(now + seconds * 1000, 0) : 0)
+    const expires = httpDate(Math.max(now + seconds * 1000, 0))
     life = `; Max-Age=${Math.trunc(seconds) + 0}; Expires=${expires}`
   }
   const tls = configured === 'auto' ? secure !== false : configured

@@ -1,3 +1,4 @@
+import { utf8 } from '#crypto'
 import { ConfigError } from './errors.ts'
 import type { CookieStore } from './store.ts'
 
@@ -30,7 +31,7 @@ export function checkSecrets(
 function isLong(secret: unknown): secret is string {
   return (
     typeof secret === 'string' &&
-    new TextEncoder().encode(secret).length >= MIN_BYTES &&
+    utf8(secret).length >= MIN_BYTES &&
     new Set(secret).size >= 8
   )
 }

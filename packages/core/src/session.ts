@@ -65,7 +65,7 @@ export class Session<Data extends object = DefaultData> {
   constructor(state: State) {
     this.#state = state
     // `session.userId = 5` is not saved, and so is an error in strict code.
-    Object.preventExtensions(this)
+    Object.freeze(this)
   }
 
   // -- Django's dictionary

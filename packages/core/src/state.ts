@@ -3,6 +3,7 @@ import {
   BOOKKEEPING,
   createdAt,
   EXPIRY,
+  pick,
   SUBJECT,
   SUPERSEDED,
   subjectSince,
@@ -168,11 +169,8 @@ export class State {
       return this.#corrupt('payload', error)
     }
     if (!schema || data[SUPERSEDED]) return data
-    const bookkeeping: Data = {}
-    for (const key of BOOKKEEPING) {
-      if (Object.hasOwn(data, key)) bookkeeping[key] = data[key]
-      delete data[key]
-    }
+    const bookkeeping = pick(data, BOOKKEEPING)
+    for (const key of BOOKKEEPING) delete data[key]
     const result = yield* wait(schema['~standard'].validate(data))
     return result.issues
       ? this.#corrupt('schema', result.issues)
