@@ -49,27 +49,31 @@ const OPTIONS: Table<CookieOptions> = {
 }
 
 /** Reads the options; what a browser would refuse or ignore is a ConfigError. */
-export function cookiePolicy(options?: CookieOptions): CookiePolicy {
-  const { name, path, domain, secure, httpOnly, sameSite, partitioned, priority } = readOptions<
-    CookieOptions,
-    'domain' | 'priority'
-  >(options, OPTIONS, 'cookie.')
+export function cookiePolicy(given?: CookieOptions): CookiePolicy {
+  const options = readOptions<CookieOptions, 'domain' | 'priority'>(given, OPTIONS, 'cookie.')
+  const { name, path, domain, secure, httpOnly, sameSite, partitioned, priority } = options
   const prefix = /^__(host-http|host|secure|http)-/i.exec(name)?.[1] ?? ''
-  const demand = (option: keyof CookieOptions, holds: unknown, needed: string): void => {
-    if (holds) return
-    throw new ConfigError(`cookie.${option}`, `must be ${needed} with this name, sameSite or partitioned.`)
+  const demands: CookieOptions = {
+    ...((prefix || partitioned || sameSite === 'none') && { secure: true }),
+    ...(/^host/i.test(prefix) && { domain: undefined, path: '/' }),
+    ...(/http$/i.test(prefix) && { httpOnly: true }),
   }
-  demand('secure', secure === true || !(prefix || partitioned || sameSite === 'none'), 'true')
-  if (/^host/i.test(prefix)) {
-    demand('domain', !domain, 'left out')
-    demand('path', path === '/', "'/'")
+  for (const [option, value] of Object.entries(demands)) {
+    if (options[option as keyof CookieOptions] === value) continue
+    throw new ConfigError(`cookie.${option}`, `must be ${value} with this name, sameSite or partitioned.`)
   }
-  demand('httpOnly', httpOnly || !/http$/i.test(prefix), 'true')
-  const word = (label: string, value: string | false | undefined): string =>
-    value ? `; ${label}=${value[0]!.toUpperCase()}${value.slice(1)}` : ''
-  const attributes =
-    `; Path=${path}${domain ? `; Domain=${domain}` : ''}${httpOnly ? '; HttpOnly' : ''}` +
-    `${word('SameSite', sameSite)}${word('Priority', priority)}${partitioned ? '; Partitioned' : ''}`
+  const capital = (word: string | false | undefined): unknown =>
+    word && word[0]!.toUpperCase() + word.slice(1)
+  const attributes = Object.entries({
+    Path: path,
+    Domain: domain,
+    HttpOnly: httpOnly,
+    SameSite: capital(sameSite),
+    Priority: capital(priority),
+    Partitioned: partitioned,
+  })
+    .map(([attribute, value]) => (value ? `; ${attribute}${value === true ? '' : `=${value}`}` : ''))
+    .join('')
   return { name, secure, attributes }
 }
 

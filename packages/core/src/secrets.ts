@@ -29,11 +29,7 @@ export function checkSecrets(
 }
 
 function isLong(secret: unknown): secret is string {
-  return (
-    typeof secret === 'string' &&
-    utf8(secret).length >= MIN_BYTES &&
-    new Set(secret).size >= 8
-  )
+  return typeof secret === 'string' && utf8(secret).length >= MIN_BYTES && new Set(secret).size >= 8
 }
 
 // Made of nothing but the words of other libraries' examples and of old default configurations.
