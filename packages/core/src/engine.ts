@@ -74,7 +74,7 @@ export class Sessions<D extends object = DefaultData> {
   ): Promise<number> {
     const { clock, store } = this.#settings
     let removed = 0
-    for await (const batch of store?.clearExpired?.({ now: clock(), ...options }) ?? []) {
+    for await (const batch of store.clearExpired?.({ now: clock(), ...options }) ?? []) {
       removed += batch.removed
       options.onProgress?.(removed)
     }
@@ -121,12 +121,12 @@ export class Sessions<D extends object = DefaultData> {
 
   /** Releases what the store opened. */
   async close(): Promise<void> {
-    await this.#settings.store?.close?.()
+    await this.#settings.store.close?.()
   }
 
   #indexed<M extends 'scanBySubject' | 'removeBySubject'>(method: M): NonNullable<Store[M]> {
     const { store } = this.#settings
-    if (store?.[method]) return store[method].bind(store) as NonNullable<Store[M]>
+    if (store[method]) return store[method].bind(store) as NonNullable<Store[M]>
     throw new ConfigError('store', `has no ${method}(): use \`notBefore\`.`)
   }
 
@@ -135,7 +135,7 @@ export class Sessions<D extends object = DefaultData> {
     task: (state: State, deadline: Deadline, id: RecordId) => Task<boolean>,
   ): MaybePromise<boolean> {
     const state = new State(this.#settings)
-    if (!isKey(key) || !this.#settings.store) return false
+    if (!isKey(key) || this.#settings.cookieStore) return false
     return state.run(function* (deadline) {
       return yield* task(state, deadline, yield* wait(state.idOf(key)))
     })

@@ -61,7 +61,8 @@ export interface SessionsOptions<Data extends object = any> {
 
 /** The options, checked, with their defaults. */
 export interface Settings {
-  store: Store | undefined
+  /** What was given: look for `cookieStore` first, of which it may be no more than a `close`. */
+  store: Store
   cookieStore: CookieStore | undefined
   secrets: readonly string[]
   cookie: CookiePolicy
@@ -152,11 +153,11 @@ const HOOKS = Object.fromEntries(
 
 /** Reads every option; a wrong one is a ConfigError that names it. */
 export function resolveOptions(options: SessionsOptions): Settings {
-  const { store, secret, cookie, saveEveryRequest, ...settings } = readOptions<
+  const { secret, cookie, saveEveryRequest, ...settings } = readOptions<
     SessionsOptions,
     'secret' | 'absoluteAge' | 'notBefore' | 'schema'
   >(options, OPTIONS)
-  const { codec, schema, notBefore } = settings
+  const { codec, schema, notBefore, store } = settings
   readOptions(settings.hooks, HOOKS, 'hooks.')
   const lacks = (methods: string[]): string =>
     methods.filter(name => !isFunction((store as any)?.[name])).join(', ')
@@ -171,7 +172,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore)
   return {
     ...settings,
-    store: cookieStore ? undefined : (store as Store),
+    store: store as Store,
     cookieStore,
     secrets: checkSecrets(secret, cookieStore),
     cookie: cookiePolicy(cookie),
