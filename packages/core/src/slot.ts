@@ -41,9 +41,7 @@ export class SessionSlot<D extends object = DefaultData> {
       },
       // Elsewhere `req.session = null` is how one logs out; here the visitor would silently stay logged in.
       set() {
-        throw new TypeError(
-          `The \`${property}\` of a request cannot be replaced. To log out call its method \`flush()\`.`,
-        )
+        throw new TypeError(`\`${property}\` cannot be replaced. To log out call its method \`flush()\`.`)
       },
     }
   }
@@ -59,19 +57,11 @@ export class SessionSlot<D extends object = DefaultData> {
     const current = slots[this.property]
     if (current !== undefined) {
       if (current === known) return
-      throw new ConfigError(
-        'property',
-        `\`${this.property}\` is taken on this request. Give each engine a property of its own, or one engine (createSessions) to both middlewares.`,
-      )
+      throw taken('property', this.property)
     }
     let session: Session<D> | undefined
     if (known === undefined) {
-      if (slots[this.#cookie]) {
-        throw new ConfigError(
-          'cookie.name',
-          `\`${this.sessions.cookieName}\` is another engine's cookie on this request. Give each engine a cookie of its own, or one engine (createSessions) to both middlewares.`,
-        )
-      }
+      if (slots[this.#cookie]) throw taken('cookie.name', this.sessions.cookieName)
       session = this.sessions.open(cookieHeader)
       slots[this.#mark] = session
       slots[this.#cookie] = true
@@ -79,4 +69,11 @@ export class SessionSlot<D extends object = DefaultData> {
     Object.defineProperty(request, this.property, this.#accessor)
     return session
   }
+}
+
+function taken(option: string, name: string): ConfigError {
+  return new ConfigError(
+    option,
+    `\`${name}\` is taken on this request. Give each engine its own, or both middlewares one engine (createSessions).`,
+  )
 }
