@@ -36,7 +36,7 @@ let unequal = 0
  * be applied again to data that another request saved meanwhile.
  */
 export class Changes {
-  data: Data
+  declare data: Data
   /** The data as it was loaded or last saved. */
   #base: string | undefined
   readonly #texts: Texts

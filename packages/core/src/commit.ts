@@ -33,10 +33,10 @@ export interface Answer {
 
 /**
  * Decides what the end of a request means for its session, and does it. At once and without a promise where there is
- * nothing to do; a second call does nothing and answers the same, after a failure with an empty answer.
+ * nothing to do; a second call does nothing and answers the same, after a failure that there is nothing to send.
  */
 export function commit(state: State, answer: Answer): MaybePromise<CommitResult> {
-  if (state.committed) return state.outcome ?? { setCookies: [], vary: false, private: false }
+  if (state.committed) return state.outcome ?? nothing(state)
   state.committed = true
   if (!state.saving && !isDue(state, answer)) return (state.outcome = nothing(state))
   const outcome = state.run(deadline => carryOut(state, answer, deadline))

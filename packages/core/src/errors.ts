@@ -17,9 +17,9 @@ export type SessionErrorCode =
  */
 export class SessionError extends Error {
   /** Stable, one per class. */
-  readonly code: SessionErrorCode
+  declare readonly code: SessionErrorCode
   /** The HTTP status that fits; Express, Koa and h3 answer with it by themselves. */
-  readonly status: number
+  declare readonly status: number
 
   constructor(code: SessionErrorCode, status: number, message: string, options?: ErrorOptions) {
     super(message, options)
@@ -87,7 +87,7 @@ export class SessionExistsError extends SessionError {
  */
 export class ConfigError extends SessionError {
   /** The option's name, such as `cookie.sameSite`. */
-  readonly option: string
+  declare readonly option: string
 
   constructor(option: string, problem: string) {
     super('CONFIG', 500, `${option}: ${problem}`)

@@ -57,7 +57,7 @@ interface Verbs extends Record<keyof typeof ANSWERS, unknown[]> {
 
 /** Everything about one request's session. `Session` shows it to the handler, `commit` carries it out. */
 export class State {
-  readonly settings: Settings
+  declare readonly settings: Settings
   /** The names of the cookies that came for the session. */
   sent: string[] = []
   /** What the handler sees: the key in the cookie until a look finds nothing behind it. */

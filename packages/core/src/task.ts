@@ -52,7 +52,7 @@ export function* wait<T>(value: MaybePromise<T>): Task<T> {
  * The timer starts with the first wait, so what never waits never pays.
  */
 export class Deadline implements StoreContext {
-  readonly now: number
+  declare readonly now: number
   #timeout: number
   #controller: AbortController | undefined
   expired = false

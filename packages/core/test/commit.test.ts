@@ -423,7 +423,7 @@ describe('when the store fails', () => {
       expect(await codeOf(() => broken.sessions.commit(session, { status: 200 }))).toBe('SESSION_STORE')
       expect(await broken.sessions.commit(session, { status: 503 })).toEqual({
         setCookies: [],
-        vary: false,
+        vary: true,
         private: false,
       })
       if (act) expect(await app.peek('a')).toBe(1)
@@ -437,7 +437,7 @@ describe('when the store fails', () => {
     expect(await codeOf(() => app.sessions.commit(session, { status: 200 }))).toBe('SESSION_STORE')
     expect(app.sessions.commit(session, { status: 503 })).toEqual({
       setCookies: [],
-      vary: false,
+      vary: true,
       private: false,
     })
   })
