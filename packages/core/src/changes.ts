@@ -86,10 +86,10 @@ export class Changes {
   /** Remembers that the caller has this value in hand. */
   hold(key: string, value: unknown): void {
     if (!isObject(value)) return
-    this.#held ??= new Map()
-    if (this.#held.get(key)?.value === value) return
+    const held = (this.#held ??= new Map())
+    if (held.get(key)?.value === value) return
     const isBase = !this.#rebased && !this.#log?.get(key)?.updates
-    this.#held.set(key, { value, text: isBase ? undefined : this.#text({ value }) })
+    held.set(key, { value, text: isBase ? undefined : this.#text({ value }) })
   }
 
   set(key: string, value: unknown): void {
@@ -205,8 +205,7 @@ export class Changes {
   }
 
   #record(key: string, change: Change): void {
-    this.#log ??= new Map()
-    this.#log.set(key, change)
+    ;(this.#log ??= new Map()).set(key, change)
   }
 }
 

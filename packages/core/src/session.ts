@@ -172,8 +172,7 @@ export class Session<Data extends object = DefaultData> {
 
   /** The session as an object: `session.data.cart.push(x)` is `session.get('cart').push(x)`. */
   get data(): Data {
-    this.#proxy ??= new Proxy(Object.create(null), dataHandler(this)) as Data
-    return this.#proxy
+    return (this.#proxy ??= new Proxy(Object.create(null), dataHandler(this)) as Data)
   }
 
   /** Removes all data. The session stays, empty, under its key. */

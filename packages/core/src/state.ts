@@ -210,8 +210,7 @@ export class State {
   /** Begins with these data, and `base` as the text of what is stored; without, with nothing. */
   begin(data: Data = {}, base?: string): Changes {
     if (base === undefined) this.key = null
-    this.changes = new Changes(data, base, this.settings)
-    return this.changes
+    return (this.changes = new Changes(data, base, this.settings))
   }
 
   /** The text that later comparisons go back to. */
