@@ -190,7 +190,7 @@ function* insertNew(state: State, deadline: Deadline): Task<SessionRecord> {
     // 165 random bits do not meet by chance; a tried random generator may.
     state.key = null
   }
-  throw new SessionStoreError('The session store says that every new id is taken.')
+  throw new SessionStoreError('The session store takes no new id.')
 }
 
 /** Replaces the record by the session as it is now. `undefined`: another request was faster. */
@@ -286,7 +286,7 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
     state.tell('conflict', stored.id, undefined, { key })
     if (onConflict === 'last') return merged
     if (onConflict !== 'error') return atOnce(onConflict(key, clash), 'onConflict')
-    throw new SessionConflictError('Another request changed the same value of the session. Try again.')
+    throw new SessionConflictError('Another request changed the same value. Try again.')
   }
   changes!.rebase(data, resolve)
   stored.version = record.version

@@ -62,7 +62,7 @@ export class SessionNotLoadedError extends SessionError {
 
 /** The session was changed after it was committed, or while `save()` was under way: the change would be lost. */
 export class SessionCommittedError extends SessionError {
-  constructor(message = 'The session is committed. Change it before the response begins.') {
+  constructor(message = 'The session is committed. Change it before the response.') {
     super('SESSION_COMMITTED', 500, message)
   }
 }

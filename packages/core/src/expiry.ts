@@ -95,7 +95,7 @@ export function parseMoment(text: string): number {
 }
 
 function notAnExpiry(): SessionDataError {
-  return new SessionDataError('_session_expiry must be seconds or a date and time with its offset.')
+  return new SessionDataError('_session_expiry must be seconds or a moment with its offset.')
 }
 
 /** Seconds until a session expires (Django `get_expiry_age`): whole ones, rounded down, where a moment is given. */

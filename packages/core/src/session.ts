@@ -131,7 +131,7 @@ export class Session<Data extends object = DefaultData> {
       return this
     }
     if (typeof fn !== 'function') {
-      throw new TypeError('update takes a plain object, or a key and a function.')
+      throw new TypeError('update takes an object, or a key and a function.')
     }
     // Nothing counts as changed when the function throws.
     this.#assertSettable(first)

@@ -229,7 +229,7 @@ export class State {
       const asked = store[operation](...args)
       const answer = isPromise(asked) ? yield* wait(asked) : asked
       if (!ANSWERS[operation].includes(typeof answer === 'string' ? answer : typeof answer)) {
-        throw new TypeError(`The store answered ${operation}() with what is not in its contract.`)
+        throw new TypeError(`The store's ${operation}() breaks its contract.`)
       }
       return answer
     } catch (error) {

@@ -39,7 +39,7 @@ export function atOnce<T>(value: MaybePromise<T>, name: string): T {
   if (!isPromise(value)) return value
   // The TypeError tells; what becomes of the promise is nobody's any more.
   value.then(undefined, () => undefined)
-  throw new TypeError(`${name} must answer at once, not with a promise.`)
+  throw new TypeError(`${name} must not answer with a promise.`)
 }
 
 /** Inside a task: the value, waited for if need be. */
