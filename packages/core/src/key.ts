@@ -11,6 +11,7 @@ export type RecordId = string & { readonly __brand?: 'RecordId' }
 /** `size` bytes from a cryptographically secure generator. It throws when the generator fails. */
 export type RandomBytes = (size: number) => Uint8Array
 
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789'
 const LENGTH = 32
 // The largest multiple of 36 below 256: bytes from there on would favour the first letters.
 const UNBIASED = 252
@@ -22,9 +23,7 @@ export function newKey(random: RandomBytes): SessionKey {
   for (let round = 0; round < 64; round++) {
     for (const byte of random(LENGTH + 8)) {
       if (byte >= UNBIASED) continue
-      const letter = byte % 36
-      // `a` to `z` have the codes from 97 on, `0` to `9` those from 48 on.
-      codes.push(letter + (letter < 26 ? 97 : 48 - 26))
+      codes.push(ALPHABET.charCodeAt(byte % 36))
       if (codes.length === LENGTH) return String.fromCharCode(...codes)
     }
   }
