@@ -83,9 +83,9 @@ export class Changes {
     return this.#cleared || !!this.#log?.size
   }
 
-  /** Remembers that the caller has this value in hand. */
+  /** Remembers that the caller has this value in hand, where mutations are tracked. */
   hold(key: string, value: unknown): void {
-    if (!isObject(value)) return
+    if (!isObject(value) || !this.#texts.trackMutations) return
     const held = (this.#held ??= new Map())
     if (held.get(key)?.value === value) return
     const isBase = !this.#rebased && !this.#log?.get(key)?.updates

@@ -88,7 +88,7 @@ function isUnsaved(state: State): boolean {
   // Set to false by hand: then nothing is saved, as in Django.
   if (changes.recorded) return state.modified
   // Once found, a mutation is an ordinary change of the log, which does not set `modified`.
-  return (state.forced = state.settings.trackMutations && changes.recordMutations(false))
+  return (state.forced = changes.recordMutations(false))
 }
 
 /** `Session.save`. */

@@ -8,6 +8,7 @@ export interface Texts {
   stringify: Stringify
   /** `isBase`: of a whole session's data, whose text may be the payload. */
   parse: (text: string, isBase: boolean) => unknown
+  trackMutations: boolean
 }
 
 export type Stringify = (value: unknown) => string

@@ -76,14 +76,15 @@ export class Session<Data extends object = DefaultData> {
   get(key: string, fallback?: unknown): unknown {
     const value = this.#take(key)
     if (value === ABSENT) return fallback
-    this.#hold(key, value)
+    this.#state.changes!.hold(key, value)
     return value
   }
 
   /** Sets a key. An object or array stays yours: what you do to it before the response leaves is saved too. */
   set<K extends Key<Data>>(key: K, value: Value<Data, K>): this {
-    this.#changeOf(key).set(key, value)
-    this.#hold(key, value)
+    const changes = this.#changeOf(key)
+    changes.set(key, value)
+    changes.hold(key, value)
     return this
   }
 
@@ -421,11 +422,6 @@ export class Session<Data extends object = DefaultData> {
   #take(key: string): unknown {
     const { data } = this.#look()
     return isHidden(key) ? ABSENT : take(data, key)
-  }
-
-  #hold(key: string, value: unknown): void {
-    const { settings, changes } = this.#state
-    if (settings.trackMutations) changes!.hold(key, value)
   }
 
   #visible(): Key<Data>[] {

@@ -12,7 +12,11 @@ const sorted = (value: unknown): string =>
   )
 const three = (base: unknown, mine: unknown, theirs: unknown) => merge(base, mine, theirs, JSON.stringify)
 
-const texts = { stringify: JSON.stringify, parse: (text: string): unknown => JSON.parse(text) }
+const texts = {
+  stringify: JSON.stringify,
+  parse: (text: string): unknown => JSON.parse(text),
+  trackMutations: true,
+}
 
 describe('three-way merge of one value', () => {
   it.each<[string, unknown, unknown, unknown, unknown, boolean]>([
