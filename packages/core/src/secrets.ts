@@ -12,8 +12,8 @@ export function checkSecrets(
   secret: string | readonly string[] = [],
   store?: CookieStore,
 ): readonly string[] {
-  const secrets: readonly unknown[] = [secret].flat()
-  if (store && secrets.length === 0) throw new ConfigError('secret', 'needs at least one secret.')
+  // A cookie store without one is refused as for a wrong one.
+  const secrets: readonly unknown[] = store && !secret?.length ? [secret] : [secret].flat()
   for (const [index, text] of secrets.entries()) {
     const problem = isLong(text)
       ? store?.weakness?.(text)

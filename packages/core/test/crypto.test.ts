@@ -438,7 +438,7 @@ describe('A31, C20: short and well-known secrets are refused, without being told
   })
 
   test('what is no list of strings', () => {
-    expect(() => checkSecrets([], store)).toThrow('secret: needs at least one secret')
+    expect(() => checkSecrets([], store)).toThrow('secret: must be a string of 32 bytes')
     for (const bad of [undefined, null, 5, {}, [undefined], [[SECRET]]]) {
       expect(() => checkSecrets(bad as string, store)).toThrow(ConfigError)
     }
