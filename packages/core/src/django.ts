@@ -62,14 +62,14 @@ export interface DjangoCodecOptions extends SigningOptions {
 /** The text was not signed with this secret and salt, or was changed since (Django BadSignature). */
 export class BadSignatureError extends SessionError {
   constructor() {
-    super('BAD_SIGNATURE', 400, 'The text was not signed with this secret and salt, or it was changed.')
+    super('BadSignature', 400, 'The text was not signed with this secret and salt, or it was changed.')
   }
 }
 
 /** The signature is good, but older than `maxAge` (Django SignatureExpired). */
 export class SignatureExpiredError extends SessionError {
   constructor() {
-    super('SIGNATURE_EXPIRED', 400, 'The signature is older than `maxAge`.')
+    super('SignatureExpired', 400, 'The signature is older than `maxAge`.')
   }
 }
 

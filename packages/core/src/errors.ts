@@ -21,63 +21,62 @@ export class SessionError extends Error {
   /** The HTTP status that fits; Express, Koa and h3 answer with it by themselves. */
   declare readonly status: number
 
-  constructor(code: SessionErrorCode, status: number, message: string, options?: ErrorOptions) {
+  /** `kind`: the class's name without `Error`. In capitals it is the code. */
+  constructor(kind: string, status: number, message: string, options?: ErrorOptions) {
     super(message, options)
-    this.code = code
+    this.code = kind.replace(/\B[A-Z]/g, '_$&').toUpperCase() as SessionErrorCode
     this.status = status
-    // Set on the prototype's behalf: a minifier that renames classes must not rename errors.
-    this.name = `${code
-      .toLowerCase()
-      .replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase())}Error`
+    // As text, for a minifier that renames classes must not rename errors.
+    this.name = `${kind}Error`
   }
 }
 
 /** The session ended in another request (logout, rotation) while this one was under way (Django SessionInterrupted). */
 export class SessionInterruptedError extends SessionError {
   constructor(message = 'Another request ended the session. Start a new one.') {
-    super('SESSION_INTERRUPTED', 400, message)
+    super('SessionInterrupted', 400, message)
   }
 }
 
 /** Others kept saving the session until `timeout` ran out, or `onConflict: 'error'` met what cannot be merged. */
 export class SessionConflictError extends SessionError {
   constructor(message: string) {
-    super('SESSION_CONFLICT', 503, message)
+    super('SessionConflict', 503, message)
   }
 }
 
 /** The store failed or did not answer within `timeout`; `cause` has its own error. */
 export class SessionStoreError extends SessionError {
   constructor(message: string, options?: ErrorOptions) {
-    super('SESSION_STORE', 503, message, options)
+    super('SessionStore', 503, message, options)
   }
 }
 
 /** The session was used before `await session.load()`. */
 export class SessionNotLoadedError extends SessionError {
   constructor() {
-    super('SESSION_NOT_LOADED', 500, 'The session is not loaded. Call `await session.load()` first.')
+    super('SessionNotLoaded', 500, 'The session is not loaded. Call `await session.load()` first.')
   }
 }
 
 /** The session was changed after it was committed, or while `save()` was under way: the change would be lost. */
 export class SessionCommittedError extends SessionError {
   constructor(message = 'The session is committed. Change it before the response.') {
-    super('SESSION_COMMITTED', 500, message)
+    super('SessionCommitted', 500, message)
   }
 }
 
 /** A value cannot be stored, or there is too much data. */
 export class SessionDataError extends SessionError {
   constructor(message: string, options?: ErrorOptions) {
-    super('SESSION_DATA', 500, message, options)
+    super('SessionData', 500, message, options)
   }
 }
 
 /** `save({ mustCreate: true })` met a session of that key (Django CreateError). */
 export class SessionExistsError extends SessionError {
   constructor() {
-    super('SESSION_EXISTS', 500, 'The session exists. Call `create()` for a new key.')
+    super('SessionExists', 500, 'The session exists. Call `create()` for a new key.')
   }
 }
 
@@ -90,7 +89,7 @@ export class ConfigError extends SessionError {
   declare readonly option: string
 
   constructor(option: string, problem: string) {
-    super('CONFIG', 500, `${option}: ${problem}`)
+    super('Config', 500, `${option}: ${problem}`)
     this.option = option
   }
 }

@@ -415,7 +415,7 @@ describe('flags', () => {
 
   it('the name of an error is that of its class', () => {
     const names = [
-      new SessionError('SESSION_DATA', 500, 'x'),
+      new SessionError('SessionData', 500, 'x'),
       new SessionInterruptedError(),
       new ConfigError('a', 'b'),
     ]
