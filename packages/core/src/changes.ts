@@ -230,6 +230,5 @@ export function checkedUpdate(update: Update): Update {
 
 /** Session keys are text. */
 export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string')
-    throw new SessionDataError(`A session key must be a string, not ${typeof key}.`)
+  if (typeof key !== 'string') throw new SessionDataError('A session key must be a string.')
 }
