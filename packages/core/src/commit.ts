@@ -12,7 +12,6 @@ import {
 } from './errors.ts'
 import { endsWithBrowser, expiryAge } from './expiry.ts'
 import { newKey, type RecordId } from './key.ts'
-
 import { type CommitResult, type State, type Stored, sealContext } from './state.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 import { atOnce, type Deadline, isPromise, type Task, wait } from './task.ts'

@@ -13,6 +13,7 @@ let used = POOL_BYTES
 
 /** See `crypto-node.ts`. */
 export function randomBytes(size: number): Uint8Array<ArrayBuffer> {
+  if (size > POOL_BYTES) throw new RangeError('too many')
   if (used + size > POOL_BYTES) {
     used = POOL_BYTES
     crypto.getRandomValues(pool)

@@ -394,7 +394,7 @@ export class Session<Data extends object = DefaultData> {
   #assertOpen(): void {
     if (this.#state.committed) throw new SessionCommittedError()
     if (this.#state.saving) {
-      throw new SessionCommittedError('The session is being saved. Call `await session.save()` first.')
+      throw new SessionCommittedError('The session is being saved. Await `save()` before you change it.')
     }
   }
 

@@ -75,14 +75,12 @@ export class State {
   doomed: Stored | undefined
   /** `flush` was called, and nothing was stored since. */
   flushed = false
-
   /** When the session would have ended by what was loaded, ms since the epoch. */
   expiresAtRead = 0
   /** The key that the browser has to learn, whatever the status. */
   newlyStored = false
   /** A `save()` or `create()` that is under way. */
   saving: Promise<void> | undefined
-
   /** The commit has begun. */
   committed = false
   /** What it answers; `undefined` when it failed. */

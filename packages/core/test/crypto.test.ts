@@ -136,6 +136,7 @@ describe.each(platforms)('%s primitives', (_, p) => {
   test('randomBytes: of any size up to the pool, never the same', () => {
     const seen = new Set<string>()
     for (const size of [1, 12, 16, 32, 255, 256, 257, 4096]) expect(p.randomBytes(size)).toHaveLength(size)
+    expect(() => p.randomBytes(4097)).toThrow(RangeError)
     for (let round = 0; round < 2000; round++) seen.add(toHex(p.randomBytes(16)))
     expect(seen.size).toBe(2000)
     const mine = p.randomBytes(16)
