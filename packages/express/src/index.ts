@@ -40,13 +40,15 @@ export function session<Data extends object = DefaultData>(
   return function session(req, res, next) {
     const session = slot.open(req, req.headers.cookie)
     if (!session) return next()
+    const mountedIn = req.next
     holdResponse(
       res,
       // When the response begins; what it returns, the gate adds to the headers. Of `secure` Express makes work.
       status => sessions.commit(session, { status, secure: () => req.secure }),
       // When that failed, and the gate has dropped the response. The error goes on after the handler that wrote it, not
-      // after us: `req.next` (`res.render` uses it, too) is the router's that runs now, until the last one is done.
-      error => (req.next ?? next)(error),
+      // after us: `req.next` (`res.render` uses it, too) is the router's that runs now, until the last one is done. In
+      // the router, or the route, that we are mounted in, ours goes on there as well.
+      error => (req.next === mountedIn ? next : (req.next ?? next))(error),
     )
     // Undefined when there is nothing to wait for: then no tick. A load that failed does not reject, but throws at the
     // handler's first look.

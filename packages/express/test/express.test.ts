@@ -11,7 +11,7 @@ import { cacheStore } from '@sess/store-cache'
 import { cookiesOf, request, serve } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import compression from 'compression'
-import express, { type ErrorRequestHandler, type Express } from 'express'
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const BIG = 'a line of a long text that compresses well\n'.repeat(50_000)
@@ -264,6 +264,28 @@ describe('faults', () => {
       expect(got.headers['content-type']).toContain('text/html')
       expect(got.text).not.toContain('page')
     }
+  })
+
+  it('F2: where it is mounted in a route, a failed commit goes to the error handlers of that route', async () => {
+    const app = express()
+    const store = intercept(cacheStore())
+    store.before = down
+    const heard: string[] = []
+    const hear =
+      (name: string): ErrorRequestHandler =>
+      (error, _req, _res, next) => {
+        heard.push(name)
+        next(error)
+      }
+    const handler: RequestHandler = (req, res) => {
+      req.session.set('n', 1)
+      res.send('ok')
+    }
+    app.get('/', session({ store }), handler, hear('route'))
+    app.use(hear('app'), answerError)
+    await using server = await serve(app)
+    expect((await request(server.url)).status).toBe(503)
+    expect(heard).toEqual(['route', 'app'])
   })
 
   describe('F2: a failed commit takes the way of an error that the handler throws', () => {

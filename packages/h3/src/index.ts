@@ -8,6 +8,7 @@ import {
 } from '@sess/core'
 import { after, SessionSlot, settle } from '@sess/core/adapter'
 import type { EventHandler, H3Event, Middleware } from 'h3'
+import { keepBody } from './body.ts'
 import { addSessionHeaders, outcomeOf, outcomeOfThrown, snapshotOf, statusOf } from './response.ts'
 
 declare module 'h3' {
@@ -110,7 +111,7 @@ function runWithSession<Data extends object>(
   return after(sessions.lazy ? undefined : session.load(), () =>
     settle(
       handler,
-      returned => after(save(outcomeOf(returned)), () => returned),
+      returned => keepBody(returned, () => save(outcomeOf(returned))),
       thrown =>
         after(save(outcomeOfThrown(thrown)), () => {
           throw thrown

@@ -65,7 +65,7 @@ function headersOf(outcome: unknown): Headers | undefined {
 }
 
 /** By its mark, for there may be a second copy of h3. */
-function isHTTPResponse(value: unknown): value is HTTPResponse {
+export function isHTTPResponse(value: unknown): value is HTTPResponse {
   return (value as { [HTTP_RESPONSE]?: boolean } | null | undefined)?.[HTTP_RESPONSE] === true
 }
 
@@ -84,6 +84,11 @@ export function snapshotOf(event: H3Event): () => void {
     Object.assign(res, { status, statusText })
     for (const name of [...res.headers.keys()]) res.headers.delete(name)
     for (const [name, value] of headers) res.headers.append(name, value)
-    if (res !== above) for (const [name, value] of above.errHeaders) res.errHeaders.append(name, value)
+    if (res === above) return
+    for (const [name, value] of above.errHeaders) {
+      // Another engine may have come here before.
+      if (name !== 'set-cookie') res.errHeaders.set(name, value)
+      else if (!res.errHeaders.getSetCookie().includes(value)) res.errHeaders.append(name, value)
+    }
   }
 }

@@ -1,5 +1,7 @@
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createSessions, type SessionsOptions } from '@sess/core'
+import { createSessions, type Session, type SessionsOptions } from '@sess/core'
 import { session, useSession, withSession } from '@sess/h3'
 import { cacheStore } from '@sess/store-cache'
 import { type Answer, cookiesOf, request } from '@sess/test-fixtures/http.ts'
@@ -379,6 +381,62 @@ describe('what leaves, with its cookie', () => {
     })
     const got = await at.ask()
     expect([got.status, got.headers.get('access-control-allow-origin')]).toEqual([503, '*'])
+  })
+
+  it('F2: of two engines whose commits fail, each leaves the headers for errors as they were', async () => {
+    const at = place({}, {}, app =>
+      app.use((event, next) => {
+        event.res.errHeaders.set('access-control-allow-origin', '*')
+        event.res.errHeaders.append('set-cookie', 'above=1')
+        return next()
+      }),
+    )
+    const cookies = 'sessionid=' + 'a'.repeat(32) + '; admin=' + 'b'.repeat(32)
+    at.app.use(session({ store: at.store, cookie: { name: 'admin' } }, { property: 'admin' }))
+    at.store.before = async () => down()
+    at.app.use(onResponse(() => undefined))
+    at.app.get('/', event => {
+      const { session, admin } = event.context as unknown as Record<string, Session>
+      session!.set('n', 1)
+      admin!.set('n', 1)
+      return 'ok'
+    })
+    for (const cookie of ['', cookies]) {
+      const got = await at.ask('/', { cookie })
+      expect([got.status, got.headers.get('access-control-allow-origin')]).toEqual([503, '*'])
+      expect(got.headers.getSetCookie()).toEqual(['above=1'])
+    }
+  })
+
+  it('a Node stream that fails while the session is saved is a 500, not the end of the process', async () => {
+    const at = place()
+    at.store.before = async () => void (await sleep(20))
+    at.app.get('/', event => {
+      event.context.session.set('n', 1)
+      return createReadStream('/no such file')
+    })
+    expect((await at.ask()).status).toBe(500)
+  })
+
+  it('F2: the body of a response that does not leave is given up', async () => {
+    const at = place()
+    at.store.before = async () => down()
+    const given: string[] = []
+    const web = (name: string) => new ReadableStream({ cancel: () => void given.push(name) })
+    const bodies: Record<string, () => unknown> = {
+      node: () => new Readable({ read: () => undefined, destroy: () => void given.push('node') }),
+      web: () => web('web'),
+      Response: () => new Response(web('Response')),
+      HTTPResponse: () => new HTTPResponse(web('HTTPResponse')),
+    }
+    for (const [name, body] of Object.entries(bodies)) {
+      at.app.get(`/${name}`, event => {
+        event.context.session.set('n', 1)
+        return body()
+      })
+      expect((await at.ask(`/${name}`)).status).toBe(503)
+    }
+    expect(given).toEqual(Object.keys(bodies))
   })
 
   it('a middleware above may look at the response, or make another', async () => {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { Stream } from 'node:stream'
 import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
 import { SessionSlot } from '@sess/core/adapter'
 import { holdResponse } from '@sess/node'
@@ -48,7 +49,12 @@ export function session<Data extends object = DefaultData>(
     const gate = holdResponse(
       ctx.res,
       status => sessions.commit(session, { status, secure: () => ctx.secure }),
-      error => (throwAbove ? throwAbove(error) : ctx.onerror(error as Error)),
+      error => {
+        if (!throwAbove) return ctx.onerror(error as Error)
+        // Who answers above does it through Koa, whatever the refused handler has said.
+        ctx.respond = true
+        throwAbove(error)
+      },
       () => forgetBody(ctx),
     )
     const handle = async (): Promise<void> => {
@@ -64,7 +70,10 @@ export function session<Data extends object = DefaultData>(
           throw error
         }
         // Who says `respond = false` writes later: then the gate commits, at the first byte.
-        if (ctx.respond !== false) await gate.commit(ctx.status)
+        if (ctx.respond === false) return
+        // Koa listens to a stream when it answers: one that fails before then would end the process.
+        if (ctx.body instanceof Stream) ctx.body.once('error', () => undefined)
+        await gate.commit(ctx.status)
       } finally {
         throwAbove = undefined
       }

@@ -302,6 +302,40 @@ describe('errors', () => {
     }
   })
 
+  it('a body whose stream fails while the session is saved is an error of the app, not the end of the process', async () => {
+    const at = place()
+    const heard: unknown[] = []
+    at.app.on('error', error => heard.push(error.code))
+    at.store.before = async () => void (await sleep(20))
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      ctx.body = createReadStream(join(folder, 'no such file'))
+    })
+    await ask(at).catch(() => undefined)
+    expect(heard).toEqual(['ENOENT'])
+  })
+
+  it('F2: a middleware above answers for a refused handler that said `respond = false`', async () => {
+    const at = place({}, async (ctx, next) => {
+      await next().catch(() => {
+        ctx.body = 'sorry'
+      })
+    })
+    at.store.before = () => down()
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    at.app.use(async ctx => {
+      ctx.respond = false
+      ctx.session.set('n', 1)
+      ctx.res.write('a')
+      await sleep(20)
+      ctx.res.end('page')
+      end()
+    })
+    const got = await ask(at)
+    await ended
+    expect([got.status, got.text]).toEqual([503, 'sorry'])
+  })
+
   describe('F2: bytes written to ctx.res by a handler that leaves the rest to Koa', () => {
     for (const delay of [0, 20]) {
       it(`a failed commit is thrown to the middlewares above, known after ${delay} ms`, async () => {

@@ -67,12 +67,13 @@ export function parseRecord(value: unknown, now: number): StoredRecord | null {
   const quoted = text.slice(endOfVersions + 1, endOfHeader)
   if (quoted === '') return { payload, expiresAt, version }
   try {
-    const subject = JSON.parse(quoted) as string
-    return { payload, expiresAt, subject, version: version + subject }
+    const subject: unknown = JSON.parse(quoted)
+    if (typeof subject === 'string') return { payload, expiresAt, subject, version: version + subject }
   } catch {
-    // Not written by us.
-    return null
+    // Told below.
   }
+  // Not written by us.
+  return null
 }
 
 /** The version as the record holds it, and the subject of the record that had it. */
