@@ -137,7 +137,7 @@ function* persist(state: State, deadline: Deadline): Task<void> {
 
 /** A new session's cookie would overwrite that of the session which took the place of this one. */
 function refuseSuperseded(state: State): void {
-  if (state.stored?.successor) throw interrupted(state)
+  if (state.stored?.successor) throw interrupted(state, state.stored)
 }
 
 /** The session is in the store now. */
@@ -347,8 +347,8 @@ function lacksCreated({ settings, changes }: State): boolean {
   return settings.absoluteAge !== undefined && createdAt(changes!.data) === undefined
 }
 
-function interrupted(state: State, stored = state.stored): SessionInterruptedError {
-  state.tell('interrupted', stored?.id)
+function interrupted(state: State, { id }: Stored): SessionInterruptedError {
+  state.tell('interrupted', id)
   return new SessionInterruptedError()
 }
 

@@ -162,6 +162,23 @@ describe('A21 C6 I7: lifetimes are enforced on the server', () => {
     expect(await app.peek('a')).toBeUndefined()
   })
 
+  it.each([
+    [null, true],
+    [0, true],
+    [false, true],
+    [true, false],
+    [60, false],
+  ])(
+    'what says %j ends with the browser where that is the default: %j; elsewhere only what is 0',
+    (value, ends) => {
+      for (const expireAtBrowserClose of [true, false]) {
+        const session = createSessions({ store: memoryStore(), expireAtBrowserClose }).open()
+        session.set('_session_expiry', value)
+        expect(session.getExpireAtBrowserClose()).toBe(value === null ? expireAtBrowserClose : ends)
+      }
+    },
+  )
+
   it('an expiry in the past ends the session at once', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))

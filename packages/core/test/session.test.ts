@@ -504,6 +504,7 @@ describe('save and create', () => {
     await app.request(async s => {
       s.flush()
       await s.save()
+      expect(app.calls).toEqual(['read', 'remove'])
       await s.save()
       expect([s.sessionKey, s.isEmpty]).toEqual([null, true])
     })
@@ -519,12 +520,12 @@ describe('save and create', () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie
+    const all: string[] = []
     await app.request(async s => {
       s.flush()
       await s.create()
+      for await (const { payload } of app.store.scan!({ now: START })) all.push(payload)
     })
-    const all: string[] = []
-    for await (const { payload } of app.store.scan!({ now: START })) all.push(payload)
     expect(all).toEqual(['{}'])
     expect(app.cookie).not.toBe(old)
   })
