@@ -26,6 +26,7 @@ export function keepBody(returned: unknown, save: () => MaybePromise<void>): unk
       return returned
     },
     error => {
+      // It rejects for a stream that somebody reads, who ends it then.
       if (body instanceof ReadableStream) body.cancel().catch(() => undefined)
       node?.destroy?.()
       throw error
