@@ -25,7 +25,7 @@ export interface Answer {
   status: number
   /**
    * Whether the client's connection is TLS, for `secure: 'auto'`. Not told counts as secure. A function is asked when a
-   * cookie is set, which few responses do.
+   * cookie may be set, which few responses do.
    */
   secure?: boolean | (() => boolean) | undefined
 }
@@ -37,7 +37,7 @@ export interface Answer {
 export function commit(state: State, answer: Answer): MaybePromise<CommitResult> {
   if (state.committed) return state.outcome ?? nothing(state)
   state.committed = true
-  if (!state.saving && !isDue(state, answer)) return (state.outcome = nothing(state))
+  if (!state.saving && !isDue(state, answer.status)) return (state.outcome = nothing(state))
   const outcome = state.run(deadline => carryOut(state, answer, deadline))
   if (isPromise(outcome)) {
     outcome.then(
@@ -49,7 +49,7 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
 }
 
 /** Whether there is more to do than to say `Vary`. */
-function isDue(state: State, { status }: Answer): unknown {
+function isDue(state: State, status: number): unknown {
   // `modified` may have been set by hand, and nothing looked at.
   const extends_ = (state.settings.touchAfter >= 0 || state.forced) && state.key
   if (state.doomed || (state.isEmpty && state.sent[0])) return true
@@ -58,11 +58,11 @@ function isDue(state: State, { status }: Answer): unknown {
   return state.modified || state.newlyStored || extends_ || isUnsaved(state)
 }
 
-function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<CommitResult> {
+function* carryOut(state: State, { status, secure }: Answer, deadline: Deadline): Task<CommitResult> {
   if (state.saving) {
     // Whoever called `save()` hears of its error.
     yield* wait(Promise.allSettled([state.saving]))
-    if (!isDue(state, answer)) return nothing(state)
+    if (!isDue(state, status)) return nothing(state)
   }
   if (!state.changes) {
     yield* wait(state.load())
@@ -70,14 +70,18 @@ function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<Commi
     if (state.failed && !state.forced) return nothing(state)
   }
   state.open()
+  // It may throw: before anything is stored whose cookie would not be sent then.
+  const tls = typeof secure === 'function' ? secure() : secure
   if (state.doomed) yield* removeDoomed(state, deadline)
   if (state.isEmpty) {
     if (state.stored?.successor || !state.sent[0]) return nothing(state)
-  } else if (answer.status < 500) {
+  } else if (status < 500) {
     if (isUnsaved(state)) yield* persist(state, deadline)
     else if (!state.modified && !state.newlyStored && !(yield* extend(state, deadline))) return nothing(state)
   } else if (!state.newlyStored) return nothing(state)
-  return sendCookies(state, answer, deadline.now)
+  // Not the key of a `cycleKey` or `create` that was not carried out.
+  state.key = state.newlyStored ?? state.key
+  return sendCookies(state, tls, deadline.now)
 }
 
 /** Whether a save has something to do. */
@@ -86,6 +90,8 @@ function isUnsaved(state: State): boolean {
   if (state.forced || state.rotatedFrom) return true
   // Set to false by hand: then nothing is saved, as in Django.
   if (changes.recorded) return state.modified
+  // Flushed, and `save({ mustCreate: true })` failed.
+  if (state.modified && !state.stored && !state.settings.cookieStore) return true
   // Once found, a mutation is an ordinary change of the log, which does not set `modified`.
   return (state.forced = changes.recordMutations(false))
 }
@@ -125,7 +131,8 @@ function* persist(state: State, deadline: Deadline): Task<void> {
   if (settings.cookieStore) {
     record = yield* makeRecord(state, deadline)
     state.key = yield* wait(settings.cookieStore.seal(record, sealContext(settings, deadline.now)))
-    state.newlyStored = state.modified = true
+    state.newlyStored = state.key
+    state.modified = true
   } else if (rotatedFrom && !rotatedFrom.successor) record = yield* rotate(state, rotatedFrom, deadline)
   else if (stored) {
     // What others saved meanwhile, this request's changes are applied to.
@@ -172,7 +179,7 @@ function* insert(state: State, deadline: Deadline): Task<SessionRecord | undefin
   const id = yield* wait(state.idOf(state.key!))
   if (!(yield* state.ask('insert', id, record, deadline))) return
   state.stored = { id }
-  state.newlyStored = true
+  state.newlyStored = state.key!
   state.tell('created', id, deadline)
   return record
 }
@@ -218,6 +225,7 @@ function won(state: State, stored: Stored, result: 'ok' | 'stale' | 'gone'): boo
 /** Inserts under the new key, then leaves a marker in the old record's place. */
 function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRecord> {
   if (old.version === undefined) yield* refresh(state, old, deadline)
+  const { newlyStored } = state
   state.stored = undefined
   let record = yield* insertNew(state, deadline)
   const { id } = state.stored!
@@ -227,7 +235,7 @@ function* rotate(state: State, old: Stored, deadline: Deadline): Task<SessionRec
       (yield* contend(state, old, deadline, trySupersede, record))
   } catch (error) {
     // The new key is never handed out; should the handler go on, the next try takes another.
-    state.newlyStored = false
+    state.newlyStored = newlyStored
     state.stored = undefined
     state.key = newKey(state.settings.random)
     // Without the new record nothing has happened. When time is up, nobody waits for that.
@@ -285,7 +293,9 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
     state.tell('conflict', stored.id, undefined, { key })
     if (onConflict === 'last') return merged
     if (onConflict !== 'error') return atOnce(onConflict(key, clash), 'onConflict')
-    throw new SessionConflictError('Another request changed the same value. Try again.')
+    throw new SessionConflictError(
+      "Another request changed the same value (`onConflict: 'error'`). Try again.",
+    )
   }
   changes!.rebase(data, resolve)
   stored.version = record.version
@@ -379,7 +389,7 @@ function* contend<T, More extends unknown[]>(
     }
   } catch (error) {
     if (!deadline.expired) throw error
-    throw new SessionConflictError('Other requests kept changing the session. Try again.')
+    throw new SessionConflictError('Other requests kept changing the session until `timeout`. Try again.')
   } finally {
     if (queue.get(id) === mine) queue.delete(id)
     leave()
@@ -391,7 +401,7 @@ function nothing(state: State): CommitResult {
 }
 
 /** The session's cookies, and the deletion of those that came and are not set again. */
-function sendCookies(state: State, { secure }: Answer, now: number): CommitResult {
+function sendCookies(state: State, tls: boolean | undefined, now: number): CommitResult {
   const { cookie, age, absoluteAge, expireAtBrowserClose } = state.settings
   const expiry = state.changes!.data[EXPIRY]
   let maxAge: number | undefined
@@ -399,7 +409,6 @@ function sendCookies(state: State, { secure }: Answer, now: number): CommitResul
     maxAge = expiryAge(expiry, now, age)
     if (absoluteAge) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
   }
-  const tls = typeof secure === 'function' ? secure() : secure
   const parts = state.key === null ? [] : splitToken(cookie, state.key)
   const setCookies = parts.map(({ name, value }) => setCookie(cookie, name, value, tls, maxAge, now))
   for (const sent of state.sent) {

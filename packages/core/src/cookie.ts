@@ -37,9 +37,9 @@ const MAX_AGE = 34_560_000
 const MAX_CHUNKS = 3
 
 const OPTIONS: Table<CookieOptions> = {
-  name: ['sessionid', textLike(/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name such as sessionid')],
+  name: ['sessionid', textLike(/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name: letters, digits, - or _')],
   // Browsers ignore an attribute of more than 1024 octets.
-  path: ['/', textLike(/^\/[ -:<-~]{0,1023}$/, 'a path such as /')],
+  path: ['/', textLike(/^\/[ -:<-~]{0,1023}$/, "a path that starts with '/'")],
   domain: [undefined, textLike(/^\.?[a-z\d](([_-]*|\.)[a-z\d])*$/i, 'a host name such as example.com')],
   secure: ['auto', oneOf(true, false, 'auto')],
   httpOnly: [true, flag],

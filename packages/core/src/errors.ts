@@ -33,7 +33,7 @@ export class SessionError extends Error {
 
 /** The session ended in another request (logout, rotation) while this one was under way (Django SessionInterrupted). */
 export class SessionInterruptedError extends SessionError {
-  constructor(message = 'Another request ended the session. Start a new one.') {
+  constructor(message = 'Another request ended the session; nothing was saved. Start a new one.') {
     super('SessionInterrupted', 400, message)
   }
 }

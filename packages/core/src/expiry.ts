@@ -48,7 +48,7 @@ export function storedExpiry(expiry: number | Date | Duration, now: number): num
   const moment = expiry instanceof Date ? expiry.getTime() : now + spanOf(expiry)
   // From the year 1, where Python's dates begin.
   if (moment >= -62_135_596_800_000 && moment <= LAST_MOMENT) return formatMoment(moment)
-  throw new TypeError('setExpiry takes seconds, a Date, { days: 30 } or null.')
+  throw new TypeError('setExpiry takes seconds, a valid Date, a duration such as { days: 30 }, or null.')
 }
 
 /** Milliseconds; NaN where it is no duration, or none that we know: a misspelt unit would be no time at all. */

@@ -166,7 +166,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   if (missing && !cookieStore) {
     throw new ConfigError(
       'store',
-      `must be a store such as sqliteStore('sessions.db'); this lacks ${missing}.`,
+      `must be a Store such as sqliteStore('sessions.db'), or a CookieStore; this lacks ${missing}.`,
     )
   }
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore)

@@ -132,7 +132,7 @@ export class Session<Data extends object = DefaultData> {
       return this
     }
     if (typeof fn !== 'function') {
-      throw new TypeError('update takes an object, or a key and a function.')
+      throw new TypeError('update takes a plain object, or a key and a function.')
     }
     // Nothing counts as changed when the function throws.
     this.#assertSettable(first)
@@ -187,7 +187,8 @@ export class Session<Data extends object = DefaultData> {
     const state = this.#state
     state.doomed ??= state.rotatedFrom ?? state.stored
     state.stored = state.rotatedFrom = undefined
-    state.newlyStored = state.forced = false
+    state.newlyStored = undefined
+    state.forced = false
     state.flushed = true
     state.begin()
   }

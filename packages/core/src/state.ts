@@ -78,7 +78,7 @@ export class State {
   /** When the session would have ended by what was loaded, ms since the epoch. */
   expiresAtRead = 0
   /** The key that the browser has to learn, whatever the status. */
-  newlyStored = false
+  newlyStored: SessionKey | undefined
   /** A `save()` or `create()` that is under way. */
   saving: Promise<void> | undefined
   /** The commit has begun. */

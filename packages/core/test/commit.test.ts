@@ -1,10 +1,27 @@
 import { createHash } from 'node:crypto'
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
-import { type CommitResult, createSessions, type Session, type StoredRecord } from '../src/index.ts'
+import {
+  type CommitResult,
+  createSessions,
+  type Session,
+  type Store,
+  type StoredRecord,
+} from '../src/index.ts'
 import { altered, bench, codeOf, START, slow } from './support.ts'
 
 const KEY = /^sessionid=([a-z0-9]{32});/
+/** A store whose inserts can be made to fail. */
+function fallible(): { store: Store; inserts: { fail: boolean } } {
+  const memory = memoryStore()
+  const inserts = { fail: false }
+  const insert: Store['insert'] = (...args) => {
+    if (inserts.fail) throw new Error('down')
+    return memory.insert(...args)
+  }
+  return { store: altered({ insert }, memory), inserts }
+}
+
 /** A session of a known id. */
 const COOKIE = `sessionid=${'a'.repeat(32)}`
 const ID = createHash('sha256').update(COOKIE).digest('hex').slice(0, 40)
@@ -162,6 +179,64 @@ describe('what a commit does, in its order', () => {
     expect(await app.peek('a')).toBe(1)
     await app.request(s => s.set('a', 3), { status: 499 })
     expect(await app.peek('a')).toBe(3)
+  })
+
+  it('of keys only one that is stored is sent: not that of a cycleKey() or create() that was not carried out', async () => {
+    const app = bench()
+    let saved: string | null = null
+    const rotated = await app.request(
+      async s => {
+        s.set('a', 1)
+        await s.save()
+        saved = s.sessionKey
+        s.cycleKey()
+      },
+      { status: 500 },
+    )
+    expect(rotated.setCookies[0]).toMatch(new RegExp(`^sessionid=${saved};`))
+    expect(await app.peek('a')).toBe(1)
+
+    const { store, inserts } = fallible()
+    const created = await bench({ store }).request(async s => {
+      s.set('a', 1)
+      await s.create()
+      saved = s.sessionKey
+      inserts.fail = true
+      expect(await codeOf(() => s.create())).toBe('SESSION_STORE')
+      s.modified = false
+    })
+    expect(created.setCookies[0]).toMatch(new RegExp(`^sessionid=${saved};`))
+  })
+
+  it('flush, then a save that fails: no cookie of what is not stored', async () => {
+    const { store, inserts } = fallible()
+    const app = bench({ store })
+    for (const stays of [true, false]) {
+      inserts.fail = false
+      await app.request(s => s.set('a', 1))
+      inserts.fail = true
+      const ending = app.request(async s => {
+        s.flush()
+        expect(await codeOf(() => s.save({ mustCreate: true }))).toBe('SESSION_STORE')
+        inserts.fail = stays
+      })
+      if (stays) expect(await codeOf(() => ending)).toBe('SESSION_STORE')
+      else {
+        const [cookie] = (await ending).setCookies
+        expect(await app.sessions.exists(KEY.exec(cookie!)![1]!)).toBe(true)
+      }
+    }
+  })
+
+  it('A20: a `secure` that throws does so before anything is stored', async () => {
+    const app = bench()
+    const session = app.sessions.open()
+    session.set('a', 1)
+    const secure = (): boolean => {
+      throw new Error('of the application')
+    }
+    expect(() => app.sessions.commit(session, { status: 200, secure })).toThrow('of the application')
+    expect(app.calls).toEqual([])
   })
 
   it('a key that an explicit save stored is sent, whatever the status', async () => {
