@@ -121,7 +121,8 @@ export function sentToken(
   split: boolean,
 ): [token: string | null | undefined, names: string[]] {
   const whole = cookieValue(header, name)
-  if (!split) return [whole, typeof whole === 'string' ? [name] : []]
+  // Most tokens are whole, and looking for chunks takes longer than all the rest.
+  if (!split || !header.includes(`${name}.`)) return [whole, typeof whole === 'string' ? [name] : []]
   const parts = [name]
   // One cookie more than we set: a longer limit of the past may have left it.
   for (let index = 0; index <= MAX_CHUNKS; index++) parts.push(`${name}.${index}`)
