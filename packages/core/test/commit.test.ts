@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { memoryStore } from '@sess/conformance'
+import { encryptedCookieStore } from '@sess/store-cookie'
 import { describe, expect, it } from 'vitest'
 import {
   type CommitResult,
@@ -330,6 +331,12 @@ describe('what a commit does, in its order', () => {
       await s.save()
       expect(s.modified).toBe(false)
     })
+    const inCookie = createSessions({
+      store: encryptedCookieStore(),
+      secret: 'kJ3xv9QpL7tWm2RzB8nYd5HsFg4cVa6e',
+    }).open()
+    await inCookie.save()
+    expect(inCookie.modified).toBe(true)
   })
 
   it('a second commit does nothing and answers the same', async () => {
