@@ -226,7 +226,7 @@ export class State {
       const store = this.settings.store as unknown as Record<M, (...args: unknown[]) => MaybePromise<any>>
       const asked = store[operation](...args)
       const answer = isPromise(asked) ? yield* wait(asked) : asked
-      if (!ANSWERS[operation].includes(typeof answer === 'string' ? answer : typeof answer)) {
+      if (!ANSWERS[operation].includes(answer) && !(operation === 'read' && isRecord(answer))) {
         throw new TypeError(`The store's ${operation}() breaks its contract.`)
       }
       return answer

@@ -125,11 +125,14 @@ export interface CookieStore {
   weakness?(secret: string): string | undefined
 }
 
-/** What a store must have, and may answer: words, or of anything else its type. */
+const FLAGS: readonly unknown[] = [true, false]
+const OUTCOMES: readonly unknown[] = ['ok', 'stale', 'gone']
+
+/** What a store must have, and may answer; `read` beside a record. */
 export const ANSWERS = {
-  read: ['object', 'undefined'],
-  insert: ['boolean'],
-  replace: ['ok', 'stale', 'gone'],
-  touch: ['boolean'],
-  remove: ['ok', 'stale', 'gone'],
-} satisfies Partial<Record<keyof Store, string[]>>
+  read: [null, undefined] as readonly unknown[],
+  insert: FLAGS,
+  replace: OUTCOMES,
+  touch: FLAGS,
+  remove: OUTCOMES,
+} satisfies Partial<Record<keyof Store, readonly unknown[]>>

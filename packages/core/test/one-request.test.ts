@@ -216,6 +216,11 @@ describe('what other code gets wrong is told', () => {
       ['insert', undefined],
       ['remove', false],
       ['read', 'x'],
+      // The names of the types, and what is no record.
+      ['read', 'object'],
+      ['read', []],
+      ['insert', 'boolean'],
+      ['insert', 1],
     ] as const) {
       const inner = memoryStore()
       const app = bench({ store: inner })
