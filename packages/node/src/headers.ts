@@ -52,7 +52,7 @@ export function addSessionHeaders(
   if (setCookies.length > 0) {
     // `appendHeader` would push into the application's own array, and so hand the cookie to the next visitor.
     const others = res.getHeader('set-cookie') as string | string[] | undefined
-    res.setHeader('Set-Cookie', [others ?? [], setCookies].flat())
+    res.setHeader('Set-Cookie', ([] as string[]).concat(others ?? [], setCookies))
   }
   if (vary) res.setHeader('Vary', varyByCookie(currentValue(res, 'vary')))
   if (isPrivate) res.setHeader('Cache-Control', privateCache(currentValue(res, 'cache-control')))
