@@ -24,9 +24,9 @@ export interface MiddlewareOptions {
 
 /**
  * Gives every request its session and saves it before the first byte of the response leaves. A save that fails is handed
- * to Express's error handling, with the status of the error; a load that failed throws at the first look. A response of 500
- * or more saves nothing. One engine may be mounted twice; two on one property or cookie name (as two calls with options
- * make) are a ConfigError on the request.
+ * to Express's error handling, with the status of the error; a load that failed throws when a handler first uses the
+ * session. A response of 500 or more saves nothing. One engine may be mounted twice; two engines on one property or cookie
+ * name (each call with options makes an engine) are a ConfigError on the request.
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place where its session goes, when that is not `session`
@@ -37,21 +37,22 @@ export function session<Data extends object = DefaultData>(
 ): RequestHandler {
   const slot = new SessionSlot(options, place)
   const { sessions } = slot
-  return function session(req, res, next) {
+  return function sessionMiddleware(req, res, next) {
     const session = slot.open(req, req.headers.cookie)
+    // This engine's is open already: whoever opened it loads and commits it.
     if (!session) return next()
-    const mountedIn = req.next
-    holdResponse(
-      res,
-      // When the response begins; what it returns, the gate adds to the headers. Of `secure` Express makes work.
-      status => sessions.commit(session, { status, secure: () => req.secure }),
-      // When that failed, and the gate has dropped the response. The error goes on after the handler that wrote it, not
-      // after us: `req.next` (`res.render` uses it, too) is the router's that runs now, until the last one is done. In
-      // the router, or the route, that we are mounted in, ours goes on there as well.
-      error => (req.next === mountedIn ? next : (req.next ?? next))(error),
-    )
-    // Undefined when there is nothing to wait for: then no tick. A load that failed does not reject, but throws at the
-    // handler's first look.
+    // Where we are: in `req` Express keeps the route, and the `next` of the router, that run now.
+    const { route, next: routerNext } = req
+    /** Goes on after the handler whose response was refused, which may be of another router or route than ours. */
+    const passError = (error: unknown): void => {
+      const stillHere = req.route === route && req.next === routerNext
+      // In a route of ours only our own `next` leads to the error handlers of that route.
+      const nextThere = stillHere ? next : (req.next ?? next)
+      nextThere(error)
+    }
+    // `secure` is a function, for to look it up takes time and most responses set no cookie.
+    holdResponse(res, status => sessions.commit(session, { status, secure: () => req.secure }), passError)
+    // Undefined when there is nothing to wait for. A load that failed shows when a handler first uses the session.
     const loading = sessions.lazy ? undefined : session.load()
     if (loading) loading.then(() => next(), next)
     else next()

@@ -282,10 +282,14 @@ describe('faults', () => {
       res.send('ok')
     }
     app.get('/', session({ store }), handler, hear('route'))
+    app.get('/left', session({ store }), (_req, _res, next) => next('route'), hear('route that was left'))
+    app.get('/left', handler)
     app.use(hear('app'), answerError)
     await using server = await serve(app)
     expect((await request(server.url)).status).toBe(503)
-    expect(heard).toEqual(['route', 'app'])
+    expect(heard.splice(0)).toEqual(['route', 'app'])
+    expect((await request(`${server.url}/left`)).status).toBe(503)
+    expect(heard).toEqual(['app'])
   })
 
   describe('F2: a failed commit takes the way of an error that the handler throws', () => {
