@@ -282,7 +282,8 @@ describe('faults', () => {
       res.send('ok')
     }
     app.get('/', session({ store }), handler, hear('route'))
-    app.get('/left', session({ store }), (_req, _res, next) => next('route'), hear('route that was left'))
+    const pass: RequestHandler = (_req, _res, next) => next('route')
+    app.get('/left', session({ store }), pass, hear('route that was left'))
     app.get('/left', handler)
     app.use(hear('app'), answerError)
     await using server = await serve(app)

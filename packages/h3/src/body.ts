@@ -1,39 +1,27 @@
-import type { MaybePromise } from '@sess/core'
-import { settle } from '@sess/core/adapter'
-import { isHTTPResponse } from './response.ts'
+import { isHTTPResponse } from './outcome.ts'
 
-/** What of a Node stream is used here, where there need be no Node. */
+/** What of a Node stream is used here, where there need be no Node; what has `pipe` alone may lack the rest. */
 interface NodeStream {
   pipe: unknown
-  on(event: 'error', listener: () => void): unknown
-  errored: Error | null
-  destroy(): void
+  on?(event: 'error', listener: () => void): unknown
+  errored?: Error | null
+  destroy?(): void
 }
 
 /**
- * Saves, and returns what the handler returned. Until then nobody but us knows of its body: the error of a Node stream,
- * unheard, would end the process, h3 cannot answer with a stream that has failed, and what will not be sent would never
- * be closed.
+ * The Node stream that a handler returned, by itself or in an HTTPResponse. Of a `Response` there is none: to ask for its
+ * `body` would make another stream of it, and h3's Node server could not send the one inside any more.
  */
-export function keepBody(returned: unknown, save: () => MaybePromise<void>): unknown {
-  const body = returned instanceof Response || isHTTPResponse(returned) ? returned.body : returned
-  const node = isNodeStream(body) ? body : undefined
-  node?.on?.('error', () => undefined)
-  return settle(
-    save,
-    () => {
-      if (node?.errored) throw node.errored
-      return returned
-    },
-    error => {
-      // It rejects for a stream that somebody reads, who ends it then.
-      if (body instanceof ReadableStream) body.cancel().catch(() => undefined)
-      node?.destroy?.()
-      throw error
-    },
-  )
+export function nodeStreamOf(returned: unknown): NodeStream | undefined {
+  const body = isHTTPResponse(returned) ? returned.body : returned
+  const isStream = typeof (body as Partial<NodeStream> | null | undefined)?.pipe === 'function'
+  return isStream ? (body as NodeStream) : undefined
 }
 
-function isNodeStream(body: unknown): body is Partial<NodeStream> {
-  return typeof (body as Partial<NodeStream> | null | undefined)?.pipe === 'function'
+/** Closes the body of what will not be sent, for nobody else would. */
+export function discardBody(returned: unknown): void {
+  const body = returned instanceof Response || isHTTPResponse(returned) ? returned.body : returned
+  // It rejects when somebody reads the stream: then that reader closes it.
+  if (body instanceof ReadableStream) body.cancel().catch(() => undefined)
+  nodeStreamOf(body)?.destroy?.()
 }

@@ -8,8 +8,9 @@ import {
 } from '@sess/core'
 import { after, SessionSlot, settle } from '@sess/core/adapter'
 import type { EventHandler, H3Event, Middleware } from 'h3'
-import { keepBody } from './body.ts'
-import { addSessionHeaders, outcomeOf, outcomeOfThrown, snapshotOf, statusOf } from './response.ts'
+import { discardBody, nodeStreamOf } from './body.ts'
+import { outcomeOfReturned, outcomeOfThrown, statusOf } from './outcome.ts'
+import { addSessionHeaders, snapshotOf } from './response.ts'
 
 declare module 'h3' {
   interface H3EventContext {
@@ -28,12 +29,16 @@ export interface MiddlewareOptions {
 }
 
 /**
- * Gives every event its session. It is committed when the handler has returned or thrown, before h3 answers, with the
- * status that h3 makes of that: 500 or more saves nothing. A save that fails is thrown to the middlewares above, in place
- * of what the handler threw; a load that failed throws at the first look. The cookie goes with the answer to an error,
- * too, unless that is a `Response` of the app's `onError`: h3 adds no headers to it. A Node handler (`fromNodeHandler`)
- * has answered by then: a cookie that comes too late is a SessionCommittedError. One engine may be mounted twice; two on
- * one property or cookie name (as two calls with options make) are a ConfigError on the request.
+ * Gives every event its session, and commits it when the handler has returned or thrown, before h3 answers.
+ *
+ * - The status is the one that h3 makes of that, whatever an `onError` makes of it later: 500 or more saves nothing.
+ * - A save that fails is thrown to the middlewares above, in place of what the handler threw; a load that failed throws
+ *   when a handler first uses the session.
+ * - The cookie goes with the answer to an error, too, unless that is a `Response` of the app's `onError`: h3 adds no headers
+ *   to it.
+ * - A Node handler (`fromNodeHandler`) has answered by then: a cookie that comes too late is a SessionCommittedError.
+ * - One engine may be mounted twice; two engines on one property or cookie name (each call with options makes an engine)
+ *   are a ConfigError on the request.
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place where its session goes, when that is not `session`
@@ -47,8 +52,8 @@ export function session<Data extends object = DefaultData>(
 }
 
 /**
- * A handler with a session, for an app or a route without the middleware; under it, they share one. Committed as by
- * `session`, however the handler ends.
+ * A handler with a session, for an app or a route without the middleware; below the middleware both have the same session.
+ * Committed as by `session`, however the handler ends.
  */
 export function withSession<Data extends object>(
   sessions: Sessions<Data>,
@@ -61,7 +66,7 @@ export function withSession<Data extends object>(
 }
 
 /**
- * Not h3's own `useSession`. The event's session, loaded; with `lazy: true` this is what loads it.
+ * The event's session, loaded; with `lazy: true` this is what loads it. (h3 exports a `useSession` of its own.)
  * @throws ConfigError without the middleware
  */
 export async function useSession<Data extends object = DefaultData>(
@@ -77,7 +82,7 @@ export async function useSession<Data extends object = DefaultData>(
 
 /**
  * Opens and loads the session, runs the handler, commits. `after(value, next)` and `settle(run, done, failed)` are `then`,
- * but at once where there is nothing to wait for: no promise, no tick. `failed` does not hear of `done`.
+ * but at once where there is nothing to wait for: no promise, no tick. Errors thrown by `done` do not reach `failed`.
  */
 function runWithSession<Data extends object>(
   slot: SessionSlot<Data>,
@@ -86,15 +91,12 @@ function runWithSession<Data extends object>(
 ): unknown {
   const { sessions } = slot
   const session = slot.open(event.context, event.req.headers.get('cookie'))
-  // This engine's is open already: whoever opened it commits it.
+  // This engine's is open already: whoever opened it loads and commits it.
   if (!session) return handler()
   const restoreResponse = snapshotOf(event)
 
-  /**
-   * Commits by the outcome, which is what h3 will answer, and adds the session's headers. When that fails, `event.res`
-   * says again what it said before, and the error takes the place of what the handler threw.
-   */
-  const save = (outcome: unknown): MaybePromise<void> =>
+  /** `outcome` is what h3 will answer with; it is only looked at. */
+  const commit = (outcome: unknown): MaybePromise<void> =>
     settle(
       () =>
         sessions.commit(session, {
@@ -107,15 +109,30 @@ function runWithSession<Data extends object>(
         throw error
       },
     )
-  // A load that failed does not reject, but throws at the handler's first look.
-  return after(sessions.lazy ? undefined : session.load(), () =>
-    settle(
-      handler,
-      returned => keepBody(returned, () => save(outcomeOf(returned))),
-      thrown =>
-        after(save(outcomeOfThrown(thrown)), () => {
-          throw thrown
-        }),
-    ),
-  )
+
+  const afterReturn = (returned: unknown): unknown => {
+    const stream = nodeStreamOf(returned)
+    // Until h3 has it nobody listens, and an error that nobody hears ends the process.
+    stream?.on?.('error', () => undefined)
+    return settle(
+      () => commit(outcomeOfReturned(returned)),
+      () => {
+        // h3 cannot answer with a stream that has failed.
+        if (stream?.errored) throw stream.errored
+        return returned
+      },
+      error => {
+        discardBody(returned)
+        throw error
+      },
+    )
+  }
+  const afterThrow = (thrown: unknown): unknown =>
+    after(commit(outcomeOfThrown(thrown)), () => {
+      throw thrown
+    })
+
+  // A load that failed does not reject: it shows when a handler first uses the session.
+  const loading = sessions.lazy ? undefined : session.load()
+  return after(loading, () => settle(handler, afterReturn, afterThrow))
 }

@@ -418,6 +418,19 @@ describe('what leaves, with its cookie', () => {
     expect((await at.ask()).status).toBe(500)
   })
 
+  it('F27: the body of a Response is not looked at, for then h3 could not tell that its stream fails', async () => {
+    const at = place()
+    at.app.use(onResponse(() => undefined))
+    at.app.get('/', () => createReadStream('/no such file'))
+    const server = serve(at.app, { port: 0, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
+    await server.ready()
+    try {
+      expect((await request(server.url!)).status).toBe(500)
+    } finally {
+      await server.close()
+    }
+  })
+
   it('F2: the body of a response that does not leave is given up', async () => {
     const at = place()
     at.store.before = async () => down()
