@@ -559,6 +559,52 @@ describe('several middlewares', () => {
     expect((await request(`${server.url}/null`)).text).toMatch(/`session` .*`flush\(\)`/)
   })
 
+  describe('F2: when neither of two engines can save, what the handler still writes is not the answer', () => {
+    for (const delay of [0, 20]) {
+      for (const between of [false, true]) {
+        it(`known after ${delay} ms, ${between ? 'the first failure answered' : 'nobody'} between them`, async () => {
+          const handlerEnded = Promise.withResolvers<void>()
+          const at = place({}, async (ctx, next) => {
+            await next().catch(async error => {
+              await handlerEnded.promise
+              ctx.status = error.status
+              ctx.body = 'sorry'
+            })
+          })
+          const inner = intercept(cacheStore())
+          if (between) {
+            at.app.use(async (ctx, next) => {
+              await next().catch(() => {
+                ctx.status = 200
+                ctx.body = 'not so bad'
+              })
+            })
+          }
+          at.app.use(session({ store: inner, cookie: { name: 'admin' } }, { property: 'admin' }))
+          at.app.use(async ctx => {
+            // What a 503 saves, too.
+            if (ctx.path === '/flush') ctx.session.flush()
+            else ctx.session.set('a', 1)
+            ctx['admin'].set('b', 1)
+            if (ctx.path !== '/flush') return
+            ctx.res.write('page')
+            await sleep(3 * delay + 5)
+            ctx.res.write('more of the page')
+            ctx.res.end()
+            handlerEnded.resolve()
+          })
+          await using server = await serve(at.app.callback())
+          const cookie = cookiesOf(await request(server.url))
+          const failing = (): Promise<void> | void => (delay ? sleep(delay).then(down) : down())
+          at.store.before = method => (method === 'read' ? undefined : failing())
+          inner.before = at.store.before
+          const got = await request(`${server.url}/flush`, { cookie })
+          expect([got.status, got.text, got.setCookies]).toEqual([503, 'sorry', []])
+        })
+      }
+    }
+  })
+
   it('A9: two engines side by side, each with its cookie, also when a handler throws', async () => {
     const at = place()
     at.app.use(session({ store: cacheStore(), cookie: { name: 'admin' } }, { property: 'admin' }))

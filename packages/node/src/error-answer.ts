@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { callBack, HEAD_METHODS, type Method, type Methods } from './methods.ts'
 
+/** Responses whose refused handler has not ended: it goes on when a gate further out refuses their answer, too. */
+const unended = new WeakSet<ServerResponse>()
+
 /**
  * Keeps what a refused handler still writes, not knowing of its refusal, out of the answer to the error, and the answer
  * from being written twice. (`res.writeHead(200).end(page)` is enough: Express's own error page waits for the request's
@@ -19,15 +22,17 @@ export class ErrorAnswer {
   constructor(res: ServerResponse, write: Method, end: Method, handlerGoesOn: boolean, error: unknown) {
     this.#res = res
     this.#error = error
-    this.#handlerGoesOn = handlerGoesOn
+    if (handlerGoesOn) unended.add(res)
+    this.#handlerGoesOn = unended.has(res)
     const methods: Methods = res
     methods.write = (...args) => (this.#isStale(args) ? false : write.apply(res, args))
     methods.end = (...args) => {
       if (!this.#isStale(args)) return end.apply(res, args)
       this.#handlerGoesOn = false
+      unended.delete(res)
       return res
     }
-    if (!handlerGoesOn) return
+    if (!this.#handlerGoesOn) return
     const { flushHeaders } = methods
     methods.flushHeaders = () => (this.#isStale([]) ? undefined : flushHeaders.call(res))
     this.#watchHead()

@@ -671,6 +671,25 @@ describe('F2: a response whose commit fails', () => {
     expect(got.setCookies).toEqual(['outer=1'])
     expect(statuses).toEqual({ outer: [503], inner: [200] })
   })
+
+  it('of nested gates that both fail keeps its handler out of the answer to the second failure', async () => {
+    const written: unknown[] = []
+    await using server = await serve(async (_req, res) => {
+      const answerLater = async (error: unknown): Promise<void> => {
+        await sleep(40)
+        res.statusCode = (error as SessionStoreError).status
+        res.end('down')
+      }
+      holdResponse(res, failures.later, answerLater)
+      // The answer to the first failure begins the response again, and is dropped by the second.
+      holdResponse(res, failures['at once'], () => res.writeHead(500).end('inner: down'))
+      res.write('page')
+      await sleep(30)
+      res.end('more', (error?: Error) => written.push(error?.message))
+    })
+    const got = await request(server.url)
+    expect([got.status, got.text, written]).toEqual([503, 'down', ['down']])
+  })
 })
 
 describe('a gate that is told to commit', () => {
