@@ -182,10 +182,9 @@ export class ResponseGate {
     if (this.#state === 'open' || this.#state === 'refused') return
     const res = this.#res
     const held = this.#held
-    // Whether the handler has bytes to write yet. Not if a source writes them, which is taken off here; and a response
-    // that has ended, or not begun when `commit` refuses it, gets none.
-    const handlerGoesOn =
-      !this.#sources && (held ? !held.ended : this.#begunBy !== undefined && this.#begunBy !== 'end')
+    // Whether the handler has bytes to write yet. A response that has ended, or not begun when `commit` refuses it, gets
+    // none.
+    const handlerGoesOn = held ? !held.ended : this.#begunBy !== undefined && this.#begunBy !== 'end'
     this.#state = 'refused'
     this.#refusal = error
     this.#held = undefined

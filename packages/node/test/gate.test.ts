@@ -599,6 +599,33 @@ describe('F2: a response whose commit fails', () => {
     expect([got.status, got.text, got.setCookies]).toEqual([503, 'down', []])
   })
 
+  describe('keeps out what its handler writes after a source', () => {
+    const writes: Record<string, Handler> = {
+      'an end with bytes': res => res.end('footer'),
+      'the next source': res => Readable.from(['next']).pipe(res),
+    }
+    for (const [when, commit] of Object.entries(failures)) {
+      for (const [what, write] of Object.entries(writes)) {
+        it(`${what}, failed ${when}`, async () => {
+          await using server = await serve(async (_req, res) => {
+            holdResponse(res, commit, async error => {
+              await sleep(60)
+              res.statusCode = (error as SessionStoreError).status
+              res.end('down')
+            })
+            const source = Readable.from(['page'])
+            source.pipe(res, { end: false })
+            await once(source, 'end')
+            await sleep(40)
+            write(res)
+          })
+          const got = await request(server.url)
+          expect([got.status, got.text]).toEqual([503, 'down'])
+        })
+      }
+    }
+  })
+
   it('keeps its handler out also when `onRefused` throws', async () => {
     await using server = await serve((_req, res) => {
       holdResponse(res, failures['at once'], () => {
