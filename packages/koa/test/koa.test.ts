@@ -410,6 +410,38 @@ describe('errors', () => {
       })
     }
 
+    for (const delay of [0, 20]) {
+      it(`nor are the body and headers it says after flushHeaders, failure known after ${delay} ms`, async () => {
+        const at = place({}, async (ctx, next) => {
+          await next().catch(error => {
+            if (ctx.path === '/status') ctx.status = error.status
+            else ctx.body = 'sorry'
+          })
+        })
+        at.store.before = () => (delay ? sleep(delay).then(down) : down())
+        at.app.use(ctx => {
+          ctx.session.set('n', 1)
+          ctx.type = 'text/event-stream'
+          ctx.flushHeaders()
+          ctx.set('X-App', 'gone')
+          ctx.body = Readable.from(['page'])
+        })
+        await using server = await serve(at.app.callback())
+        for (const [path, text] of [
+          ['/status', 'Service Unavailable'],
+          ['/body', 'sorry'],
+        ] as const) {
+          const got = await request(server.url + path)
+          expect([got.status, got.text, got.headers['content-type']]).toEqual([
+            503,
+            text,
+            'text/plain; charset=utf-8',
+          ])
+          expect(got.headers).not.toHaveProperty('x-app')
+        }
+      })
+    }
+
     it('the status of a refused response is not that of its body', async () => {
       const at = place({}, async (ctx, next) => {
         await next().catch(() => {

@@ -6,8 +6,8 @@ const unended = new WeakSet<ServerResponse>()
 
 /**
  * Keeps what a refused handler still writes, not knowing of its refusal, out of the answer to the error, and the answer
- * from being written twice. (`res.writeHead(200).end(page)` is enough: Express's own error page waits for the request's
- * end, and meanwhile the page would leave; then the error page would crash on the headers.)
+ * from being written twice. (A page in two steps is enough: Express's own error page waits for the request's end, and
+ * meanwhile the second step would leave; then the error page would crash on the headers.)
  *
  * Both write to one object. But a handler that has begun to write is done with the head, and whoever answers the error
  * sets a status or a header, or answers at once.

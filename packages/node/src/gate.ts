@@ -172,8 +172,12 @@ export class ResponseGate {
 
   #fail(error: unknown): void {
     if (this.#state !== 'committing') return
-    this.#refuse(error)
-    this.#answer?.during(() => this.#onRefused(error))
+    // Known at once. The handler runs on, until it waits, as if its response had left: not on one that is free again.
+    if (!this.#held) this.#wait(Promise.reject(error), this.#begunBy!, this.#res.statusCode)
+    else {
+      this.#refuse(error)
+      this.#answer?.during(() => this.#onRefused(error))
+    }
   }
 
   /** Drops the response, and frees `res` for the answer to the error. */
@@ -182,9 +186,8 @@ export class ResponseGate {
     if (this.#state === 'open' || this.#state === 'refused') return
     const res = this.#res
     const held = this.#held
-    // Whether the handler has bytes to write yet. A response that has ended, or not begun when `commit` refuses it, gets
-    // none.
-    const handlerGoesOn = held ? !held.ended : this.#begunBy !== undefined && this.#begunBy !== 'end'
+    // Whether the handler has bytes to write yet: it has begun its response and not ended it.
+    const handlerGoesOn = held?.ended === false
     this.#state = 'refused'
     this.#refusal = error
     this.#held = undefined

@@ -628,19 +628,45 @@ describe('F2: a response whose commit fails', () => {
 
   it('keeps its handler out also when `onRefused` throws', async () => {
     await using server = await serve((_req, res) => {
-      holdResponse(res, failures['at once'], () => {
-        throw new Error('thrown by onRefused')
-      })
-      expect(() => res.write('a')).toThrow('thrown by onRefused')
-      res.write('page')
+      const throwing = (_committed: unknown, failed: (error: unknown) => void): void =>
+        expect(() => failed(new SessionStoreError('down'))).toThrow('thrown by onRefused')
+      holdResponse(
+        res,
+        // biome-ignore lint/suspicious/noThenProperty: what `onRefused` throws is heard of nowhere else.
+        () => ({ then: (...args: never[]) => setTimeout(throwing, 0, ...args) }) as never,
+        () => {
+          throw new Error('thrown by onRefused')
+        },
+      )
+      res.write('a')
+      setTimeout(() => res.write('page'), 10)
       setTimeout(() => {
         res.statusCode = 500
         res.end('error page')
-      })
+      }, 20)
     })
     const got = await request(server.url)
     expect([got.status, got.text]).toEqual([500, 'error page'])
   })
+
+  for (const [when, commit] of Object.entries(failures)) {
+    it(`looks to the handler that runs on as if it had left, and nothing it does stays, failed ${when}`, async () => {
+      const seen: unknown[] = []
+      const got = await answer(commit, res => {
+        res.write('page')
+        seen.push(res.headersSent, res.writableEnded)
+        expect(() => res.setHeader('X-Late', '1')).toThrow(
+          expect.objectContaining({ code: 'ERR_HTTP_HEADERS_SENT' }),
+        )
+        res.statusCode = 200
+        res.end('more')
+        seen.push(res.headersSent, res.writableEnded)
+      })
+      expect(seen).toEqual([true, false, true, true])
+      expect([got.status, got.text, got.refused.length]).toEqual([503, 'down', 1])
+      expect(got.headers).not.toHaveProperty('x-late')
+    })
+  }
 
   it.each(['statusCode', 'setHeader', 'writeHead'])(
     'lets an answer that comes later begin with %s',
