@@ -32,7 +32,6 @@ export class ErrorAnswer {
       unended.delete(res)
       return res
     }
-    if (!this.#handlerGoesOn) return
     const { flushHeaders } = methods
     methods.flushHeaders = () => (this.#isStale([]) ? undefined : flushHeaders.call(res))
     this.#watchHead()
@@ -56,6 +55,12 @@ export class ErrorAnswer {
     return true
   }
 
+  /** From now on what is written is the answer. Its `drain` must not wake a handler that waits for its own. */
+  #begin(): void {
+    if (this.#handlerGoesOn) this.#res.removeAllListeners('drain')
+    this.#handlerGoesOn = false
+  }
+
   #watchHead(): void {
     const res = this.#res
     const methods = res as unknown as Record<string, Method>
@@ -63,7 +68,7 @@ export class ErrorAnswer {
       const method = methods[name]
       if (!method) continue
       methods[name] = (...args) => {
-        this.#handlerGoesOn = false
+        this.#begin()
         return method.apply(res, args)
       }
     }
@@ -72,7 +77,7 @@ export class ErrorAnswer {
       configurable: true,
       get: () => statusCode,
       set: (status: number) => {
-        this.#handlerGoesOn = false
+        this.#begin()
         // What `statusCode` is by itself: a property of HTTP/1's responses, an accessor of HTTP/2's prototype.
         Reflect.deleteProperty(res, 'statusCode')
         res.statusCode = status

@@ -226,7 +226,7 @@ export class ResponseGate {
     const res = this.#res
     for (const source of this.#sources ?? []) {
       // A stream of Node 0.8's kind cannot be unpiped.
-      if (typeof source.unpipe === 'function') source.unpipe(res)
+      source.unpipe?.(res)
       const giveUp = (): void => {
         const unused = source.listenerCount('data') === 0 && source.listenerCount('readable') === 0
         if (unused && (source as unknown) !== res.req) source.destroy()
@@ -234,7 +234,6 @@ export class ResponseGate {
       if (res.destroyed) giveUp()
       else this.#original.on.call(res, 'close', giveUp)
     }
-    this.#sources = undefined
   }
 }
 

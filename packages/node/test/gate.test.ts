@@ -18,6 +18,7 @@ const COOKIE = 'sessionid=new; Path=/'
 const SAVED: CommitResult = { setCookies: [COOKIE], vary: true, private: true }
 const NOTHING: CommitResult = { setCookies: [], vary: false, private: false }
 const BIG = Buffer.alloc(3_000_000, 'sess ')
+const PAGE = Buffer.alloc(20_000, 'page ')
 
 let folder: string
 let file: string
@@ -625,6 +626,20 @@ describe('F2: a response whose commit fails', () => {
       }
     }
   })
+
+  for (const [when, commit] of Object.entries(failures)) {
+    it(`does not wake its handler with the drain of the answer, failed ${when}`, async () => {
+      await using server = await serve(async (_req, res) => {
+        holdResponse(res, commit, error => {
+          res.statusCode = (error as SessionStoreError).status
+          createReadStream(file).pipe(res)
+        })
+        for (let i = 0; i < 100; i++) if (!res.write(PAGE)) await once(res, 'drain')
+      })
+      const got = await request(server.url)
+      expect([got.status, got.body.equals(BIG)]).toEqual([503, true])
+    })
+  }
 
   it('keeps its handler out also when `onRefused` throws', async () => {
     await using server = await serve((_req, res) => {
