@@ -41,6 +41,7 @@ export function session<Data extends object = DefaultData>(
   return function session(ctx, next) {
     const session = slot.open(ctx, ctx.req.headers.cookie)
     if (!session) return next()
+    const { respond } = ctx
 
     /** Set while the middlewares above wait for this one, and so can be thrown to. */
     let throwAbove: ((error: unknown) => void) | undefined
@@ -51,8 +52,8 @@ export function session<Data extends object = DefaultData>(
       status => sessions.commit(session, { status, secure: () => ctx.secure }),
       error => {
         if (!throwAbove) return ctx.onerror(error as Error)
-        // Who answers above does it through Koa, whatever the refused handler has said.
-        ctx.respond = true
+        // Who answers above does it through Koa or not, whatever the refused handler has said.
+        ctx.respond = respond
         throwAbove(error)
       },
       () => forgetBody(ctx),

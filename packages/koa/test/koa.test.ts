@@ -336,6 +336,25 @@ describe('errors', () => {
     expect([got.status, got.text]).toEqual([503, 'sorry'])
   })
 
+  it('F2: and past Koa, when it said so itself', async () => {
+    const at = place({}, async (ctx, next) => {
+      ctx.respond = false
+      await next().catch(error => {
+        setTimeout(() => {
+          ctx.res.statusCode = error.status
+          ctx.res.end('sorry')
+        }, 10)
+      })
+    })
+    at.store.before = down
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      ctx.res.end('page')
+    })
+    const got = await ask(at)
+    expect([got.status, got.text]).toEqual([503, 'sorry'])
+  })
+
   describe('F2: bytes written to ctx.res by a handler that leaves the rest to Koa', () => {
     for (const delay of [0, 20]) {
       it(`a failed commit is thrown to the middlewares above, known after ${delay} ms`, async () => {
