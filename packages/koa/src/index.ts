@@ -82,7 +82,8 @@ export function session<Data extends object = DefaultData>(
     // Not `handle()` alone: once refused, a handler may wait for ever for the end of what it writes. `throwAbove` ends the
     // wait above, and how `handle` ends is nobody's business then.
     return new Promise<void>((resolve, reject) => {
-      throwAbove = reject
+      // Not before the handler waits: what it writes once somebody above has touched the head is taken for the answer.
+      throwAbove = error => resolve(new Promise((_, rejectLater) => setImmediate(rejectLater, error)))
       handle().then(resolve, reject)
     })
   }

@@ -5,6 +5,7 @@ import { request as send } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
 import { createSessions, type SessionsOptions } from '@sess/core'
@@ -458,6 +459,26 @@ describe('errors', () => {
           ])
           expect(got.headers).not.toHaveProperty('x-app')
         }
+      })
+    }
+
+    for (const delay of [0, 20]) {
+      it(`nor is what a generator yields without a pause, failure known after ${delay} ms`, async () => {
+        const at = place({}, async (ctx, next) => {
+          await next().catch(() => {
+            ctx.body = createReadStream(file)
+          })
+        })
+        at.store.before = () => (delay ? sleep(delay).then(down) : down())
+        at.app.use(async ctx => {
+          ctx.session.set('n', 1)
+          const pages = async function* (): AsyncGenerator<Buffer> {
+            for (let i = 0; i < 100; i++) yield Buffer.alloc(20_000, 'page ')
+          }
+          await pipeline(pages, ctx.res).catch(() => undefined)
+        })
+        const got = await ask(at)
+        expect([got.status, got.body.equals(BIG)]).toEqual([503, true])
       })
     }
 
