@@ -67,8 +67,6 @@ export class ResponseGate {
   #toAdd: CommitResult | undefined
   /** Why the response was refused. */
   #refusal: unknown
-  /** The method that began the response. */
-  #begunBy: MethodName | undefined
   #held: HeldResponse | undefined
   #answer: ErrorAnswer | undefined
   #sources: Readable[] | undefined
@@ -87,6 +85,8 @@ export class ResponseGate {
     const { writeHead, write, end, flushHeaders, on } = res
     this.#original = { writeHead, write, end, flushHeaders, on }
     res.on('pipe', (source: Readable) => {
+      // An open gate drops nothing, and a response may be piped to for hours.
+      if (this.#state === 'open') return
       this.#sources ??= []
       this.#sources.push(source)
     })
@@ -121,21 +121,22 @@ export class ResponseGate {
     if (this.#state === 'closed') this.#begin(name, status)
     if (this.#state === 'open') return method.apply(this.#res, args)
     if (this.#held) return this.#held.hold(this.#res, name, method, args)
-    // Refused: by this very call, or before, and only a wrapper of the refused response still knows this method.
+    // Refused, and only a wrapper of the refused response still knows this method.
     callBack(args, this.#refusal)
     return name === 'write' ? false : this.#res
   }
 
   #begin(name: MethodName, status: number): void {
     this.#state = 'committing'
-    this.#begunBy = name
+    let committed: MaybePromise<CommitResult>
     try {
-      const committed = this.#commit(status)
-      if ('then' in committed) this.#wait(committed, name, status)
-      else this.#open(committed)
+      committed = this.#commit(status)
     } catch (error) {
-      this.#fail(error)
+      // Known at once. The handler runs on, until it waits, as if its response had left: not on one that is free again.
+      committed = Promise.reject(error)
     }
+    if ('then' in committed) this.#wait(committed, name, status)
+    else this.#open(committed)
   }
 
   #wait(committing: PromiseLike<CommitResult>, name: MethodName, status: number): void {
@@ -172,12 +173,8 @@ export class ResponseGate {
 
   #fail(error: unknown): void {
     if (this.#state !== 'committing') return
-    // Known at once. The handler runs on, until it waits, as if its response had left: not on one that is free again.
-    if (!this.#held) this.#wait(Promise.reject(error), this.#begunBy!, this.#res.statusCode)
-    else {
-      this.#refuse(error)
-      this.#answer?.during(() => this.#onRefused(error))
-    }
+    this.#refuse(error)
+    this.#answer?.during(() => this.#onRefused(error))
   }
 
   /** Drops the response, and frees `res` for the answer to the error. */
