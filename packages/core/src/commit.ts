@@ -116,10 +116,12 @@ export function* create(state: State, deadline: Deadline): Task<void> {
   if (state.rotatedFrom) yield* persist(state, deadline)
   refuseSuperseded(state)
   state.forced = true
-  if (state.settings.cookieStore) return
-  state.stored = undefined
-  state.key = null
-  yield* persist(state, deadline)
+  if (!state.settings.cookieStore) {
+    state.stored = undefined
+    state.key = null
+    yield* persist(state, deadline)
+  }
+  state.modified = true
 }
 
 /** Stores the session as it is now, one way or another. */

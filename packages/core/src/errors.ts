@@ -33,7 +33,7 @@ export class SessionError extends Error {
 
 /** The session ended in another request (logout, rotation) while this one was under way (Django SessionInterrupted). */
 export class SessionInterruptedError extends SessionError {
-  constructor(message = 'Another request ended the session; nothing was saved. Start a new one.') {
+  constructor(message = 'Another request ended the session; nothing was saved. Repeat the request.') {
     super('SessionInterrupted', 400, message)
   }
 }
@@ -96,7 +96,10 @@ export class ConfigError extends SessionError {
 
 /** What a store threw as an error of ours; its own SessionErrors say more and stay as they are. */
 export function asStoreError(error: unknown): SessionError {
-  const known = error as SessionError | null
-  if (known?.code && known.status) return known
-  return new SessionStoreError('The session store failed: see `cause`.', { cause: error })
+  const code = String((error as { code?: unknown } | null | undefined)?.code)
+  // By code, for there may be a second copy of these classes; databases have codes of their own.
+  if (/^(SESSION_|CONFIG$)/.test(code)) return error as SessionError
+  // ECONNREFUSED, say, for logs that leave out the cause. What is not such a name is not for messages.
+  const name = /^[A-Z_]+$/.test(code) ? ` (${code})` : ''
+  return new SessionStoreError(`The session store failed${name}: see \`cause\`.`, { cause: error })
 }

@@ -60,12 +60,16 @@ export class Session<Data extends object = DefaultData> {
 
   static {
     stateOf = session => session.#state
+    // `session.userId = 5` would not be saved; to freeze each session would tell strict code alone, and take time.
+    const set = (_: object, key: PropertyKey): never => {
+      throw new TypeError(`session.${String(key)} is not saved. Call session.set().`)
+    }
+    Object.setPrototypeOf(Session.prototype, new Proxy(Object.prototype, { set }))
+    Object.freeze(Session.prototype)
   }
 
   constructor(state: State) {
     this.#state = state
-    // `session.userId = 5` is not saved, and so is an error in strict code.
-    Object.freeze(this)
   }
 
   // -- Django's dictionary
@@ -356,16 +360,16 @@ export class Session<Data extends object = DefaultData> {
    * Saves now what would be saved with the response; carries out `cycleKey` and `flush`. `mustCreate`: under its key,
    * of which there must be no session (else SessionExistsError).
    */
-  async save(options: { mustCreate?: boolean } = {}): Promise<void> {
+  save(options: { mustCreate?: boolean } = {}): Promise<void> {
+    // Not by rejecting: who passes a callback does not look at the promise.
     if (typeof options !== 'object')
       throw new TypeError('save takes { mustCreate } and answers with a promise.')
-    await this.#store(save, options.mustCreate)
+    return this.#store(save, options.mustCreate)
   }
 
   /** Stores the data under a new key; what is under the old one stays (Django `create`). */
-  async create(): Promise<void> {
-    await this.#store(create)
-    this.#state.modified = true
+  create(): Promise<void> {
+    return this.#store(create)
   }
 
   /** One at a time; and until it is done nothing may be changed, for nobody could say whether it was saved. */
@@ -374,7 +378,7 @@ export class Session<Data extends object = DefaultData> {
     mustCreate = false,
   ): Promise<void> {
     const state = this.#state
-    if (state.committed) throw new SessionCommittedError()
+    if (state.committed) return Promise.reject(new SessionCommittedError())
     const run = async (): Promise<void> => {
       await state.load()
       state.accessed = true
@@ -383,6 +387,8 @@ export class Session<Data extends object = DefaultData> {
     const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
       if (state.saving === saving) state.saving = undefined
     })
+    // Who does not wait for it hears from the commit, which tries again; unheard, the error would end a Node process.
+    saving.catch(() => undefined)
     state.saving = saving
     return saving
   }

@@ -78,6 +78,54 @@ describe('several things at once in one request', () => {
     expect(await app.peek('a')).toBe(1)
   })
 
+  it('F2: a save that nobody waits for ends no process, whenever it fails', async () => {
+    const unheard: unknown[] = []
+    const hear = (error: unknown): void => void unheard.push(error)
+    process.on('unhandledRejection', hear)
+    try {
+      const app = bench({ store: altered({ insert: async () => Promise.reject(new Error('down')) }) })
+      const late = app.request(async s => {
+        s.set('a', 1)
+        void s.save()
+        await new Promise(resolve => setTimeout(resolve, 5))
+      })
+      expect(await codeOf(() => late)).toBe('SESSION_STORE')
+      const created = app.request(async s => {
+        void s.create()
+        await new Promise(resolve => setTimeout(resolve, 5))
+      })
+      expect(await codeOf(() => created)).toBe('SESSION_STORE')
+      await new Promise(resolve => setImmediate(resolve))
+      expect(unheard).toEqual([])
+    } finally {
+      process.off('unhandledRejection', hear)
+    }
+  })
+
+  it('a callback for save is an error at the call', () => {
+    const { sessions } = bench()
+    expect(() => sessions.open().save((() => undefined) as object)).toThrow(TypeError)
+  })
+
+  it('F2: an error of the store is told as such, whatever it says of itself', async () => {
+    const failing = (own: object) => {
+      const store = altered({ insert: () => Promise.reject(Object.assign(new Error('no such table'), own)) })
+      return bench({ store }).request(s => s.set('a', 1))
+    }
+    for (const [own, message] of [
+      [{ code: 'NoSuchTable', status: 404 }, 'The session store failed: see `cause`.'],
+      [{ code: 'ECONNREFUSED', status: 200 }, 'The session store failed (ECONNREFUSED): see `cause`.'],
+      [{ code: 'key=secret' }, 'The session store failed: see `cause`.'],
+      [{ code: 5 }, 'The session store failed: see `cause`.'],
+    ] as const) {
+      await expect(failing(own)).rejects.toMatchObject({ code: 'SESSION_STORE', status: 503, message })
+    }
+    // Its own errors of ours stay what they are, of another copy of core, too.
+    for (const code of ['SESSION_DATA', 'CONFIG']) {
+      await expect(failing({ code, status: 500 })).rejects.toMatchObject({ code, message: 'no such table' })
+    }
+  })
+
   it('F17 I5: a rotation that failed hands out no key, whatever the handler does next', async () => {
     const inner = memoryStore()
     const app = bench({ store: inner })

@@ -112,6 +112,17 @@ describe("Django's dictionary", () => {
     expect(await app.peek('__proto__')).toBeUndefined()
   })
 
+  it('a property that is set on it is an error in all code, for it would not be saved', () => {
+    const session = open()
+    const sloppy = new Function('session', 'session.user = 1')
+    expect(() => sloppy(session)).toThrow(/^session\.user is not saved\. Call session\.set\(\)\.$/)
+    expect(() => Object.assign(session, { user: 1 })).toThrow(TypeError)
+    // No method can be shadowed either.
+    new Function('session', 'session.get = 1')(session)
+    expect(session.get).toBeTypeOf('function')
+    expect(session.isEmpty).toBe(true)
+  })
+
   it('bookkeeping is hidden, and cannot be set', async () => {
     const app = bench()
     await app.request(s => {
