@@ -8,14 +8,14 @@ import { readManifest, root } from './workspace.ts'
 const LIMITS: { what: string; bytes: number; goal: number; options: BuildOptions }[] = [
   {
     what: 'core, any platform',
-    bytes: 11_700,
+    bytes: 11_800,
     goal: 8_192,
     options: bundleOf(['core'], { platform: 'neutral', mainFields: ['module', 'main'] }),
   },
-  { what: 'core, Node', bytes: 11_700, goal: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
+  { what: 'core, Node', bytes: 11_800, goal: 8_192, options: bundleOf(['core'], { platform: 'node' }) },
   {
     what: 'core + node + express',
-    bytes: 14_600,
+    bytes: 14_750,
     goal: 10_752,
     options: bundleOf(['core', 'node', 'express'], { platform: 'node', external: ['express'] }),
   },
