@@ -58,9 +58,10 @@ export function cookiePolicy(given?: CookieOptions): CookiePolicy {
     ...(/^host/i.test(prefix) && { domain: undefined, path: '/' }),
     ...(/http$/i.test(prefix) && { httpOnly: true }),
   }
+  const cause = prefix ? 'this name' : partitioned ? 'partitioned' : "sameSite 'none'"
   for (const [option, value] of Object.entries(demands)) {
     if (options[option as keyof CookieOptions] === value) continue
-    throw new ConfigError(`cookie.${option}`, `must be ${value} with this name, sameSite or partitioned.`)
+    throw new ConfigError(`cookie.${option}`, `must be ${value} with ${cause}.`)
   }
   const capital = (word: string | false | undefined): unknown =>
     word && word[0]!.toUpperCase() + word.slice(1)

@@ -116,7 +116,10 @@ describe('A10 A12 A16: what browsers refuse is refused at start-up', () => {
     ['cookie.httpOnly', { name: '__Host-Http-sid', secure: true, httpOnly: false }],
     ['cookie.path', { name: '__Host-Http-sid', secure: true, path: '/x' }],
   ])('%s with %o', (option, cookie) => {
-    expect(refused({ store, cookie }).option).toBe(option)
+    const { option: named, message } = refused({ store, cookie })
+    const cause = 'name' in cookie ? 'this name' : 'partitioned' in cookie ? 'partitioned' : "sameSite 'none'"
+    expect(named).toBe(option)
+    expect(message).toContain(`with ${cause}.`)
   })
 
   it.each([
