@@ -50,10 +50,15 @@ interface Entry {
  * Expiry goes by the time that each call is given, so lru-cache's own `ttl`, which has a clock of its own, stays unused.
  */
 export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
-  const maxBytes = positive('maxBytes', options.maxBytes ?? 67_108_864)
+  const { maxEntries = 100_000, maxBytes = 67_108_864, ...unknown } = options
+  for (const name of Object.keys(unknown)) {
+    throw new ConfigError(name, 'cacheStore has no such option; there are maxEntries, maxBytes.')
+  }
+  checkPositive('maxEntries', maxEntries)
+  checkPositive('maxBytes', maxBytes)
   const subjects = subjectIndex()
   const cache = new LRUCache<string, Entry>({
-    max: positive('maxEntries', options.maxEntries ?? 100_000),
+    max: maxEntries,
     maxSize: maxBytes,
     dispose(entry, id) {
       if (entry.subject !== undefined) subjects.delete(entry.subject, id)
@@ -175,7 +180,8 @@ function breathe(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve))
 }
 
-function positive(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw new ConfigError(option, 'must be a positive whole number.')
+function checkPositive(option: string, value: number): void {
+  if (!(Number.isSafeInteger(value) && value > 0)) {
+    throw new ConfigError(option, 'must be a positive whole number.')
+  }
 }

@@ -78,6 +78,16 @@ describe('bounds', () => {
       )
     },
   )
+
+  it('refuses an option that does not exist, and names those that do', () => {
+    expect(() => cacheStore({ max: 5 } as never)).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG',
+        option: 'max',
+        message: 'max: cacheStore has no such option; there are maxEntries, maxBytes.',
+      }),
+    )
+  })
 })
 
 describe('cost', () => {

@@ -58,7 +58,10 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
       'Windows lacks the file operations that keep sessions whole. Use another store.',
     )
   }
-  const { leftOverAge = 3_600 } = options
+  const { leftOverAge = 3_600, ...unknown } = options
+  for (const name of Object.keys(unknown)) {
+    throw new ConfigError(name, 'fileStore has no such option; there is leftOverAge.')
+  }
   if (!(leftOverAge >= 0)) throw new ConfigError('leftOverAge', 'must be a number of seconds, 0 or more.')
   const maxAge = leftOverAge * 1_000
 

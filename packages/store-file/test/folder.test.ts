@@ -93,6 +93,13 @@ describe('names and modes', () => {
         expect.objectContaining({ option: 'leftOverAge' }),
       )
     }
+    expect(() => fileStore('x', { leftoverAge: 60 } as never)).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG',
+        option: 'leftoverAge',
+        message: 'leftoverAge: fileStore has no such option; there is leftOverAge.',
+      }),
+    )
   })
 
   it('A8: errors name no path and so no id', async () => {
