@@ -1,6 +1,7 @@
 import { ConfigError, type CookieStore, SessionDataError, type SessionRecord } from '@sess/core'
 import { weakness } from '@sess/core/crypto'
 import { COOKIE_SALT, dumpJson, expiryMoment, loadJson, unescapeJson } from '@sess/core/django'
+import { refuseOptions } from './unknown-options.ts'
 
 export interface DjangoCookieOptions {
   /** Default `django.contrib.sessions.backends.signed_cookies`, which is what Django's backend uses. */
@@ -22,7 +23,8 @@ type Data = Record<string, unknown>
  * byte for byte as Django; otherwise an earlier one, or for a life beyond `age` a later one, which Django accepts.
  */
 export function djangoCookieStore(options: DjangoCookieOptions): CookieStore {
-  const { salt = COOKIE_SALT, age = 1_209_600, compress = true } = options
+  const { salt = COOKIE_SALT, age = 1_209_600, compress = true, ...unknown } = options
+  refuseOptions(unknown, 'signedCookieStore has no such option; there are salt, age, compress.', 'django.')
   if (typeof salt !== 'string') throw new ConfigError('django.salt', 'must be a string.')
   if (!(Number.isFinite(age) && age > 0)) {
     throw new ConfigError('django.age', 'must be a number of seconds, as SESSION_COOKIE_AGE is.')

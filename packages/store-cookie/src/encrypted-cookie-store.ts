@@ -1,14 +1,16 @@
 import type { CookieStore } from '@sess/core'
 import { seal, type TokenUse, unseal, weakness } from '@sess/core/crypto'
 import { recordOf, textOf } from './record-text.ts'
+import { refuseOptions } from './unknown-options.ts'
 
 const PURPOSE = 'sess encrypted session cookie'
 
 /**
  * Sessions in their cookie, which only the server can read or change: AES-256-GCM, under a key derived from the
- * engine's `secret` for this cookie name alone.
+ * engine's `secret` for this cookie name alone. There are no options.
  */
-export function encryptedCookieStore(): CookieStore {
+export function encryptedCookieStore(options?: never): CookieStore {
+  refuseOptions(options, 'encryptedCookieStore takes no options.')
   return {
     weakness,
     seal: (record, context) => seal(textOf(record), use(context)),

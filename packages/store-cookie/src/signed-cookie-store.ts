@@ -2,6 +2,7 @@ import type { CookieStore } from '@sess/core'
 import { sign, type TokenUse, verify, weakness } from '@sess/core/crypto'
 import { type DjangoCookieOptions, djangoCookieStore } from './django-cookie-store.ts'
 import { recordOf, textOf } from './record-text.ts'
+import { refuseOptions } from './unknown-options.ts'
 
 export type { DjangoCookieOptions }
 
@@ -20,7 +21,9 @@ const PURPOSE = 'sess signed session cookie'
  * Sessions in their cookie, which everybody can read and only the server can change: HMAC-SHA256, under a key derived
  * from the engine's `secret` for this cookie name alone.
  */
-export function signedCookieStore({ django = false }: SignedCookieOptions = {}): CookieStore {
+export function signedCookieStore(options: SignedCookieOptions = {}): CookieStore {
+  const { django = false, ...unknown } = options
+  refuseOptions(unknown, 'signedCookieStore has no such option; there is django.')
   if (django) return djangoCookieStore(django === true ? {} : django)
   return {
     weakness,

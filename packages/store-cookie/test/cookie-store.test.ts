@@ -63,6 +63,25 @@ describe.each(stores)('%s', (name, make) => {
   })
 })
 
+describe('options', () => {
+  const secret = 'Zk3vQ9nW1rT7yB5mX8cL2pD6sF4hJ0gA'
+  const encrypted = encryptedCookieStore as (...given: unknown[]) => CookieStore
+  const signed = signedCookieStore as (...given: unknown[]) => CookieStore
+  test.each<[option: string, remedy: string, () => CookieStore]>([
+    ['djang', 'signedCookieStore has no such option; there is django.', () => signed({ djang: true })],
+    ['django.slat', '; there are salt, age, compress.', () => signed({ django: { slat: 'x' } })],
+    ['maxAge', 'encryptedCookieStore takes no options.', () => encrypted({ maxAge: 60 })],
+    ['options', 'encryptedCookieStore takes no options.', () => encrypted(secret)],
+    ['secret', 'is an option of session() and createSessions().', () => encrypted({ secret })],
+    ['secret', 'is an option of session() and createSessions().', () => signed({ secret })],
+    ['django.secret', 'of session() and createSessions().', () => signed({ django: { secret } })],
+  ])('%s is refused at start-up: %s', (option, remedy, make) => {
+    expect(make).toThrow(expect.objectContaining({ code: 'CONFIG', option }))
+    expect(make).toThrow(remedy)
+    expect(make).not.toThrow(secret)
+  })
+})
+
 describe('what only these formats hold', () => {
   test.each([
     ['encrypted', encryptedCookieStore()],
