@@ -11,6 +11,7 @@ import {
   toBase64url,
   utf8,
 } from '#crypto'
+import { flag, readOptions, type Table, textLike } from './check.ts'
 import { type Codec, encodeJson, isPlainProto, MAX_DEPTH } from './codec.ts'
 import { ConfigError, SessionDataError, SessionError } from './errors.ts'
 import type { MaybePromise } from './store.ts'
@@ -81,8 +82,8 @@ export class SignatureExpiredError extends SessionError {
  * wrote lose digits in JavaScript, and `1.0` comes back as `1`.
  */
 export function djangoCodec(options: DjangoCodecOptions): Codec {
-  const { clock = Date.now, compress = true, salt = STORE_SALT, ...rest } = options
-  const signing = checked({ ...rest, salt })
+  const { clock, compress, ...signing } = readOptions<DjangoCodecOptions>(options, OPTIONS)
+  if (!signing.secret) throw new ConfigError('secret', "must be Django's SECRET_KEY.")
   return {
     encode: data => dumps(data, { ...signing, compress, now: clock() }),
     decode: payload =>
@@ -314,15 +315,17 @@ function maxBytesOf(options: SigningOptions): number {
   return options.maxBytes ?? MAX_BYTES
 }
 
-function checked(options: SigningOptions): SigningOptions {
-  const { secret, fallbacks = [], salt, maxBytes } = options
-  if (typeof secret !== 'string' || secret === '')
-    throw new ConfigError('secret', "must be Django's SECRET_KEY.")
-  if (!Array.isArray(fallbacks) || !fallbacks.every(text => typeof text === 'string' && text !== '')) {
-    throw new ConfigError('fallbacks', 'must be a list of retired secrets.')
-  }
-  if (typeof salt !== 'string') throw new ConfigError('salt', 'must be a string.')
-  if (maxBytes !== undefined && !(maxBytes > 0))
-    throw new ConfigError('maxBytes', 'must be a number of bytes.')
-  return options
+const OPTIONS: Table<DjangoCodecOptions> = {
+  secret: [undefined, textLike(/./s, "Django's SECRET_KEY")],
+  fallbacks: [
+    [],
+    [
+      value => Array.isArray(value) && value.every(text => typeof text === 'string' && text !== ''),
+      'a list of retired secrets',
+    ],
+  ],
+  salt: [STORE_SALT, textLike(/^/, 'a string')],
+  maxBytes: [MAX_BYTES, [value => value > 0, 'a number of bytes']],
+  compress: [true, flag],
+  clock: [Date.now, [value => typeof value === 'function', 'a function that gives milliseconds']],
 }

@@ -95,6 +95,8 @@ describe('djangoCodec', () => {
 
   test('options are checked', () => {
     for (const bad of [
+      undefined,
+      null,
       {},
       { secret: '' },
       { secret: 5 },
@@ -106,6 +108,12 @@ describe('djangoCodec', () => {
     expect(() => djangoCodec({ secret, salt: 5 as never })).toThrow('salt: ')
     for (const maxBytes of [0, -1, Number.NaN])
       expect(() => djangoCodec({ secret, maxBytes })).toThrow('maxBytes: ')
+    expect(() => djangoCodec(undefined as never)).toThrow("secret: must be Django's SECRET_KEY.")
+    expect(() => djangoCodec({ secret, compress: 'no' as never })).toThrow('compress: ')
+    expect(() => djangoCodec({ secret, clock: now as never })).toThrow('clock: ')
+    expect(() => djangoCodec({ secret, fallback: ['old'] } as never)).toThrow(
+      'fallback: unknown option; there are secret, fallbacks, salt, maxBytes, compress, clock.',
+    )
   })
 })
 
