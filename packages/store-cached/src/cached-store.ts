@@ -343,8 +343,20 @@ export function cachedStore(options: CachedStoreOptions): Store {
 }
 
 function checked(options: CachedStoreOptions) {
-  const { fast, durable, maxStale = 60, timeout = 500, onError, ...unknown } = options
-  for (const name of Object.keys(unknown)) throw new ConfigError(name, 'cachedStore has no such option.')
+  const {
+    fast,
+    durable,
+    maxStale = 60,
+    timeout = 500,
+    onError,
+    ...unknown
+  } = options ?? ({} as CachedStoreOptions)
+  for (const name of Object.keys(unknown)) {
+    throw new ConfigError(
+      name,
+      'cachedStore has no such option; there are fast, durable, maxStale, timeout, onError.',
+    )
+  }
   for (const [name, part] of Object.entries({ fast, durable })) {
     const methods = ['read', 'insert', 'replace', 'touch', 'remove'] as const
     if (!methods.every(method => typeof part?.[method] === 'function')) {

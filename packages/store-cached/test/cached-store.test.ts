@@ -70,6 +70,21 @@ describe('configuration', () => {
     expect(() => cachedStore(options)).toThrow(expect.objectContaining({ code: 'CONFIG', option }))
   })
 
+  it('names the options that there are', () => {
+    expect(() => cachedStore({ fast, durable, ttl: 60 } as never)).toThrow(
+      'ttl: cachedStore has no such option; there are fast, durable, maxStale, timeout, onError.',
+    )
+  })
+
+  it.each([undefined, null])('asks for a store when its options are %s', options => {
+    expect(() => cachedStore(options as never)).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG',
+        message: 'fast: Give a store, such as redisStore(client) or cacheStore().',
+      }),
+    )
+  })
+
   it('offers just the optional methods of its parts', () => {
     const { read, insert, replace, touch, remove, ...rest } = memoryStore()
     const bare: Store = { read, insert, replace, touch, remove }

@@ -168,7 +168,9 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
 
 function checkedOptions(options: RedisStoreOptions): Required<RedisStoreOptions> {
   const { prefix = 'sess:', subjects = true, ...unknown } = options
-  for (const name of Object.keys(unknown)) throw new ConfigError(name, 'redisStore has no such option.')
+  for (const name of Object.keys(unknown)) {
+    throw new ConfigError(name, 'redisStore has no such option; there are prefix, subjects.')
+  }
   if (typeof prefix !== 'string' || !/[^0-9a-zA-Z]$/.test(prefix)) {
     throw new ConfigError('prefix', "Give a string that ends in a separator, such as 'shop:'.")
   }

@@ -55,7 +55,10 @@ describe('configuration', () => {
 
   it('refuses an option that does not exist, and one of the wrong type', () => {
     expect(() => redisStore(ioredis(), { ttl: 3600 } as never)).toThrow(
-      expect.objectContaining({ option: 'ttl' }),
+      expect.objectContaining({
+        option: 'ttl',
+        message: 'ttl: redisStore has no such option; there are prefix, subjects.',
+      }),
     )
     expect(() => redisStore(ioredis(), { subjects: 'yes' } as never)).toThrow(
       expect.objectContaining({ option: 'subjects' }),
