@@ -1,4 +1,5 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { ConfigError } from '@sess/core'
 import { sqlite } from './dialects.ts'
 import { migrateSync } from './migrate.ts'
@@ -37,8 +38,8 @@ export interface SqliteStatement {
  * A database that was handed in keeps its own pragmas and stays open: give it `journal_mode = WAL` and a short
  * `busy_timeout`, for that is how long it blocks the event loop before the store takes over the waiting.
  *
- * @throws ConfigError for a wrong option, or a file name where there is no `node:sqlite`; SQLite's own error when the
- *   file cannot be opened.
+ * @throws ConfigError for a wrong option, a file name where there is no `node:sqlite`, or a path where no file can be
+ *   opened (`cause` has the reason); SQLite's own error when the file is no database.
  */
 export function sqliteStore(database: string | SqliteDatabase, options: SqliteOptions = {}): SqlStore {
   const layout = layoutOf(options, ['table', 'subject', 'synchronous'])
@@ -47,7 +48,7 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
     throw new ConfigError('synchronous', "must be 'full' or 'normal'.")
   }
   const own = typeof database === 'string'
-  if (own ? database === '' : typeof database?.prepare !== 'function') {
+  if (own ? !isFileName(database) : typeof database?.prepare !== 'function') {
     throw new ConfigError('database', 'must be a file name, or a database of node:sqlite or better-sqlite3.')
   }
   if (!own && options.synchronous !== undefined) {
@@ -108,8 +109,13 @@ function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
     )
   }
   const { DatabaseSync } = sqlite
-  if (file !== ':memory:' && !file.startsWith('file:')) makePrivate(file)
-  const db = new DatabaseSync(file, { timeout: 0 })
+  let db: SqliteDatabase
+  try {
+    if (file !== ':memory:' && !file.startsWith('file:')) makePrivate(file)
+    db = new DatabaseSync(file, { timeout: 0 })
+  } catch (error) {
+    throw cannotOpen(file, error)
+  }
   try {
     untilFree(() => db.exec('pragma journal_mode = wal'))
     db.exec(`pragma synchronous = ${synchronous}`)
@@ -120,6 +126,24 @@ function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
     db.close()
     throw error
   }
+}
+
+/** Not what is meant for another store: its path would tell a password. */
+function isFileName(text: string): boolean {
+  return text !== '' && (text.startsWith('file:') || !text.includes('://'))
+}
+
+/** The error for what the path is to blame for; any other as it is. */
+function cannotOpen(file: string, cause: unknown): unknown {
+  const { code = '', errcode = 0 } = cause as NodeJS.ErrnoException & { errcode?: number }
+  // 14: SQLITE_CANTOPEN.
+  if ((errcode & 0xff) !== 14 && !['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS'].includes(code))
+    return cause
+  const path = file.startsWith('file:') ? 'the file' : resolve(file)
+  const problem = existsSync(`${path}/`)
+    ? `${path} is a folder. Name a file in it.`
+    : `cannot open ${path}. Make the folder first, and let this process write in it.`
+  return Object.assign(new ConfigError('database', problem), { cause })
 }
 
 /** SQLite would make the file readable by everybody; -wal and -shm take the mode of the database (C24). */

@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import ddl from '@sess/test-fixtures/django/ddl.json' with { type: 'json' }
 import Database from 'better-sqlite3'
@@ -140,6 +140,46 @@ test.each([
   ['schema', { schema: 'main' } as SqliteOptions],
 ])('C25, F35: refuses a wrong option %s at start-up: %j', (option, options) => {
   expect(() => sqliteStore(':memory:', options)).toThrow(expect.objectContaining({ code: 'CONFIG', option }))
+})
+
+test('a file that cannot be opened is an error that names it and the remedy', () => {
+  const folder = dirname(tempFile())
+  const refusal = (file: string): unknown => {
+    try {
+      return sqliteStore(file)
+    } catch (error) {
+      return error
+    }
+  }
+  expect(refusal(folder)).toMatchObject({
+    code: 'CONFIG',
+    option: 'database',
+    message: `database: ${folder} is a folder. Name a file in it.`,
+  })
+  const missing = join(folder, 'no', 's.db')
+  expect(refusal(missing)).toMatchObject({
+    code: 'CONFIG',
+    message: `database: cannot open ${missing}. Make the folder first, and let this process write in it.`,
+    cause: { code: 'ENOENT' },
+  })
+  expect(refusal(relative('.', missing))).toMatchObject({ message: expect.stringContaining(missing) })
+  writeFileSync(join(folder, 'no'), '')
+  expect(refusal(missing)).toMatchObject({ code: 'CONFIG', cause: { code: 'ENOTDIR' } })
+  expect(refusal(`file:${folder}/none/s.db?mode=rw`)).toMatchObject({
+    code: 'CONFIG',
+    message: 'database: cannot open the file. Make the folder first, and let this process write in it.',
+  })
+})
+
+test('a URL is not taken for a file name, and not told (A8)', () => {
+  for (const url of ['postgres://ann:hunter2@host/db', 'MySQL://ann:hunter2@host/db', 'sqlite://s.db']) {
+    expect(() => sqliteStore(url)).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG',
+        message: 'database: must be a file name, or a database of node:sqlite or better-sqlite3.',
+      }),
+    )
+  }
 })
 
 test('F35: a table may have the name of an SQL word', () => {
