@@ -38,7 +38,7 @@ export function mysqlStore(
   options: TableOptions = {},
 ): SqlStore {
   const layout = layoutOf(options, ['table', 'schema', 'subject'])
-  const given = typeof pool === 'string' ? undefined : promiseBased(pool)
+  const given = typeof pool === 'string' && isUrl(pool) ? undefined : promiseBased(pool)
   let own: ReturnType<typeof openPool> | undefined
   let closed = false
 
@@ -73,10 +73,18 @@ export function mysqlStore(
   return createStore(pooledRunner(connect, answered, close), mysql, layout)
 }
 
-function promiseBased(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
+/** `mysql2` looks at no scheme, and its error for what cannot be parsed holds the text. */
+function isUrl(text: string): boolean {
+  return /^(mysql|mariadb):\/\//i.test(text) && URL.canParse(text)
+}
+
+function promiseBased(pool: MysqlPool | MysqlCallbackPool | string): MysqlPool {
   if (typeof (pool as MysqlCallbackPool)?.promise === 'function') return (pool as MysqlCallbackPool).promise()
   if (typeof (pool as MysqlPool)?.getConnection === 'function') return pool as MysqlPool
-  throw new ConfigError('pool', "must be a pool of `mysql2` or a URL like 'mysql://user@host/database'.")
+  throw new ConfigError(
+    'pool',
+    "must be a pool of `mysql2` or a URL like 'mysql://user@host/database', its parts percent-encoded.",
+  )
 }
 
 async function openPool(url: string) {

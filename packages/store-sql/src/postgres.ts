@@ -17,6 +17,9 @@ export interface PostgresClient {
   release(destroy?: boolean): void
 }
 
+/** What `pg` reads as a URL; it takes any other text for one of its own, and fails at some port of this machine. */
+const URL_OF_PG = /^(postgres(ql)?:\/\/|socket:)/i
+
 /**
  * Sessions in PostgreSQL: through a `Pool` of `pg`, or a URL, for which the store makes one of 10 connections at the
  * first call (`pg` must be installed). Call `migrate()` once, from a deployment or at start-up.
@@ -30,7 +33,7 @@ export interface PostgresClient {
  */
 export function postgresStore(pool: PostgresPool | string, options: TableOptions = {}): SqlStore {
   const layout = layoutOf(options, ['table', 'schema', 'subject'])
-  if (typeof pool !== 'string' && typeof pool?.connect !== 'function') {
+  if (typeof pool === 'string' ? !URL_OF_PG.test(pool) : typeof pool?.connect !== 'function') {
     throw new ConfigError('pool', "must be a Pool of `pg` or a URL like 'postgres://user@host/database'.")
   }
   let own: ReturnType<typeof openPool> | undefined

@@ -370,8 +370,29 @@ for (const bench of benches) {
 test.each([
   ['postgres', () => postgresStore(undefined as never), 'pool'],
   ['postgres', () => postgresStore('postgres://x', { schema: 'a.b' }), 'schema'],
+  ['postgres', () => postgresStore(''), 'pool'],
+  ['postgres', () => postgresStore('localhost:5432/db'), 'pool'],
+  ['postgres', () => postgresStore('mysql://ann:hunter2@host/db'), 'pool'],
+  ['postgres', () => postgresStore('ann:hunter2@host/db'), 'pool'],
   ['mysql', () => mysqlStore({} as never), 'pool'],
+  ['mysql', () => mysqlStore(''), 'pool'],
+  ['mysql', () => mysqlStore('localhost:3306/db'), 'pool'],
+  ['mysql', () => mysqlStore('postgres://ann:hunter2@host/db'), 'pool'],
+  ['mysql', () => mysqlStore('mysql://ann:hunter2#@host/db'), 'pool'],
   ['mysql', () => mysqlStore('mysql://x', { table: "x'; --" }), 'table'],
 ])('C25, F35: %s refuses a wrong option at start-up', (_, open, option) => {
   expect(open).toThrow(expect.objectContaining({ code: 'CONFIG', option }))
+  expect(open).not.toThrow('hunter2')
+})
+
+test('every scheme that a driver knows is taken', () => {
+  const urls = [
+    'postgres://x',
+    'postgresql://x',
+    'POSTGRES://x',
+    'postgres:///db?host=/run',
+    'socket:/run?db=x',
+  ]
+  for (const url of urls) expect(() => postgresStore(url)).not.toThrow()
+  for (const url of ['mysql://x', 'mariadb://x']) expect(() => mysqlStore(url)).not.toThrow()
 })
