@@ -17,15 +17,16 @@ afterEach(async () => {
 
 /** Runs the login of the README as it stands there, on a free port and a database of its own. */
 async function startExample(): Promise<string> {
-  const snippet = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))![1]!
+  const snippet = /```js\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))![1]!
   const database = join(folder, 'sessions.db')
-  const code = [
-    snippet.replace("'sessions.db'", JSON.stringify(database)),
-    'async function checkPassword(name: string, _password: string) { return { id: name } }',
-    "const server = app.listen(0, '127.0.0.1', () => console.log(server.address().port))",
-  ].join('\n')
+  const code = snippet
+    .replace("'sessions.db'", JSON.stringify(database))
+    .replace(
+      'app.listen(3000)',
+      "const server = app.listen(0, '127.0.0.1', () => console.log(server.address().port))",
+    )
   expect(code).toContain(database)
-  server = spawn(process.execPath, ['--input-type=module-typescript', '--eval', code], {
+  server = spawn(process.execPath, ['--input-type=module', '--eval', code], {
     cwd: join(root, 'examples/shop'),
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -49,13 +50,17 @@ it('the example of the README signs in, keeps both of two parallel items, and si
   }
   const cart = async (): Promise<unknown> => (await call('GET', '/cart')).json()
 
-  const login = await call('POST', '/login', { name: 'ada', password: 'x' })
-  expect(login.headers.get('location')).toBe('/cart')
+  for (const wrong of [undefined, { name: 'ada', password: 'x' }]) {
+    expect((await call('POST', '/login', wrong)).status).toBe(401)
+  }
+  const login = await call('POST', '/login', { name: 'ada', password: 'lovelace' })
+  expect(login.headers.get('location')).toBe('/')
   expect(cookie).not.toBe('')
   await Promise.all([call('POST', '/cart', { item: 'tea' }), call('POST', '/cart', { item: 'cup' })])
   expect(await cart()).toEqual(expect.arrayContaining(['tea', 'cup']))
   const before = cookie
-  await call('POST', '/logout')
+  const logout = await call('POST', '/logout')
+  expect(await (await call('GET', logout.headers.get('location')!)).json()).toEqual({ userId: null })
   cookie = before
   expect(await cart()).toEqual([])
 })
