@@ -52,7 +52,10 @@ describe('every README', () => {
   test.each(READMES)('%s says what runtimes it needs, under the command that installs it', name => {
     const also = PORTABLE.includes(name) ? ', or Bun, Deno or Workers' : ''
     expect(readme(name)).toMatch(
-      new RegExp(`^npm install .*\n(npx .*\n)?\`\`\`\n\nNeeds Node 22\\.13 or newer${also}\\.`, 'm'),
+      new RegExp(
+        `^npm install .*\n(npm install -D .*\n|npx .*\n)?\`\`\`\n\nNeeds Node 22\\.13 or newer${also}\\.`,
+        'm',
+      ),
     )
   })
 
