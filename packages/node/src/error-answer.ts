@@ -19,12 +19,13 @@ export class ErrorAnswer {
   #handlerGoesOn: boolean
   #answering = false
 
-  constructor(res: ServerResponse, write: Method, end: Method, handlerGoesOn: boolean, error: unknown) {
+  constructor(res: ServerResponse, handlerGoesOn: boolean, error: unknown) {
     this.#res = res
     this.#error = error
     if (handlerGoesOn) unended.add(res)
     this.#handlerGoesOn = unended.has(res)
     const methods: Methods = res
+    const { write, end, flushHeaders } = methods
     methods.write = (...args) => (this.#isStale(args) ? false : write.apply(res, args))
     methods.end = (...args) => {
       if (!this.#isStale(args)) return end.apply(res, args)
@@ -32,7 +33,6 @@ export class ErrorAnswer {
       unended.delete(res)
       return res
     }
-    const { flushHeaders } = methods
     methods.flushHeaders = () => (this.#isStale([]) ? undefined : flushHeaders.call(res))
     this.#watchHead()
   }

@@ -26,9 +26,13 @@ export type NodeResponse = ServerResponse | Http2ServerResponse
 export type Commit = (status: number) => MaybePromise<CommitResult>
 
 /**
- * Hears, once at most, why the handler's response cannot leave. Either its commit failed: then the response is as it was
- * before the gate, and free for an error page. Or the commit was not at once and succeeded, and Node refuses what was
- * written meanwhile (a header with a line feed): then the gate is open, and the response as the handler left it.
+ * Hears, once at most, why what was written cannot leave. (`gate.commit` throws instead.) One of two:
+ *
+ * - The commit failed. The response is as it was before the gate, and free for an error page.
+ * - The commit took its time and succeeded, and now Node refuses what was written meanwhile (a header with a line feed). The
+ *   gate is open and the response as the handler left it, as if Node had thrown at the call.
+ *
+ * Answer at once, or not before the next turn: what the handler writes until it waits must not get into the answer.
  */
 export type OnRefused = (error: unknown) => void
 
@@ -128,27 +132,39 @@ export class ResponseGate {
 
   #begin(name: MethodName, status: number): void {
     this.#state = 'committing'
-    let committed: MaybePromise<CommitResult>
-    try {
-      committed = this.#commit(status)
-    } catch (error) {
-      // Known at once. The handler runs on, until it waits, as if its response had left: not on one that is free again.
-      committed = Promise.reject(error)
+    const committed = this.#commitOrReject(status)
+    if (!('then' in committed)) {
+      this.#open(committed)
+      return
     }
-    if ('then' in committed) this.#wait(committed, name, status)
-    else this.#open(committed)
-  }
-
-  #wait(committing: PromiseLike<CommitResult>, name: MethodName, status: number): void {
     this.#held = new HeldResponse(this.#res, status)
-    committing.then(
+    committed.then(
       committed => this.#release(committed),
       error => this.#fail(error),
     )
-    // Node would write an implicit head now, and whoever has wrapped `writeHead` goes by it: compression mounted after
-    // us makes its stream there, and would not compress what comes before. After `end` nothing comes, so it can wait.
-    const wrapped = this.#res.writeHead !== this.#ourWriteHead
-    if (wrapped && (name === 'write' || name === 'flushHeaders')) this.#res.writeHead(status)
+    // After `end` nothing comes, so the head can wait.
+    if (name === 'write' || name === 'flushHeaders') this.#callWrappedWriteHead(status)
+  }
+
+  /**
+   * A throw becomes a rejection, for we are inside of the handler's own call: refused now, the response would be free while
+   * the handler still runs, and its next line would write into the answer to the error.
+   */
+  #commitOrReject(status: number): MaybePromise<CommitResult> {
+    try {
+      return this.#commit(status)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Who wraps `writeHead` goes by it: compression mounted after us makes its stream there, and would not compress what comes
+   * before. Node would call it before the first byte, which is held; so we do.
+   */
+  #callWrappedWriteHead(status: number): void {
+    const res = this.#res
+    if (res.writeHead !== this.#ourWriteHead) res.writeHead(status)
   }
 
   #open(committed: CommitResult): void {
@@ -183,21 +199,21 @@ export class ResponseGate {
     if (this.#state === 'open' || this.#state === 'refused') return
     const res = this.#res
     const held = this.#held
-    // Whether the handler has bytes to write yet: it has begun its response and not ended it.
-    const handlerGoesOn = held?.ended === false
     this.#state = 'refused'
     this.#refusal = error
     this.#held = undefined
+    // Stop what is under way.
     held?.unmark(res)
     this.#dropSources()
-    const { write, end, ...others } = this.#original
-    Object.assign(res, others)
+    // Everything as before the gate; headers last, for `forget` removes some.
+    Object.assign(res, this.#original)
     this.#forget?.()
     resetHeaders(res, this.#headers)
     // Should something of the refused handler still slip out, then not as a success.
     res.statusCode = errorStatus(error)
     if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = ''
-    this.#answer = new ErrorAnswer(res, write, end, handlerGoesOn, error)
+    // A handler that has begun to write and has not ended will write again.
+    this.#answer = new ErrorAnswer(res, held?.ended === false, error)
     for (const { args } of held?.calls ?? []) callBack(args, error)
   }
 
