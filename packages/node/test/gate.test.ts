@@ -819,9 +819,9 @@ describe('a gate that is told to commit', () => {
   }
 
   it('waits for the same commit as what is written meanwhile', async () => {
-    const saved = sleep(20, SAVED)
+    let saved: Promise<CommitResult> | undefined
     const got = await framework(
-      () => saved,
+      () => (saved ??= sleep(20, SAVED)),
       res => setTimeout(() => res.end('meanwhile'), 5),
     )
     expect([got.status, got.text, got.setCookies]).toEqual([200, 'meanwhile', [COOKIE]])
@@ -829,10 +829,11 @@ describe('a gate that is told to commit', () => {
   })
 
   it('F2: refuses what is written meanwhile, and what its handler writes later', async () => {
-    const failed = failures.later()
+    // One commit for both, which takes its time from the request on.
+    let failed: Promise<never> | undefined
     const written: unknown[] = []
     const got = await framework(
-      () => failed,
+      () => (failed ??= failures.later()),
       async res => {
         await sleep(5)
         res.write('meanwhile', error => written.push(error?.message))
