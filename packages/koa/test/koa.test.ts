@@ -356,6 +356,23 @@ describe('errors', () => {
     expect([got.status, got.text]).toEqual([503, 'sorry'])
   })
 
+  it('F2: and through Koa, where the refused handler said otherwise and threw', async () => {
+    const at = place({}, async (ctx, next) => {
+      await next().catch(error => {
+        ctx.status = error.status
+        ctx.body = 'sorry'
+      })
+    })
+    at.store.before = down
+    at.app.use(ctx => {
+      ctx.session.set('n', 1)
+      ctx.respond = false
+      ctx.throw(404)
+    })
+    const got = await ask(at)
+    expect([got.status, got.text]).toEqual([503, 'sorry'])
+  })
+
   describe('F2: bytes written to ctx.res by a handler that leaves the rest to Koa', () => {
     for (const delay of [0, 20]) {
       it(`a failed commit is thrown to the middlewares above, known after ${delay} ms`, async () => {
