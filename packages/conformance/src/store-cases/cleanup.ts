@@ -1,5 +1,6 @@
 import { equal, ok } from '../check.ts'
 import { type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+import { meanwhile, spreads } from './meanwhile.ts'
 
 async function cleared(f: StoreFixture, batchSize?: number): Promise<number[]> {
   const batches: number[] = []
@@ -114,6 +115,38 @@ export const cleanupCases: readonly StoreCase[] = [
       }
       ok(renewed.size > 0, 'some sessions to be renewed during the clean-up', 'none was')
       for (const id of renewed) await f.readLive(id, 'a session that was renewed during the clean-up')
+    },
+  },
+  {
+    id: 'store/clear-expired-races-renewal',
+    title: 'C3: a record that is renewed while clearExpired is at its very batch stays',
+    rule: 'Never one that was renewed meanwhile: neither between two batches nor within one.',
+    source: 'Store.clearExpired; spring-session 93 (C3), F25',
+    why: 'A visitor who was told that the session goes on would be logged out by the nightly clean-up.',
+    skip: without('clearExpired'),
+    async run(f) {
+      const expiresAt = f.clock.now() + f.clock.life
+      const old = () => Promise.all(Array.from({ length: 12 }, () => f.stored({ expiresAt })))
+      const clear = async () => {
+        for await (const _ of f.store.clearExpired?.({ now: expiresAt, batchSize: 100 }) ?? []);
+      }
+      await clear()
+      await old()
+      for (const spread of await spreads(clear)) {
+        const records = await old()
+        // Another server, whose clock is a little behind, extends them.
+        const renewals = records.map(
+          ({ id, version }) =>
+            () =>
+              f.other.touch(id, expiresAt + 3_600_000, version, { now: expiresAt - 1 }),
+        )
+        const renewed = await meanwhile(clear, renewals, spread)
+        for (const [n, { id }] of records.entries()) {
+          if (!renewed[n]) continue
+          const found = await f.store.read(id, { now: expiresAt + 1 })
+          ok(found !== null, 'a record to live on whose touch() answered true', 'it was cleared away')
+        }
+      }
     },
   },
   {

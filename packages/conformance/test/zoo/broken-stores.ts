@@ -1113,6 +1113,20 @@ export const brokenStores: readonly BrokenStore[] = [
     }),
   },
   {
+    id: 'clearExpired: finds a batch, then removes it',
+    mistake: ({ records, live, pause, backend }) => ({
+      async *clearExpired({ batchSize = 1_000, ...context } = {}) {
+        if (backend.down) throw new Error('connect ECONNREFUSED')
+        for (;;) {
+          const ids = [...records.keys()].filter(id => !live(id, context)).slice(0, batchSize)
+          if (ids.length === 0) return
+          await pause()
+          yield { removed: ids.filter(id => records.delete(id)).length }
+        }
+      },
+    }),
+  },
+  {
     id: 'clearExpired: writes the table anew',
     mistake: ({ records, live, pause, backend }) => ({
       async *clearExpired(context) {
