@@ -1,5 +1,6 @@
 import { equal, ok } from '../check.ts'
-import type { StoreCase, StoreFixture } from '../store-fixture.ts'
+import { facts, type StoreCase, type StoreFixture } from '../store-fixture.ts'
+import { meanwhile, spreads, turn } from './meanwhile.ts'
 
 const inexact = (f: StoreFixture) =>
   f.clock.exact ? undefined : 'the backend owns the clock, so single milliseconds cannot be told apart'
@@ -120,6 +121,104 @@ export const expiryCases: readonly StoreCase[] = [
       equal(replaced, 'ok', 'the answer of replace()')
       equal(await f.store.read(id), null, 'what is read of a record that expired a second ago')
       equal(await f.store.remove(f.id()), 'gone', 'the answer of remove() for an unknown id')
+    },
+  },
+  {
+    id: 'store/now-undefined',
+    title: 'a `now` that is undefined is none: the time is Date.now()',
+    rule: '`Date.now()` where `now` is absent; every option may be `undefined`.',
+    source: 'StoreContext.now',
+    why: 'A helper that passes on the clock it was not given would find every session expired.',
+    async run(f) {
+      const context = { now: undefined, signal: undefined }
+      const id = f.id()
+      const subject = `user-${id}`
+      // An hour from now by every clock there is.
+      const record = f.record({ subject, expiresAt: Math.max(Date.now(), f.clock.now()) + 3_600_000 })
+      equal(await f.store.insert(id, record, context), true, 'the answer of insert()')
+      equal(await f.store.insert(id, record, context), false, 'the answer of insert() for a taken id')
+      const found = await f.store.read(id, context)
+      ok(found !== null, 'a record with an hour left to be read', 'read() answered null')
+      const { version } = found
+      equal(
+        await f.store.touch(id, record.expiresAt + 1_000, version, context),
+        true,
+        'the answer of touch()',
+      )
+      const touched = await f.store.read(id, context)
+      ok(touched !== null, 'the touched record to be read', 'read() answered null')
+      equal(await f.store.replace(id, record, touched.version, context), 'ok', 'the answer of replace()')
+      for await (const _ of f.store.clearExpired?.({ ...context, batchSize: undefined }) ?? []);
+      for (const scan of [f.store.scan?.(context), f.store.scanBySubject?.(subject, context)]) {
+        if (!scan) continue
+        let seen = false
+        for await (const entry of scan) seen ||= entry.id === id
+        ok(seen, 'a scan to give the record', 'it was missing')
+      }
+      const removed =
+        (await f.store.removeBySubject?.(subject, { ...context, except: undefined })) ??
+        ((await f.store.remove(id, undefined, context)) === 'ok' ? 1 : 0)
+      equal(removed, 1, 'the number of records that were removed')
+    },
+  },
+  {
+    id: 'store/read-expired-writes-nothing',
+    title: 'reading a record when it is over leaves it as it is',
+    rule: 'Expired: null, and nothing is written.',
+    source: 'Store.read, StoreContext.now',
+    why: 'One server whose clock is ahead would end the sessions that the others still serve.',
+    skip: inexact,
+    async run(f) {
+      const expiresAt = f.clock.now() + f.clock.life
+      const { id, record, version } = await f.stored({ expiresAt })
+      for (const store of [f.store, f.other]) {
+        equal(await store.read(id, { now: expiresAt }), null, 'what is read at the millisecond of expiresAt')
+      }
+      // What is done behind the answer is done now.
+      await turn()
+      const found = await f.store.read(id, { now: expiresAt - 1 })
+      ok(found !== null, 'the record to be read by a clock that is a little behind', 'read() answered null')
+      equal([facts(found), found.version], [record, version], 'the record and its version')
+    },
+  },
+  {
+    id: 'store/read-expired-races-insert',
+    title: 'reads that find an expired record do not end the one that takes its place',
+    rule: 'Expired: null, and nothing is written.',
+    source: 'Store.read, Store.insert; A37 (no check-then-act)',
+    why: 'A session that was reported as saved would be missing.',
+    async run(f) {
+      let expiresAt = 0
+      const old = async () => {
+        expiresAt = f.clock.now() + f.clock.life
+        const ids = Array.from({ length: 12 }, () => f.id())
+        await Promise.all(ids.map(async id => await f.store.insert(id, f.record({ expiresAt }), f.context())))
+        return ids
+      }
+      const rounds = [await old(), await old(), await old(), await old()]
+      const first = await old()
+      await f.clock.advance(expiresAt - f.clock.now())
+      const reading = (ids: readonly string[]) => () =>
+        Promise.all(
+          [f.store, f.other, f.store].flatMap(store =>
+            ids.map(async id => await store.read(id, f.context())),
+          ),
+        )
+      for (const [n, spread] of (await spreads(reading(first))).entries()) {
+        const ids = rounds[n] ?? []
+        const records = ids.map(() => f.record())
+        const inserts = ids.map((id, at) => async () => {
+          return await f.other.insert(id, records[at] ?? f.record(), f.context())
+        })
+        const inserted = await meanwhile(reading(ids), inserts, spread)
+        await turn()
+        for (const [at, id] of ids.entries()) {
+          // The expired record may still take the id.
+          if (!inserted[at]) continue
+          const found = await f.readLive(id, 'a record whose insert() answered true')
+          equal(found.payload, records[at]?.payload, 'its payload')
+        }
+      }
     },
   },
   {

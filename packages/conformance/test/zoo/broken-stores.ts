@@ -214,6 +214,28 @@ export const brokenStores: readonly BrokenStore[] = [
       },
     }),
   },
+  {
+    id: 'read: an expired record is removed',
+    mistake: ({ right, records, pause }) => ({
+      async read(id, context) {
+        const found = right.read(id, context)
+        if (found || !records.has(id)) return found
+        await pause()
+        records.delete(id)
+        return null
+      },
+    }),
+  },
+  {
+    id: 'read: an expired record is removed when the answer is out',
+    mistake: ({ right, records, pause }) => ({
+      read(id, context) {
+        const found = right.read(id, context)
+        if (!found && records.has(id)) pause().then(() => records.delete(id))
+        return found
+      },
+    }),
+  },
 
   // --- ids
   { id: 'ids: compared without regard to case', mistake: keyedBy(id => id.toLowerCase()) },
@@ -391,6 +413,16 @@ export const brokenStores: readonly BrokenStore[] = [
       read: id => right.read(id),
       replace: (id, record, version) => right.replace(id, record, version),
       touch: (id, expiresAt, version) => right.touch(id, expiresAt, version),
+    }),
+  },
+  {
+    id: 'expiry: a `now` of undefined is the time',
+    mistake: ({ right, records }) => ({
+      read(id, context) {
+        const { now } = { now: Date.now(), ...context }
+        const found = right.read(id, { ...context, now: (records.get(id)?.expiresAt ?? 0) - 1 })
+        return Number(records.get(id)?.expiresAt) > (now as number) ? found : null
+      },
     }),
   },
   { id: 'expiry: a lifetime of its own', mistake: timing((_, now) => now + 1_209_600_000) },
