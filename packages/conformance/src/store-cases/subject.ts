@@ -1,6 +1,7 @@
 import type { StoredEntry } from '@sess/core'
 import { equal, ok, show } from '../check.ts'
 import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+import { meanwhile, spreads } from './meanwhile.ts'
 
 async function idsOf(f: StoreFixture, subject: string): Promise<string[]> {
   return (await entriesOf(f, subject)).map(({ id }) => id).sort()
@@ -149,6 +150,34 @@ export const subjectCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'store/subject-separators',
+    title: 'a subject that continues another behind a separator is somebody else',
+    rule: 'Only its own sessions are meant, whatever keys the store makes of subject and id.',
+    source: 'SessionRecord.subject; ranges and prefixes of keys like `subject!id`',
+    why: 'Logging "ann" out everywhere would log out "ann!x", "ann:x" or "ann/x", who is somebody else.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const ann = subjectOf(f)
+      const separators = [...'!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~ \t\n\x01\x1e\x1f\x7f', '::', '--', '//']
+      const others = separators.map(separator => {
+        const id = f.id()
+        // By its end, too, the key of such a record looks like one of ann’s.
+        return { id, separator, subject: `${ann}${separator}${id}` }
+      })
+      await Promise.all(others.map(({ id, subject }) => f.stored({ subject }, id)))
+      const hers = await f.stored({ subject: ann })
+      if (f.store.scanBySubject) equal(await idsOf(f, ann), [hers.id], 'the ids that scanBySubject() gave')
+      equal(await removeBySubject(f, ann), 1, 'the answer for a subject with one session')
+      equal(await f.read(hers.id), null, 'what is read of that session')
+      for (const { id, separator, subject } of others) {
+        const found = await f.readLive(id, `the session of a subject that goes on with ${show(separator)}`)
+        equal(found.subject, subject, 'its subject')
+      }
+      for (const { subject } of others)
+        equal(await removeBySubject(f, subject), 1, 'the answer for each of them')
+    },
+  },
+  {
     id: 'store/subject-counts-live',
     title: 'expired sessions of a subject are not counted, and do not return',
     rule: 'To every method an expired record is absent.',
@@ -194,6 +223,32 @@ export const subjectCases: readonly StoreCase[] = [
       for (const { id } of theirs)
         equal(await f.read(id), null, 'what is read of a session of the subject afterwards')
       equal(count, 20, 'the answer of removeBySubject()')
+    },
+  },
+  {
+    id: 'store/remove-by-subject-races-switch',
+    title: 'a session that becomes somebody else’s during removeBySubject is not removed with the others',
+    rule: 'Each call is atomic on its own: once replace answers ok, the session is no longer the first subject’s.',
+    source: 'Store.removeBySubject, Store.replace; A37 (no check-then-act)',
+    why: 'Logging ann out everywhere would end a session that has just become bob’s, and lose what was saved.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const [ann, bob] = [subjectOf(f), subjectOf(f)]
+      const hers = () => Promise.all(Array.from({ length: 12 }, () => f.stored({ subject: ann })))
+      await hers()
+      for (const spread of await spreads(() => removeBySubject(f, ann))) {
+        const sessions = await hers()
+        const switches = sessions.map(({ id, version }) => async () => {
+          const record = f.record({ subject: bob })
+          return { record, answer: await f.other.replace(id, record, version, f.context()) }
+        })
+        const switched = await meanwhile(() => removeBySubject(f, ann), switches, spread)
+        for (const [n, { answer, record }] of switched.entries()) {
+          const found = await f.read(sessions[n]?.id ?? '')
+          const expected = answer === 'ok' ? record : null
+          equal(facts(found), expected, `what is read of a session whose switch answered ${answer}`)
+        }
+      }
     },
   },
   {

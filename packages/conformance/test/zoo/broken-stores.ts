@@ -1036,6 +1036,32 @@ export const brokenStores: readonly BrokenStore[] = [
     }),
   },
   {
+    id: 'subject: listed first, then removed, whosever it is',
+    mistake: ({ right, records, live, pause }) => ({
+      async removeBySubject(subject, { except, ...context } = {}) {
+        let count = 0
+        for (;;) {
+          const ids = [...records.keys()].filter(
+            id => live(id, context)?.subject === subject && id !== except,
+          )
+          if (ids.length === 0) return count
+          await pause()
+          for (const id of ids) if ((await right.remove(id, undefined, context)) === 'ok') count++
+        }
+      },
+    }),
+  },
+  {
+    id: 'subject: a range of the keys `subject!id`',
+    mistake: ({ right, records, live }) => ({
+      removeBySubject(subject, { except, ...context } = {}) {
+        const keys = [...records.keys()].map(id => [`${live(id, context)?.subject}!${id}`, id] as const)
+        const found = keys.filter(([key, id]) => key > `${subject}!` && key < `${subject}!~` && id !== except)
+        return found.filter(([, id]) => right.remove(id, undefined, context) === 'ok').length
+      },
+    }),
+  },
+  {
     id: 'subject: an index that is read, changed and written',
     mistake: ({ right, pause }) => {
       const index = new Map<string, string[]>()
