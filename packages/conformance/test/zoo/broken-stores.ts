@@ -1238,6 +1238,20 @@ export const brokenStores: readonly BrokenStore[] = [
     }),
   },
   {
+    id: 'scan: pages by offset',
+    mistake: ({ records, live, backend }) => ({
+      async *scan(context) {
+        if (backend.down) throw new Error('connect ECONNREFUSED')
+        for (let offset = 0; offset < records.size; offset += 100) {
+          for (const id of [...records.keys()].slice(offset, offset + 100)) {
+            const record = live(id, context)
+            if (record) yield { id, ...record }
+          }
+        }
+      },
+    }),
+  },
+  {
     id: 'scan: chases its own tail',
     mistake: ({ right, records, live }) => ({
       replace(id, record, version, context) {
