@@ -192,7 +192,6 @@ export class Session<Data extends object = DefaultData> {
     state.doomed ??= state.rotatedFrom ?? state.stored
     state.stored = state.rotatedFrom = undefined
     state.newlyStored = undefined
-    state.forced = false
     state.flushed = true
     state.begin()
   }
