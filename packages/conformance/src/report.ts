@@ -1,20 +1,49 @@
+import { NEEDS_START } from './adapter-cases/fixture.ts'
 import type { CaseResult, Report } from './runner.ts'
 
-/** A report that a person reads: what broke first, then what did not apply, then the sum. Plain text, no colours. */
+/**
+ * A report that a person reads: what broke first, then what did not apply, then the sum, and what nobody knows because
+ * the cases had not the means to prove it. Plain text, no colours.
+ */
 export function formatReport(report: Report): string {
+  if (report.results.length === 0) return 'No case was chosen. `--list` shows them all.'
   const failed = report.results.filter(({ status }) => status === 'failed')
   const skipped = report.results.filter(({ status }) => status === 'skipped')
+  const unproved = skipped.filter(({ reason }) => meansFor(reason) !== undefined)
+  const inapplicable = skipped.filter(result => !unproved.includes(result))
   const lines: string[] = []
   for (const result of failed) lines.push(formatFailure(result), '')
-  if (skipped.length > 0) {
+  if (inapplicable.length > 0) {
     lines.push('Does not apply:')
-    for (const { id, reason } of skipped) lines.push(`  ${id}: ${reason}`)
+    for (const { id, reason } of inapplicable) lines.push(`  ${id}: ${reason}`)
     lines.push('')
   }
-  if (report.results.length === 0) lines.push('No case was chosen. `--list` shows them all.')
-  else lines.push(`${report.passed} passed, ${report.failed} failed, ${report.skipped} do not apply.`)
+  lines.push(`${report.passed} passed, ${report.failed} failed, ${inapplicable.length} do not apply.`)
+  for (const reason of new Set(unproved.map(({ reason }) => reason))) {
+    const ids = unproved.filter(result => result.reason === reason).map(({ id }) => id)
+    const { what, how } = meansFor(reason) as Means
+    lines.push('', `${what} NOT proved, for ${reason}:`, ...ids.map(id => `  ${id}`), how)
+  }
   return lines.join('\n')
 }
+
+interface Means {
+  what: string
+  how: string
+}
+
+/** Where a case was skipped for want of means, and not because of what is proved: what stays open, and how to prove it. */
+function meansFor(reason: string | undefined): Means | undefined {
+  if (reason === NEEDS_START) return { what: 'The adapter is', how: PROVES_ADAPTER }
+  if (!reason?.startsWith('the factory offers no ')) return undefined
+  const outages = reason.includes('breakBackend')
+  return {
+    what: outages ? 'Outages are' : 'Other processes are',
+    how: `Let the factory offer ${outages ? 'both' : 'it'}: docs/write-a-store.md shows how.`,
+  }
+}
+
+const PROVES_ADAPTER = 'Only describeAdapter(name, start), or runAdapterCases(start), proves an adapter.'
 
 /** One broken rule: which, what was expected, what happened, and why it matters to a user. */
 export function formatFailure(result: CaseResult): string {

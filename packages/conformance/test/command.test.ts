@@ -93,12 +93,42 @@ describe('a broken store', () => {
   })
 })
 
+describe('what was not proved closes the report', () => {
+  const reports = (name: string, setup: string) =>
+    moduleOf(name, `export default () => { const store = memoryStore(); return ${setup} }`)
+
+  test('outages, where the factory cannot break the backend', async () => {
+    const path = await reports('no-outage.mjs', '{ store, second: store }')
+    const { code, out } = await command(path, '--filter', 'down')
+    expect(out).toMatch(
+      /\nOutages are NOT proved, for .* no breakBackend\(\) and healBackend\(\):\n {2}store\/down-read\n/,
+    )
+    expect(out).toMatch(/\nLet the factory offer both: docs\/write-a-store\.md shows how\.\n$/)
+    expect(out).toContain(' 0 do not apply.\n')
+    expect(code).not.toBe(2)
+  })
+
+  test('other processes, where it has no second store', async () => {
+    const { out } = await command(await reports('no-second.mjs', '{ store }'))
+    expect(out).toContain('\nOther processes are NOT proved, for the factory offers no `second`')
+  })
+
+  test('nothing, where it offers both', async () => {
+    const all = '{ store, second: store, breakBackend() {}, healBackend() {} }'
+    const { out } = await command(await reports('all.mjs', all), '--filter', 'replace')
+    expect(out).toMatch(/ do not apply\.\n$/)
+  })
+})
+
 test('adapter: proves a process that listens', async () => {
   const { url, stop } = await startReference()
   try {
     const { code, out } = await command('adapter', url, '--filter', 'set-and-get')
     expect(out).toContain('1 passed, 0 failed')
     expect(code).toBe(0)
+    const { out: all } = await command('adapter', url, '--filter', 'save')
+    expect(all).toContain('\nThe adapter is NOT proved, for the process that listens cannot be given options')
+    expect(all).toMatch(/\n {2}adapter\/save-fails\n(?: .*\n)*Only describeAdapter\(name, start\), .*\n$/)
   } finally {
     await stop()
   }

@@ -38,9 +38,11 @@ export interface AdapterFixture {
   cookieName: string
 }
 
+/** Why a case is left out that gives options, or disturbs the store. */
+export const NEEDS_START = 'the process that listens cannot be given options or a store by the suite'
+
 /** For `skip`: the case gives options, or disturbs the store. */
-export const needsStart = (f: AdapterFixture) =>
-  f.inProcess ? undefined : 'the process that listens cannot be given options or a store by the suite'
+export const needsStart = (f: AdapterFixture) => (f.inProcess ? undefined : NEEDS_START)
 
 /** For `skip`: the case is about sessions that are kept on the server. */
 export const needsServerSide = (f: AdapterFixture) =>
