@@ -31,6 +31,15 @@ export function setFrom(session: Session, query: URLSearchParams): void {
   session.set(givenKey(query), parsedValue(query))
 }
 
+/** The headers of the app's own that `/own-headers` answers with. */
+export function ownHeaders(query: URLSearchParams): Record<'set-cookie' | 'vary' | 'cache-control', string> {
+  return {
+    'set-cookie': 'own=1',
+    vary: query.get('vary') ?? 'Accept',
+    'cache-control': query.get('cache') ?? 'max-age=60',
+  }
+}
+
 /** `{ method, path, run }` of every route that answers JSON and is the same in any framework. */
 export const jsonRoutes: readonly JsonRoute[] = [
   route('GET', '/get', ({ session, query }) => ({ value: session.get(givenKey(query)) })),

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
+import { privateCache, varyByCookie } from '@sess/core/adapter'
 import type { AdapterSetup } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
 
@@ -84,8 +85,8 @@ export class ReferenceAdapter {
   headers({ headers }: Reply, { setCookies, vary, private: isPrivate }: Out): Reply['headers'] {
     const merged = { ...headers }
     if (setCookies.length > 0) merged['set-cookie'] = [...[headers['set-cookie'] ?? []].flat(), ...setCookies]
-    if (vary) merged['vary'] = joined(headers['vary'], 'Cookie')
-    if (isPrivate) merged['cache-control'] = joined(headers['cache-control'], 'private')
+    if (vary) merged['vary'] = varyByCookie(headers['vary']?.toString())
+    if (isPrivate) merged['cache-control'] = privateCache(headers['cache-control']?.toString())
     return merged
   }
 
@@ -97,10 +98,6 @@ export class ReferenceAdapter {
       res.end()
     }
   }
-}
-
-function joined(header: string | string[] | undefined, value: string): string {
-  return header === undefined ? value : `${String(header)}, ${value}`
 }
 
 /** The routes of the probe app. */
@@ -191,7 +188,11 @@ async function respond(sessions: Sessions, session: Session, method: string, url
       return json({ value: session.flash('notice') })
     case 'POST /own-headers': {
       session.set(key, value)
-      const own = { 'set-cookie': ['own=1'], vary: 'Accept', 'cache-control': 'max-age=60' }
+      const own = {
+        'set-cookie': ['own=1'],
+        vary: query.get('vary') ?? '',
+        'cache-control': query.get('cache') ?? '',
+      }
       const reply = json()
       return { ...reply, headers: { ...reply.headers, ...own } }
     }

@@ -3,6 +3,7 @@ import { serve } from '@sess/test-fixtures/http.ts'
 import {
   changedLate,
   jsonRoutes,
+  ownHeaders,
   probeSessions,
   runProbe,
   type StartProbe,
@@ -43,10 +44,10 @@ export const start: StartProbe = async (options = {}, port = 0) => {
     res.redirect(303, `/get?k=${encodeURIComponent(query.get('k') ?? '')}`)
   })
   app.post('/own-headers', (req, res) => {
-    setFrom(req.session, queryOf(req))
-    const own = { 'Set-Cookie': ['own=1'], Vary: 'Accept', 'Cache-Control': 'max-age=60' }
+    const query = queryOf(req)
+    setFrom(req.session, query)
     res
-      .writeHead(200, { ...own, 'Content-Type': 'application/json' })
+      .writeHead(200, { ...ownHeaders(query), 'content-type': 'application/json' })
       .end(JSON.stringify(stateOf(req.session)))
   })
   app.post('/stream', async (req, res) => {

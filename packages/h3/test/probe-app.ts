@@ -1,6 +1,6 @@
 import type { Sessions } from '@sess/core'
 import { session } from '@sess/h3'
-import { changedLate, jsonRoutes, setFrom, stateOf, streamed } from '@sess/test-fixtures/probe.ts'
+import { changedLate, jsonRoutes, ownHeaders, setFrom, stateOf, streamed } from '@sess/test-fixtures/probe.ts'
 import { H3, HTTPError, iterable, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
@@ -34,9 +34,9 @@ export function probeApp(sessions: Sessions): H3 {
     return redirect(`/get?k=${encodeURIComponent(query.get('k') ?? '')}`, 303)
   })
   app.post('/own-headers', event => {
-    setFrom(event.context.session, event.url.searchParams)
-    const own = { 'set-cookie': 'own=1', vary: 'Accept', 'cache-control': 'max-age=60' }
-    return Response.json(stateOf(event.context.session), { headers: own })
+    const query = event.url.searchParams
+    setFrom(event.context.session, query)
+    return Response.json(stateOf(event.context.session), { headers: ownHeaders(query) })
   })
   app.post('/stream', event => {
     setFrom(event.context.session, event.url.searchParams)

@@ -4,6 +4,7 @@ import { serve } from '@sess/test-fixtures/http.ts'
 import {
   changedLate,
   jsonRoutes,
+  ownHeaders,
   probeSessions,
   runProbe,
   type StartProbe,
@@ -44,7 +45,7 @@ export const start: StartProbe = async (options = {}, port = 0) => {
         break
       case 'POST /own-headers':
         setFrom(ctx.session, query)
-        ctx.set({ 'Set-Cookie': ['own=1'], Vary: 'Accept', 'Cache-Control': 'max-age=60' })
+        ctx.set(ownHeaders(query))
         ctx.body = stateOf(ctx.session)
         break
       case 'POST /stream':

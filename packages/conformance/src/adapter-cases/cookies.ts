@@ -1,8 +1,7 @@
-import { DoesNotApply } from '../case.ts'
 import { equal, ok } from '../check.ts'
 import { cacheControl, deletedCookie, newCookie, noCookie, sessionCookies, status, vary } from './answers.ts'
-import { HttpBrowser, send, sendRaw } from './client.ts'
-import { type AdapterCase, needsServerSide, needsStart } from './fixture.ts'
+import { type HttpAnswer, HttpBrowser, send, sendRaw } from './client.ts'
+import { type AdapterCase, type AdapterFixture, needsServerSide, needsStart } from './fixture.ts'
 
 export const cookieCases: readonly AdapterCase[] = [
   {
@@ -228,18 +227,32 @@ export const cookieCases: readonly AdapterCase[] = [
     source: 'CVE-2025-7339 on-headers (C29), A19',
     why: 'Another cookie of the site, a CSRF token say, would vanish whenever the session is saved.',
     async run(f) {
-      const browser = await f.browser()
-      const answer = await browser.post('/own-headers?k=a&v=1')
-      if (answer.status === 404 || answer.status === 405) {
-        throw new DoesNotApply('the probe app has no POST /own-headers, which is optional')
-      }
-      newCookie(f, answer, 'the answer to POST /own-headers')
+      const answer = await ownHeaders(f, 'Accept', 'max-age=60')
       const own = answer.setCookies.filter(({ name }) => name === 'own').map(({ value }) => value)
       equal(own, ['1'], 'the values of the app’s own cookie')
       equal([...vary(answer)].sort(), ['accept', 'cookie'], 'the names in Vary')
-      const directives = cacheControl(answer)
-      equal(directives.includes('max-age=60'), true, 'whether Cache-Control still says max-age=60')
-      equal(directives.includes('private'), true, 'whether Cache-Control says private as well')
+      equal([...cacheControl(answer)].sort(), ['max-age=60', 'private'], 'what Cache-Control says')
+    },
+  },
+  {
+    id: 'adapter/own-public',
+    title: 'A19: an answer that the app calls public is private once it carries a session cookie',
+    rule: '`private` into Cache-Control where a cookie is sent; `public` and `s-maxage`, which say the contrary, give way.',
+    source: 'RFC 9111 sections 5.2.2.7, 5.2.2.9 and 5.2.2.10; privateCache of @sess/core/adapter; A19',
+    why: 'Caches that go by `public` or `s-maxage` would hand one visitor’s cookie to everybody.',
+    async run(f) {
+      const answer = await ownHeaders(f, 'Accept', 'public, s-maxage=600, max-age=60')
+      equal([...cacheControl(answer)].sort(), ['max-age=60', 'private'], 'what Cache-Control says')
+    },
+  },
+  {
+    id: 'adapter/own-vary-any',
+    title: 'A19: the app’s own Vary: * stays as it is',
+    rule: 'Merge Cookie into Vary; `*` covers it.',
+    source: 'RFC 9110 section 12.5.5; varyByCookie of @sess/core/adapter; A19',
+    why: 'A cache that does not understand `*, Cookie` might keep what the app wants nobody to keep.',
+    async run(f) {
+      equal(vary(await ownHeaders(f, '*', 'max-age=60')), ['*'], 'the names in Vary')
     },
   },
   {
@@ -369,3 +382,13 @@ export const cookieCases: readonly AdapterCase[] = [
     },
   },
 ]
+
+/** An answer with headers of the app's own beside the session's. */
+async function ownHeaders(f: AdapterFixture, vary: string, cacheControl: string): Promise<HttpAnswer> {
+  const browser = await f.browser()
+  const own = new URLSearchParams({ vary, cache: cacheControl })
+  const answer = await browser.post(`/own-headers?k=a&v=1&${own}`)
+  status(answer, 200, 'POST /own-headers')
+  newCookie(f, answer, 'the answer to POST /own-headers')
+  return answer
+}
