@@ -1,10 +1,10 @@
 import type { Session } from '@sess/core'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { runAdapterCases } from '../src/runner.ts'
 import { type Out, ReferenceAdapter, type Reply, startReference } from './reference-probe.ts'
 
 /** The ids of the cases that reject an adapter. */
-async function rejecting(Adapter: typeof ReferenceAdapter, filter: string): Promise<string[]> {
+async function rejecting(Adapter: typeof ReferenceAdapter, filter?: string): Promise<string[]> {
   const { results } = await runAdapterCases(options => startReference(options, Adapter), { filter })
   return results.filter(({ status }) => status === 'failed').map(({ id }) => id)
 }
@@ -25,6 +25,38 @@ test('an adapter that appends `private` to whatever Cache-Control says is reject
 
 test('an adapter that appends `Cookie` to whatever Vary says is rejected', async () => {
   expect(await rejecting(appended('vary', 'Cookie'), 'own-')).toEqual(['adapter/own-vary-any'])
+})
+
+describe('the status that an error handler of the app chooses', () => {
+  /** Commits what was thrown with the status that the error itself has, as if the app had no say. */
+  class ByTheError extends ReferenceAdapter {
+    #own = new WeakMap<Reply, number>()
+    override failed(error: unknown): Reply {
+      const reply = super.failed(error)
+      this.#own.set(reply, (error as { status?: number }).status ?? 500)
+      return reply
+    }
+    override async commit(session: Session, reply: Reply): Promise<Out> {
+      return await super.commit(session, { ...reply, status: this.#own.get(reply) ?? reply.status })
+    }
+  }
+
+  test('an adapter that goes by the status of the error is rejected, by that case alone', async () => {
+    expect(await rejecting(ByTheError)).toEqual(['adapter/thrown-mapped'])
+  })
+
+  test('an adapter that cannot know it says so', async () => {
+    class Declares extends ReferenceAdapter {
+      override async reply(...args: Parameters<ReferenceAdapter['reply']>): Promise<Reply> {
+        const asked = args[0].url?.includes('mapped=')
+        return asked ? { status: 501, headers: {}, body: 'by design' } : await super.reply(...args)
+      }
+    }
+    const { results } = await runAdapterCases(options => startReference(options, Declares), {
+      filter: 'mapped',
+    })
+    expect(results.map(({ status, reason }) => [status, reason])).toEqual([['skipped', 'by design']])
+  })
 })
 
 test('a probe app without POST /own-headers is rejected, for nothing else proves that headers are merged', async () => {

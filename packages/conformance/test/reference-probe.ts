@@ -25,6 +25,9 @@ class HttpError extends Error {
   }
 }
 
+/** The status that the app's own error handler answers an error with. */
+const mapped = new WeakMap<object, number>()
+
 /** The adapter for bare `node:http`, step by step, so that each step can be got wrong. */
 export class ReferenceAdapter {
   readonly sessions: Sessions
@@ -73,7 +76,8 @@ export class ReferenceAdapter {
   }
 
   failed(error: unknown): Reply {
-    const { status = 500 } = error as { status?: number }
+    const { status: own = 500 } = error as { status?: number }
+    const status = mapped.get(error as object) ?? own
     return { status, headers: {}, body: `error ${status}` }
   }
 
@@ -169,10 +173,13 @@ async function respond(sessions: Sessions, session: Session, method: string, url
     case 'POST /status':
       session.set(key, value)
       return json({}, Number(code))
-    case 'POST /throw':
+    case 'POST /throw': {
       session.set(key, value)
-      if (query.has('status')) throw new HttpError(Number(query.get('status')))
-      throw new Error('thrown by the probe')
+      const own = query.get('status')
+      const error = own === null ? new Error('thrown by the probe') : new HttpError(Number(own))
+      if (query.has('mapped')) mapped.set(error, Number(query.get('mapped')))
+      throw error
+    }
     case 'POST /redirect':
       session.set(key, value)
       return { status: 303, headers: { location: `/get?k=${encodeURIComponent(key)}` }, body: '' }

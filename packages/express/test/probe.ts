@@ -11,7 +11,7 @@ import {
   stateOf,
   streamed,
 } from '@sess/test-fixtures/probe.ts'
-import express, { type Request } from 'express'
+import express, { type ErrorRequestHandler, type Request } from 'express'
 
 /** The probe app on Express: `STORE=sqlite PORT=3000 node packages/express/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0) => {
@@ -35,7 +35,7 @@ export const start: StartProbe = async (options = {}, port = 0) => {
     const query = queryOf(req)
     setFrom(req.session, query)
     const status = query.get('status')
-    // Express answers an error with its `status`.
+    // Express answers an error with its `status`, unless the app's own error handler does it.
     throw Object.assign(new Error('thrown by the probe'), status !== null && { status: Number(status) })
   })
   app.post('/redirect', (req, res) => {
@@ -59,6 +59,13 @@ export const start: StartProbe = async (options = {}, port = 0) => {
     for await (const chunk of changedLate(req.session, queryOf(req))) res.write(chunk)
     res.end()
   })
+
+  const answerMapped: ErrorRequestHandler = (error, req, res, next) => {
+    const mapped = queryOf(req).get('mapped')
+    if (mapped === null) next(error)
+    else res.status(Number(mapped)).send('answered by the probe')
+  }
+  app.use(answerMapped)
 
   // Express logs errors unless it is told to be in a test.
   app.set('env', 'test')

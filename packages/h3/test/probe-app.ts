@@ -23,6 +23,9 @@ export function probeApp(sessions: Sessions): H3 {
   })
   app.post('/throw', event => {
     const query = event.url.searchParams
+    if (query.has('mapped')) {
+      return new Response('h3: `onError` runs after the commit (README)', { status: 501 })
+    }
     setFrom(event.context.session, query)
     const status = query.get('status')
     if (status === null) throw new Error('thrown by the probe')

@@ -34,6 +34,11 @@ export const start: StartProbe = async (options = {}, port = 0) => {
         ctx.body = 'ok'
         break
       case 'POST /throw':
+        if (query.has('mapped')) {
+          ctx.status = 501
+          ctx.body = 'Koa: a middleware above session() that answers an error comes after the commit (README)'
+          break
+        }
         setFrom(ctx.session, query)
         if (!query.has('status')) throw new Error('thrown by the probe')
         ctx.throw(Number(query.get('status')), 'thrown by the probe')

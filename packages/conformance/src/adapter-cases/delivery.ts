@@ -1,3 +1,4 @@
+import { DoesNotApply } from '../case.ts'
 import { equal, ok, outcome } from '../check.ts'
 import { newCookie, noCookie, pause, status } from './answers.ts'
 import { sendRaw } from './client.ts'
@@ -224,6 +225,27 @@ export const deliveryCases: readonly AdapterCase[] = [
       status(again, 500, 'POST /throw')
       noCookie(f, again, 'POST /throw')
       equal(await browser.value('n'), 0, 'the value after a handler that threw')
+    },
+  },
+  {
+    id: 'adapter/thrown-mapped',
+    title:
+      'F28: when the app’s error handler chooses the status, that status decides whether the session is saved',
+    rule: 'Commit with the status that really leaves, also when the handler threw.',
+    source: 'Django SessionMiddleware; design section 4; F28',
+    why: '"Wrong password, 2 tries left" would be forgotten where the app answers errors of its own.',
+    async run(f) {
+      const browser = await f.browser()
+      const answer = await browser.post('/throw?k=n&v=1&mapped=400')
+      // A fact about the framework, which only the author of the adapter knows.
+      if (answer.status === 501) throw new DoesNotApply(answer.body)
+      status(answer, 400, 'POST /throw of an error without status, answered with 400,')
+      newCookie(f, answer, 'that answer')
+      equal(await browser.value('n'), 1, 'the value set before it')
+      const failed = await browser.post('/throw?k=n&v=2&status=404&mapped=503')
+      status(failed, 503, 'POST /throw of a 404, answered with 503,')
+      noCookie(f, failed, 'that answer')
+      equal(await browser.value('n'), 1, 'the value after it')
     },
   },
   {
