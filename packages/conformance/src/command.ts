@@ -1,19 +1,25 @@
 import { resolve } from 'node:path'
+import process from 'node:process'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { CookieStore, Store } from '@sess/core'
-import { reach } from './adapter-cases/client.ts'
+import { findProbe } from './adapter-cases/client.ts'
 import { adapterCases } from './adapter-cases/index.ts'
+import type { Case } from './case.ts'
+import { fail, show } from './check.ts'
 import { cookieStoreCases } from './cookie-cases/index.ts'
 import type { CookieStoreSetup } from './cookie-fixture.ts'
 import { formatProgress, formatReport } from './report.ts'
 import {
   chosenBy,
+  type Opened,
+  openAdapterFor,
+  openCookieStore,
+  openStore,
   type Report,
   type RunOptions,
-  runAdapterCases,
-  runCookieStoreCases,
-  runStoreCases,
+  runCases,
 } from './runner.ts'
 import { storeCases } from './store-cases/index.ts'
 import type { StoreSetup } from './store-fixture.ts'
@@ -34,16 +40,21 @@ Options:
   --list            the cases, one a line, without running them
   --help`
 
-/** What a command writes to; `process` will do. */
+/** What a command writes to, and runs on; `process` will do. */
 export interface Console {
   stdout: { write(text: string): unknown }
   stderr: { write(text: string): unknown }
+  versions?: { node?: string | undefined } | undefined
 }
 
+/** As `engines` of the manifest has it. An older Node lacks what the cases use, and right stores would seem broken. */
+const NODE_NEEDED = [22, 13] as const
+
 /** Runs the command line and answers the exit code: 0 proved, 1 a rule is broken, 2 the command is wrong. */
-export async function runCommand(argv: string[], { stdout, stderr }: Console): Promise<number> {
+export async function runCommand(argv: string[], { stdout, stderr, versions }: Console): Promise<number> {
   const say = (text: string) => void stdout.write(`${text}\n`)
   try {
+    checkNode(versions?.node)
     const { values, positionals } = parseArgs({
       args: argv,
       allowPositionals: true,
@@ -75,9 +86,17 @@ export async function runCommand(argv: string[], { stdout, stderr }: Console): P
       say(usage)
       return values.help ? 0 : 2
     }
-    const report = await prove(target, positionals[1], options)
-    say(`\n${formatReport(report)}`)
-    return report.ok ? 0 : 1
+    const strays = new StrayErrors()
+    try {
+      const report = await prove(target, positionals[1], options, strays)
+      say(`\n${formatReport(report)}`)
+      if (report.results.length === 0) return 2
+      for (const error of strays.uncharged)
+        say(`\nBROKEN  outside of the cases nobody caught an error: ${show(error)}`)
+      return report.ok && strays.uncharged.length === 0 ? 0 : 1
+    } finally {
+      strays.stop()
+    }
   } catch (error) {
     stderr.write(`sess-conformance: ${error instanceof Error ? error.message : String(error)}\n`)
     return 2
@@ -109,23 +128,99 @@ function seedOf(text: string): number {
   return seed
 }
 
-async function prove(target: string, address: string | undefined, options: RunOptions): Promise<Report> {
-  if (target !== 'adapter') return await proveModule(target, options)
+function checkNode(version: string | undefined): void {
+  if (version === undefined) return
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [neededMajor, neededMinor] = NODE_NEEDED
+  if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) return
+  throw new Error(`needs Node ${NODE_NEEDED.join('.')} or newer, and this is Node ${version}`)
+}
+
+/** An error that nobody catches would end the process, and with it the report. Here it fails the case that runs. */
+class StrayErrors {
+  /** Those that came while no case ran. */
+  readonly uncharged: unknown[] = []
+  #charge: ((error: unknown) => void) | undefined
+  readonly #caught = (error: unknown): void => {
+    if (this.#charge) this.#charge(error)
+    else this.uncharged.push(error)
+  }
+
+  constructor() {
+    process.on('unhandledRejection', this.#caught)
+    process.on('uncaughtException', this.#caught)
+  }
+
+  stop(): void {
+    process.off('unhandledRejection', this.#caught)
+    process.off('uncaughtException', this.#caught)
+  }
+
+  /** The cases, each of which fails as well with a stray error. */
+  watch<Fixture>(cases: readonly Case<Fixture>[]): Case<Fixture>[] {
+    return cases.map(rule => ({ ...rule, run: fixture => this.#run(() => rule.run(fixture)) }))
+  }
+
+  async #run(run: () => Promise<void>): Promise<void> {
+    let caught: { error: unknown } | undefined
+    const stray = new Promise<void>(resolve => {
+      this.#charge = error => {
+        caught ??= { error }
+        resolve()
+      }
+    })
+    try {
+      const running = run()
+      await Promise.race([running, stray])
+      // The case may go on all the same, and what it still does should not be charged to the next one. Or it waits for ever.
+      if (caught) await Promise.race([running, sleep(1_000)])
+      // Node tells of a rejection that nobody caught when the promises that are due have run.
+      await setImmediate()
+    } finally {
+      this.#charge = undefined
+      if (caught) fail('every error to reach the caller', `nobody caught this one: ${show(caught.error)}`)
+    }
+  }
+}
+
+async function prove(
+  target: string,
+  address: string | undefined,
+  options: RunOptions,
+  strays: StrayErrors,
+): Promise<Report> {
+  const run: Run = (cases, open) => runCases(strays.watch(cases), open, options)
+  if (target !== 'adapter') return await proveModule(target, options, run)
   if (!address || !URL.canParse(address)) {
     throw new Error('say where the probe app listens: sess-conformance adapter http://127.0.0.1:3000')
   }
-  await reach(address)
-  return await runAdapterCases(address, options)
+  await findProbe(address)
+  return await run(adapterCases, openAdapterFor(address))
 }
 
-async function proveModule(path: string, options: RunOptions): Promise<Report> {
-  const factory = await load(path)
-  const first = setupOf(await factory(), path)
+type Run = <Fixture>(
+  cases: readonly Case<Fixture>[],
+  open: (rule: Case<Fixture>) => Promise<Opened<Fixture>>,
+) => Promise<Report>
+
+async function proveModule(path: string, options: RunOptions, run: Run): Promise<Report> {
+  const exported = await load(path)
+  const factory = async () => setupOf(await made(exported, path), path)
+  const first = await factory()
   await first.cleanup?.()
   if (isCookieStore(first.store)) {
-    return await runCookieStoreCases(async () => setupOf(await factory(), path) as CookieStoreSetup, options)
+    return await run(cookieStoreCases, openCookieStore(factory as () => Promise<CookieStoreSetup>))
   }
-  return await runStoreCases(async () => setupOf(await factory(), path) as StoreSetup, options)
+  return await run(storeCases, openStore(factory as () => Promise<StoreSetup>, options))
+}
+
+async function made(factory: () => unknown, path: string): Promise<unknown> {
+  try {
+    return await factory()
+  } catch (error) {
+    const message = error instanceof Error ? error.message : show(error)
+    throw new Error(`the factory of ${path} threw: ${message}`, { cause: error })
+  }
 }
 
 async function load(path: string): Promise<() => unknown> {

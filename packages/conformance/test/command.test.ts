@@ -1,12 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runCommand } from '../src/command.ts'
 import { runAdapterCases } from '../src/runner.ts'
 import { startReference } from './reference-probe.ts'
 
+const run = promisify(execFile)
 const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src')
 let folder: string
 beforeAll(async () => {
@@ -224,9 +230,93 @@ describe('a wrong command: exit code 2, and what to do', () => {
   })
 })
 
-test('a filter that chooses nothing is not a success', async () => {
+describe('an error that nobody caught fails the case, and the report is printed: exit code 1', () => {
+  const cli = join(source, 'cli.ts')
+  const spawned = async (...argv: string[]) => {
+    const { stdout, stderr, code } = await run(process.execPath, [cli, ...argv]).then(
+      done => ({ ...done, code: 0 }),
+      (error: { stdout: string; stderr: string; code: number }) => error,
+    )
+    return { code, out: stdout, err: stderr }
+  }
+
+  test.each([
+    ['a promise that nobody waits for', 'void Promise.reject(new Error("lost"))'],
+    ['an event, later', 'setTimeout(() => { throw new Error("lost") }, 1)'],
+  ])('%s', async (name, code) => {
+    const path = await moduleOf(
+      `${name.replace(/\W+/g, '-')}.mjs`,
+      `export default () => { const store = memoryStore(); return { ...store,
+        async touch(...args) { ${code}; await new Promise(done => setTimeout(done, 5)); return store.touch(...args) } } }`,
+    )
+    const { code: exit, out, err } = await spawned(path, '--filter', 'store/touch')
+    expect(out).toContain('BROKEN  store/touch')
+    expect(out).toContain('Happened  nobody caught this one: Error: lost')
+    expect(out).toMatch(/\n\d+ passed, \d+ failed, /)
+    expect(err).toBe('')
+    expect(exit).toBe(1)
+  })
+
+  test('between the cases', async () => {
+    const path = await moduleOf(
+      'between.mjs',
+      'export default () => ({ store: memoryStore(), cleanup() { void Promise.reject(new Error("lost")) } })',
+    )
+    const { code, out } = await spawned(path, '--filter', 'read-absent')
+    expect(out).toContain('nobody caught')
+    expect(out).toContain('Error: lost')
+    expect(code).toBe(1)
+  })
+
+  test('--list ends quietly when nobody reads on', async () => {
+    const line = '"$0" "$1" --list | :'
+    const { stderr } = await run('bash', ['-c', line, process.execPath, cli])
+    expect(stderr).toBe('')
+  })
+})
+
+test('a Node that is too old is told so, before any case seems broken', async () => {
+  const { engines } = JSON.parse(await readFile(join(dirname(source), 'package.json'), 'utf8'))
+  let err = ''
+  const console = { stdout: { write: () => true }, stderr: { write: (text: string) => (err += text) } }
+  for (const node of ['20.20.2', '22.12.0']) {
+    err = ''
+    expect(await runCommand(['--list'], { ...console, versions: { node } })).toBe(2)
+    expect(err).toBe(
+      `sess-conformance: needs Node ${engines.node.replace('>=', '')} or newer, and this is Node ${node}\n`,
+    )
+  }
+  for (const node of ['22.13.0', '23.0.0', undefined]) {
+    expect(await runCommand(['--list'], { ...console, versions: { node } })).toBe(0)
+  }
+})
+
+test('adapter: where something else listens, no case is run', async () => {
+  const server = createServer((_req, res) => res.writeHead(404).end('not here')).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    const { code, out, err } = await command('adapter', url)
+    expect(out).toBe('')
+    expect(err).toContain(
+      `there is no probe app at ${url}: GET /none must answer 200 and "ok", but it answered 404`,
+    )
+    expect(code).toBe(2)
+  } finally {
+    server.close()
+  }
+})
+
+test('a factory that throws is named', async () => {
+  const path = await moduleOf('throws.mjs', 'export default () => { throw new Error("no db") }')
+  const { code, err } = await command(path)
+  expect(err).toBe(`sess-conformance: the factory of ${path} threw: no db\n`)
+  expect(code).toBe(2)
+})
+
+test('a filter that chooses nothing is a wrong command', async () => {
   const path = await moduleOf('right.mjs', 'export default memoryStore')
   const { code, out } = await command(path, '--filter', 'no such case')
   expect(out).toContain('No case was chosen')
-  expect(code).toBe(1)
+  expect(code).toBe(2)
 })

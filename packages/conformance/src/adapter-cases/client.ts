@@ -29,6 +29,7 @@ export interface SendOptions {
   method?: string
   cookie?: string | undefined
   agent?: Agent
+  signal?: AbortSignal
 }
 
 /** Resolves when something listens there; else an error that says what to do. */
@@ -47,13 +48,30 @@ export async function reach(url: string): Promise<void> {
   }
 }
 
+/** Resolves when a probe app listens there; else an error that says what is missing. */
+export async function findProbe(address: string): Promise<void> {
+  await reach(address)
+  const url = `${address.replace(/\/$/, '')}/none`
+  const missing = (happened: string) =>
+    new Error(
+      `there is no probe app at ${address}: GET /none must answer 200 and "ok", but ${happened}. ` +
+        'docs/write-an-adapter.md tells its routes',
+    )
+  const signal = AbortSignal.timeout(5_000)
+  const { status, body } = await send(url, { signal }).catch((error: Error) => {
+    throw missing(signal.aborted ? 'there was no answer within 5 s' : `it failed: ${error.message}`)
+  })
+  if (status !== 200 || body !== 'ok')
+    throw missing(`it answered ${status} and ${JSON.stringify(body.slice(0, 60))}`)
+}
+
 /** One request, with nothing done on the way: no redirect followed, no header merged away. */
 export async function send(url: string, options: SendOptions = {}): Promise<HttpAnswer> {
-  const { method = 'GET', cookie, agent } = options
+  const { method = 'GET', cookie, agent, signal } = options
   const own = agent ?? new Agent({ keepAlive: false })
   return await new Promise((resolve, reject) => {
     const headers = cookie === undefined ? {} : { cookie }
-    const sent = request(url, { method, agent: own, headers }, response => {
+    const sent = request(url, { method, agent: own, headers, ...(signal && { signal }) }, response => {
       const chunks: HttpAnswer['chunks'] = []
       response.setEncoding('utf8')
       response.on('data', (text: string) => void chunks.push({ at: performance.now(), text }))

@@ -1,7 +1,7 @@
 import type { MaybePromise, SessionsOptions } from '@sess/core'
 import { type Case, DoesNotApply } from '../case.ts'
 import { ok } from '../check.ts'
-import { HttpBrowser, reach, send } from './client.ts'
+import { findProbe, HttpBrowser, send } from './client.ts'
 import { type WatchedStore, watchedStore } from './watched-store.ts'
 
 /** A probe app that listens. */
@@ -85,7 +85,7 @@ export async function openAdapter(factory: AdapterFactory): Promise<{
 /** The fixture for a process that listens. Looks once what kind of session it has. */
 export async function openUrl(address: string): Promise<AdapterFixture> {
   const url = address.replace(/\/$/, '')
-  await reach(url)
+  await findProbe(url)
   const answer = await send(`${url}/set?k=probe&v=1`, { method: 'POST' })
   const [cookie] = answer.setCookies
   ok(
