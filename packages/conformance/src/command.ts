@@ -163,21 +163,22 @@ class StrayErrors {
 
   async #run(run: () => Promise<void>): Promise<void> {
     let caught: { error: unknown } | undefined
-    const stray = new Promise<void>(resolve => {
-      this.#charge = error => {
-        caught ??= { error }
-        resolve()
-      }
-    })
+    const stray = Promise.withResolvers<void>()
+    const charge = (error: unknown): void => {
+      caught ??= { error }
+      stray.resolve()
+    }
+    this.#charge = charge
     try {
       const running = run()
-      await Promise.race([running, stray])
+      await Promise.race([running, stray.promise])
       // The case may go on all the same, and what it still does should not be charged to the next one. Or it waits for ever.
       if (caught) await Promise.race([running, sleep(1_000)])
       // Node tells of a rejection that nobody caught when the promises that are due have run.
       await setImmediate()
     } finally {
-      this.#charge = undefined
+      // A case that was given up for its time may end when the next one runs.
+      if (this.#charge === charge) this.#charge = undefined
       if (caught) fail('every error to reach the caller', `nobody caught this one: ${show(caught.error)}`)
     }
   }
