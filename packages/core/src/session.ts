@@ -64,7 +64,7 @@ export class Session<Data extends object = DefaultData> {
     const set = (_: object, key: PropertyKey): never => {
       throw new TypeError(`session.${String(key)} is not saved. Call session.set().`)
     }
-    Object.setPrototypeOf(Session.prototype, new Proxy(Object.prototype, { set }))
+    Object.setPrototypeOf(Session.prototype, new Proxy({}, { set }))
     Object.freeze(Session.prototype)
   }
 

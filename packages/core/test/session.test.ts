@@ -121,6 +121,7 @@ describe("Django's dictionary", () => {
     new Function('session', 'session.get = 1')(session)
     expect(session.get).toBeTypeOf('function')
     expect(session.isEmpty).toBe(true)
+    expect(session).toBeInstanceOf(Object)
   })
 
   it('bookkeeping is hidden, and cannot be set', async () => {
