@@ -153,13 +153,13 @@ test('adapter: where nobody listens, no case is run', async () => {
 })
 
 describe('--seed', () => {
-  /** Right but for the twentieth replace() that it makes, which it forgets. */
+  /** Right for four replace(), and forgets those after them: of the twentieth alone 4 seeds of 200 never heard. */
   const forgetful = `export default () => {
     const store = memoryStore()
     let made = 0
     return { ...store, replace: (id, record, version, context) => {
       const found = store.read(id, context)
-      if (found?.version === version && ++made === 20) return 'ok'
+      if (found?.version === version && ++made >= 5) return 'ok'
       return store.replace(id, record, version, context)
     } }
   }`
@@ -182,7 +182,7 @@ describe('--seed', () => {
   })
 
   test('a case without random choices has none', async () => {
-    const path = await moduleOf('forgetful-too.mjs', forgetful.replace('=== 20', '=== 1'))
+    const path = await moduleOf('forgetful-too.mjs', forgetful.replace('>= 5', '>= 1'))
     const { out } = await command(path, '--filter', 'store/replace', '--seed', '7')
     expect(out).toContain('BROKEN')
     expect(out).not.toContain('Seed ')
