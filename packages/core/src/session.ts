@@ -357,7 +357,10 @@ export class Session<Data extends object = DefaultData> {
 
   /**
    * Saves now what would be saved with the response; carries out `cycleKey` and `flush`. `mustCreate`: under its key,
-   * of which there must be no session (else SessionExistsError).
+   * of which there must be no session (else SessionExistsError). Without a commit to come (a session of `open()` in a
+   * WebSocket, say) wait for it: a failure that nobody waits for is told by the commit and the storeError hook alone.
+   *
+   * @throws TypeError for a callback, at the call
    */
   save(options: { mustCreate?: boolean } = {}): Promise<void> {
     // Not by rejecting: who passes a callback does not look at the promise.
@@ -386,7 +389,7 @@ export class Session<Data extends object = DefaultData> {
     const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
       if (state.saving === saving) state.saving = undefined
     })
-    // Who does not wait for it hears from the commit, which tries again; unheard, the error would end a Node process.
+    // Who does not wait for it hears from the commit, which tries again; unheard, it would end a Node process.
     saving.catch(() => undefined)
     state.saving = saving
     return saving
