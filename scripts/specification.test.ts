@@ -1,0 +1,45 @@
+// The specification is two pages. Whatever names one of their lines must find it there.
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { expect, it } from 'vitest'
+import { root } from './workspace.ts'
+
+const pages = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', 'examples/*/README.md'], {
+  cwd: root,
+  exclude: path => path.includes('node_modules'),
+}).sort()
+const text = (page: string): string => readFileSync(join(root, page), 'utf8')
+
+/** The names that a link may have after `#`: explicit anchors, and those that GitHub makes of headings. */
+function anchors(page: string): Set<string> {
+  const markdown = text(page).replace(/^```[\s\S]*?^```$/gm, '')
+  const explicit = [...markdown.matchAll(/<a id="([^"]+)">/g)].map(found => found[1]!)
+  const headings = [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+  expect(new Set(explicit).size, `${page} has an anchor twice`).toBe(explicit.length)
+  return new Set([...explicit, ...headings])
+}
+
+it('every relative link in a page leads to a file, and to an anchor in it', () => {
+  const broken = pages.flatMap(page =>
+    [...text(page).matchAll(/\]\((?!https?:|mailto:)([^)\s]*)\)/g)].flatMap(([, link = '']) => {
+      const [path = '', anchor] = link.split('#')
+      const target = path === '' ? page : relative(root, join(root, dirname(page), path))
+      const found = globSync(target, { cwd: root }).length > 0
+      const isThere = found && (!anchor || !target.endsWith('.md') || anchors(target).has(anchor))
+      return isThere ? [] : [`${page}: ${link}`]
+    }),
+  )
+  expect(broken).toEqual([])
+})
+
+it('every requirement has one anchor, its own ID in lower case', () => {
+  const rows = [...text('docs/requirements.md').matchAll(/^\| <a id="([^"]+)"><\/a>(\w+) \|/gm)]
+  expect(rows.length).toBeGreaterThan(100)
+  for (const [, anchor, id] of rows) expect(anchor).toBe(id!.toLowerCase())
+})
