@@ -114,7 +114,7 @@ export class Sessions<D extends object = DefaultData> {
       try {
         return yield* wait(removeBySubject(subjectText(subject), { now, signal, except }))
       } catch (error) {
-        throw asStoreError(error)
+        throw asStoreError(error, [subjectText(subject)])
       }
     })
   }

@@ -1,3 +1,5 @@
+import { safeCause } from './store-error.ts'
+
 /** The stable names of what can go wrong. Codes are API, messages are not. */
 export type SessionErrorCode =
   | 'SESSION_INTERRUPTED'
@@ -94,12 +96,23 @@ export class ConfigError extends SessionError {
   }
 }
 
-/** What a store threw as an error of ours; its own SessionErrors say more and stay as they are. */
-export function asStoreError(error: unknown): SessionError {
-  const code = String((error as { code?: unknown } | null | undefined)?.code)
+/**
+ * Turns what a store threw into an error of ours, with a `cause` that is safe to log. A SessionError of the store's own
+ * stays, because it says more.
+ *
+ * @param hidden values that must not be in the cause's message
+ */
+export function asStoreError(error: unknown, hidden?: readonly (string | undefined)[]): SessionError {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
+  const name = String(code)
   // By code, for there may be a second copy of these classes; databases have codes of their own.
-  if (/^(SESSION_|CONFIG$)/.test(code)) return error as SessionError
+  if (/^(SESSION_|CONFIG$)/.test(name)) {
+    if (cause !== undefined) (error as SessionError).cause = safeCause(cause, hidden)
+    return error as SessionError
+  }
   // ECONNREFUSED, say, for logs that leave out the cause. What is not such a name is not for messages.
-  const name = /^[A-Z_]+$/.test(code) ? ` (${code})` : ''
-  return new SessionStoreError(`The session store failed${name}: see \`cause\`.`, { cause: error })
+  const told = /^[A-Z_]+$/.test(name) ? ` (${name})` : ''
+  return new SessionStoreError(`The session store failed${told}: see \`cause\`.`, {
+    cause: safeCause(error, hidden),
+  })
 }

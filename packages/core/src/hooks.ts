@@ -28,6 +28,7 @@ export interface CorruptEvent extends HookEvent {
 export interface StoreErrorEvent extends HookEvent {
   /** The store's method that failed. */
   operation: 'read' | 'insert' | 'replace' | 'touch' | 'remove'
+  /** The store's error. It is safe to log: of a driver's error, only name, code and message (see `safeCause`). */
   error: unknown
 }
 

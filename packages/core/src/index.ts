@@ -42,3 +42,4 @@ export type {
   StoredEntry,
   StoredRecord,
 } from './store.ts'
+export { safeCause } from './store-error.ts'

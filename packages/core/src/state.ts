@@ -231,8 +231,12 @@ export class State {
       }
       return answer
     } catch (error) {
-      this.tell('storeError', this.#id, args.at(-1) as Deadline, { operation, error })
-      throw asStoreError(error)
+      const subjects = args.map(arg => (isRecord(arg) ? (arg as { subject?: string }).subject : undefined))
+      const failure = asStoreError(error, subjects)
+      // The hook gets the store's own error without the wrapping, and without the data that may be in it.
+      const told = failure === error ? failure : failure.cause
+      this.tell('storeError', this.#id, args.at(-1) as Deadline, { operation, error: told })
+      throw failure
     }
   }
 
