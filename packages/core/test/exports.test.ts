@@ -34,6 +34,7 @@ it('the exported names change only on purpose', () => {
         "SessionStoreError",
         "createSessions",
         "json",
+        "safeCause",
       ],
       "crypto": [
         "seal",
