@@ -68,7 +68,7 @@ async function bytes(): Promise<void> {
   await row('Redis, MEMORY USAGE of the record', async subject => {
     const id = newId()
     await cache.store().insert(id, newRecord(subject))
-    return Number(await redisCommand(redis.port, 'MEMORY', 'USAGE', `sess:${id}`))
+    return Number(await redisCommand(redis.port, 'MEMORY', 'USAGE', `sess2:${id}`))
   })
   await row('PostgreSQL, table', subject => relation("pg_table_size('sessions')", subject))
   await row('PostgreSQL, indexes', subject => relation("pg_indexes_size('sessions')", subject))

@@ -4,29 +4,48 @@ import type { SessionRecord, StoredRecord } from '@sess/core'
 /**
  * How a record is kept: one string, so that one GET reads it.
  *
- *     <expiresAt, 16 digits> <version>[,<earlier version>…] [<subject as JSON>]\n<payload>
+ *     <expiresAt, 16 digits> <version>[<earlier write>…] [<subject as JSON>]\n<payload>
  *
- * A version is made by the call that writes it: 7 digits of seconds (base 36), then 48 random bits (hex). The earlier
- * ones of the last minute stay, so that a write which a client sends twice is recognised although others wrote since.
+ * A version is made by the call that writes it: 7 digits of seconds (base 36), then 48 random bits (base64url). When
+ * the next write replaces it, its random part stays for some seconds, followed by 2 digits for the time of that (seconds
+ * modulo 1,296, base 36). So a write that a client sends twice is recognised although others wrote since.
  */
-const BEGINNING = /^(\d{16}) ([0-9a-z]{19})[, ]/
+const BEGINNING = /^(\d{16}) ([0-9a-z]{7}[\w-]{8})/
 
-export const VERSION_LENGTH = 19
+export const VERSION_LENGTH = 15
 const TIME_LENGTH = 7
+export const RANDOM_LENGTH = VERSION_LENGTH - TIME_LENGTH
+const STAMP_LENGTH = 2
+export const STAMP_RANGE = 36 ** STAMP_LENGTH
 
-/** Versions kept at the most, the newest included: 5 KiB of them. */
-export const RECENT_VERSIONS = 256
+/** What an earlier write takes in the record. */
+export const EARLIER_LENGTH = RANDOM_LENGTH + STAMP_LENGTH
 
-/** More than expiry, versions and a subject of 255 characters can take. */
-export const HEADER_BYTES = 8192
+/** Earlier writes kept at the most, however many there are in a second. */
+export const MAX_EARLIER = 200
 
-/** No call is under way for longer: after that nobody waits for its answer. */
+/**
+ * Seconds that an earlier write is kept: the engine waits 5 by default, then nobody wants the answer of a write that was
+ * sent again. The rest is for clocks that differ.
+ */
+export const KEEP_EARLIER_SECONDS = 7
+
+/** More than expiry, version, earlier writes and a subject of 255 characters can take. */
+export const HEADER_BYTES = 4096
+
+/** No write is under way for longer. The index of subjects relies on it. */
 export const IN_FLIGHT_MS = 60_000
 
 /** A version, or a write, that no other call has. */
 export function newVersion(now: number): string {
   // The last group of a UUID is random throughout, and Node makes UUIDs from a pool.
-  return versionTime(now) + randomUUID().slice(-12)
+  return versionTime(now) + Buffer.from(randomUUID().slice(-12), 'hex').toString('base64url')
+}
+
+/** When an earlier write was replaced. */
+export function stampOf(now: number): string {
+  const seconds = Math.max(0, Math.floor(now / 1000))
+  return (seconds % STAMP_RANGE).toString(36).padStart(STAMP_LENGTH, '0')
 }
 
 /** Sorts before the versions made since and after those made before, to the second. */
@@ -58,9 +77,9 @@ export function parseRecord(value: unknown, now: number): StoredRecord | null {
   if (match === null) return null
   const [beginning, digits, version = ''] = match
   const expiresAt = Number(digits)
-  // The earlier versions, of which there may be 5 KiB, are no business of a reader.
+  // The earlier writes, of which there may be 2 KB, are no business of a reader.
   const text = value as string
-  const endOfVersions = text.indexOf(' ', beginning.length - 1)
+  const endOfVersions = text.indexOf(' ', beginning.length)
   const endOfHeader = text.indexOf('\n')
   if (expiresAt <= now || endOfVersions === -1 || endOfHeader < endOfVersions) return null
   const payload = text.slice(endOfHeader + 1)

@@ -1,21 +1,21 @@
 import { ConfigError, type Store, type StoreContext, type StoredEntry, type StoredRecord } from '@sess/core'
 import { commandsOf, type RedisClient } from './client.ts'
 import {
-  IN_FLIGHT_MS,
+  KEEP_EARLIER_SECONDS,
   newVersion,
   parseRecord,
   serializeExpiry,
   serializeRest,
   serializeSubject,
   splitVersion,
-  versionTime,
+  stampOf,
 } from './record.ts'
 import { INSERT, REMOVE, REMOVE_OF_SUBJECT, REPLACE, runScript, type Script, TOUCH } from './scripts.ts'
 import { subjectIndex } from './subject-index.ts'
 
 export interface RedisStoreOptions {
   /**
-   * What every key begins with; default `sess:`. Two apps on one server need two. It ends in a character that no id has
+   * What every key begins with; default `sess2:`. Two apps on one server need two. (`sess:` is connect-redis's.) It ends in a character that no id has
    * (`:`, say), so that no app's prefix and id look like another's.
    */
   prefix?: string
@@ -28,6 +28,9 @@ export interface RedisStoreOptions {
 
 /** Keys scanned, records read or removed at a time. Each has a command of its own, for in a cluster their slots differ. */
 const BATCH = 100
+
+/** A write that took longer may have been sent twice, done the first time, and be too old to be recognised. */
+const STALE_IS_SURE_MS = (KEEP_EARLIER_SECONDS - 1) * 1000
 
 /** What the engine makes ids of: 40 hexadecimal digits, or the key of 32 characters with `hashKeys: false`. */
 const ID = /^(?:[0-9a-f]{40}|[0-9a-z]{32})$/
@@ -74,10 +77,13 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
         const before = subject === old.subject ? old.written : undefined
         await index.announce(subject, id, next, before, expiresAt, now, context?.signal)
       }
-      const keepSince = versionTime(now - IN_FLIGHT_MS)
       const parts = [serializeExpiry(expiresAt), serializeRest(record)]
-      const args = [now, ttl, old.written, next, keepSince, ...parts]
+      const args = [now, ttl, old.written, next, stampOf(now), ...parts]
+      const started = performance.now()
       const answer = (await run(REPLACE, id, args, context?.signal)) as 'ok' | 'stale' | 'gone'
+      if (answer === 'stale' && performance.now() - started > STALE_IS_SURE_MS) {
+        throw new Error('Redis answered too late: whether the session was saved is not known.')
+      }
       if (subjects && answer === 'stale' && subject !== undefined) index.withdraw(subject, [id + next])
       if (subjects && answer === 'ok' && old.subject !== undefined && old.subject !== subject) {
         index.withdraw(old.subject, [id + old.written])
@@ -167,7 +173,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
 }
 
 function checkedOptions(options: RedisStoreOptions): Required<RedisStoreOptions> {
-  const { prefix = 'sess:', subjects = true, ...unknown } = options
+  const { prefix = 'sess2:', subjects = true, ...unknown } = options
   for (const name of Object.keys(unknown)) {
     throw new ConfigError(name, 'redisStore has no such option; there are prefix, subjects.')
   }

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Commands } from './client.ts'
-import { HEADER_BYTES, RECENT_VERSIONS, VERSION_LENGTH } from './record.ts'
+import {
+  EARLIER_LENGTH,
+  HEADER_BYTES,
+  KEEP_EARLIER_SECONDS,
+  MAX_EARLIER,
+  RANDOM_LENGTH,
+  STAMP_RANGE,
+  VERSION_LENGTH,
+} from './record.ts'
 
 /** A Lua script and the name that Redis keeps it under. */
 export interface Script {
@@ -16,10 +24,21 @@ local version = versions and string.sub(versions, 1, ${VERSION_LENGTH})
 local live = expires and tonumber(expires) > tonumber(ARGV[1])
 `
 
+/** Whether the record holds that write, or held it some seconds ago: the client sent it once before. */
+const IS_WRITTEN = `
+local function isWritten(mine)
+  if version == mine then return true end
+  local random = string.sub(mine, -${RANDOM_LENGTH})
+  for at = ${VERSION_LENGTH + 1}, #versions, ${EARLIER_LENGTH} do
+    if string.sub(versions, at, at + ${RANDOM_LENGTH - 1}) == random then return true end
+  end
+  return false
+end
+`
+
 /** ARGV: now, milliseconds to live, version, record. Answers `ok` or `taken`. */
-export const INSERT = script(`${LOOK}
--- Our own version is there when the client sent this once before and lost the answer.
-if live and string.find(versions, ARGV[3], 1, true) then return 'ok' end
+export const INSERT = script(`${LOOK}${IS_WRITTEN}
+if live and isWritten(ARGV[3]) then return 'ok' end
 if live or (held ~= '' and not expires) then return 'taken' end
 if tonumber(ARGV[2]) > 0 then
   redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[2])
@@ -30,24 +49,26 @@ return 'ok'
 `)
 
 /**
- * ARGV: now, milliseconds to live, version read, new version, the oldest time of a version worth keeping, expiry, the
- * rest of the record. Answers `ok`, `stale` or `gone`.
+ * ARGV: now, milliseconds to live, version read, new version, the stamp of now, expiry, the rest of the record. Answers
+ * `ok`, `stale` or `gone`.
  */
-export const REPLACE = script(`${LOOK}
+export const REPLACE = script(`${LOOK}${IS_WRITTEN}
 if not live then return 'gone' end
-if version ~= ARGV[3] then
-  -- Our own version is there when the client sent this once before and lost the answer; others may have written since.
-  return string.find(versions, ARGV[4], 1, true) and 'ok' or 'stale'
-end
+if version ~= ARGV[3] then return isWritten(ARGV[4]) and 'ok' or 'stale' end
 if tonumber(ARGV[2]) <= 0 then
   redis.call('DEL', KEYS[1])
   return 'ok'
 end
-versions = ARGV[4] .. ',' .. string.sub(versions, 1, ${(RECENT_VERSIONS - 1) * (VERSION_LENGTH + 1) - 1})
-while #versions > ${VERSION_LENGTH} and string.sub(versions, -${VERSION_LENGTH}) < ARGV[5] do
-  versions = string.sub(versions, 1, -${VERSION_LENGTH + 2})
+-- The newest stands first, so from the first one that is too old on all are. A clock behind makes an age negative.
+local last = ${VERSION_LENGTH}
+while last < #versions and last < ${VERSION_LENGTH + (MAX_EARLIER - 1) * EARLIER_LENGTH} do
+  local stamp = tonumber(string.sub(versions, last + ${RANDOM_LENGTH + 1}, last + ${EARLIER_LENGTH}), 36)
+  local age = stamp and (tonumber(ARGV[5], 36) - stamp + ${STAMP_RANGE / 2}) % ${STAMP_RANGE} - ${STAMP_RANGE / 2}
+  if not age or age > ${KEEP_EARLIER_SECONDS} or age < -60 then break end
+  last = last + ${EARLIER_LENGTH}
 end
-redis.call('SET', KEYS[1], ARGV[6] .. ' ' .. versions .. ' ' .. ARGV[7], 'PX', ARGV[2])
+local earlier = string.sub(version, -${RANDOM_LENGTH}) .. ARGV[5] .. string.sub(versions, ${VERSION_LENGTH + 1}, last)
+redis.call('SET', KEYS[1], ARGV[6] .. ' ' .. ARGV[4] .. earlier .. ' ' .. ARGV[7], 'PX', ARGV[2])
 return 'ok'
 `)
 

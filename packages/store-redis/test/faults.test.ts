@@ -337,7 +337,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
       })
       let moves = 0
       while (!done) {
-        await moveSlotOf(`sess:${key}`, cluster, moves)
+        await moveSlotOf(`sess2:${key}`, cluster, moves)
         moves++
         await sleep(20)
       }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createSessions } from '@sess/core'
 import { redisCommand, requireServer, type Server, startRedis } from '@sess/test-fixtures/servers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -64,6 +65,33 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
 
     it('a logout is two: the read, and the removal at the version read', async () => {
       expect(await cost(() => visit(cookie, session => session.flush()))).toEqual({ get: 1, evalsha: 1 })
+    })
+
+    it('a session written ten times a second carries what a resend can need of its past, and no more [F5]', async () => {
+      const store = redisStore(opened.client, { subjects: false })
+      const id = randomBytes(20).toString('hex')
+      const start = Date.now()
+      const record = { payload: 'x'.repeat(200), expiresAt: start + 3_600_000 }
+      await store.insert(id, record, { now: start })
+      const write = async (now: number) => {
+        const { version } = (await store.read(id, { now }))!
+        expect(await store.replace(id, record, version, { now })).toBe('ok')
+      }
+      const bytes = async () => Number(await redisCommand(server.port, 'STRLEN', `sess2:${id}`))
+      const quiet = await bytes()
+      expect(quiet).toBeLessThan(240)
+      for (let n = 1; n <= 150; n++) await write(start + n * 100)
+      const busy = await bytes()
+      console.info(`a read moves ${quiet} bytes, and ${busy} after 15 s of ten writes a second`)
+      // All writes of the last 5 seconds, which is how long an engine waits for an answer by default.
+      expect(busy - quiet).toBeGreaterThan(5 * 10 * 10)
+      expect(busy - quiet).toBeLessThanOrEqual(800)
+      // A minute later the past is over, but for the write that the next one replaced.
+      await write(start + 75_000)
+      expect((await bytes()) - quiet).toBe(10)
+      // 1,000 writes in one second: as much as there is room for.
+      for (let n = 0; n < 1_000; n++) await write(start + 80_000)
+      expect((await bytes()) - quiet).toBeLessThanOrEqual(2_000)
     })
 
     it('I4: one without a cookie that writes nothing, and one that leaves the session alone, are none', async () => {
