@@ -61,8 +61,7 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
     let ready = prepared.get(statement.sql)
     if (ready === undefined) {
       ready = db.prepare(statement.sql)
-      // Those of `clearExpired` are as long as a batch.
-      if (statement.sql.length < 1_000) prepared.set(statement.sql, ready)
+      prepared.set(statement.sql, ready)
     }
     if (statement.reader) return { rows: ready.all(...(parameters as never[])), changes: 0 }
     return { rows: [], changes: Number(ready.run(...(parameters as never[])).changes) }

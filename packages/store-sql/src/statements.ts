@@ -137,10 +137,10 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
     ),
 
     /**
-     * The ids of up to `size` expired rows, oldest first, and where they end. It starts at the end of the page
+     * The ids of up to `capacity` expired rows, oldest first, and where they end. It starts at the end of the page
      * before: behind it PostgreSQL's index is full of entries of removed rows that each page would wade through.
      */
-    expired: (size: number) =>
+    expired: (capacity: number) =>
       compile(
         db
           .selectFrom(sessions)
@@ -148,14 +148,30 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
           .where('expire_date', '<=', slot('now'))
           .where('expire_date', '>=', slot('after'))
           .orderBy('expire_date')
-          .limit(sql.lit(size)),
+          .limit(sql.lit(capacity)),
       ),
     /** Removes these rows by primary key, but not one that was renewed since it was found. */
     removeExpired: (ids: readonly string[]) =>
       compile(
-        db.deleteFrom(sessions).where('session_key', 'in', ids).where('expire_date', '<=', slot('now')),
+        db
+          .deleteFrom(sessions)
+          .where('session_key', 'in', filled(ids))
+          .where('expire_date', '<=', slot('now')),
       ),
   }
+}
+
+/**
+ * The next power of two. A batch of any size uses the statement text of its capacity, because a server keeps each
+ * text that is prepared: MySQL refuses further ones, of any application, from 16,382 on.
+ */
+export function capacityOf(size: number): number {
+  return 2 ** Math.ceil(Math.log2(size))
+}
+
+/** The list up to its capacity, with the last entry repeated. */
+function filled(ids: readonly string[]): string[] {
+  return Array.from({ length: capacityOf(ids.length) }, (_, n) => ids[n] ?? ids.at(-1)!)
 }
 
 /** Statements that create the table or what of it is missing, given what `dialect.introspect` found. */

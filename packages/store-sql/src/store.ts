@@ -14,6 +14,7 @@ import {
 import { type Dialect, inRange } from './dialects.ts'
 import { chain, patiently, pause, type Runner } from './runner.ts'
 import {
+  capacityOf,
   compileRaw,
   compileStatements,
   type Layout,
@@ -119,12 +120,12 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
 
   async function* clearExpired(options: ClearExpiredOptions = {}) {
     const size = batchSizeOf(options, dialect)
-    const find = statements.expired(size)
+    const find = statements.expired(capacityOf(size))
     const values = { now: now(options), after: dialect.expiry(Number.NEGATIVE_INFINITY) }
     for (;;) {
       options.signal?.throwIfAborted()
       const started = performance.now()
-      const { rows } = await run(find, values, options)
+      const rows = (await run(find, values, options)).rows.slice(0, size)
       const ids = rows.map(row => (row as { id: string }).id)
       const last = rows.at(-1) as { expires: unknown } | undefined
       if (last === undefined) return

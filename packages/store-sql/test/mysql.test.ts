@@ -5,6 +5,7 @@ import mysql from 'mysql2'
 import mysqlPromise from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { mysqlStore, sqlStore } from '../src/index.ts'
+import { expectNoMoreTexts } from './batch-texts.ts'
 
 const ID = 'a'.repeat(40)
 const later = () => Date.now() + 3_600_000
@@ -70,6 +71,17 @@ describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit
     await expect(mysqlStore(narrow).insert(ID, { payload: '', expiresAt: later() })).rejects.toMatchObject({
       code: 'SESSION_STORE',
       message: expect.stringContaining('Connect with charset utf8mb4'),
+    })
+  })
+
+  test('clearExpired with batches of other sizes leaves no further prepared statement on the server [M6]', async () => {
+    const single = mysqlPromise.createPool({ uri: server.url, connectionLimit: 1 })
+    onTestFinished(() => single.end())
+    const store = mysqlStore(single, { table: 'batches' })
+    await store.migrate()
+    await expectNoMoreTexts(store, async () => {
+      const [rows] = await single.query("show global status like 'Prepared_stmt_count'")
+      return Number((rows as { Value: string }[])[0]?.Value)
     })
   })
 
