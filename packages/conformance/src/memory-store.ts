@@ -1,7 +1,9 @@
 import type { SessionRecord, Store, StoredEntry, StoredRecord } from '@sess/core'
 
 /** The contract, in memory, as plainly as it can be said: the reference that the cases are tested with. */
-export function memoryStore(records: Map<string, StoredRecord> = new Map()): Required<Omit<Store, 'close'>> {
+export function memoryStore(
+  records: Map<string, StoredRecord> = new Map(),
+): Required<Omit<Store, 'close' | 'maxBytes'>> {
   const live = (id: string, now = Date.now()): StoredRecord | undefined => {
     const record = records.get(id)
     return record && record.expiresAt > now ? record : undefined

@@ -1,3 +1,3 @@
-export { privateCache, varyByCookie } from './headers.ts'
+export { applyTo, privateCache, varyByCookie } from './headers.ts'
 export { SessionSlot } from './slot.ts'
 export { after, settle } from './task.ts'

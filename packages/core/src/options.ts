@@ -40,7 +40,10 @@ export interface SessionsOptions<Data extends object = any> {
   onConflict?: 'last' | 'error' | ((key: string, clash: Clash) => unknown) | undefined
   /** Milliseconds since the epoch: sessions of that subject that authenticated before then are void. */
   notBefore?: ((subject: string) => MaybePromise<number | undefined>) | undefined
-  /** The most bytes of payload (UTF-8). More is a SessionDataError at commit. Default 1,048,576. */
+  /**
+   * The most bytes of payload (UTF-8). More is a SessionDataError at commit. Default 1,048,576, or the store's own
+   * `maxBytes` if that is less.
+   */
   maxBytes?: number | undefined
   /** Adapters do not load the session; the handler says `await session.load()` where it needs it. Default false. */
   lazy?: boolean | undefined
@@ -176,6 +179,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
     cookieStore,
     secrets: checkSecrets(secret, cookieStore),
     cookie: cookiePolicy(cookie),
+    maxBytes: Math.min(settings.maxBytes, storeLimit((store as Store).maxBytes)),
     touchAfter: saveEveryRequest
       ? ((saveEveryRequest as { touchAfter?: number }).touchAfter ?? 0)
       : Number.NaN,
@@ -186,6 +190,12 @@ export function resolveOptions(options: SessionsOptions): Settings {
     parse: (text, isBase) =>
       isBase && !decodesEarly ? codec.decode(text) : (codec.parse ?? JSON.parse).call(codec, text),
   }
+}
+
+function storeLimit(bytes: number | undefined): number {
+  if (bytes === undefined) return Infinity
+  if (typeof bytes === 'number' && bytes > 0) return bytes
+  throw new ConfigError('store.maxBytes', 'must be bytes: a number above 0, or absent if there is no limit.')
 }
 
 function isFunction(value: unknown): boolean {

@@ -55,9 +55,10 @@ export class SessionSlot<D extends object = DefaultData> {
     const slots = request as Slots
     const known = slots[this.#mark]
     const current = slots[this.property]
-    if (current !== undefined) {
+    // Fastify wants a property declared, with null: that is no session yet.
+    if (current !== undefined && current !== null) {
       if (current === known) return
-      throw taken('property', this.property)
+      throw isSession(current) ? taken('property', this.property) : foreign(this.property)
     }
     let session: Session<D> | undefined
     if (known === undefined) {
@@ -69,6 +70,18 @@ export class SessionSlot<D extends object = DefaultData> {
     Object.defineProperty(request, this.property, this.#accessor)
     return session
   }
+}
+
+/** By its methods, because a second copy of this package has another class. */
+function isSession(value: unknown): boolean {
+  return typeof (value as Partial<Session> | undefined)?.cycleKey === 'function'
+}
+
+function foreign(name: string): ConfigError {
+  return new ConfigError(
+    'property',
+    `\`${name}\` on this request holds something that is not of Sess. Remove the other session middleware, or give this one another \`property\`.`,
+  )
 }
 
 function taken(option: string, name: string): ConfigError {

@@ -39,9 +39,16 @@ export interface StoreContext {
  * Each call is atomic on its own and needs no transaction with another. To every method an expired record is absent.
  * **A backend that cannot be reached throws or rejects**: an outage must never look like "no session". There is no
  * upsert, for that is how a logged-out session comes back to life (CVE-2025-46336). What comes out shares no object
- * with what went in.
+ * with what went in. If the backend rejects a statement because others ran at the same time ("could not serialize",
+ * "deadlock", "busy"), the store repeats it: contention is not an outage, and the engine does not repeat what threw.
  */
 export interface Store {
+  /**
+   * The most bytes of payload (UTF-8) that the backend can hold, if that is limited: the engine's own `maxBytes` is then
+   * this at the most, so that a session too big is an error (`SESSION_DATA`) before anything is written.
+   */
+  readonly maxBytes?: number | undefined
+
   /** The live record. Absent, expired or malformed: `null`, and nothing is written. */
   read(id: string, context?: StoreContext): MaybePromise<StoredRecord | null>
 

@@ -1,7 +1,7 @@
 import { parseSetCookie } from 'cookie'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { privateCache, varyByCookie } from '../src/adapter.ts'
+import { applyTo, privateCache, varyByCookie } from '../src/adapter.ts'
 import { cookiePolicy, cookieValue, sentToken, setCookie, splitToken } from '../src/cookie.ts'
 
 const NOW = 1_700_000_000_000
@@ -211,5 +211,27 @@ describe('C13: headers merge', () => {
     ['no-cache="a, public", max-age=1', 'no-cache="a, public", max-age=1, private'],
   ])('Cache-Control %o → %o', (current, expected) => {
     expect(privateCache(current)).toBe(expected)
+  })
+})
+
+describe('applyTo', () => {
+  it('appends the cookies and merges Vary and Cache-Control', () => {
+    const headers = new Headers({
+      'set-cookie': 'own=1',
+      vary: 'Accept',
+      'cache-control': 'public, max-age=60',
+    })
+    applyTo(headers, { setCookies: ['a=1', 'b=2'], vary: true, private: true })
+    expect(headers.getSetCookie()).toEqual(['own=1', 'a=1', 'b=2'])
+    expect(headers.get('vary')).toBe('Accept, Cookie')
+    expect(headers.get('cache-control')).toBe('max-age=60, private')
+  })
+
+  it('leaves the headers alone where there is nothing to send', () => {
+    const headers = new Headers()
+    applyTo(headers, { setCookies: [], vary: false, private: false })
+    expect([...headers]).toEqual([])
+    applyTo(headers, { setCookies: [], vary: true, private: false })
+    expect([...headers]).toEqual([['vary', 'Cookie']])
   })
 })

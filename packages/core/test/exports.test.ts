@@ -4,6 +4,7 @@ import * as crypto from '../src/crypto.ts'
 import * as django from '../src/django.ts'
 import * as core from '../src/index.ts'
 import * as rich from '../src/rich.ts'
+import * as store from '../src/store-kit.ts'
 
 it('the exported names change only on purpose', () => {
   const names = (module: object): string[] => Object.keys(module).sort()
@@ -13,11 +14,13 @@ it('the exported names change only on purpose', () => {
     crypto: names(crypto),
     django: names(django),
     rich: names(rich),
+    store: names(store),
   }).toMatchInlineSnapshot(`
     {
       "adapter": [
         "SessionSlot",
         "after",
+        "applyTo",
         "privateCache",
         "settle",
         "varyByCookie",
@@ -58,6 +61,21 @@ it('the exported names change only on purpose', () => {
       ],
       "rich": [
         "rich",
+      ],
+      "store": [
+        "abortable",
+        "after",
+        "flag",
+        "isPromise",
+        "isSessionId",
+        "nowOf",
+        "oneOf",
+        "readOptions",
+        "removeEach",
+        "settle",
+        "storeFrom",
+        "textLike",
+        "ttlSeconds",
       ],
     }
   `)

@@ -50,6 +50,8 @@ describe('wrong options fail at start-up and name themselves', () => {
     ['onConflict', { store, onConflict: 'first' }],
     ['notBefore', { store, notBefore: 5 }],
     ['maxBytes', { store, maxBytes: '1mb' }],
+    ['store.maxBytes', { store: { ...store, maxBytes: '1mb' } }],
+    ['store.maxBytes', { store: { ...store, maxBytes: 0 } }],
     ['lazy', { store, lazy: 1 }],
     ['trackMutations', { store, trackMutations: 'no' }],
     ['schema', { store, schema: {} }],
@@ -139,5 +141,34 @@ describe('A10 A12 A16: what browsers refuse is refused at start-up', () => {
     },
   ] as const)('accepts %o', cookie => {
     expect(() => createSessions({ store, cookie })).not.toThrow()
+  })
+})
+
+describe('maxBytes', () => {
+  it.each([
+    [100, undefined],
+    [100, 1000],
+    [undefined, 100],
+    [1000, 100],
+  ])('of the store %s and of the options %s: the smaller wins', async (ofStore, given) => {
+    const writes: string[] = []
+    const watched = {
+      ...store,
+      maxBytes: ofStore,
+      insert(...args: Parameters<typeof store.insert>) {
+        writes.push('insert')
+        return store.insert(...args)
+      },
+    }
+    const sessions = createSessions({ store: watched, maxBytes: given })
+    const commit = async (size: number) => {
+      const session = sessions.open(undefined)
+      session.set('k', 'x'.repeat(size))
+      await sessions.commit(session, { status: 200 })
+    }
+    await expect(commit(100)).rejects.toMatchObject({ code: 'SESSION_DATA' })
+    expect(writes).toEqual([])
+    await commit(50)
+    expect(writes).toEqual(['insert'])
   })
 })

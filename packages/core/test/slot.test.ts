@@ -32,6 +32,21 @@ describe('F38: where a session is on a request', () => {
     expect(() => new SessionSlot(one, { property: 'admin' }).open(request)).toThrow(refused('property'))
   })
 
+  it.each([[null], [undefined]])('a property that holds %s is free: frameworks declare it so', empty => {
+    const request: Record<string, unknown> = { session: empty }
+    const slot = new SessionSlot({ store: memoryStore() })
+    const session = slot.open(request)
+    expect(session).toBeDefined()
+    expect(request['session']).toBe(session)
+  })
+
+  it('what the application itself keeps under the property is not overwritten, and the message says whose it is', () => {
+    const slot = new SessionSlot({ store: memoryStore() })
+    expect(() => slot.open({ session: { theirs: true } })).toThrow(
+      /`session` .*not of Sess.*another `property`/,
+    )
+  })
+
   it('a session cannot be replaced, least of all by null', () => {
     const request: Record<string, unknown> = {}
     const slot = new SessionSlot({ store: memoryStore() })

@@ -2,7 +2,7 @@ import type { Store, StoreContext, StoredRecord } from '@sess/core'
 import { memoryStore } from '../../src/memory-store.ts'
 import type { StoreSetup } from '../../src/store-fixture.ts'
 
-export type FullStore = Required<Store>
+export type FullStore = Required<Omit<Store, 'maxBytes'>>
 
 /** The reference store on a backend that can go down, and what a mistake needs to be made there. */
 export interface Habitat {
