@@ -5,9 +5,9 @@ import type { MaybePromise } from './store.ts'
 export interface Codec {
   /**
    * The payload. A value it cannot hold exactly is a `SessionDataError` naming the key path (`cart[0].price`), never
-   * the value, and never a silent change.
+   * the value, and never a silent change. A codec that compresses counts `limits.maxBytes` (the engine's) before that.
    */
-  encode(data: Record<string, unknown>): MaybePromise<string>
+  encode(data: Record<string, unknown>, limits?: EncodeLimits): MaybePromise<string>
   /** What `encode` was given. Throws or rejects for any other text; that session is then empty. */
   decode(payload: string): MaybePromise<Record<string, unknown>>
   /** Text by which two values of one key are compared. Default: `JSON.stringify`. */
@@ -16,6 +16,12 @@ export interface Codec {
   parse?(text: string): unknown
   /** `encode` and `decode` answer at once, so decoding can wait for the first use. */
   readonly sync?: true
+}
+
+/** What the engine allows a payload. */
+export interface EncodeLimits {
+  /** The engine's `maxBytes`. The engine counts the payload itself, so only a codec that compresses needs it. */
+  maxBytes: number
 }
 
 /**

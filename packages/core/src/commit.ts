@@ -160,7 +160,7 @@ function settled(state: State, { payload }: SessionRecord): void {
 function* makeRecord(state: State, { now }: Deadline): Task<SessionRecord> {
   const { codec, maxBytes } = state.settings
   const { data } = state.changes!
-  const encoded = codec.encode(data)
+  const encoded = codec.encode(data, { maxBytes })
   const payload = isPromise(encoded) ? yield* wait(encoded) : encoded
   // A UTF-16 unit takes at most three bytes: most payloads need no counting.
   const bytes = payload.length * 3 > maxBytes ? utf8(payload).length : 0

@@ -14,6 +14,7 @@ import {
   toBase64url,
   utf8,
 } from '#crypto'
+import { ConfigError } from './errors.ts'
 import type { MaybePromise } from './store.ts'
 import { after, isPromise } from './task.ts'
 
@@ -23,7 +24,7 @@ export { weakness } from './secrets.ts'
 export interface TokenUse {
   /** The first seals, all unseal; one that is not in the list any more is retired. 32 bytes or more each. */
   secrets: readonly string[]
-  /** What the token is for, such as `session-cookie`. */
+  /** What the token is for, such as `session-cookie`. Without NUL, as the name. */
   purpose: string
   /** The cookie's name. */
   name: string
@@ -120,6 +121,10 @@ function derive<K>(kind: Kind<K>, secret: string, use: TokenUse): MaybePromise<D
   const { purpose, name } = use
   const { last } = kind
   if (last?.secret === secret && last.purpose === purpose && last.name === name) return last.derived
+  // NUL separates the two below: `a NUL b` for `c` would get the key of `a` for `b NUL c`.
+  for (const [option, text] of Object.entries({ purpose, name })) {
+    if (text.includes('\0')) throw new ConfigError(option, 'must not contain NUL.')
+  }
   const info = `${purpose}\0${name}\0`
   const slot = info + secret
   const cached = kind.cache.get(slot)

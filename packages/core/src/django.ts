@@ -85,7 +85,13 @@ export function djangoCodec(options: DjangoCodecOptions): Codec {
   const { clock, compress, ...signing } = readOptions<DjangoCodecOptions>(options, OPTIONS)
   if (!signing.secret) throw new ConfigError('secret', "must be Django's SECRET_KEY.")
   return {
-    encode: data => dumps(data, { ...signing, compress, now: clock() }),
+    encode: (data, limits) =>
+      dumps(data, {
+        ...signing,
+        maxBytes: Math.min(signing.maxBytes, limits?.maxBytes ?? Infinity),
+        compress,
+        now: clock(),
+      }),
     decode: payload =>
       after(loads(payload, signing), data => {
         if (typeof data !== 'object' || data === null || Array.isArray(data)) {
@@ -212,10 +218,9 @@ function parseJson(json: string): unknown {
     // The error quotes session data, so it goes no further.
   }
   if (/NaN|Infinity/.test(json)) {
-    let mark = 'NaN'
-    while (json.includes(`"${mark}"`)) mark += '.'
+    const mark = freeMark(json)
     const words: Record<string, string> = { NaN: `"${mark}"`, Infinity: '1e999', '-Infinity': '-1e999' }
-    const standard = json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN/g, token => words[token] ?? token)
+    const standard = json.replace(TOKENS, token => words[token] ?? token)
     try {
       return JSON.parse(standard, (_, value) => (value === mark ? Number.NaN : value))
     } catch {
@@ -223,6 +228,29 @@ function parseJson(json: string): unknown {
     }
   }
   throw new SessionDataError('The signed text is not JSON.')
+}
+
+// A string ends with its quote or with the text, so that a missing quote does not begin a search at each quote before it.
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?Infinity|NaN/gs
+
+/** `NaN` and a number: the first such text that no string of the JSON text spells. Linear in the text's length. */
+function freeMark(json: string): string {
+  const taken = new Set<string>()
+  for (const [token] of json.matchAll(TOKENS)) {
+    // A string with escapes may spell a mark too; what is not JSON is refused later.
+    const isText = token[0] === '"' && (token.startsWith('NaN', 1) || token.includes('\\u'))
+    if (isText) taken.add(unescapeMark(token.slice(1, -1)))
+  }
+  let count = 0
+  while (taken.has(`NaN${count}`)) count++
+  return `NaN${count}`
+}
+
+/** Marks are ASCII, and a string spells them as they are or by `\u` escapes. */
+function unescapeMark(text: string): string {
+  return text.replace(/\\u([\da-f]{4})/gi, (_, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  )
 }
 
 function unpack(body: string, maxBytes: number): MaybePromise<Uint8Array> {

@@ -1,5 +1,5 @@
 export type { Clash } from './changes.ts'
-export { type Codec, json } from './codec.ts'
+export { type Codec, type EncodeLimits, json } from './codec.ts'
 export type { Answer } from './commit.ts'
 export type { CookieOptions } from './cookie.ts'
 export { createSessions, type SessionInfo, type Sessions } from './engine.ts'

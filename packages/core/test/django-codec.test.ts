@@ -56,6 +56,37 @@ describe('djangoCodec', () => {
       expect(() => codec.parse?.(bad)).toThrow(SessionDataError)
   })
 
+  test('a string is never taken for NaN, however it is spelt, and the time for it is linear [C33, M2]', () => {
+    const parse = (json: string) => codec.parse?.(json)
+    expect(parse('["\\u004eaN","NaN0","NaN",NaN]')).toStrictEqual(['NaN', 'NaN0', 'NaN', Number.NaN])
+    // One string for each mark that would be tried: the time grew with the square of their number.
+    const words = (mark: (n: number) => string, count: number) =>
+      Array.from({ length: count }, (_, n) => mark(n))
+    for (const mark of [(n: number) => `NaN${'.'.repeat(n % 2000)}`, (n: number) => `NaN${n}`]) {
+      const list = words(mark, 2000)
+      expect(parse(`[NaN,${JSON.stringify(list).slice(1)}`)).toStrictEqual([Number.NaN, ...list])
+    }
+    const big = `["${words(n => `NaN${n}`, 50_000).join('","')}",NaN]`
+    const before = performance.now()
+    expect(parse(big)).toHaveLength(50_001)
+    // Under half a second where it is linear; minutes where each mark is looked for in the whole text.
+    expect(performance.now() - before).toBeLessThan(5_000)
+    // A quote without its end, and many after it.
+    for (const broken of [`NaN"${'\\"'.repeat(100_000)}`, `NaN${'"\\'.repeat(50_001)}`]) {
+      const start = performance.now()
+      expect(() => parse(broken)).toThrow(SessionDataError)
+      expect(performance.now() - start).toBeLessThan(2_000)
+    }
+  })
+
+  test("the engine's maxBytes counts what is decompressed as well [F37]", () => {
+    const data = { text: 'x'.repeat(3_000_000) }
+    expect((codec.encode(data) as string).length).toBeLessThan(10_000)
+    expect(() => codec.encode(data, { maxBytes: 1_048_576 })).toThrow(/3000011 bytes of JSON.*maxBytes/)
+    // What Django stored is read up to the codec's own limit.
+    expect(codec.decode(codec.encode(data) as string)).toEqual(data)
+  })
+
   test('A35: __proto__ is plain data', () => {
     const data = JSON.parse('{"__proto__":{"isAdmin":true},"n":1}')
     const back = codec.decode(codec.encode(data) as string) as object
