@@ -1,6 +1,7 @@
+import type { TLSSocket } from 'node:tls'
 import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
 import { SessionSlot } from '@sess/core/adapter'
-import { holdResponse } from '@sess/node'
+import { answerError, holdResponse } from '@sess/node'
 import type { RequestHandler } from 'express'
 
 declare global {
@@ -43,18 +44,36 @@ export function session<Data extends object = DefaultData>(
     if (!session) return next()
     // Where we are: in `req` Express keeps the route, and the `next` of the router, that run now.
     const { route, next: routerNext } = req
+    let isNextUsed = false
+    /** Other hosts than Express cannot bear a second call. */
+    const nextOnce = (error?: unknown): void => {
+      if (isNextUsed) return
+      isNextUsed = true
+      next(error)
+    }
     /** Goes on after the handler whose response was refused, which may be of another router or route than ours. */
     const passError = (error: unknown): void => {
+      if (!isNextUsed) return void nextOnce(error)
+      // Express keeps its routers' `next` while they run, and that one may be called again. When there is none, another
+      // host has gone on (connect, @fastify/middie, h3's fromNodeMiddleware), or Express has handed the request on to one.
+      if (!req.next) return void answerError(res, error)
       const stillHere = req.route === route && req.next === routerNext
       // In a route of ours only our own `next` leads to the error handlers of that route.
-      const nextThere = stillHere ? next : (req.next ?? next)
+      const nextThere = stillHere ? next : req.next
       nextThere(error)
     }
-    // `secure` is a function, for to look it up takes time and most responses set no cookie.
-    holdResponse(res, status => sessions.commit(session, { status, secure: () => req.secure }), passError)
+    // A function, because to look it up takes time and most responses set no cookie. `req.secure` is Express's.
+    const secure = (): boolean => req.secure ?? (req.socket as Partial<TLSSocket>).encrypted === true
+    holdResponse(res, status => sessions.commit(session, { status, secure }), passError)
     // Undefined when there is nothing to wait for. A load that failed shows when a handler first uses the session.
     const loading = sessions.lazy ? undefined : session.load()
-    if (loading) loading.then(() => next(), next)
-    else next()
+    if (!loading) return nextOnce()
+    loading
+      .then(() => nextOnce(), nextOnce)
+      .catch(error => {
+        // A handler of a host that does not catch: without the wait it would have thrown through us to the server.
+        process.emitWarning(error)
+        passError(error)
+      })
   }
 }

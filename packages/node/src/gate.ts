@@ -3,6 +3,7 @@ import type { Http2ServerResponse } from 'node:http2'
 import type { Readable } from 'node:stream'
 import type { CommitResult, MaybePromise } from '@sess/core'
 import { settle } from '@sess/core/adapter'
+import { errorStatus } from './answer-error.ts'
 import { ErrorAnswer } from './error-answer.ts'
 import {
   addSessionHeaders,
@@ -252,11 +253,4 @@ export class ResponseGate {
 
 function saysSomething({ setCookies, vary, private: isPrivate }: CommitResult): boolean {
   return setCookies.length > 0 || vary || isPrivate
-}
-
-/** The status that Express answers an error with (its `finalhandler`): `status` or `statusCode` from 400 to 599, else 500. */
-export function errorStatus(error: unknown): number {
-  const { status, statusCode } = (error ?? {}) as { status?: unknown; statusCode?: unknown }
-  const isAnError = (said: unknown): boolean => typeof said === 'number' && said >= 400 && said <= 599
-  return ([status, statusCode].find(isAnError) as number | undefined) ?? 500
 }

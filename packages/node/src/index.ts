@@ -1,7 +1,7 @@
+export { answerError, errorStatus } from './answer-error.ts'
 export { diagnostics } from './diagnostics.ts'
 export {
   type Commit,
-  errorStatus,
   holdResponse,
   type NodeResponse,
   type OnRefused,
