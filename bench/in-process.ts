@@ -90,7 +90,7 @@ async function measureOne(scenario: Scenario, storage: Storage): Promise<Least> 
     }),
   )
   const least: Least = {}
-  for (let round = -WARM_UP; round < rounds; round++) {
+  for (let round = -Math.min(WARM_UP, rounds); round < rounds; round++) {
     for (const { contestant, app, cookies } of field) {
       globalThis.gc?.({ type: 'minor' })
       const { user, system } = process.cpuUsage()
