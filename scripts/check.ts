@@ -16,8 +16,7 @@ const STEPS: Step[] = [
   script('types'),
   script('arrows'),
   script('size'),
-  script('publint'),
-  script('attw'),
+  script('tarballs'),
   script('pack-test'),
 ]
 

@@ -3,13 +3,14 @@
 // `--update` writes `exports.json` anew.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import ts from 'typescript'
 import { packAll } from './pack.ts'
 import { run, runOrThrow } from './run.ts'
 import { codeExports, type Package, readManifest, root, specifier } from './workspace.ts'
 
+type Origin = { repository: { url?: string; directory?: string }; homepage: string; bugs: { url?: string } }
 type Names = { values: string[]; types: string[] }
 
 /** Entries that only their own test runner can load; their types are checked all the same. */
@@ -48,6 +49,7 @@ try {
   const names = checkTypes()
   await checkImports(names)
   await checkCommands()
+  checkOrigin()
   await compareWithSnapshot(names)
 } finally {
   rmSync(folder, { recursive: true, force: true })
@@ -213,6 +215,21 @@ async function checkCommands(): Promise<void> {
       cwd: folder,
     })
     if (code !== 0) problems.push(`${command} --help ended with ${code}: ${output}`)
+  }
+}
+
+/** npm publishes a package with provenance only if it names its repository. */
+function checkOrigin(): void {
+  for (const { name, folder: source, manifest } of packages) {
+    const packed = readManifest(join(folder, 'node_modules', name)) as Partial<Origin>
+    const directory = `packages/${basename(source)}`
+    if (!manifest.publishConfig?.provenance)
+      problems.push(`${name}: publishConfig does not ask for provenance`)
+    if (!packed.repository?.url?.startsWith('git+https://') || packed.repository.directory !== directory)
+      problems.push(
+        `${name}: its tarball has no repository in ${directory}: ${JSON.stringify(packed.repository)}`,
+      )
+    if (!packed.homepage || !packed.bugs?.url) problems.push(`${name}: its tarball lacks homepage or bugs`)
   }
 }
 

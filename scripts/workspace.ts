@@ -15,7 +15,7 @@ export type Manifest = {
   exports?: Record<string, string>
   imports?: Record<string, Record<string, string>>
   bin?: Record<string, string>
-  publishConfig?: { exports: Record<string, unknown>; bin?: Record<string, string> }
+  publishConfig?: { exports: Record<string, unknown>; provenance?: boolean; bin?: Record<string, string> }
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
   peerDependencies?: Record<string, string>
