@@ -37,6 +37,7 @@ export interface Answer {
 export function commit(state: State, answer: Answer): MaybePromise<CommitResult> {
   if (state.committed) return state.outcome ?? nothing(state)
   state.committed = true
+  state.confirmed = false
   if (!state.saving && !isDue(state, answer.status)) return (state.outcome = nothing(state))
   const outcome = state.run(deadline => carryOut(state, answer, deadline))
   if (isPromise(outcome)) {
@@ -75,13 +76,26 @@ function* carryOut(state: State, { status, secure }: Answer, deadline: Deadline)
   if (state.doomed) yield* removeDoomed(state, deadline)
   if (state.isEmpty) {
     if (state.stored?.successor || !state.sent[0]) return nothing(state)
-  } else if (status < 500) {
-    if (isUnsaved(state)) yield* persist(state, deadline)
-    else if (!state.modified && !state.newlyStored && !(yield* extend(state, deadline))) return nothing(state)
-  } else if (!state.newlyStored) return nothing(state)
-  // Not the key of a `cycleKey` or `create` that was not carried out.
-  state.key = state.newlyStored ?? state.key
+  } else {
+    if (status < 500 && isUnsaved(state)) yield* persist(state, deadline)
+    else if (!state.newlyStored) {
+      if (status >= 500) return nothing(state)
+      if (!state.modified && !(yield* extend(state, deadline))) return nothing(state)
+    }
+    // Not the key of a `cycleKey` or `create` that was not carried out.
+    state.key = state.newlyStored ?? state.key
+    if (!(yield* isConfirmed(state, deadline))) return nothing(state)
+  }
   return sendCookies(state, tls, deadline.now)
+}
+
+/**
+ * Whether the key still leads to the session. What an explicit `save()` stored may have been rotated or removed since by
+ * another request, and then the cookie would replace the browser's new one by a dead one.
+ */
+function* isConfirmed(state: State, deadline: Deadline): Task<boolean> {
+  if (state.confirmed || state.settings.cookieStore) return true
+  return yield* isLive(state, yield* wait(state.idOf(state.key!)), deadline)
 }
 
 /** Whether a save has something to do. */
@@ -153,6 +167,7 @@ function refuseSuperseded(state: State): void {
 function settled(state: State, { payload }: SessionRecord): void {
   const changes = state.changes!
   changes.saved(state.baseOf(changes.data, payload))
+  state.confirmed = true
   state.forced = state.flushed = false
   state.rotatedFrom = undefined
 }
@@ -308,6 +323,12 @@ export function* readLive(state: State, id: RecordId, deadline: Deadline): Task<
   return record && record.expiresAt > deadline.now ? record : null
 }
 
+/** Whether there is a live session under an id, and not the marker of a rotation. */
+export function* isLive(state: State, id: RecordId, deadline: Deadline): Task<boolean> {
+  const record = yield* readLive(state, id, deadline)
+  return record !== null && !(yield* state.decode(record.payload))[SUPERSEDED]
+}
+
 function* removeDoomed(state: State, deadline: Deadline): Task<void> {
   yield* destroy(state, state.doomed!, deadline)
   state.doomed = undefined
@@ -343,14 +364,23 @@ function* extend(state: State, deadline: Deadline): Task<boolean> {
   const due = Math.min(settings.touchAfter * 1000, (expiresAt - deadline.now) / 2)
   // NaN, without `touchAfter`, is never reached.
   if (!(expiresAt - expiresAtRead >= due)) return false
-  if (settings.cookieStore || (stored && lacksCreated(state))) yield* persist(state, deadline)
+  if (settings.cookieStore) yield* persist(state, deadline)
   // A new key, and told not to be saved.
   else if (!stored) return false
-  else if (stored.version !== undefined && expiresAt !== expiresAtRead) {
-    // Without a version it is a write of our own, which has extended it.
+  else if (lacksCreated(state)) {
+    try {
+      yield* persist(state, deadline)
+    } catch (error) {
+      if ((error as SessionError).code === 'SESSION_INTERRUPTED') return false
+      throw error
+    }
+  } else if (stored.version !== undefined) {
+    // Also where the expiry stays as it is: only the store knows whether the key still leads to this session.
     if (!(yield* state.ask('touch', stored.id, expiresAt, stored.version, deadline))) return false
-    state.tell('touched', stored.id, deadline)
+    state.confirmed = true
+    if (expiresAt !== expiresAtRead) state.tell('touched', stored.id, deadline)
   }
+  // Without a version it is a write of our own, which has extended it.
   return true
 }
 

@@ -1,5 +1,5 @@
 import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectText } from './bookkeeping.ts'
-import { type Answer, commit, destroy, readLive } from './commit.ts'
+import { type Answer, commit, destroy, isLive } from './commit.ts'
 import { asStoreError, ConfigError } from './errors.ts'
 import { isKey, type RecordId } from './key.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
@@ -57,10 +57,7 @@ export class Sessions<D extends object = DefaultData> {
 
   /** Whether there is a live session of that key. */
   async exists(key: string): Promise<boolean> {
-    return this.#run(key, function* (state, deadline, id) {
-      const record = yield* readLive(state, id, deadline)
-      return !!record && !(yield* state.decode(record.payload))[SUPERSEDED]
-    })
+    return this.#run(key, (state, deadline, id) => isLive(state, id, deadline))
   }
 
   /** Removes the session of that key; answers whether there was one. */

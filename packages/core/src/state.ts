@@ -79,6 +79,8 @@ export class State {
   expiresAtRead = 0
   /** The key that the browser has to learn, whatever the status. */
   newlyStored: SessionKey | undefined
+  /** The store has confirmed in this commit that the key leads to this session. */
+  confirmed = false
   /** A `save()` or `create()` that is under way. */
   saving: Promise<void> | undefined
   /** The commit has begun. */

@@ -372,7 +372,8 @@ describe('what a commit does, in its order', () => {
       await s.save()
     })
     expect(setCookies[0]).toContain('Expires=Tue, 28 Nov 2023 22:14:20 GMT')
-    expect(app.calls).toEqual(['read', 'replace'])
+    // The last: the key may have been rotated since.
+    expect(app.calls).toEqual(['read', 'replace', 'read'])
   })
 
   it('flush, then something new, then a 5xx: the old record is gone, and nothing else happens', async () => {

@@ -1,6 +1,6 @@
 import { equal, fail, ok, oneOf } from '../check.ts'
 import { type StoreCase, without } from '../store-fixture.ts'
-import { Browser, dataOf, engineOver, loggedIn } from './browser.ts'
+import { type AnySession, Browser, dataOf, engineOver, loggedIn } from './browser.ts'
 import { everyInterleaving } from './interleave.ts'
 
 /** Requests of one session that overlap, in every order of their store calls, each request in a process of its own. */
@@ -271,6 +271,48 @@ export const overlapCases: readonly StoreCase[] = [
           },
         }
       })
+    },
+  },
+  {
+    id: 'engine/slow-after-end',
+    title: 'A26, F18: a slow request that answers after a login or logout does not send the old cookie again',
+    rule: 'A cookie is sent only for a key that the store has confirmed in this commit.',
+    source: 'design section 9; A26, F18',
+    why: 'A slow page would log out whoever has just logged in, or bring the cookie back after a logout.',
+    async run(f) {
+      const ends = {
+        login: (session: AnySession) => {
+          session.cycleKey()
+          session.set('user', 'bob')
+        },
+        logout: (session: AnySession) => session.flush(),
+      }
+      const slowly = {
+        reads: (session: AnySession) => void session.get('user'),
+        'saves by itself': async (session: AnySession) => {
+          session.set('slow', 1)
+          await session.save()
+        },
+      }
+      // An idle expiry, a fixed moment, and an absolute limit that comes before the idle one.
+      for (const options of [{}, { absoluteAge: 600 }])
+        for (const expiry of [null, { minutes: 5 }])
+          for (const [end, handler] of Object.entries(ends))
+            for (const [does, slow] of Object.entries(slowly)) {
+              const sessions = engineOver(f, { saveEveryRequest: true, ...options })
+              const browser = await loggedIn(sessions, { user: 'ann' })
+              await browser.visit(sessions, session => {
+                session.setExpiry(expiry)
+                session.subject = 'ann'
+              })
+              const late = await browser.copy().visit(sessions, async session => {
+                await slow(session)
+                await browser.visit(sessions, handler)
+              })
+              const what = `of a request that ${does}, after a ${end}, with ${JSON.stringify({ ...options, expiry })}`
+              equal(late.code, 'ok', `the outcome ${what}`)
+              equal(late.setCookies, [], `the cookies ${what}`)
+            }
     },
   },
   {

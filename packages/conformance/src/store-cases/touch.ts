@@ -84,6 +84,23 @@ export const touchCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'store/touch-same-expiry-gone',
+    title: 'C1: touch with the expiry the record had is false once it was replaced or removed',
+    rule: 'touch confirms that the record is still there at that version, also where the expiry does not move.',
+    source: 'Store.touch; design section 9: a cookie is sent only for a confirmed key',
+    why: 'A slow page would send the old cookie after a login in another tab, and so log the visitor out.',
+    async run(f) {
+      const { id, record, version } = await f.stored()
+      const next = f.record({ expiresAt: record.expiresAt })
+      equal(await f.store.replace(id, next, version, f.context()), 'ok', 'the answer of replace()')
+      const stale = await f.store.touch(id, record.expiresAt, version, f.context())
+      equal(stale, false, 'touch() at the version before replace()')
+      equal(await f.store.remove(id, undefined, f.context()), 'ok', 'the answer of remove()')
+      const gone = await f.store.touch(id, record.expiresAt, version, f.context())
+      equal(gone, false, 'touch() after remove()')
+    },
+  },
+  {
     id: 'store/touch-stale',
     title: 'touch refuses another version and does nothing',
     rule: 'false: changed. Lest an idle request undo a lifetime just set.',

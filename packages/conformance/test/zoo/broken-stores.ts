@@ -731,6 +731,21 @@ export const brokenStores: readonly BrokenStore[] = [
     }),
   },
   {
+    id: 'touch: the expiry that it last saw needs no look',
+    mistake({ right }) {
+      const seen = new Map<string, number>()
+      return {
+        insert(id, record, context) {
+          const done = right.insert(id, record, context)
+          if (done) seen.set(id, record.expiresAt)
+          return done
+        },
+        touch: (id, expiresAt, version, context) =>
+          seen.get(id) === expiresAt || right.touch(id, expiresAt, version, context),
+      }
+    },
+  },
+  {
     id: 'touch: makes the record it does not find',
     mistake: ({ right, records }) => ({
       touch(id, expiresAt, version, context) {
