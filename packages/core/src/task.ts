@@ -81,8 +81,10 @@ export class Deadline implements StoreContext {
       timer = setTimeout(() => {
         this.expired = true
         // Before the store rejects because of the signal: that it was late is what happened.
-        reject(new SessionStoreError(`No answer from the session store in ${this.#timeout} ms.`))
-        this.#controller?.abort()
+        const late = new SessionStoreError(`No answer from the session store in ${this.#timeout} ms.`)
+        reject(late)
+        // As the reason, so that a store that knows what it waits for can add a `cause`.
+        this.#controller?.abort(late)
       }, this.#timeout)
       // On Node an open timer would keep the process alive.
       ;(timer as { unref?: () => void }).unref?.()

@@ -10,6 +10,7 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely'
+import { ForeignTransactionError } from './foreign-transaction.ts'
 
 export type DialectName = 'sqlite' | 'postgres' | 'mysql'
 
@@ -23,6 +24,12 @@ export type Trouble =
   | 'duplicate'
   | 'no table'
   | 'no column'
+
+/** A sentence for what is wrong. */
+export interface Verdict {
+  all?: string | undefined
+  writes?: string | undefined
+}
 
 /** Everything in which the three databases differ. */
 export interface Dialect {
@@ -50,11 +57,11 @@ export interface Dialect {
   refuses(text: string): string | undefined
   /** Answers rows of `kind` ('column' or 'index') and `name`: the table's columns, and those that begin an index. */
   introspect(table: string, schema: string | undefined): RawBuilder<unknown>
-  /** Asked once, before the first write, where the server might store a value otherwise than it came. */
+  /** Asked once, before the first call, if the server may be set up so that the store cannot keep its promises. */
   readonly check?: {
     question(table: string, schema: string | undefined): RawBuilder<unknown>
-    /** What is wrong, if so. */
-    verdict(row: Record<string, unknown>): string | undefined
+    /** What is wrong, with the remedy: for every call, or for writes only. */
+    verdict(row: Record<string, unknown>): Verdict
   }
   /** Around a migration: two at once wait for each other. `begin` may answer `locked`, which must then be 1. */
   readonly lock: {
@@ -125,6 +132,7 @@ export const sqlite: Dialect = {
   busyRetries: Number.POSITIVE_INFINITY,
   trouble(error) {
     const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
+    if (error instanceof ForeignTransactionError) return 'busy'
     // node:sqlite has `errcode`, whose low byte is the primary code (5 BUSY, 6 LOCKED); others put the name in `code`.
     if (errcode !== undefined && ((errcode & 0xff) === 5 || (errcode & 0xff) === 6)) return 'busy'
     if (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)) return 'busy'
@@ -212,16 +220,25 @@ export const mysql: Dialect = {
     where table_schema = coalesce(${schema ?? null}, database()) and table_name = ${table} and seq_in_index = 1`,
   check: {
     question: (table, schema) => sql`
-      select @@character_set_client as client, @@sql_mode as mode, data_type as type, character_set_name as charset
+      select @@autocommit as autocommit, @@character_set_client as client, @@sql_mode as mode, data_type as type, character_set_name as charset
       from information_schema.columns
       where table_schema = coalesce(${schema ?? null}, database()) and table_name = ${table}
         and column_name = 'session_data'`,
-    // CVE-2015-8562, CVE-2016-3171: outside the strict mode, what does not fit is cut off without an error.
-    verdict({ client, mode, type, charset }) {
-      if (client !== 'utf8mb4') return `the connection speaks ${client}. Connect with charset utf8mb4`
+    verdict({ autocommit, client, mode, type, charset }) {
+      // Writes would be rolled back with the connection, and reads would see an old state for ever.
+      if (Number(autocommit) !== 1) {
+        return {
+          all: 'Nothing would be saved: autocommit is off. Set autocommit = 1 on the connections of the store.',
+        }
+      }
+      // CVE-2015-8562, CVE-2016-3171: outside the strict mode, what does not fit is cut off without an error.
+      const cuts = (problem: string) => ({ writes: `The table might lose data: ${problem}.` })
+      if (client !== 'utf8mb4') return cuts(`the connection speaks ${client}. Connect with charset utf8mb4`)
       const strict = /STRICT_(TRANS|ALL)_TABLES/.test(String(mode))
-      if (strict || (/^(long|medium)text$/.test(String(type)) && charset === 'utf8mb4')) return undefined
-      return `session_data is ${type} in ${charset}, and sql_mode is not strict. Add STRICT_ALL_TABLES, or make it longtext in utf8mb4`
+      if (strict || (/^(long|medium)text$/.test(String(type)) && charset === 'utf8mb4')) return {}
+      return cuts(
+        `session_data is ${type} in ${charset}, and sql_mode is not strict. Add STRICT_ALL_TABLES, or make it longtext in utf8mb4`,
+      )
     },
   },
   lock: {

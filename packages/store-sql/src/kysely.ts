@@ -3,6 +3,7 @@ import { CompiledQuery } from 'kysely'
 import { type DialectName, dialects } from './dialects.ts'
 import { migrate } from './migrate.ts'
 import { layoutOf, type TableOptions } from './options.ts'
+import { noConnection } from './pooled.ts'
 import { type Answer, abortable, type Runner } from './runner.ts'
 import type { Statement } from './statements.ts'
 import { createStore, type SqlStore } from './store.ts'
@@ -14,6 +15,7 @@ export interface SqlOptions extends TableOptions {
 
 /** What the store calls of a `Kysely`, of whatever version and database type. */
 export interface KyselyInstance {
+  readonly isTransaction?: boolean
   withoutPlugins(): {
     connection(): { execute<T>(work: (connection: KyselyExecutor) => Promise<T>): Promise<T> }
   }
@@ -41,6 +43,12 @@ export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore 
   if (typeof kysely?.withoutPlugins !== 'function') {
     throw new ConfigError('kysely', 'must be an instance of Kysely.')
   }
+  if (kysely.isTransaction) {
+    throw new ConfigError(
+      'kysely',
+      'is a transaction, which could roll sessions back. Pass the Kysely instance itself.',
+    )
+  }
   if (name === 'sqlite' && layout.schema !== undefined) {
     throw new ConfigError('schema', 'is for PostgreSQL and MySQL.')
   }
@@ -60,11 +68,13 @@ export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore 
     // Not Kysely's own `signal`: it reports late failures on the console. A statement that has not been sent when the
     // signal is aborted is not sent any more.
     execute(statement, parameters, signal) {
+      let connected = false
       const work = db.connection().execute(connection => {
+        connected = true
         signal?.throwIfAborted()
         return execute(connection, statement, parameters)
       })
-      return abortable(work, signal)
+      return abortable(work, signal, { cause: () => (connected ? undefined : noConnection()) })
     },
     migrate: (_, wanted) =>
       db

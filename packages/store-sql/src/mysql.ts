@@ -1,4 +1,4 @@
-import { ConfigError } from '@sess/core'
+import { ConfigError, SessionStoreError } from '@sess/core'
 import { mysql } from './dialects.ts'
 import { installed } from './installed.ts'
 import { layoutOf, type TableOptions } from './options.ts'
@@ -20,6 +20,13 @@ export interface MysqlConnection {
 export interface MysqlCallbackPool {
   promise(): MysqlPool
 }
+
+/** The server's flag in each answer to a write (MySQL Client/Server Protocol, "Status Flags"). */
+const SERVER_STATUS_IN_TRANS = 1
+
+const NOT_COMMITTED =
+  'The write was not committed: another part of the application began a transaction on the connection and gave it ' +
+  'back to the pool, or switched autocommit off. Give the session store a pool of its own.'
 
 /**
  * Sessions in MySQL or MariaDB: through a pool of `mysql2` or `mysql2/promise`, or a URL, for which the store makes one
@@ -50,7 +57,10 @@ export function mysqlStore(
       async execute(sql: string, parameters: readonly unknown[]) {
         const [result] = await connection.execute({ sql, rowsAsArray: false }, parameters as never)
         if (Array.isArray(result)) return { rows: result, changes: 0 }
-        return { rows: [], changes: (result as { affectedRows: number }).affectedRows }
+        const { affectedRows, serverStatus = 0 } = result as { affectedRows: number; serverStatus?: number }
+        // No answer of the server, so that the connection is closed and its transaction rolled back.
+        if (serverStatus & SERVER_STATUS_IN_TRANS) throw new SessionStoreError(NOT_COMMITTED)
+        return { rows: [], changes: affectedRows }
       },
       release(usable: boolean) {
         if (usable) connection.release()
@@ -92,7 +102,8 @@ async function openPool(url: string) {
   const pool = createPool({ uri: url, charset: 'utf8mb4', connectTimeout: 5_000, maxIdle: 10 })
   pool.pool.on('connection', connection => {
     // Cutting a value to fit the column is then an error (CVE-2015-8562).
-    connection.query("set session sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')", error => {
+    const settings = "sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES'), session autocommit = 1"
+    connection.query(`set session ${settings}`, error => {
       if (error) connection.destroy()
     })
   })

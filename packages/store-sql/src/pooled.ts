@@ -1,4 +1,4 @@
-import type { MaybePromise } from '@sess/core'
+import { type MaybePromise, SessionStoreError } from '@sess/core'
 import { migrate } from './migrate.ts'
 import { type Answer, abortable, type Runner } from './runner.ts'
 
@@ -7,6 +7,14 @@ export interface Connection {
   execute(sql: string, parameters: readonly unknown[]): Promise<Answer>
   /** Back into the pool, or, when it cannot be trusted any more, out of it. */
   release(usable: boolean): void
+}
+
+/** Why a call waited for a connection until its time was up. */
+export function noConnection(): Error {
+  return new SessionStoreError(
+    'No connection of the pool came free: all are in use, or the server accepts no new one. Give the session store a ' +
+      'pool of its own, because requests that keep a connection until they end leave none for their session.',
+  )
 }
 
 /**
@@ -24,14 +32,19 @@ export function pooledRunner(
     signal: AbortSignal | undefined,
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
-    const connection = await abortable(connect(), signal, late => late.release(true))
-    let usable = false
+    const connection = await abortable(connect(), signal, {
+      late: connection => connection.release(true),
+      cause: noConnection,
+    })
+    let usable = true
     try {
+      signal?.throwIfAborted()
+      usable = false
       const result = await abortable(work(connection), signal)
       usable = true
       return result
     } catch (error) {
-      usable = !signal?.aborted && answered(error)
+      usable ||= answered(error)
       throw error
     } finally {
       connection.release(usable)

@@ -15,6 +15,8 @@ export interface PostgresClient {
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
   release(destroy?: boolean): void
+  /** `'I'` idle, `'T'` in a transaction, `'E'` in one that failed. Older versions of `pg` do not have it. */
+  getTransactionStatus?(): string | null
 }
 
 /** What `pg` reads as a URL; it takes any other text for one of its own, and fails at some port of this machine. */
@@ -42,7 +44,7 @@ export function postgresStore(pool: PostgresPool | string, options: TableOptions
   async function connect() {
     if (closed) throw new Error('The store is closed.')
     if (typeof pool === 'string') own ??= openPool(pool)
-    const client: PostgresClient = await ((await own) ?? (pool as PostgresPool)).connect()
+    const client = await connectIdle((await own) ?? (pool as PostgresPool))
     // A client that breaks while it is ours rejects the query and emits this, too; the pool listens to idle ones only.
     client.on('error', ignore)
     return {
@@ -68,6 +70,19 @@ export function postgresStore(pool: PostgresPool | string, options: TableOptions
   // A FATAL comes with the end of the connection.
   const answered = (error: unknown) => (error as { severity?: unknown }).severity === 'ERROR'
   return createStore(pooledRunner(connect, answered, close), postgres, layout)
+}
+
+/**
+ * A connection without a transaction. One that somebody gave back in the middle of a transaction is closed: what the
+ * store writes there would not be committed, and in a failed transaction every statement fails.
+ */
+async function connectIdle(pool: PostgresPool): Promise<PostgresClient> {
+  for (;;) {
+    const client = await pool.connect()
+    const status = client.getTransactionStatus?.()
+    if (status !== 'T' && status !== 'E') return client
+    client.release(true)
+  }
 }
 
 function ignore(): void {

@@ -1,4 +1,4 @@
-import { type MaybePromise, SessionStoreError, type StoreContext } from '@sess/core'
+import { type MaybePromise, SessionStoreError, type StoreContext, safeCause } from '@sess/core'
 import type { Dialect } from './dialects.ts'
 import { bind, type Layout, type Statement, type Values } from './statements.ts'
 
@@ -58,7 +58,8 @@ export function patiently(runner: Runner, dialect: Dialect, table: string): Run 
         started ??= Date.now()
         if (attempts < dialect.busyRetries && Date.now() - started < BUSY_LIMIT_MS) {
           attempts += 1
-          return pause(1 + Math.random() * Math.min(2 ** attempts, 16), signal).then(attempt)
+          const ms = 1 + Math.random() * Math.min(2 ** attempts, 16)
+          return pause(ms, signal, () => safeCause(error)).then(attempt)
         }
       }
       // Only what changes nothing: of a write nobody knows whether it was carried out.
@@ -90,8 +91,8 @@ function isThenable<T>(value: MaybePromise<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | null)?.then === 'function'
 }
 
-/** Resolves after `ms`, and rejects with the signal's reason when that is aborted first. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+/** Resolves after `ms`, and rejects with the signal's reason when that is aborted first; `cause`: why it waited. */
+export function pause(ms: number, signal?: AbortSignal, cause?: () => Error | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = () => {
       signal?.removeEventListener('abort', abort)
@@ -99,6 +100,7 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     }
     const abort = () => {
       clearTimeout(timer)
+      explain(signal?.reason, cause)
       reject(signal?.reason)
     }
     const timer = setTimeout(done, ms)
@@ -107,29 +109,54 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * What `work` comes to, unless the signal is aborted first: then its reason at once, while `late` gets the connection
- * that still arrives. A client that a frozen server keeps waiting must not keep us waiting.
+ * What `work` comes to, unless the signal is aborted first: then its reason. A client that a frozen server keeps waiting
+ * must not keep us waiting.
+ *
+ * An answer that has arrived already wins over the signal: Node runs timers before it reads sockets, so after a long
+ * computation (or SIGSTOP) a deadline would fire although everything is there.
  */
 export function abortable<T>(
   work: PromiseLike<T>,
   signal: AbortSignal | undefined,
-  late?: (value: T) => void,
+  options: {
+    /** Gets the value that comes after the signal. */
+    late?: (value: T) => void
+    /** Why it takes so long, for the `cause` of the signal's reason. */
+    cause?: () => Error | undefined
+  } = {},
 ): Promise<T> {
   if (signal === undefined) return Promise.resolve(work)
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    if (signal.aborted) abort()
+    let gaveUp = false
+    const giveUp = () => {
+      gaveUp = true
+      reject(signal.reason)
+    }
+    const abort = () => {
+      // At once, because the engine does not wait for us: its error is this reason.
+      explain(signal.reason, options.cause)
+      setImmediate(() => setImmediate(giveUp))
+    }
+    const done = () => signal.removeEventListener('abort', abort)
+    if (signal.aborted) giveUp()
     else signal.addEventListener('abort', abort, { once: true })
     work.then(
       value => {
-        signal.removeEventListener('abort', abort)
-        if (signal.aborted) late?.(value)
-        resolve(value)
+        done()
+        if (gaveUp) options.late?.(value)
+        else resolve(value)
       },
       error => {
-        signal.removeEventListener('abort', abort)
+        done()
         reject(error)
       },
     )
   })
+}
+
+/** Gives the reason of a signal a `cause`, if it is an error that has none. */
+function explain(reason: unknown, cause: (() => Error | undefined) | undefined): void {
+  if (!(reason instanceof Error) || reason.cause !== undefined || !Object.isExtensible(reason)) return
+  const found = cause?.()
+  if (found) reason.cause = found
 }

@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError } from '@sess/core'
 import { sqlite } from './dialects.ts'
+import { ForeignTransactionError } from './foreign-transaction.ts'
 import { migrateSync } from './migrate.ts'
 import { layoutOf, type TableOptions } from './options.ts'
 import { type Answer, BUSY_LIMIT_MS, pause, type Runner } from './runner.ts'
@@ -19,6 +20,10 @@ export interface SqliteOptions extends Omit<TableOptions, 'schema'> {
 
 /** What the store calls of `node:sqlite`'s DatabaseSync, and of better-sqlite3's Database. */
 export interface SqliteDatabase {
+  /** Whether a transaction is open: the name in node:sqlite, from Node 22.16 on. */
+  readonly isTransaction?: boolean
+  /** The same in better-sqlite3. */
+  readonly inTransaction?: boolean
   exec(sql: string): unknown
   prepare(sql: string): SqliteStatement
   close(): unknown
@@ -57,7 +62,13 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
   const db = own ? open(database, synchronous) : database
   const prepared = new Map<string, SqliteStatement>()
 
+  /** A connection that was handed in may be in the middle of somebody else's transaction. */
   function execute(statement: Statement, parameters: readonly unknown[]): Answer {
+    if (!own && inTransaction(db)) throw new ForeignTransactionError()
+    return executeAnyway(statement, parameters)
+  }
+
+  function executeAnyway(statement: Statement, parameters: readonly unknown[]): Answer {
     let ready = prepared.get(statement.sql)
     if (ready === undefined) {
       ready = db.prepare(statement.sql)
@@ -67,7 +78,16 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
     return { rows: [], changes: Number(ready.run(...(parameters as never[])).changes) }
   }
 
-  const migrate = () => migrateSync(execute, sqlite, layout)
+  const migrate = () => {
+    if (!own && inTransaction(db)) throw new ForeignTransactionError()
+    migrateSync(executeAnyway, sqlite, layout)
+  }
+  if (!own && inTransaction(db)) {
+    throw new ConfigError(
+      'database',
+      'has a transaction open. Give the session store a connection of its own.',
+    )
+  }
   try {
     untilFree(migrate)
   } catch (error) {
@@ -125,6 +145,19 @@ function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
     db.close()
     throw error
   }
+}
+
+function inTransaction(db: SqliteDatabase): boolean {
+  const known = db.inTransaction ?? db.isTransaction
+  if (known !== undefined) return known
+  try {
+    db.exec('begin')
+  } catch (error) {
+    if (/within a transaction/.test(String((error as Error)?.message))) return true
+    throw error
+  }
+  db.exec('commit')
+  return false
 }
 
 /** Not what is meant for another store: its path would tell a password. */

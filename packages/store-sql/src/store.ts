@@ -12,7 +12,7 @@ import {
   type StoredRecord,
 } from '@sess/core'
 import { type Dialect, inRange } from './dialects.ts'
-import { chain, patiently, pause, type Runner } from './runner.ts'
+import { type Answer, chain, patiently, pause, type Runner } from './runner.ts'
 import {
   capacityOf,
   compileRaw,
@@ -47,7 +47,29 @@ const MOST_IN_A_BATCH = 10_000
  */
 export function createStore(runner: Runner, dialect: Dialect, layout: Layout): SqlStore {
   const statements = compileStatements(dialect, layout)
-  const run = patiently(runner, dialect, layout.table)
+  const execute = patiently(runner, dialect, layout.table)
+  const { check } = dialect
+  let checked = check === undefined
+
+  /** Executes a statement; before the first one, throws if the server is not set up for it. */
+  function run(statement: Statement, values: Values, context: Context, stores = false): MaybePromise<Answer> {
+    if (checked || check === undefined) return execute(statement, values, context)
+    const question = compileRaw(dialect, check.question(layout.table, layout.schema))
+    return chain(execute(question, {}, context), ({ rows }) => {
+      const [row] = rows as Record<string, unknown>[]
+      // No row: there is no such table, which the statement itself will say.
+      const { all, writes } = row === undefined ? {} : check.verdict(row)
+      const problem = all ?? (stores ? writes : undefined)
+      if (problem !== undefined) throw new SessionStoreError(`Table "${layout.table}": ${problem}`)
+      checked = row !== undefined && writes === undefined
+      return execute(statement, values, context)
+    })
+  }
+
+  /** A statement that stores what came from outside. */
+  const write = (statement: Statement, values: Values, context: Context) =>
+    run(statement, values, context, true)
+
   const now = (context: Context) => dialect.expiry(context?.now ?? Date.now())
 
   function read(id: string, context?: StoreContext): MaybePromise<StoredRecord | null> {
@@ -61,16 +83,12 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     if (!canBeId(id))
       throw new SessionDataError('An id has 1 to 40 characters, none of them NUL or half of one.')
     const values = { id, ...columnsOf(record) }
-    return chain(storesExactly(context), () =>
-      chain(run(statements.insert, values, context), ({ changes }) => changes > 0),
-    )
+    return chain(write(statements.insert, values, context), ({ changes }) => changes > 0)
   }
 
   function replace(id: string, record: SessionRecord, version: string, context?: StoreContext) {
     const values = { id, version, now: now(context), ...columnsOf(record) }
-    return chain(storesExactly(context), () =>
-      changeAt(statements.replace, values, context, found => holds(found, record)),
-    )
+    return changeAt(statements.replace, values, context, found => holds(found, record))
   }
 
   function touch(id: string, expiresAt: number, version: string, context?: StoreContext) {
@@ -107,7 +125,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     retries = 3,
   ): MaybePromise<'ok' | 'stale' | 'gone'> {
     if (!canBeId(values.id)) return 'gone'
-    return chain(run(statement, values, context), ({ changes }) => {
+    return chain(write(statement, values, context), ({ changes }) => {
       if (changes > 0) return 'ok'
       return chain(read(values.id, context), found => {
         if (found === null) return 'gone'
@@ -174,22 +192,6 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
       if (changes === 0) return removed
       removed += changes
     }
-  }
-
-  let checked = dialect.check === undefined
-
-  /** Throws if the server would cut or alter values without an error. */
-  function storesExactly(context: Context): MaybePromise<void> {
-    const { check } = dialect
-    if (checked || check === undefined) return
-    const question = compileRaw(dialect, check.question(layout.table, layout.schema))
-    return chain(run(question, {}, context), ({ rows }) => {
-      const [row] = rows as Record<string, unknown>[]
-      // No row: there is no such table, which the write itself will say.
-      const problem = row && check.verdict(row)
-      if (problem) throw new SessionStoreError(`Table "${layout.table}" might lose data: ${problem}.`)
-      checked = row !== undefined
-    })
   }
 
   function columnsOf({ payload, expiresAt, subject }: SessionRecord) {

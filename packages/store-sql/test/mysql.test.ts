@@ -94,4 +94,60 @@ describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit
       code: 'SESSION_STORE',
     })
   })
+
+  describe('autocommit is off', () => {
+    const told = { code: 'SESSION_STORE', message: expect.stringContaining('autocommit') }
+
+    test('a pool that was handed in is refused, for reads as well, because they would see an old state [M4]', async () => {
+      const pool = mysqlPromise.createPool(server.url)
+      onTestFinished(() => pool.end())
+      pool.pool.on('connection', connection => connection.query('set autocommit = 0'))
+      const store = mysqlStore(pool)
+      await expect(store.insert('b'.repeat(40), { payload: '', expiresAt: later() })).rejects.toMatchObject(
+        told,
+      )
+      await expect(store.read(ID)).rejects.toMatchObject(told)
+      await expect(store.remove(ID)).rejects.toMatchObject(told)
+      await expect(store.clearExpired().next()).rejects.toMatchObject(told)
+    })
+
+    test('a Kysely instance is refused [M4]', async () => {
+      const callbackPool = mysql.createPool(server.url)
+      callbackPool.on('connection', connection => connection.query('set autocommit = 0'))
+      const kysely = new Kysely<unknown>({ dialect: new MysqlDialect({ pool: callbackPool }) })
+      onTestFinished(() => kysely.destroy())
+      await expect(sqlStore(kysely, { dialect: 'mysql' }).read(ID)).rejects.toMatchObject(told)
+    })
+
+    test('for the whole server: a pool of ours commits all the same [M4]', async () => {
+      await pool.query('set global autocommit = 0')
+      onTestFinished(() => pool.query('set global autocommit = 1').then(() => undefined))
+      const [one, two] = [mysqlStore(server.url), mysqlStore(server.url)]
+      onTestFinished(async () => {
+        await one.close()
+        await two.close()
+      })
+      const id = 'c'.repeat(40)
+      expect(await two.read(id)).toBe(null)
+      expect(await one.insert(id, { payload: 'kept', expiresAt: later() })).toBe(true)
+      expect(await two.read(id)).toMatchObject({ payload: 'kept' })
+      expect(await one.remove(id)).toBe('ok')
+      expect(await two.read(id)).toBe(null)
+    })
+  })
+
+  test('a write on a connection that came back to the pool in a transaction is an error, and the next one works [M4]', async () => {
+    const single = mysqlPromise.createPool({ uri: server.url, connectionLimit: 1 })
+    onTestFinished(() => single.end())
+    const store = mysqlStore(single)
+    const id = 'd'.repeat(40)
+    await store.insert(id, { payload: '', expiresAt: later() })
+    await single.query('begin')
+    await expect(store.remove(id)).rejects.toMatchObject({
+      code: 'SESSION_STORE',
+      message: expect.stringContaining('not committed'),
+    })
+    expect(await store.remove(id)).toBe('ok')
+    expect(await mysqlStore(pool).read(id)).toBe(null)
+  })
 })

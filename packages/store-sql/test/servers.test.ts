@@ -1,4 +1,5 @@
 /** What PostgreSQL and MariaDB have to say to the same questions. */
+import { createSessions } from '@sess/core'
 import ddl from '@sess/test-fixtures/django/ddl.json' with { type: 'json' }
 import { requireServer, type Server, startMariadb, startPostgres } from '@sess/test-fixtures/servers'
 import mysql from 'mysql2/promise'
@@ -268,11 +269,90 @@ for (const bench of benches) {
       for (let round = 0; round < 3; round++) {
         const signal = AbortSignal.timeout(100)
         const calls = Array.from({ length: 10 }, () => few.read(ID, { signal }))
-        for (const call of calls) await expect(call).rejects.toThrow(TIMED_OUT)
+        await Promise.all(calls.map(call => expect(call).rejects.toThrow(TIMED_OUT)))
       }
       await lock.release()
       expect(await few.read(ID, { signal: AbortSignal.timeout(3_000) })).not.toBe(null)
       await few.close()
+    })
+
+    /** A pool of the application's, whose queries are followed by a computation of `ms`: the answer waits meanwhile. */
+    function stallingPool(ms: { now: number }) {
+      const stall = <T>(work: T): T => {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms.now)
+        return work
+      }
+      let thrownAway = 0
+      if (bench.engine === 'postgres') {
+        const pool = new pg.Pool({ connectionString: server.url, max: 1 })
+        pool.on('error', () => undefined)
+        pool.on('remove', () => thrownAway++)
+        onTestFinished(() => pool.end())
+        pool.on('connect', client => {
+          const query = client.query.bind(client) as (...args: unknown[]) => unknown
+          client.query = ((...args: unknown[]) => stall(query(...args))) as never
+        })
+        return { store: postgresStore(pool), thrownAway: () => thrownAway }
+      }
+      const pool = mysql.createPool({ uri: server.url, connectionLimit: 1 })
+      onTestFinished(() => pool.end())
+      const wrapped = {
+        async getConnection() {
+          const connection = await pool.getConnection()
+          return {
+            execute: (...args: [{ sql: string; rowsAsArray: boolean }, never]) =>
+              stall(connection.execute(...args)),
+            release: () => connection.release(),
+            destroy() {
+              thrownAway++
+              connection.destroy()
+            },
+          }
+        },
+      }
+      return { store: mysqlStore(wrapped), thrownAway: () => thrownAway }
+    }
+
+    test('an answer that arrived while the process stood still wins over the signal, and its connection stays [issue 11, 5]', async () => {
+      const stall = { now: 0 }
+      const { store: stalled, thrownAway } = stallingPool(stall)
+      const id = 's'.repeat(40)
+      await stalled.insert(id, { payload: 'there', expiresAt: later() })
+      // Prepared, so that the next is one round trip.
+      await stalled.read(id)
+      stall.now = 150
+      expect(await stalled.read(id, { signal: AbortSignal.timeout(50) })).toMatchObject({ payload: 'there' })
+      expect(thrownAway()).toBe(0)
+    })
+
+    test('requests that keep every connection of a shared pool: the error says so [issue 11]', async () => {
+      const uri = server.url
+      let shared: SqlStore
+      const held: { release(): void }[] = []
+      if (bench.engine === 'postgres') {
+        const pool = new pg.Pool({ connectionString: uri, max: 2 })
+        onTestFinished(() => pool.end())
+        shared = postgresStore(pool)
+        for (let n = 0; n < 2; n++) held.push(await pool.connect())
+      } else {
+        const pool = mysql.createPool({ uri, connectionLimit: 2 })
+        onTestFinished(() => pool.end())
+        shared = mysqlStore(pool)
+        for (let n = 0; n < 2; n++) held.push(await pool.getConnection())
+      }
+      onTestFinished(() => {
+        for (const connection of held) connection.release()
+      })
+      const session = createSessions({ store: shared, timeout: 50 }).open(`sessionid=${'a'.repeat(32)}`)
+      await session.load()
+      expect(() => session.get('a')).toThrow(
+        expect.objectContaining({
+          code: 'SESSION_STORE',
+          cause: expect.objectContaining({
+            message: expect.stringMatching(/^No connection .* pool of its own/),
+          }),
+        }),
+      )
     })
 
     test('F3: a frozen server ends calls by their signal, and the store works on when the server does', async () => {
@@ -306,6 +386,25 @@ for (const bench of benches) {
       expect(await other.read(ID)).not.toBe(null)
       await other.close()
     })
+
+    if (bench.engine === 'postgres') {
+      test('a connection that came back to the pool in a transaction is not used [M4]', async () => {
+        const single = new pg.Pool({ connectionString: server.url, max: 1 })
+        single.on('error', () => undefined)
+        onTestFinished(() => single.end())
+        const other = postgresStore(single)
+        const id = 'm'.repeat(40)
+        await other.insert(id, { payload: '', expiresAt: later() })
+        await single.query('begin')
+        expect(await other.remove(id)).toBe('ok')
+        await single.query('rollback')
+        expect(await store.read(id)).toBe(null)
+        // One that failed would make every call on it fail.
+        await single.query('begin')
+        await expect(single.query('select 1/0')).rejects.toThrow()
+        expect(await other.read(id)).toBe(null)
+      })
+    }
 
     test('F6: SIGKILL under load loses no answered write, fails in time, and the store recovers by itself', {
       timeout: 60_000,
