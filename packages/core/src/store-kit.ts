@@ -11,7 +11,7 @@ import type {
 import { after } from './task.ts'
 
 export { type Check, flag, oneOf, type Read, readOptions, type Table, textLike } from './check.ts'
-export { after, isPromise, settle } from './task.ts'
+export { after, isPromise, settle, whenTimeIsUp } from './task.ts'
 
 /** A `Store` whose methods return values, never promises (iterables apart): for stores in this process's memory. */
 export type SyncStore = {

@@ -47,6 +47,32 @@ export function* wait<T>(value: MaybePromise<T>): Task<T> {
   return isPromise(value) ? ((yield value) as T) : value
 }
 
+/** How long, in ms, a last look at what has arrived takes when time is up. */
+const LAST_LOOK = 50
+
+/**
+ * Calls `late` after `ms` milliseconds, and up to 50 ms later, so that answers which have arrived are delivered first.
+ * Returns a function that cancels the call. For every timer that races an answer.
+ *
+ * A process that stood still (a long computation, SIGSTOP) runs its timers before it reads its sockets. Without the
+ * second timer it would report a timeout although the answer is there.
+ *
+ * @example
+ * const cancel = whenTimeIsUp(5_000, () => reject(new Error('No answer in 5,000 ms.')))
+ */
+export function whenTimeIsUp(ms: number, late: () => void): () => void {
+  // Node: an open timer would keep the process alive.
+  const start = (delay: number, then: () => void): unknown => {
+    const timer = setTimeout(then, delay)
+    ;(timer as { unref?: () => void }).unref?.()
+    return timer
+  }
+  let timer = start(ms, () => {
+    timer = start(Math.min(ms, LAST_LOOK), late)
+  })
+  return () => clearTimeout(timer as ReturnType<typeof setTimeout>)
+}
+
 /**
  * The time that one load or one commit has, all its store calls and pauses together, and what the store is told of it.
  * The timer starts with the first wait, so what never waits never pays.
@@ -76,18 +102,16 @@ export class Deadline implements StoreContext {
   }
 
   async #finish<T>(task: Task<T>, first: PromiseLike<unknown>): Promise<T> {
-    let timer: ReturnType<typeof setTimeout> | undefined
+    let cancel: (() => void) | undefined
     const timeUp = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+      cancel = whenTimeIsUp(this.#timeout, () => {
         this.expired = true
         // Before the store rejects because of the signal: that it was late is what happened.
         const late = new SessionStoreError(`No answer from the session store in ${this.#timeout} ms.`)
         reject(late)
         // As the reason, so that a store that knows what it waits for can add a `cause`.
         this.#controller?.abort(late)
-      }, this.#timeout)
-      // On Node an open timer would keep the process alive.
-      ;(timer as { unref?: () => void }).unref?.()
+      })
     })
     try {
       for (let waiting = first; ; ) {
@@ -101,7 +125,7 @@ export class Deadline implements StoreContext {
         waiting = step.value
       }
     } finally {
-      clearTimeout(timer)
+      cancel?.()
     }
   }
 }

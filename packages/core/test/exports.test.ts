@@ -76,6 +76,7 @@ it('the exported names change only on purpose', () => {
         "storeFrom",
         "textLike",
         "ttlSeconds",
+        "whenTimeIsUp",
       ],
     }
   `)
