@@ -251,9 +251,10 @@ export const mysql: Dialect = {
   batchSize: 1_000,
   busyRetries: 3,
   trouble(error) {
-    const { code, errno } = error as { code?: unknown; errno?: unknown }
+    const { code, errno, message } = error as { code?: unknown; errno?: unknown; message?: unknown }
     if (errno === 1213 || errno === 1020) return 'busy'
-    if (errno === 1062) return 'duplicate'
+    // Of another unique index it says nothing about the key.
+    if (errno === 1062 && String(message).includes("PRIMARY'")) return 'duplicate'
     if (errno === 1146 || errno === 1049) return 'no table'
     if (errno === 1054) return 'no column'
     // 1053 server shutdown, 1927 connection killed.

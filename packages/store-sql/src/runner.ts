@@ -59,7 +59,7 @@ export function patiently(runner: Runner, dialect: Dialect, table: string): Run 
         if (attempts < dialect.busyRetries && Date.now() - started < BUSY_LIMIT_MS) {
           attempts += 1
           const ms = 1 + Math.random() * Math.min(2 ** attempts, 16)
-          return pause(ms, signal, () => safeCause(error)).then(attempt)
+          return pause(ms, signal, () => withoutData(error)).then(attempt)
         }
       }
       // Only what changes nothing: of a write nobody knows whether it was carried out.
@@ -72,10 +72,17 @@ export function patiently(runner: Runner, dialect: Dialect, table: string): Run 
         const missing = trouble === 'no table' ? `Table "${table}"` : `A column of table "${table}"`
         const remedy = trouble === 'no table' ? '' : ', or pass `subject: false`'
         throw new SessionStoreError(`${missing} is missing. Run \`await store.migrate()\` once${remedy}.`, {
-          cause: error,
+          cause: withoutData(error),
         })
       }
-      throw error
+      // What is thrown here is an error of ours already.
+      throw error instanceof SessionStoreError ? error : withoutData(error)
+    }
+
+    /** Drivers attach the statement and its parameters, and quote values in the message. */
+    function withoutData(error: unknown): Error {
+      const { id, payload, subject, version } = values
+      return safeCause(error, [id, payload, subject ?? undefined, version])
     }
 
     return attempt()
