@@ -1,6 +1,7 @@
 import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectText } from './bookkeeping.ts'
 import { type Answer, commit, destroy, isLive } from './commit.ts'
-import { asStoreError, ConfigError } from './errors.ts'
+import { ConfigError } from './errors.ts'
+import { tellError } from './hooks.ts'
 import { isKey, type RecordId } from './key.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
@@ -56,26 +57,36 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /** Whether there is a live session of that key. */
-  async exists(key: string): Promise<boolean> {
-    return this.#run(key, (state, deadline, id) => isLive(state, id, deadline))
+  exists(key: string): Promise<boolean> {
+    return this.#run('exists', key, (state, deadline, id) => isLive(state, id, deadline))
   }
 
   /** Removes the session of that key; answers whether there was one. */
-  async delete(key: string): Promise<boolean> {
-    return this.#run(key, (state, deadline, id) => destroy(state, { id }, deadline))
+  delete(key: string): Promise<boolean> {
+    return this.#run('delete', key, (state, deadline, id) => destroy(state, { id }, deadline))
   }
 
   /** Removes expired records in batches; answers how many. Where the backend expires by itself there is nothing to do. */
-  async clearExpired(
+  clearExpired(
     options: ClearExpiredOptions & { onProgress?: (removed: number) => void } = {},
   ): Promise<number> {
+    return this.#watch('clearExpired', async () => {
+      let removed = 0
+      for await (const batch of this.#expired(options)) {
+        removed += batch.removed
+        options.onProgress?.(removed)
+      }
+      return removed
+    })
+  }
+
+  async *#expired(options: ClearExpiredOptions): AsyncGenerator<{ removed: number }> {
     const { clock, store } = this.#settings
-    let removed = 0
-    for await (const batch of store.clearExpired?.({ now: clock(), ...options }) ?? []) {
-      removed += batch.removed
-      options.onProgress?.(removed)
+    try {
+      yield* store.clearExpired?.({ now: clock(), ...options }) ?? []
+    } catch (error) {
+      throw new State(this.#settings).storeFailure('clearExpired', error)
     }
-    return removed
   }
 
   /** The live sessions of a subject. */
@@ -102,23 +113,43 @@ export class Sessions<D extends object = DefaultData> {
    * Ends every session of a subject, for "log out everywhere"; `except`: but this one. Answers how many. Cookie
    * sessions have no list: say `notBefore`.
    */
-  async removeBySubject(subject: string | number, options: { except?: Session<D> } = {}): Promise<number> {
-    const removeBySubject = this.#indexed('removeBySubject')
-    const kept = options.except && stateOf(options.except)
-    const state = new State(this.#settings)
-    return state.run(function* ({ now, signal }) {
-      const except = kept?.key ? (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key)))) : undefined
-      try {
-        return yield* wait(removeBySubject(subjectText(subject), { now, signal, except }))
-      } catch (error) {
-        throw asStoreError(error, [subjectText(subject)])
-      }
+  removeBySubject(subject: string | number, options: { except?: Session<D> } = {}): Promise<number> {
+    return this.#watch('removeBySubject', async () => {
+      const removeBySubject = this.#indexed('removeBySubject')
+      const text = subjectText(subject)
+      const kept = options.except && stateOf(options.except)
+      const state = new State(this.#settings)
+      return state.run(function* (deadline) {
+        const except = kept?.key ? (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key)))) : undefined
+        try {
+          const { now, signal } = deadline
+          return yield* wait(removeBySubject(text, { now, signal, except }))
+        } catch (error) {
+          throw state.storeFailure('removeBySubject', error, deadline, [text])
+        }
+      })
     })
   }
 
   /** Releases what the store opened. */
-  async close(): Promise<void> {
-    await this.#settings.store.close?.()
+  close(): Promise<void> {
+    return this.#watch('close', async () => {
+      try {
+        await this.#settings.store.close?.()
+      } catch (error) {
+        throw new State(this.#settings).storeFailure('close', error)
+      }
+    })
+  }
+
+  /** Avoids an unhandled rejection (it would end Node) when the caller does not await. The hooks are told of a failure. */
+  #watch<T>(method: string, run: () => Promise<T>): Promise<T> {
+    const promise = run()
+    promise.catch(error => {
+      // The storeError hook has been told of a store's failure.
+      if (error?.code !== 'SESSION_STORE') void tellError(this.#settings.hooks, error, method)
+    })
+    return promise
   }
 
   #indexed<M extends 'scanBySubject' | 'removeBySubject'>(method: M): NonNullable<Store[M]> {
@@ -128,13 +159,16 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   #run(
+    method: string,
     key: string,
     task: (state: State, deadline: Deadline, id: RecordId) => Task<boolean>,
-  ): MaybePromise<boolean> {
-    const state = new State(this.#settings)
-    if (!isKey(key) || this.#settings.cookieStore) return false
-    return state.run(function* (deadline) {
-      return yield* task(state, deadline, yield* wait(state.idOf(key)))
+  ): Promise<boolean> {
+    return this.#watch(method, async () => {
+      const state = new State(this.#settings)
+      if (!isKey(key) || this.#settings.cookieStore) return false
+      return state.run(function* (deadline) {
+        return yield* task(state, deadline, yield* wait(state.idOf(key)))
+      })
     })
   }
 }

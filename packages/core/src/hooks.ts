@@ -27,7 +27,7 @@ export interface CorruptEvent extends HookEvent {
 
 export interface StoreErrorEvent extends HookEvent {
   /** The store's method that failed. */
-  operation: 'read' | 'insert' | 'replace' | 'touch' | 'remove'
+  operation: 'read' | 'insert' | 'replace' | 'touch' | 'remove' | 'removeBySubject' | 'clearExpired' | 'close'
   /** The store's error. It is safe to log: of a driver's error, only name, code and message (see `safeCause`). */
   error: unknown
 }
@@ -57,8 +57,11 @@ export interface Hooks {
   corrupt?(event: CorruptEvent): void
   /** The store failed, or did not answer in time. */
   storeError?(event: StoreErrorEvent): void
-  /** Another hook threw or rejected. Without it such errors go unheard, for they must not end a request. */
-  error?(error: unknown, hook: string): void
+  /**
+   * An error that may have no other listener: another hook threw or rejected, or a method was called that returns a
+   * promise, and failed. `source` is the hook's or method's name, such as `save` for a `save()` after the response.
+   */
+  error?(error: unknown, source: string): void
 }
 
 export type HookName = Exclude<keyof Hooks, 'error'>
@@ -68,10 +71,15 @@ export async function emit(hooks: Hooks, name: HookName, event: HookEvent): Prom
   try {
     await (hooks[name] as ((event: HookEvent) => unknown) | undefined)?.(event)
   } catch (error) {
-    try {
-      hooks.error?.(error, name)
-    } catch {
-      // There is nobody left to tell.
-    }
+    tellError(hooks, error, name)
+  }
+}
+
+/** Calls the `error` hook. Whatever it does, the caller goes on. */
+export async function tellError(hooks: Hooks, error: unknown, source: string): Promise<void> {
+  try {
+    await (hooks.error?.(error, source) as unknown)
+  } catch {
+    // There is nobody left to tell.
   }
 }

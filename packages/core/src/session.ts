@@ -23,6 +23,7 @@ import {
   expiryMoment,
   storedExpiry,
 } from './expiry.ts'
+import { tellError } from './hooks.ts'
 import { newKey, type SessionKey } from './key.ts'
 import { ABSENT, type Data as Dict, put, take } from './merge.ts'
 import type { State } from './state.ts'
@@ -380,7 +381,11 @@ export class Session<Data extends object = DefaultData> {
     mustCreate = false,
   ): Promise<void> {
     const state = this.#state
-    if (state.committed) return Promise.reject(new SessionCommittedError())
+    if (state.committed) {
+      const error = new SessionCommittedError()
+      void tellError(state.settings.hooks, error, task === create ? 'create' : 'save')
+      return handled(Promise.reject(error))
+    }
     const run = async (): Promise<void> => {
       await state.load()
       state.accessed = true
@@ -389,9 +394,8 @@ export class Session<Data extends object = DefaultData> {
     const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
       if (state.saving === saving) state.saving = undefined
     })
-    // Who does not wait for it hears from the commit, which tries again; unheard, it would end a Node process.
-    saving.catch(() => undefined)
-    state.saving = saving
+    // The commit tries again and reports.
+    state.saving = handled(saving)
     return saving
   }
 
@@ -436,6 +440,12 @@ export class Session<Data extends object = DefaultData> {
   #visible(): Key<Data>[] {
     return Object.keys(this.#look().data).filter(key => !isHidden(key)) as Key<Data>[]
   }
+}
+
+/** Avoids an unhandled rejection (it would end Node) when the caller does not await. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
 }
 
 function dataHandler(session: Session<any>): ProxyHandler<Dict> {

@@ -13,7 +13,7 @@ import { isRecord } from './codec.ts'
 import { sentToken } from './cookie.ts'
 import { asStoreError, ConfigError, type SessionError, SessionNotLoadedError } from './errors.ts'
 import { expiryMoment, LAST_MOMENT } from './expiry.ts'
-import { type CorruptEvent, emit, type HookEvent, type HookName } from './hooks.ts'
+import { type CorruptEvent, emit, type HookEvent, type HookName, type StoreErrorEvent } from './hooks.ts'
 import { idOf, isKey, type RecordId, type SessionKey } from './key.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
@@ -234,12 +234,22 @@ export class State {
       return answer
     } catch (error) {
       const subjects = args.map(arg => (isRecord(arg) ? (arg as { subject?: string }).subject : undefined))
-      const failure = asStoreError(error, subjects)
-      // The hook gets the store's own error without the wrapping, and without the data that may be in it.
-      const told = failure === error ? failure : failure.cause
-      this.tell('storeError', this.#id, args.at(-1) as Deadline, { operation, error: told })
-      throw failure
+      throw this.storeFailure(operation, error, args.at(-1) as Deadline, subjects)
     }
+  }
+
+  /** Tells the storeError hook, and returns what to throw. `hidden` must not be in the message. */
+  storeFailure(
+    operation: StoreErrorEvent['operation'],
+    error: unknown,
+    deadline?: Deadline,
+    hidden?: readonly (string | undefined)[],
+  ): SessionError {
+    const failure = asStoreError(error, hidden)
+    // The hook gets the store's own error without the wrapping, and without the data that may be in it.
+    const told = failure === error ? failure : failure.cause
+    this.tell('storeError', this.#id, deadline, { operation, error: told })
+    return failure
   }
 
   /** Lets a hook hear of it. Without hashing an id is a key, which is nobody's business. */
