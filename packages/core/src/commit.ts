@@ -59,6 +59,18 @@ function isDue(state: State, status: number): unknown {
   return state.modified || state.newlyStored || extends_ || isUnsaved(state)
 }
 
+/**
+ * What would be lost if no commit followed: changes that are not saved, or the cookie of a key that is new. For adapters
+ * whose response cannot wait for a commit.
+ */
+export function pending(state: State): 'changes' | 'cookie' | undefined {
+  if (state.committed) return
+  const isUnknown = state.isEmpty && !state.stored
+  if (state.saving || state.doomed) return 'changes'
+  if (state.changes && !isUnknown && isUnsaved(state)) return 'changes'
+  return state.newlyStored ? 'cookie' : undefined
+}
+
 function* carryOut(state: State, { status, secure }: Answer, deadline: Deadline): Task<CommitResult> {
   if (state.saving) {
     // Whoever called `save()` hears of its error.

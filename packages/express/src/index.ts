@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls'
-import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
-import { SessionSlot } from '@sess/core/adapter'
-import { answerError, holdResponse } from '@sess/node'
+import type { CommitResult, DefaultData, MaybePromise, Session, Sessions, SessionsOptions } from '@sess/core'
+import { pending, SessionSlot } from '@sess/core/adapter'
+import { answerError, canHold, holdResponse, watchStandIn } from '@sess/node'
 import type { RequestHandler } from 'express'
 
 declare global {
@@ -63,17 +63,20 @@ export function session<Data extends object = DefaultData>(
       nextThere(error)
     }
     // A function, because to look it up takes time and most responses set no cookie. `req.secure` is Express's.
-    const secure = (): boolean => req.secure ?? (req.socket as Partial<TLSSocket>).encrypted === true
-    holdResponse(res, status => sessions.commit(session, { status, secure }), passError)
+    const secure = (): boolean =>
+      req.secure ?? (req.socket as Partial<TLSSocket> | undefined)?.encrypted === true
+    const commit = (status: number): MaybePromise<CommitResult> =>
+      sessions.commit(session, { status, secure })
+    if (canHold(res)) holdResponse(res, commit, passError)
+    else watchStandIn(req, res, { commit, pending: () => pending(session) })
     // Undefined when there is nothing to wait for. A load that failed shows when a handler first uses the session.
     const loading = sessions.lazy ? undefined : session.load()
     if (!loading) return nextOnce()
-    loading
-      .then(() => nextOnce(), nextOnce)
-      .catch(error => {
-        // A handler of a host that does not catch: without the wait it would have thrown through us to the server.
-        process.emitWarning(error)
-        passError(error)
-      })
+    const goingOn = loading.then(() => nextOnce(), nextOnce)
+    goingOn.then(undefined, (error: Error) => {
+      // A handler of a host that does not catch: without the wait it would have thrown through us to the server.
+      process.emitWarning(error)
+      passError(error)
+    })
   }
 }

@@ -24,8 +24,9 @@ export function answerError(res: ServerResponse, error: unknown): void {
   res.statusCode = errorStatus(error)
   // These describe the body that is not sent.
   for (const name of ['Content-Encoding', 'Content-Language', 'Content-Range', 'Content-Length', 'ETag'])
-    res.removeHeader(name)
-  res.setHeader('Content-Type', 'text/plain; charset=utf-8')
-  res.setHeader('X-Content-Type-Options', 'nosniff')
-  res.end(STATUS_CODES[res.statusCode] ?? 'Error')
+    res.removeHeader?.(name)
+  // A stand-in for a response may lack any of these.
+  res.setHeader?.('Content-Type', 'text/plain; charset=utf-8')
+  res.setHeader?.('X-Content-Type-Options', 'nosniff')
+  res.end?.(STATUS_CODES[res.statusCode] ?? 'Error')
 }

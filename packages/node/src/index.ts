@@ -7,3 +7,4 @@ export {
   type OnRefused,
   type ResponseGate,
 } from './gate.ts'
+export { canHold, type StandInSession, watchStandIn } from './stand-in.ts'
