@@ -28,7 +28,7 @@ async function survives(program: string): Promise<string[]> {
 }
 
 describe.concurrent('what nobody awaits does not end the process, and is told', () => {
-  it.each(['save', 'create'])('H1: %s() after the response has begun', async (method, { expect }) => {
+  it.for(['save', 'create'])('H1: %s() after the response has begun', async (method, { expect }) => {
     const heard = await survives(`
       const session = up.open()
       session.set('a', 1)
