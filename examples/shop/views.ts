@@ -12,7 +12,7 @@ export interface Asset {
 
 const FOREVER = 'public, max-age=31536000, immutable'
 
-/** The files of the page, by their paths. They have nothing to do with sessions. */
+/** The files of the page, by path. They need no session. */
 export const assets: Readonly<Record<string, Asset>> = {
   '/styles.css': asset('styles.css', 'text/css; charset=utf-8'),
   '/client.js': asset('client.js', 'text/javascript; charset=utf-8'),
@@ -30,7 +30,7 @@ function versioned(path: string): string {
   return `${path}?v=${hash}`
 }
 
-/** What the page says after a session has ended, when there is none to leave a message in. */
+/** Messages for when the session has ended, because a flash message needs a session. */
 export const NOTICES: Readonly<Record<string, string | undefined>> = {
   'signed-out': 'You are signed out. The cart went with your session.',
   'signed-out-everywhere': 'You are signed out here and in every other browser.',
@@ -42,13 +42,13 @@ export interface ShopView {
   remembered: boolean
   notice: string | undefined
   runsOn: string
-  /** What the request did that redirected here. */
+  /** The trace of the request that redirected here. */
   before: Trace | undefined
 }
 
 export interface ShopPage {
   head: string
-  /** The rest, once it is known what the engine did. */
+  /** The rest. It shows what the engine did for the first piece. */
   tail(trace: Trace, hasSession: boolean): string
 }
 
@@ -89,18 +89,24 @@ export function shopPage(view: ShopView): ShopPage {
 
 const PROBLEMS: Readonly<Record<number, [title: string, text: string]>> = {
   400: [
-    'Your session has moved on',
-    'It was ended or renewed in another window meanwhile. Nothing was changed.',
+    'Your session has changed',
+    'It ended, or got a new key, in another window. Your last change was not saved. Please try again.',
   ],
-  403: ['Not from here', 'That form came from another site, so nothing was done.'],
-  404: ['Nothing here', 'There is no such page in this shop.'],
-  413: ['Too much', 'That form was longer than any of ours.'],
-  422: ['That did not fit', 'A name has 1 to 40 characters, and the cart takes what is on the shelf.'],
-  503: ['One moment', 'Your session cannot be reached right now. It is safe; please try again shortly.'],
+  403: ['Form from another site', 'That form came from another site, so nothing was changed.'],
+  404: ['Page not found', 'There is no such page in this shop.'],
+  413: ['Form too long', 'That form is longer than this shop accepts.'],
+  422: ['Please check the form', 'A name has 1 to 40 characters. The cart takes only products of this shop.'],
+  503: [
+    'Please try again',
+    'Your session cannot be reached right now. It is not lost. Please try again in a moment.',
+  ],
 }
 
 export function problemPage(status: number): string {
-  const [title, text] = PROBLEMS[status] ?? ['That went wrong', 'It is our fault. Nothing was changed.']
+  const [title, text] = PROBLEMS[status] ?? [
+    'Something went wrong',
+    'The error is ours. Nothing was changed.',
+  ]
   return html`${documentHead(`${title} · Slow Morning`)}
   <body>
     <main class="problem">
@@ -174,7 +180,7 @@ function account({ name, remembered }: ShopView): Html {
   if (name === undefined) {
     return html`<section class="card" aria-labelledby="account">
       <h2 id="account" tabindex="-1">Sign in</h2>
-      <form class="sign-in" method="post" action="/sign-in">
+      <form class="sign-in" method="post" action="/sign-in" data-once>
         <label for="name">Your name</label>
         <input id="name" name="name" required maxlength="40" autocomplete="username" placeholder="Any name will do">
         <label class="check"><input type="checkbox" name="remember" id="remember"> Remember me for 30 days</label>
@@ -186,8 +192,8 @@ function account({ name, remembered }: ShopView): Html {
     <h2 id="account" tabindex="-1">Good morning, <span class="name">${name}</span></h2>
     <p class="quiet">${remembered ? 'Remembered in this browser for 30 days.' : 'Signed in until you close the browser.'}</p>
     <div class="actions">
-      <form method="post" action="/sign-out"><button class="button" id="sign-out">Sign out</button></form>
-      <form method="post" action="/sign-out-everywhere">
+      <form method="post" action="/sign-out" data-once><button class="button" id="sign-out">Sign out</button></form>
+      <form method="post" action="/sign-out-everywhere" data-once>
         <button class="button" id="sign-out-everywhere">Sign out everywhere</button>
       </form>
     </div>
@@ -230,7 +236,7 @@ function cartLine({
         <input type="hidden" name="product" value="${id}">
         <button id="less-${id}" aria-label="One ${name} less">−</button>
       </form>
-      <output>${count}</output>
+      <span class="number">${count}</span>
       <form method="post" action="/cart/add">
         <input type="hidden" name="product" value="${id}">
         <button id="more-${id}" aria-label="One more ${name}">+</button>
@@ -246,7 +252,7 @@ function engine(view: ShopView, trace: Trace, hasSession: boolean): Html {
     <div class="rail">
       <h2 id="engine">Under the hood</h2>
       <p class="runs-on">${view.runsOn}</p>
-      ${hasSession ? sessionFacts(view, trace) : html`<p class="none">You have no session. None is made, and no cookie sent, until there is something to keep.</p>`}
+      ${hasSession ? sessionFacts(view, trace) : html`<p class="none">You have no session. The shop makes one, and sends a cookie, when there is something to save.</p>`}
       ${view.before && traceCard(view.before, 'What you did')}
       ${traceCard(trace, view.before ? 'Then this page' : 'This page')}
     </div>
@@ -258,13 +264,13 @@ function sessionFacts({ remembered, name }: ShopView, { expiresAt, recordId }: T
   return html`<div class="session">
     <p class="caption" id="ends-in">Your session ends in</p>
     <p><time class="countdown" id="countdown" aria-labelledby="ends-in" datetime="${ends.toISOString()}" data-seconds="${Math.round((ends.getTime() - Date.now()) / 1000)}">${moment(ends)}</time></p>
-    <p class="quiet">${lifetime(name, remembered)} The store knows it as <code>${recordId?.slice(0, 8)}…</code>, a hash of the key in your cookie.</p>
+    <p class="quiet">${lifetime(name, remembered)} Its id in the store is <code>${recordId?.slice(0, 8)}…</code>, a hash of the key in your cookie.</p>
   </div>`
 }
 
 function lifetime(name: string | undefined, remembered: boolean): string {
-  if (name !== undefined && remembered) return 'The day was fixed at sign-in.'
-  return `Each visit gives it another hour${remembered ? '' : ', and the browser forgets its cookie when it is closed'}.`
+  if (name !== undefined && remembered) return 'The end was set when you signed in.'
+  return `Each visit extends it to one hour.${remembered ? '' : ' The browser deletes the cookie when you close it.'}`
 }
 
 function traceCard(trace: Trace, title: string): Html {
@@ -283,7 +289,7 @@ function traceCard(trace: Trace, title: string): Html {
         ? html`<p class="calls quiet">No store call.</p>`
         : html`<table class="calls">
           <caption class="unseen">Store calls</caption>
-          <thead class="unseen"><tr><th scope="col">Call</th><th scope="col">Answer</th><th scope="col">Time</th></tr></thead>
+          <thead class="unseen"><tr><th scope="col">Call</th><th scope="col">Result</th><th scope="col">Time</th></tr></thead>
           <tbody>${calls.map(
             ({ method, outcome, ms }) => html`<tr class="${outcome === 'stale' && 'stale'}">
               <td><code>${method}</code></td><td>${outcome}</td><td>${ms.toFixed(2)} ms</td>
@@ -299,32 +305,34 @@ function flag(name: string, value: boolean): Html {
   return html`<div class="${value && 'yes'}"><dt>${name}</dt><dd>${value ? 'yes' : 'no'}</dd></div>`
 }
 
-/** What happened, for who does not read tables. */
+/** What happened, as a sentence. */
 function inWords({ accessed, calls, cookies, events, merges, method, modified }: Trace): string {
   const did = (event: string): boolean => events.includes(event)
   if (merges > 0) {
     const times = merges === 1 ? 'Another request' : `Other requests, ${merges} times,`
-    return `${times} had saved first. The change was made again on what they saved: nothing is lost.`
+    return `${times} saved first. This request's change was applied again to their data, so nothing is lost.`
   }
   if (did('conflict'))
-    return 'Another request had replaced the same value. The later save, this one, has its way.'
-  if (did('rotated')) return 'The same data under a new key. The old key leads nowhere from here on.'
+    return 'Another request replaced the same value. This save came later, so its value is kept.'
+  if (did('rotated')) return 'The same data has a new key. The old key no longer works.'
   if (cookies.some(cookie => /; Max-Age=0/.test(cookie)) && !did('destroyed') && !modified) {
-    return 'The cookie leads to no session (any more), so the browser is told to forget it.'
+    return 'No session belongs to this cookie, so the response deletes it.'
   }
   if (did('destroyed') || calls.some(({ method }) => method === 'removeBySubject')) {
-    return 'The record is gone from the store, and the cookie from the browser.'
+    return 'The record was removed from the store, and the cookie from the browser.'
   }
-  if (did('created')) return 'The first thing worth keeping: a session is made, and its cookie sent.'
+  if (did('created'))
+    return 'There was something to save for the first time, so a session was made and its cookie sent.'
   if (did('saved')) {
-    const taken = method === 'GET' ? 'The message was taken out of the session. ' : ''
-    return `${taken}Read once, written once, before the first byte left.`
+    const taken = method === 'GET' ? 'The message was removed from the session. ' : ''
+    return `${taken}The session was read once and written once, before the first byte was sent.`
   }
-  if (did('touched')) return 'Read, and its life extended. That happens once a minute at most.'
-  if (calls.length > 0) return 'Looked at, not changed: one read, and no cookie.'
+  if (did('touched'))
+    return 'The session was read, and its expiry extended. That happens at most once a minute.'
+  if (calls.length > 0) return 'The session was read, not changed: one read, and no cookie.'
   return accessed
-    ? 'Looked for, but no cookie came: the store was not even asked.'
-    : 'The session was left alone.'
+    ? 'The request had no cookie, so the store was not even asked.'
+    : 'The request did not use the session.'
 }
 
 const euros = new Intl.NumberFormat('en-IE', { style: 'currency', currency: 'EUR' })
@@ -335,7 +343,7 @@ function money(cents: number): string {
 
 const moments = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
 
-/** For browsers without JavaScript; the others count down. */
+/** For browsers without JavaScript. The others show a countdown. */
 function moment(date: Date): string {
   return `${moments.format(date)} UTC`
 }

@@ -1,19 +1,22 @@
-// The shop works without this file. With it forms do not leave the page, other tabs follow, and the session's end is
-// counted down.
+// The shop works without this file. With it, forms do not leave the page, other tabs update, and a countdown shows when
+// the session ends.
 
 const tabs = new BroadcastChannel('shop')
 const notices = document.querySelector('#notices')
 let sending = 0
 let overlapped = false
-/** Requests are numbered, for answers may overtake each other. */
+/** Requests are numbered because responses may arrive in another order. */
 let asked = 0
 let shown = 0
-/** When the session ends, by this computer's clock; its distance is the server's. */
+/** When the session ends, by this computer's clock. How long until then is the server's figure. */
 let ends
 let noticeTimer
+/** The product that the last form was about, and the button that sent it. A message must not cover them. */
+let changed
+let pressed
 
 document.documentElement.classList.add('scripted')
-// What the server said once is not said again by a reload.
+// A reload must not show the message again.
 if (location.search) history.replaceState(null, '', location.pathname)
 if (document.querySelector('#page')) {
   startCountdown()
@@ -23,18 +26,30 @@ if (document.querySelector('#page')) {
     event.preventDefault()
     const form = event.target
     if (form.dataset.rush) rush(form, Number(form.dataset.rush))
-    else submit(form)
+    else if (form.dataset.once === undefined) submit(form)
+    else submitOnce(form)
   })
   // Another tab changed something; it may have signed out.
   tabs.addEventListener('message', () => refresh())
-  // The browser took out a page that it had put aside. What it shows may be gone.
+  // The browser shows a page that it kept in memory. Its session may have ended.
   addEventListener('pageshow', event => {
     if (event.persisted) refresh()
   })
 }
 
-/** Sends a form as the browser would, and shows the page that its answer leads to. */
+/** Ignores a second click while the form is being sent: two sign-ins at once would each give the session a new key. */
+async function submitOnce(form) {
+  const button = form.querySelector('button')
+  if (button.disabled) return
+  button.disabled = true
+  await submit(form)
+  button.disabled = false
+}
+
+/** Sends a form as the browser would, and shows the page that the response leads to. */
 async function submit(form) {
+  changed = form.elements.namedItem('product')?.value
+  pressed = form.querySelector('button')?.id
   overlapped ||= sending > 0
   sending++
   const answer = await send(form)
@@ -42,7 +57,7 @@ async function submit(form) {
   const problem = answer?.page.querySelector('[data-problem]')?.textContent
   if (answer && !problem && !show(answer)) overlapped = true
   if (sending === 0) {
-    // A page that was made meanwhile may lack what this form did, and an error says nothing of the cart: look again.
+    // A page that was made meanwhile may lack this change, and an error page does not show the cart.
     const isSure = !overlapped && !problem
     overlapped = false
     if (!isSure) await refresh()
@@ -51,7 +66,7 @@ async function submit(form) {
   if (problem) notify(problem)
 }
 
-/** Sends a form many times at once and says what became of it. */
+/** Sends a form many times at once and shows the result. */
 async function rush(form, times) {
   const before = cartCount()
   const started = performance.now()
@@ -66,7 +81,7 @@ async function rush(form, times) {
   tabs.postMessage('changed')
   notify(
     `${times} requests in ${took} ms: ${cartCount() - before} items more in the cart. ` +
-      `${merges} times a request found that another had saved first, and both were kept.`,
+      `${merges} times another request had saved first. Both changes were kept.`,
   )
 }
 
@@ -79,18 +94,18 @@ function send(form) {
   return load(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) })
 }
 
-/** The page that an address leads to, and the number of the request; `undefined` when nobody answers. */
+/** Returns the page at a URL and the number of the request, or `undefined` if the server does not respond. */
 async function load(url, options) {
   const number = ++asked
   try {
     const response = await fetch(url, options)
     return { number, page: new DOMParser().parseFromString(await response.text(), 'text/html') }
   } catch {
-    notify('The shop does not answer. Please try again.')
+    notify('The shop cannot be reached. Please try again.')
   }
 }
 
-/** Makes this page that page; the focus stays. `false`: what is shown was asked for later. */
+/** Shows that page and keeps the focus. Returns false if the page shown already was requested later. */
 function show({ number, page }) {
   if (number < shown) return false
   shown = number
@@ -105,8 +120,8 @@ function show({ number, page }) {
 }
 
 /**
- * Changes a node to another with as little as possible: a button that is replaced while it is pressed is never clicked,
- * and a half-typed name is lost.
+ * Changes a node into another with as few replacements as possible. If a button is replaced while it is pressed, its
+ * click is lost; if a field is replaced, so is the name typed into it.
  */
 function become(node, wanted) {
   if (node.isEqualNode(wanted)) return
@@ -134,7 +149,23 @@ function notify(text) {
   notice.className = 'notice'
   notice.textContent = text
   notices.replaceChildren(notice)
+  moveAside()
   dismissLater()
+}
+
+/** Moves the message to the upper edge if it would cover what has just changed. */
+function moveAside() {
+  notices.classList.remove('above')
+  const lower = notices.getBoundingClientRect().top
+  const watched = [
+    document.querySelector(`.line[data-product="${changed}"]`),
+    document.getElementById(pressed),
+  ]
+  const covered = watched.some(node => {
+    const box = node?.getBoundingClientRect()
+    return box && box.bottom > lower && box.top < innerHeight
+  })
+  notices.classList.toggle('above', covered)
 }
 
 function dismissLater() {

@@ -170,7 +170,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     signedOut.resolve()
     const refused = await adding
     expect(refused.status).toBe(400)
-    expect(refused.text).toContain('Your session has moved on')
+    expect(refused.text).toContain('Your session has changed')
     const { text } = await get('/', { cookie })
     expect(text).not.toContain('Ada')
     expect(text).toContain('data-count="0"')
