@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { callBack, HEAD_METHODS, type Method, type Methods } from './methods.ts'
+import { ACTING_METHODS, callBack, HEAD_METHODS, type Method, type Methods } from './methods.ts'
 
 /** Responses whose refused handler has not ended: it goes on when a gate further out refuses their answer, too. */
 const unended = new WeakSet<ServerResponse>()
@@ -34,6 +34,7 @@ export class ErrorAnswer {
       return res
     }
     methods.flushHeaders = () => (this.#isStale([]) ? undefined : flushHeaders.call(res))
+    this.#watchActing()
     this.#watchHead()
   }
 
@@ -59,6 +60,16 @@ export class ErrorAnswer {
   #begin(): void {
     if (this.#handlerGoesOn) this.#res.removeAllListeners('drain')
     this.#handlerGoesOn = false
+  }
+
+  /** A `cork`, say, that the refused handler never undoes, would keep the answer back. */
+  #watchActing(): void {
+    const res = this.#res
+    const methods = res as unknown as Record<string, Method | undefined>
+    for (const name of ACTING_METHODS) {
+      const method = methods[name]
+      if (method) methods[name] = (...args) => (this.#isStale([]) ? undefined : method.apply(res, args))
+    }
   }
 
   #watchHead(): void {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { callBack, HEAD_METHODS, type Method, type MethodName } from './methods.ts'
+import { ACTING_METHODS, callBack, HEAD_METHODS, type Method, type MethodName } from './methods.ts'
 
 /** What was written while the commit is under way. To the application it looks as if it had left, so its head is fixed. */
 export class HeldResponse {
@@ -11,7 +11,7 @@ export class HeldResponse {
   ended = false
   /** A `write` returned false, so somebody waits for `drain`. */
   #needsDrain = false
-  /** The methods that were the response's before `#fixHead`. Undefined until then. */
+  /** The methods that were the response's before `#takeMethods`. Undefined until then. */
   #methods: Record<string, Method> | undefined
 
   constructor(res: ServerResponse, status: number) {
@@ -31,7 +31,7 @@ export class HeldResponse {
       return name === 'write' ? false : res
     }
     this.calls.push({ method, args })
-    if (!this.#methods) this.#fixHead(res)
+    if (!this.#methods) this.#takeMethods(res)
     if (name === 'end') this.ended = true
     if (name !== 'write') return res
     const chunk = args[0] as string | Uint8Array | undefined
@@ -47,7 +47,7 @@ export class HeldResponse {
     res.statusCode = this.#status
     if (this.#statusMessage !== undefined) res.statusMessage = this.#statusMessage
     let last: unknown
-    for (const { method, args } of this.calls) last = method.apply(res, args)
+    for (const { method, args } of this.calls) last = method.apply(res, args) ?? last
     // When the last write returned false, too, the `drain` comes from below.
     if (this.#needsDrain && !this.ended && last !== false) res.emit('drain')
   }
@@ -59,14 +59,20 @@ export class HeldResponse {
   }
 
   /** Not before the first call is kept: what wraps `writeHead` sets headers on the way to it. */
-  #fixHead(res: ServerResponse): void {
-    this.#methods = {}
+  #takeMethods(res: ServerResponse): void {
+    const before: Record<string, Method> = {}
     const methods = res as unknown as Record<string, Method>
-    for (const name of HEAD_METHODS) {
-      if (!methods[name]) continue
-      this.#methods[name] = methods[name]
-      methods[name] = refuseHeaders
+    const take = (name: string, instead: Method): void => {
+      if (!methods[name]) return
+      before[name] = methods[name]
+      methods[name] = instead
     }
+    for (const name of HEAD_METHODS) take(name, refuseHeaders)
+    for (const name of ACTING_METHODS) {
+      const method = methods[name]!
+      take(name, (...args) => void this.calls.push({ method, args }))
+    }
+    this.#methods = before
   }
 }
 

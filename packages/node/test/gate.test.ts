@@ -424,14 +424,67 @@ describe('a response that is held', () => {
         () => expect.unreachable(),
       )
       res.writeProcessing()
-      res.writeEarlyHints({ link: '</a.css>; rel=preload' }, () => res.end('done'))
+      res.writeEarlyHints({ link: '</a.css>; rel=preload' }, () => {
+        res.write('do')
+        // The head is held with what was written, and this is still in time.
+        res.writeEarlyHints({ link: '</b.css>; rel=preload' }, () => res.end('ne'))
+      })
     })
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
     socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
     let text = ''
     for await (const chunk of socket) text += chunk
-    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 102', 'HTTP/1.1 103', 'HTTP/1.1 200'])
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual([
+      'HTTP/1.1 102',
+      'HTTP/1.1 103',
+      'HTTP/1.1 103',
+      'HTTP/1.1 200',
+    ])
     expect(text).toContain(COOKIE)
+  })
+
+  it('keeps the place of calls that act on what was written, and lets others act at once', async () => {
+    const order: string[] = []
+    const committed = Promise.withResolvers<CommitResult>()
+    await using server = await serve((_req, res) => {
+      const held = res as ServerResponse & { flush(): void }
+      for (const name of ['write', 'end', 'cork', 'uncork', 'addTrailers', 'setTimeout', 'flush'] as const) {
+        const method = held[name] as ((...args: unknown[]) => unknown) | undefined
+        Object.assign(held, {
+          [name]: (...args: unknown[]) => {
+            order.push(name)
+            return method?.apply(held, args)
+          },
+        })
+      }
+      holdResponse(
+        res,
+        () => committed.promise,
+        () => expect.unreachable(),
+      )
+      res.setHeader('Trailer', 'X-Sum')
+      res.cork()
+      res.write('a')
+      held.flush()
+      res.write('b')
+      res.setTimeout(60_000)
+      res.uncork()
+      res.cork()
+      res.write('c')
+      res.addTrailers({ 'X-Sum': '7' })
+      res.uncork()
+      res.end()
+      order.push('committed')
+      committed.resolve(SAVED)
+    })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    // The first `cork` comes before anything is written; Node's `end` uncorks once more.
+    const held = 'write flush write uncork cork write addTrailers uncork end uncork'
+    expect(order.join(' ')).toBe(`cork setTimeout committed ${held}`)
+    expect(text.endsWith('1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\nX-Sum: 7\r\n\r\n')).toBe(true)
   })
 
   it('keeps pipelined responses apart and in order', async () => {
@@ -570,6 +623,20 @@ describe('F2: a response whose commit fails', () => {
     const got = await request(server.url, { method: 'POST', body: 'x'.repeat(500_000) })
     expect(got.text).toBe('down')
   })
+
+  for (const [when, commit] of Object.entries(failures)) {
+    it(`is free of what its handler has corked and of its trailers, failed ${when}`, async () => {
+      const got = await answer(commit, async res => {
+        res.write('a')
+        res.cork()
+        res.addTrailers({ 'X-Sum': '7' })
+        await sleep(30)
+        res.cork()
+        res.addTrailers({ 'X-Sum': '8' })
+      })
+      expect([got.status, got.text, got.headers['transfer-encoding']]).toEqual([503, 'down', undefined])
+    })
+  }
 
   it('survives a handler that goes on writing', async () => {
     const got = await answer(failures.later, async res => {
@@ -819,26 +886,34 @@ describe('a gate that is told to commit', () => {
   }
 
   it('waits for the same commit as what is written meanwhile', async () => {
-    let saved: Promise<CommitResult> | undefined
+    const saved = Promise.withResolvers<CommitResult>()
     const got = await framework(
-      () => (saved ??= sleep(20, SAVED)),
-      res => setTimeout(() => res.end('meanwhile'), 5),
+      () => saved.promise,
+      res => {
+        // After the framework has asked for the commit.
+        setImmediate(() => {
+          res.end('meanwhile')
+          saved.resolve(SAVED)
+        })
+      },
     )
     expect([got.status, got.text, got.setCookies]).toEqual([200, 'meanwhile', [COOKIE]])
     expect(got.heard).toEqual(['commit', 'commit'])
   })
 
   it('F2: refuses what is written meanwhile, and what its handler writes later', async () => {
-    // One commit for both, which takes its time from the request on.
-    let failed: Promise<never> | undefined
+    const failed = Promise.withResolvers<never>()
     const written: unknown[] = []
     const got = await framework(
-      () => (failed ??= failures.later()),
-      async res => {
-        await sleep(5)
-        res.write('meanwhile', error => written.push(error?.message))
-        await sleep(40)
-        res.end('later', () => written.push('end'))
+      () => failed.promise,
+      res => {
+        setImmediate(() => {
+          res.write('meanwhile', error => {
+            written.push(error?.message)
+            res.end('later', () => written.push('end'))
+          })
+          failed.reject(new SessionStoreError('down'))
+        })
       },
     )
     expect([got.status, got.text, got.setCookies]).toEqual([503, 'down', []])
