@@ -2,6 +2,7 @@ import { utf8 } from '#crypto'
 import { CREATED, createdAt, EXPIRY, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import type { Resolve } from './changes.ts'
 import { setCookie, splitToken } from './cookie.ts'
+import { clearElsewhere, type RequestTarget } from './cookie-scopes.ts'
 import {
   SessionConflictError,
   SessionDataError,
@@ -28,6 +29,11 @@ export interface Answer {
    * cookie may be set, which few responses do.
    */
   secure?: boolean | (() => boolean) | undefined
+  /**
+   * Where the browser asked. Only called when the request has two different session cookies: with it the response can
+   * delete those of other domains and paths.
+   */
+  target?: (() => RequestTarget) | undefined
 }
 
 /**
@@ -53,7 +59,7 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
 function isDue(state: State, status: number): unknown {
   // `modified` may have been set by hand, and nothing looked at.
   const extends_ = (state.settings.touchAfter >= 0 || state.forced) && state.key
-  if (state.doomed || (state.isEmpty && state.sent[0])) return true
+  if (state.doomed || (state.isEmpty && state.received[0]) || state.strays[0]) return true
   if (!state.changes) return extends_
   if (status >= 500) return state.newlyStored
   return state.modified || state.newlyStored || extends_ || isUnsaved(state)
@@ -71,7 +77,14 @@ export function pending(state: State): 'changes' | 'cookie' | undefined {
   return state.newlyStored ? 'cookie' : undefined
 }
 
-function* carryOut(state: State, { status, secure }: Answer, deadline: Deadline): Task<CommitResult> {
+function* carryOut(state: State, answer: Answer, deadline: Deadline): Task<CommitResult> {
+  const result = yield* settleRequest(state, answer, deadline)
+  const { contested, strays } = state
+  return contested[0] || strays[0] ? clearOthers(state, answer, result) : result
+}
+
+function* settleRequest(state: State, answer: Answer, deadline: Deadline): Task<CommitResult> {
+  const { status } = answer
   if (state.saving) {
     // Whoever called `save()` hears of its error.
     yield* wait(Promise.allSettled([state.saving]))
@@ -84,10 +97,12 @@ function* carryOut(state: State, { status, secure }: Answer, deadline: Deadline)
   }
   state.open()
   // It may throw: before anything is stored whose cookie would not be sent then.
-  const tls = typeof secure === 'function' ? secure() : secure
+  const tls = isSecure(answer)
   if (state.doomed) yield* removeDoomed(state, deadline)
   if (state.isEmpty) {
-    if (state.stored?.successor || !state.sent[0]) return nothing(state)
+    if (state.stored?.successor || !state.received[0]) return nothing(state)
+    // One of the two may be this visitor's own, unless they ask to be logged out.
+    if (state.contested[0] && !state.flushed) return nothing(state)
   } else {
     if (status < 500 && isUnsaved(state)) yield* persist(state, deadline)
     else if (!state.newlyStored) {
@@ -455,8 +470,30 @@ function sendCookies(state: State, tls: boolean | undefined, now: number): Commi
   }
   const parts = state.key === null ? [] : splitToken(cookie, state.key)
   const setCookies = parts.map(({ name, value }) => setCookie(cookie, name, value, tls, maxAge, now))
-  for (const sent of state.sent) {
-    if (!parts.some(({ name }) => name === sent)) setCookies.push(setCookie(cookie, sent, '', tls, 0, 0))
+  for (const received of state.received) {
+    if (!parts.some(({ name }) => name === received))
+      setCookies.push(setCookie(cookie, received, '', tls, 0, 0))
   }
   return { setCookies, vary: true, private: true }
+}
+
+/**
+ * Adds the deletion of cookies that are not the session's, or may be another's. They come first, because a proxy or a
+ * test that knows cookies by their name alone keeps the last.
+ */
+function clearOthers(state: State, answer: Answer, result: CommitResult): CommitResult {
+  const { setCookies } = result
+  const { contested, strays } = state
+  const { cookie } = state.settings
+  const tls = isSecure(answer)
+  const left = strays.filter(name => !setCookies.some(line => line.startsWith(`${name}=`)))
+  const own = [...left.map(name => setCookie(cookie, name, '', tls, 0, 0)), ...setCookies]
+  const room = cookie.maxBytes - own.join('').length
+  const others = clearElsewhere(cookie, [...contested, ...strays], answer.target?.() ?? {}, tls, room)
+  const all = [...others, ...own]
+  return all[0] ? { setCookies: all, vary: true, private: true } : result
+}
+
+function isSecure({ secure }: Answer): boolean | undefined {
+  return typeof secure === 'function' ? secure() : secure
 }

@@ -19,22 +19,45 @@ export interface CookieOptions {
   partitioned?: boolean | undefined
   /** Chromium's hint for which cookies to evict first. */
   priority?: 'low' | 'medium' | 'high' | undefined
+  /**
+   * Bytes that the `Set-Cookie` lines of one session take at the most: matters for cookie sessions. Default 3,072, which
+   * leaves a quarter of nginx's 4 KiB for a response's other headers. From 4,096 on a long session is split over
+   * `name.0`, `name.1` and `name.2`; 12,288 is the limit. Raise it only with the limits of all proxies in front.
+   */
+  maxBytes?: number | undefined
 }
 
 /** The cookie options of an engine, checked and made ready for use. */
 export interface CookiePolicy {
   name: string
   secure: boolean | 'auto'
+  /** Which place of the browser's jar the cookie has. */
+  scope: CookieScope
   /** All attributes but those that differ from response to response: `; Path=/; HttpOnly; SameSite=Lax`. */
   attributes: string
+  /** The same for a cookie in another place. */
+  attributesIn(scope: CookieScope): string
+  maxBytes: number
 }
 
-/** A browser keeps no cookie whose name and value have more octets (RFC 6265bis section 5.7), … */
-const MAX_PAIR = 4096
-/** … and none longer than 400 days. */
+/** A browser keeps two cookies of one name apart by these (RFC 6265 section 5.3, step 11; CHIPS). */
+export interface CookieScope {
+  path: string
+  /** `undefined`: this host alone. */
+  domain?: string | undefined
+  partitioned?: boolean | undefined
+}
+
+/** RFC 6265 section 6.1 lets a browser count name, value and attributes, … */
+const MAX_LINE = 4096
+/** … and no cookie lives longer than 400 days (RFC 6265bis section 5.5). */
 const MAX_AGE = 34_560_000
 /** Three full cookies leave room for others below the 16 KiB of header that Node accepts. */
 const MAX_CHUNKS = 3
+/** nginx passes 4 KiB of response header by default (`proxy_buffer_size`); the app's other headers need room too. */
+const MAX_BYTES = 3072
+/** What `setCookie` adds at the most to name, value and the fixed attributes. */
+const MAX_LIFE = '; Max-Age=-8640000000000; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure'.length
 
 const OPTIONS: Table<CookieOptions> = {
   name: ['sessionid', textLike(/^[\w!#$%&'*+.^`|~-]+$/, 'a cookie name: letters, digits, - or _')],
@@ -46,12 +69,25 @@ const OPTIONS: Table<CookieOptions> = {
   sameSite: ['lax', oneOf('lax', 'strict', 'none', false)],
   partitioned: [false, flag],
   priority: [undefined, oneOf('low', 'medium', 'high')],
+  maxBytes: [
+    MAX_BYTES,
+    [
+      value => Number.isInteger(value) && value > 0 && value <= MAX_LINE * MAX_CHUNKS,
+      `bytes: a whole number up to ${MAX_LINE * MAX_CHUNKS}`,
+    ],
+  ],
 }
 
 /** Reads the options; what a browser would refuse or ignore is a ConfigError. */
 export function cookiePolicy(given?: CookieOptions): CookiePolicy {
   const options = readOptions<CookieOptions, 'domain' | 'priority'>(given, OPTIONS, 'cookie.')
-  const { name, path, domain, secure, httpOnly, sameSite, partitioned, priority } = options
+  const { name, path, domain, secure, httpOnly, sameSite, partitioned, priority, maxBytes } = options
+  if (/\.\d+$/.test(name)) {
+    throw new ConfigError(
+      'cookie.name',
+      'must not end in a dot and digits: a long session is split over such names.',
+    )
+  }
   const prefix = /^__(host-http|host|secure|http)-/i.exec(name)?.[1] ?? ''
   const demands: CookieOptions = {
     ...((prefix || partitioned || sameSite === 'none') && { secure: true }),
@@ -65,17 +101,34 @@ export function cookiePolicy(given?: CookieOptions): CookiePolicy {
   }
   const capital = (word: string | false | undefined): unknown =>
     word && word[0]!.toUpperCase() + word.slice(1)
-  const attributes = Object.entries({
-    Path: path,
-    Domain: domain,
-    HttpOnly: httpOnly,
-    SameSite: capital(sameSite),
-    Priority: capital(priority),
-    Partitioned: partitioned,
-  })
-    .map(([attribute, value]) => (value ? `; ${attribute}${value === true ? '' : `=${value}`}` : ''))
-    .join('')
-  return { name, secure, attributes }
+  const attributesIn = (scope: CookieScope): string =>
+    Object.entries({
+      Path: scope.path,
+      Domain: scope.domain,
+      HttpOnly: httpOnly,
+      SameSite: capital(sameSite),
+      Priority: capital(priority),
+      Partitioned: scope.partitioned,
+    })
+      .map(([attribute, value]) => (value ? `; ${attribute}${value === true ? '' : `=${value}`}` : ''))
+      .join('')
+  const scope = { path, domain, partitioned }
+  const policy = { name, secure, scope, attributes: attributesIn(scope), attributesIn, maxBytes }
+  if (roomOf(policy, Math.min(maxBytes, MAX_LINE)) < MIN_ROOM) {
+    throw new ConfigError(
+      'cookie.maxBytes',
+      `leaves no room for a session: name and attributes take most of it.`,
+    )
+  }
+  return policy
+}
+
+/** For a session key, or a tenth of a kilobyte of data. */
+const MIN_ROOM = 128
+
+/** Bytes of value that fit into so many of a `Set-Cookie` line; the number of a chunk has room in it. */
+function roomOf({ name, attributes }: CookiePolicy, line: number): number {
+  return line - name.length - '.0='.length - attributes.length - MAX_LIFE
 }
 
 /**
@@ -111,28 +164,47 @@ function skipBlanks(text: string, at: number, step: 1 | -1): number {
   return at
 }
 
-/**
- * The session's cookie, which may be `split` over `name.0`, `name.1`, …: its value, and the names it came under, for
- * deleting those that are not set again. `null`: chunks that make no token; with no names, two cookies of one name, of
- * which neither is deleted, for one of them may be ours.
- */
-export function sentToken(
-  header: string,
-  name: string,
-  split: boolean,
-): [token: string | null | undefined, names: string[]] {
+/** What came under the names of the session's cookie. */
+export interface ReceivedCookies {
+  /** What may be the session's token. More than one: whole and chunks together, or chunks that may be too many. */
+  tokens: ReceivedToken[]
+  /** The names that came: what is not set again is deleted. */
+  names: string[]
+  /** Those that came with different values. Then there is no token: nobody can tell which one is ours. */
+  contested: string[]
+}
+
+export interface ReceivedToken {
+  text: string
+  /** The cookies it is made of. */
+  names: string[]
+}
+
+/** The session's cookie, which may be `split` over `name.0`, `name.1`, …. */
+export function receivedCookies(header: string, name: string, split: boolean): ReceivedCookies {
   const whole = cookieValue(header, name)
   // Most tokens are whole, and looking for chunks takes longer than all the rest.
-  if (!split || !header.includes(`${name}.`)) return [whole, typeof whole === 'string' ? [name] : []]
+  if (!split || !header.includes(`${name}.`)) {
+    if (whole === undefined) return { tokens: [], names: [], contested: [] }
+    if (whole === null) return { tokens: [], names: [name], contested: [name] }
+    return { tokens: [{ text: whole, names: [name] }], names: [name], contested: [] }
+  }
   const parts = [name]
   // One cookie more than we set: a longer limit of the past may have left it.
   for (let index = 0; index <= MAX_CHUNKS; index++) parts.push(`${name}.${index}`)
   const values = parts.map(part => cookieValue(header, part))
-  if (values.includes(null)) return [null, []]
   const names = parts.filter((_, index) => values[index] !== undefined)
-  // A whole token wins over chunks that an answer left behind; a chunk without its predecessor is the rest of one.
-  if (names[0] === name || !names[0]) return [whole, names]
-  return [names.at(-1) === parts[names.length] ? values.join('') : null, names]
+  const contested = parts.filter((_, index) => values[index] === null)
+  if (contested[0]) return { tokens: [], names, contested }
+  const tokens: ReceivedToken[] = []
+  // The longest first: a cookie may have been added to the chunks, but a part of a token is none.
+  let text = ''
+  for (let index = 1; values[index] !== undefined; index++) {
+    text += values[index]
+    tokens.unshift({ text, names: parts.slice(1, index + 1) })
+  }
+  if (typeof whole === 'string') tokens.unshift({ text: whole, names: [name] })
+  return { tokens, names, contested }
 }
 
 /**
@@ -171,17 +243,19 @@ function httpDate(ms: number): string {
 
 /** The cookies that hold a token: one of the session's own name, or `name.0`, `name.1`, … of a long one. */
 export function splitToken(policy: CookiePolicy, token: string): { name: string; value: string }[] {
-  const { name } = policy
-  if (name.length + token.length <= MAX_PAIR) return [{ name, value: token }]
-  const size = MAX_PAIR - name.length - 2
-  const parts = []
-  for (let at = 0; at < token.length; at += size) {
-    parts.push({ name: `${name}.${parts.length}`, value: token.slice(at, at + size) })
-  }
-  if (parts.length > MAX_CHUNKS) {
+  const { name, maxBytes } = policy
+  const room = roomOf(policy, MAX_LINE)
+  // What is not token: once for each cookie.
+  const around = MAX_LINE - room
+  const count = Math.ceil(token.length / room)
+  const bytes = token.length + count * around
+  if (bytes > maxBytes || count > MAX_CHUNKS) {
     throw new SessionDataError(
-      `The session has ${token.length} bytes as a cookie, more than ${size * MAX_CHUNKS}. Keep less in it, or use another store.`,
+      `The session would take ${bytes} bytes of Set-Cookie, more than \`cookie.maxBytes\` (${maxBytes}). Keep less in it, or use another store. Raise the option only if all proxies in front pass such headers.`,
     )
   }
-  return parts
+  if (count <= 1) return [{ name, value: token }]
+  return Array.from({ length: count }, (_, index) => {
+    return { name: `${name}.${index}`, value: token.slice(index * room, (index + 1) * room) }
+  })
 }

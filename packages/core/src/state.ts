@@ -10,7 +10,7 @@ import {
 } from './bookkeeping.ts'
 import { Changes } from './changes.ts'
 import { isRecord } from './codec.ts'
-import { sentToken } from './cookie.ts'
+import { type ReceivedToken, receivedCookies } from './cookie.ts'
 import { asStoreError, ConfigError, type SessionError, SessionNotLoadedError } from './errors.ts'
 import { expiryMoment, LAST_MOMENT } from './expiry.ts'
 import { type CorruptEvent, emit, type HookEvent, type HookName, type StoreErrorEvent } from './hooks.ts'
@@ -19,6 +19,7 @@ import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
 import {
   ANSWERS,
+  type CookieStore,
   type MaybePromise,
   type SealContext,
   type SessionRecord,
@@ -29,7 +30,7 @@ import { Deadline, isPromise, type Task, wait } from './task.ts'
 
 /** What one request's commit asks of the response. */
 export interface CommitResult {
-  /** Whole values for `Set-Cookie`, to be appended. No two have one name. */
+  /** Whole values for `Set-Cookie`, to be appended. No two have one name, domain and path; the last ones set the session. */
   setCookies: string[]
   /** Merge `Cookie` into `Vary`: the response depends on the session. */
   vary: boolean
@@ -59,7 +60,11 @@ interface Verbs extends Record<keyof typeof ANSWERS, unknown[]> {
 export class State {
   declare readonly settings: Settings
   /** The names of the cookies that came for the session. */
-  sent: string[] = []
+  received: string[] = []
+  /** Of these, the ones of which nobody can tell whose they are: some in the browser's jar may be ours. */
+  contested: string[] = []
+  /** Of these, the ones that are not part of the session that was found: they are not ours. */
+  strays: string[] = []
   /** What the handler sees: the key in the cookie until a look finds nothing behind it. */
   key: SessionKey | null = null
   accessed = false
@@ -93,6 +98,7 @@ export class State {
   #loading: MaybePromise<void> | undefined
   #loaded: boolean
   #record: SessionRecord | null = null
+  #tokens: ReceivedToken[] = []
   #id: RecordId | undefined
   #decoded: Data | undefined
 
@@ -104,9 +110,12 @@ export class State {
 
   #readHeader(header: string): void {
     const { cookie, cookieStore } = this.settings
-    const [text, names] = sentToken(header, cookie.name, cookieStore !== undefined)
-    this.sent = names
-    if (text === null) this.#corrupt('cookie')
+    const { tokens, names, contested } = receivedCookies(header, cookie.name, cookieStore !== undefined)
+    this.received = names
+    this.contested = contested
+    this.#tokens = tokens
+    const text = tokens[0]?.text
+    if (names[0] && text === undefined) this.#corrupt('cookie')
     else if (text && (cookieStore || isKey(text))) this.key = text
   }
 
@@ -130,8 +139,7 @@ export class State {
     try {
       let record: SessionRecord | null
       if (cookieStore) {
-        record = yield* wait(cookieStore.unseal(key, sealContext(this.settings, deadline.now)))
-        if (!record) this.#corrupt('token')
+        record = yield* this.#unseal(cookieStore, deadline.now)
       } else {
         const id = this.idOf(key)
         this.#id = isPromise(id) ? yield* wait(id) : id
@@ -155,6 +163,39 @@ export class State {
     }
     this.#loaded = true
     this.#loading = undefined
+  }
+
+  /**
+   * The session in the cookies. Whole and chunks together are two answers: only one that verifies is believed, or of two
+   * sessions of one subject the one that lives longer, which two responses to one browser that crossed leave behind.
+   */
+  *#unseal(store: CookieStore, now: number): Task<SessionRecord | null> {
+    const context = sealContext(this.settings, now)
+    let best: SessionRecord | undefined
+    let used: ReceivedToken | undefined
+    for (const token of this.#tokens) {
+      // A token is not the beginning of another.
+      if (used && used.names[0] === token.names[0]) break
+      const record = yield* wait(store.unseal(token.text, context))
+      if (!record) continue
+      if (best && (record.subject === undefined || record.subject !== best.subject)) {
+        this.contested = this.received
+        this.#corrupt('cookie')
+        return null
+      }
+      if (best && record.expiresAt <= best.expiresAt) continue
+      best = record
+      used = token
+    }
+    if (!best || !used) {
+      this.#corrupt('token')
+      return null
+    }
+    const { names, text } = used
+    this.key = text
+    this.strays = this.received.filter(name => !names.includes(name))
+    if (this.strays[0]) this.#corrupt('cookie')
+    return best
   }
 
   /** The data in a payload; a payload that cannot be read is an empty session and a `corrupt` event, as in Django. */

@@ -2,7 +2,7 @@ import { parseSetCookie } from 'cookie'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { applyTo, privateCache, varyByCookie } from '../src/adapter.ts'
-import { cookiePolicy, cookieValue, sentToken, setCookie, splitToken } from '../src/cookie.ts'
+import { cookiePolicy, cookieValue, receivedCookies, setCookie, splitToken } from '../src/cookie.ts'
 
 const NOW = 1_700_000_000_000
 
@@ -95,7 +95,7 @@ describe('A17 F31: the Cookie header, read by the grammar', () => {
     it.each(units)('%j', unit => {
       const cost = (count: number): number => {
         const one = characters(unit.repeat(count), header => cookieValue(header, 'sid'))
-        return one + characters(unit.repeat(count), header => sentToken(header, 'sid', true))
+        return one + characters(unit.repeat(count), header => receivedCookies(header, 'sid', true))
       }
       expect(cost(2000)).toBeLessThan(cost(200) * 10.5 + 1000)
       // Twelve looks at a character by one search, and six searches.
@@ -153,34 +153,92 @@ function characters(text: string, read: (text: string) => unknown): number {
 }
 
 describe('a token over several cookies', () => {
-  it.each<[string, [string | null | undefined, string[]]]>([
-    ['', [undefined, []]],
-    ['sid=a', ['a', ['sid']]],
-    ['sid.0=a; sid.1=b', ['ab', ['sid.0', 'sid.1']]],
-    ['sid.1=b; sid.0=a', ['ab', ['sid.0', 'sid.1']]],
-    ['sid.0=a; sid.1=b; sid.2=c', ['abc', ['sid.0', 'sid.1', 'sid.2']]],
-    ['sid.1=b', [null, ['sid.1']]],
-    ['sid.0=a; sid.2=c', [null, ['sid.0', 'sid.2']]],
-    ['sid=x; sid.0=a', ['x', ['sid', 'sid.0']]],
-    ['sid.0=a; sid.0=b', [null, []]],
-    ['sid.3=d', [null, ['sid.3']]],
-  ])('%o', (header, expected) => {
-    expect(sentToken(header, 'sid', true)).toEqual(expected)
+  it.each<[string, string[], string[], string[]?]>([
+    ['', [], []],
+    ['sid=a', ['a'], ['sid']],
+    ['sid=a; sid=b', [], ['sid'], ['sid']],
+    ['sid.0=a; sid.1=b', ['ab', 'a'], ['sid.0', 'sid.1']],
+    ['sid.1=b; sid.0=a', ['ab', 'a'], ['sid.0', 'sid.1']],
+    ['sid.0=a; sid.1=b; sid.2=c', ['abc', 'ab', 'a'], ['sid.0', 'sid.1', 'sid.2']],
+    ['sid.1=b', [], ['sid.1']],
+    ['sid.0=a; sid.2=c', ['a'], ['sid.0', 'sid.2']],
+    ['sid=x; sid.0=a', ['x', 'a'], ['sid', 'sid.0']],
+    ['sid=x; sid.1=a', ['x'], ['sid', 'sid.1']],
+    ['sid.0=a; sid.0=b', [], ['sid.0'], ['sid.0']],
+    ['sid.0=a; sid.1=b; sid=x; sid=y', [], ['sid', 'sid.0', 'sid.1'], ['sid']],
+    ['sid.3=d', [], ['sid.3']],
+    ['sid.4=e', [], []],
+  ])('%o', (header, tokens, names, contested = []) => {
+    const received = receivedCookies(header, 'sid', true)
+    expect({ ...received, tokens: received.tokens.map(({ text }) => text) }).toEqual({
+      tokens,
+      names,
+      contested,
+    })
+    for (const token of received.tokens) {
+      for (const name of token.names) expect(names).toContain(name)
+    }
   })
 
-  it('A13: is split so that no cookie has more than 4096 octets of name and value, three at the most', () => {
-    const policy = cookiePolicy({ name: 'sid' })
-    expect(splitToken(policy, 'x'.repeat(4093))).toEqual([{ name: 'sid', value: 'x'.repeat(4093) }])
-    for (const length of [4094, 8182, 8183, 12_273]) {
-      const parts = splitToken(policy, 'x'.repeat(length))
-      expect(parts.map(({ value }) => value).join('')).toHaveLength(length)
-      for (const { name, value } of parts) expect(name.length + value.length).toBeLessThanOrEqual(4096)
-      expect(parts.map(({ name }) => name)).toEqual(parts.map((_, index) => `sid.${index}`))
-      expect(
-        sentToken(parts.map(({ name, value }) => `${name}=${value}`).join('; '), 'sid', true)[0],
-      ).toHaveLength(length)
+  // What a browser counts is the whole line (RFC 6265 section 6.1), so attributes take room too.
+  it.each([
+    {},
+    { name: 'sid' },
+    { name: '__Host-a-longer-name', secure: true },
+    { domain: 'a-long-name-of-a-shop.example.com', path: `/${'p'.repeat(900)}`, priority: 'high' as const },
+  ])(
+    'is split so that no Set-Cookie line has more than 4096 bytes, three at the most, with %j [A13]',
+    options => {
+      const policy = cookiePolicy({ ...options, maxBytes: 12_288 })
+      const linesOf = (length: number) =>
+        splitToken(policy, 'x'.repeat(length)).map(({ name, value }) =>
+          setCookie(policy, name, value, true, 34_560_000, NOW),
+        )
+      let most = 0
+      for (let length = 1; ; length += 401) {
+        let parts: ReturnType<typeof splitToken>
+        try {
+          parts = splitToken(policy, 'x'.repeat(length))
+        } catch (error) {
+          expect(String(error)).toMatch(/takes? \d+ bytes of Set-Cookie.*cookie\.maxBytes.*12288/)
+          break
+        }
+        most = length
+        const lines = linesOf(length)
+        for (const line of lines) expect(line.length).toBeLessThanOrEqual(4096)
+        expect(lines.join('').length).toBeLessThanOrEqual(12_288)
+        const names = parts.map(({ name }) => name)
+        expect(names).toEqual(
+          names.length === 1 ? [policy.name] : names.map((_, index) => `${policy.name}.${index}`),
+        )
+        const header = parts.map(({ name, value }) => `${name}=${value}`).join('; ')
+        expect(receivedCookies(header, policy.name, true).tokens[0]!.text).toHaveLength(length)
+      }
+      // The limit is not far below what would fit.
+      expect(most + 401).toBeGreaterThan(3 * (4096 - policy.attributes.length - policy.name.length - 120))
+    },
+  )
+
+  it('takes 3,072 bytes of Set-Cookie by default, in one cookie', () => {
+    const policy = cookiePolicy({})
+    let length = 1
+    const line = () => {
+      const [{ name, value }, ...more] = splitToken(policy, 'x'.repeat(length)) as [
+        { name: string; value: string },
+      ]
+      expect([name, more]).toEqual(['sessionid', []])
+      return setCookie(policy, name, value, true, 1_209_600, NOW)
     }
-    expect(() => splitToken(policy, 'x'.repeat(12_274))).toThrow(/12274 bytes.*12273/)
+    expect(() => {
+      for (; ; length++) line()
+    }).toThrow(/more than `cookie\.maxBytes` \(3072\)/)
+    length--
+    expect(line().length).toBeGreaterThan(3_050)
+    expect(line().length).toBeLessThanOrEqual(3_072)
+  })
+
+  it.each([0, 100, 12_289, 1.5, '3072', Number.NaN])('cookie.maxBytes: %j is refused', maxBytes => {
+    expect(() => cookiePolicy({ maxBytes } as never)).toThrow(/cookie\.maxBytes/)
   })
 })
 

@@ -65,8 +65,9 @@ export function session<Data extends object = DefaultData>(
     // A function, because to look it up takes time and most responses set no cookie. `req.secure` is Express's.
     const secure = (): boolean =>
       req.secure ?? (req.socket as Partial<TLSSocket> | undefined)?.encrypted === true
+    const target = () => ({ host: req.hostname ?? req.headers.host, path: req.originalUrl ?? req.url })
     const commit = (status: number): MaybePromise<CommitResult> =>
-      sessions.commit(session, { status, secure })
+      sessions.commit(session, { status, secure, target })
     if (canHold(res)) holdResponse(res, commit, passError)
     else watchStandIn(req, res, { commit, pending: () => pending(session) })
     // Undefined when there is nothing to wait for. A load that failed shows when a handler first uses the session.

@@ -102,6 +102,7 @@ function runWithSession<Data extends object>(
         sessions.commit(session, {
           status: statusOf(event, outcome),
           secure: () => event.url.protocol === 'https:',
+          target: () => ({ host: event.url.hostname, path: event.url.pathname }),
         }),
       committed => addSessionHeaders(event, committed, outcome),
       error => {

@@ -54,7 +54,12 @@ export function session<Data extends object = DefaultData>(
     // gate adds the session's headers when the head leaves, for `ctx.onerror` would remove what is set earlier.
     const gate = holdResponse(
       ctx.res,
-      status => sessions.commit(session, { status, secure: () => ctx.secure }),
+      status =>
+        sessions.commit(session, {
+          status,
+          secure: () => ctx.secure,
+          target: () => ({ host: ctx.hostname, path: ctx.originalUrl }),
+        }),
       refused,
       () => {
         // Whoever answers instead does it through Koa or not, whatever the refused handler has said.

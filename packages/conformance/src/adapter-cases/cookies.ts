@@ -208,7 +208,11 @@ export const cookieCases: readonly AdapterCase[] = [
         seal: (record: object) => encodeURIComponent(JSON.stringify(record)),
         unseal: (token: string) => JSON.parse(decodeURIComponent(token)),
       }
-      const app = await f.start({ store, secret: 'a secret for this case alone, long enough' })
+      const app = await f.start({
+        store,
+        secret: 'a secret for this case alone, long enough',
+        cookie: { maxBytes: 12_288 },
+      })
       const browser = app.browser()
       const big = 'x'.repeat(10_000)
       const answer = await browser.post(`/set?k=big&v=${big}`)
