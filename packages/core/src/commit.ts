@@ -15,7 +15,7 @@ import { endsWithBrowser, expiryAge } from './expiry.ts'
 import { newKey, type RecordId } from './key.ts'
 import { type CommitResult, type State, type Stored, sealContext } from './state.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
-import { atOnce, type Deadline, isPromise, type Task, wait } from './task.ts'
+import { atOnce, type Call, type Deadline, isPromise, type Task, wait } from './task.ts'
 
 /** How long a rotated key still tells "rotated" from "unknown", in ms: the time that late requests need. */
 const GRACE = 30_000
@@ -345,9 +345,9 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
   stored.version = record.version
 }
 
-export function* readLive(state: State, id: RecordId, deadline: Deadline): Task<StoredRecord | null> {
-  const record = yield* state.ask('read', id, deadline)
-  return record && record.expiresAt > deadline.now ? record : null
+export function* readLive(state: State, id: RecordId, call: Call): Task<StoredRecord | null> {
+  const record = yield* state.ask('read', id, call)
+  return record && record.expiresAt > call.now ? record : null
 }
 
 /** Whether there is a live session under an id, and not the marker of a rotation. */
@@ -361,26 +361,56 @@ function* removeDoomed(state: State, deadline: Deadline): Task<void> {
   state.doomed = undefined
 }
 
-/** Removes a record, and the one that took its place if it is the marker of a rotation, or becomes it meanwhile. */
+/**
+ * Removes a record. If it is the marker of a rotation, or becomes one meanwhile, the session that took its place is
+ * removed first. Returns whether there was a live record.
+ *
+ * A loop, because a key that is rotated often has a chain of thousands of markers.
+ */
 export function* destroy(state: State, target: Stored, deadline: Deadline): Task<boolean> {
-  return (yield* tryDestroy(state, target, deadline)) ?? (yield* contend(state, target, deadline, tryDestroy))
+  const chain = [target]
+  const seen = new Set<unknown>([target.id])
+  for (;;) {
+    const last = chain.at(-1)!
+    const result =
+      (yield* tryDestroy(state, last, deadline, seen)) ??
+      (yield* contend(state, last, deadline, tryDestroy, seen))
+    if (typeof result !== 'boolean') chain.push(result)
+    else if (chain.length === 1) return result
+    else chain.pop()
+  }
 }
 
-function* tryDestroy(state: State, target: Stored, deadline: Deadline): Task<boolean | undefined> {
-  const { id } = target
-  if (!state.settings.hashKeys) target.version = undefined
+/** Returns whether there was a live record, or what has to be removed before it. */
+function* tryDestroy(
+  state: State,
+  target: Stored,
+  deadline: Deadline,
+  seen: Set<unknown>,
+): Task<boolean | Stored | undefined> {
+  const { id, ageless } = target
+  const call = ageless ? deadline.ageless() : deadline
+  let isLive = true
+  if (!state.settings.hashKeys && !ageless) target.version = undefined
   else if (target.version === undefined) {
-    const record = yield* readLive(state, id, deadline)
+    const record = yield* readLive(state, id, call)
     if (!record) return false
+    isLive = record.expiresAt > deadline.now
     target.version = record.version
-    target.successor = (yield* state.decode(record.payload))[SUPERSEDED]
+    // The old key of a rotation ends the session as long as its marker lives, and no longer.
+    target.successor = isLive ? (yield* state.decode(record.payload))[SUPERSEDED] : undefined
   }
   // A logout wins over a rotation: the session that took the place of this one ends too.
-  if (typeof target.successor === 'string') yield* destroy(state, { id: target.successor }, deadline)
-  const result = yield* state.ask('remove', id, spend(target), deadline)
+  const { successor } = target
+  if (typeof successor === 'string' && !seen.has(successor)) {
+    seen.add(successor)
+    return { id: successor as RecordId }
+  }
+  const result = yield* state.ask('remove', id, spend(target), call)
   if (result === 'stale') return
-  if (result === 'ok') state.tell('destroyed', id, deadline)
-  return result === 'ok'
+  const ended = result === 'ok' && isLive
+  if (ended) state.tell('destroyed', id, deadline)
+  return ended
 }
 
 /** Extends the session's life, if it is due. Refused (it is gone, or changed meanwhile) is no error. */

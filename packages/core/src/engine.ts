@@ -63,7 +63,7 @@ export class Sessions<D extends object = DefaultData> {
 
   /** Removes the session of that key; answers whether there was one. */
   delete(key: string): Promise<boolean> {
-    return this.#run('delete', key, (state, deadline, id) => destroy(state, { id }, deadline))
+    return this.#run('delete', key, (state, deadline, id) => destroy(state, { id, ageless: true }, deadline))
   }
 
   /** Removes expired records in batches; answers how many. Where the backend expires by itself there is nothing to do. */

@@ -190,7 +190,7 @@ export class Session<Data extends object = DefaultData> {
   flush(): void {
     this.#change()
     const state = this.#state
-    state.doomed ??= state.rotatedFrom ?? state.stored
+    state.doomed ??= state.toEnd
     state.stored = state.rotatedFrom = undefined
     state.newlyStored = undefined
     state.flushed = true

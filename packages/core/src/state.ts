@@ -26,7 +26,7 @@ import {
   type Store,
   type StoredRecord,
 } from './store.ts'
-import { Deadline, isPromise, type Task, wait } from './task.ts'
+import { type Call, Deadline, isPromise, type Task, wait } from './task.ts'
 
 /** What one request's commit asks of the response. */
 export interface CommitResult {
@@ -45,15 +45,17 @@ export interface Stored {
   version?: string | undefined
   /** Of the marker of a rotation: the id of the record that took its place. */
   successor?: unknown
+  /** It was not found, but a clock that is fast finds no session: to be removed even if it has expired. */
+  ageless?: boolean
 }
 
 /** What a store's verbs take. */
 interface Verbs extends Record<keyof typeof ANSWERS, unknown[]> {
-  read: [id: RecordId, deadline: Deadline]
-  insert: [id: RecordId, record: SessionRecord, deadline: Deadline]
-  replace: [id: RecordId, record: SessionRecord, version: string, deadline: Deadline]
-  touch: [id: RecordId, expiresAt: number, version: string, deadline: Deadline]
-  remove: [id: RecordId, version: string | undefined, deadline: Deadline]
+  read: [id: RecordId, call: Call]
+  insert: [id: RecordId, record: SessionRecord, call: Call]
+  replace: [id: RecordId, record: SessionRecord, version: string, call: Call]
+  touch: [id: RecordId, expiresAt: number, version: string, call: Call]
+  remove: [id: RecordId, version: string | undefined, call: Call]
 }
 
 /** Everything about one request's session. `Session` shows it to the handler, `commit` carries it out. */
@@ -248,6 +250,12 @@ export class State {
     return successor || ended ? this.begin() : this.begin(data, this.baseOf(data, record.payload))
   }
 
+  /** What a logout removes. */
+  get toEnd(): Stored | undefined {
+    const found = this.rotatedFrom ?? this.stored
+    return found ?? (this.#id && { id: this.#id, ageless: true })
+  }
+
   /** Begins with these data, and `base` as the text of what is stored; without, with nothing. */
   begin(data: Data = {}, base?: string): Changes {
     if (base === undefined) this.key = null
@@ -275,7 +283,7 @@ export class State {
       return answer
     } catch (error) {
       const subjects = args.map(arg => (isRecord(arg) ? (arg as { subject?: string }).subject : undefined))
-      throw this.storeFailure(operation, error, args.at(-1) as Deadline, subjects)
+      throw this.storeFailure(operation, error, args.at(-1) as Call, subjects)
     }
   }
 
@@ -283,22 +291,22 @@ export class State {
   storeFailure(
     operation: StoreErrorEvent['operation'],
     error: unknown,
-    deadline?: Deadline,
+    call?: Call,
     hidden?: readonly (string | undefined)[],
   ): SessionError {
     const failure = asStoreError(error, hidden)
     // The hook gets the store's own error without the wrapping, and without the data that may be in it.
     const told = failure === error ? failure : failure.cause
-    this.tell('storeError', this.#id, deadline, { operation, error: told })
+    this.tell('storeError', this.#id, call, { operation, error: told })
     return failure
   }
 
   /** Lets a hook hear of it. Without hashing an id is a key, which is nobody's business. */
-  tell(hook: HookName, id: RecordId | undefined, deadline?: Deadline, event: object = {}): void {
+  tell(hook: HookName, id: RecordId | undefined, call?: Call, event: object = {}): void {
     const { hooks, clock, hashKeys } = this.settings
     if (!hooks[hook]) return
     const about: HookEvent = { id: hashKeys ? id : undefined, ...event }
-    if (deadline) about.durationMs = clock() - deadline.now
+    if (call) about.durationMs = clock() - call.started
     emit(hooks, hook, about)
   }
 

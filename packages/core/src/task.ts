@@ -73,19 +73,27 @@ export function whenTimeIsUp(ms: number, late: () => void): () => void {
   return () => clearTimeout(timer as ReturnType<typeof setTimeout>)
 }
 
+/** What a store is told of the work that a call is part of. */
+export interface Call extends StoreContext {
+  readonly now: number
+  /** When the work began by the engine's clock, in ms since the epoch. */
+  readonly started: number
+}
+
 /**
  * The time that one load or one commit has, all its store calls and pauses together, and what the store is told of it.
  * The timer starts with the first wait, so what never waits never pays.
  */
-export class Deadline implements StoreContext {
+export class Deadline implements Call {
   declare readonly now: number
+  declare readonly started: number
   #timeout: number
   #controller: AbortController | undefined
   expired = false
 
   /** `now` in ms since the epoch, `timeout` in ms. */
   constructor(now: number, timeout: number) {
-    this.now = now
+    this.now = this.started = now
     this.#timeout = timeout
   }
 
@@ -93,6 +101,15 @@ export class Deadline implements StoreContext {
     this.#controller ??= new AbortController()
     if (this.expired) this.#controller.abort()
     return this.#controller.signal
+  }
+
+  /**
+   * For a store call that must find a record even if the clock says that it has expired: a clock that is fast must not
+   * keep a logout from removing it.
+   */
+  ageless(): Call {
+    const { started, signal } = this
+    return { now: 0, started, signal }
   }
 
   /** Runs a task to its end, or throws a SessionStoreError into it when time is up; what comes later is ignored. */
