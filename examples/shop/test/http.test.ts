@@ -135,7 +135,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     expect(text).toContain('data-count="0"')
   })
 
-  test('somebody else who signs in gets nothing of the one before', async () => {
+  test('somebody else who signs in gets nothing of the previous person [C12]', async () => {
     const cookie = await signIn('Ada')
     await add(cookie)
     const other = cookiesOf(await post('/sign-in', { name: 'Bob' }, { cookie }))

@@ -130,7 +130,7 @@ export interface RawConnection {
   destroy(): void
 }
 
-export function sendRaw(url: string, lines: readonly string[]): RawConnection {
+export function sendRaw(url: string, lines: readonly string[], body = ''): RawConnection {
   const { hostname, port, pathname, search } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port) })
   let received = ''
@@ -140,7 +140,7 @@ export function sendRaw(url: string, lines: readonly string[]): RawConnection {
   })
   const [method = 'GET', ...headers] = lines
   const head = [`${method} ${pathname}${search} HTTP/1.1`, `Host: ${hostname}:${port}`, 'Connection: close']
-  socket.write([...head, ...headers, 'Content-Length: 0', '', ''].join('\r\n'))
+  socket.write([...head, ...headers, `Content-Length: ${body.length}`, '', body].join('\r\n'))
   const ended = new Promise<void>(resolve => {
     socket.on('close', () => resolve())
     socket.on('error', () => resolve())

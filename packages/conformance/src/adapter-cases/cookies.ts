@@ -306,6 +306,42 @@ export const cookieCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/key-from-cookie-only',
+    title: 'the key is read from its cookie only, and no URL of ours has it [A5]',
+    rule: 'Open from the cookie header. Keys never come from, or go to, a URL, a body or another header.',
+    source: 'docs/requirements.md#a5',
+    why: 'Keys in URLs are in logs, histories and Referer headers, and a link could log a victim in as the attacker.',
+    async run(f) {
+      const browser = await f.browser()
+      const { value: key = '', name = '' } =
+        sessionCookies(f, await browser.post('/set?k=user&v=ann'))[0] ?? {}
+      const url = new URL(browser.url)
+      const query = `k=user&${name}=${key}&session=${key}&sid=${key}`
+      const body = `${name}=${key}&${query}`
+      const attempts: [headers: string[], path: string][] = [
+        [[], `/get?${query}`],
+        [[], `/get;${name}=${key}?k=user`],
+        [[`X-Session-Id: ${key}`, `Session: ${key}`, `X-${name}: ${key}`], '/get?k=user'],
+        [[`Authorization: Bearer ${key}`], '/get?k=user'],
+        [[`Set-Cookie: ${name}=${key}`, `Cookie2: ${name}=${key}`], '/get?k=user'],
+        [['Content-Type: application/x-www-form-urlencoded'], '/get?k=user'],
+      ]
+      for (const [headers, path] of attempts) {
+        const raw = sendRaw(new URL(path, url).href, ['GET', ...headers], body)
+        await raw.ended
+        equal(
+          raw.received().includes('"ann"'),
+          false,
+          `whether GET ${path.replaceAll(key, '…')} shows the session`,
+        )
+      }
+      equal(await browser.value('user'), 'ann', 'the user that the cookie leads to')
+      const redirect = await browser.post('/redirect?k=user&v=bob')
+      const said = Object.values(redirect.headers).some(value => value.includes(key))
+      equal(said, false, 'whether a header beside Set-Cookie has the key')
+    },
+  },
+  {
     id: 'adapter/cookie-grammar',
     title: 'A17: the session is found among other cookies, however they look',
     rule: 'Hand the whole Cookie header to open(), as it came.',

@@ -15,6 +15,44 @@ const cookieOf = (req: IncomingMessage) => req.headers.cookie
 export const brokenAdapters: readonly BrokenAdapter[] = [
   // --- opening and loading
   {
+    id: 'open: the key may be in the URL',
+    Adapter: class extends ReferenceAdapter {
+      override open(req: IncomingMessage) {
+        const key = new URL(req.url ?? '/', 'http://probe').searchParams.get('sessionid')
+        return this.sessions.open(cookieOf(req) ?? (key ? `sessionid=${key}` : undefined))
+      }
+    },
+  },
+  {
+    id: 'open: the key may be in a header of its own',
+    Adapter: class extends ReferenceAdapter {
+      override open(req: IncomingMessage) {
+        const { 'x-session-id': key } = req.headers
+        return this.sessions.open(cookieOf(req) ?? (key ? `sessionid=${key}` : undefined))
+      }
+    },
+  },
+  {
+    id: 'send: a redirect carries the key on in its URL',
+    Adapter: class extends ReferenceAdapter {
+      override async handle(req: IncomingMessage, res: ServerResponse) {
+        const key = /sessionid=([^;]+)/.exec(cookieOf(req) ?? '')?.[1]
+        const end = res.writeHead.bind(res) as (
+          status: number,
+          headers: Record<string, unknown>,
+        ) => ServerResponse
+        res.writeHead = ((status: number, headers: Record<string, string>) => {
+          const { location } = headers
+          return end(
+            status,
+            location && key ? { ...headers, location: `${location}&session=${key}` } : headers,
+          )
+        }) as ServerResponse['writeHead']
+        await super.handle(req, res)
+      }
+    },
+  },
+  {
     id: 'open: the cookie is not handed over',
     Adapter: class extends ReferenceAdapter {
       override open() {

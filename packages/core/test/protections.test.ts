@@ -1,0 +1,97 @@
+// Protections that no other test needs to be there: each of these fails when its own is taken away.
+import { memoryStore } from '@sess/conformance'
+import { describe, expect, it } from 'vitest'
+import { altered, bench, codeOf } from './support.ts'
+
+describe('a limit that was lowered', () => {
+  it('absoluteAge ends sessions that were stored under the old one [A21, I7]', async () => {
+    const store = memoryStore()
+    const old = bench({ store, absoluteAge: 1000 })
+    await old.request(s => s.set('a', 1))
+    const app = bench({ store, absoluteAge: 100 })
+    app.time.now += 99_999
+    expect(await app.peek('a', old.cookie)).toBe(1)
+    app.time.now += 1
+    expect(await app.peek('a', old.cookie)).toBeUndefined()
+    const result = await app.request(s => s.get('a'), { cookie: old.cookie })
+    expect(result.setCookies[0]).toContain('sessionid=; Max-Age=0')
+  })
+})
+
+describe('the marker that a rotation leaves', () => {
+  it('is the new id and nothing else, for 30 seconds [A2, C4, A26]', async () => {
+    const app = bench()
+    await app.request(s => s.set('secret', 'of the old key'))
+    const [before] = await entries(app.store)
+    await app.request(s => s.cycleKey())
+    const after = await entries(app.store)
+    const marker = after.find(({ id }) => id === before!.id)
+    const fresh = after.find(({ id }) => id !== before!.id)
+    expect(JSON.parse(marker!.payload)).toEqual({ _session_superseded: fresh!.id })
+    expect(marker!.expiresAt).toBe(app.time.now + 30_000)
+  })
+
+  it('interrupts a writer that comes with the old key, instead of giving it a session of its own [A2, C4, C2]', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(s => s.cycleKey())
+    expect(await codeOf(() => app.request(s => s.set('a', 2), { cookie: old }))).toBe('SESSION_INTERRUPTED')
+    expect(await entries(app.store)).toHaveLength(2)
+  })
+})
+
+describe('what the clock of an attacker can measure', () => {
+  it('keys that differ in one character have ids that share no more than chance, so an index tells nothing [C14, A7]', async () => {
+    const app = bench()
+    const looked: string[] = []
+    const read = (id: string) => {
+      looked.push(id)
+      return null
+    }
+    const watching = bench({ store: altered({ read }) })
+    await app.request(s => s.set('a', 1))
+    const [name, key] = app.cookie.split('=') as [string, string]
+    for (const last of 'abcdefghijklmnopqrstuvwxyz0123456789') {
+      await watching.peek('a', `${name}=${key.slice(0, -1)}${last}`)
+    }
+    expect(new Set(looked).size).toBe(36)
+    const [first, ...others] = looked
+    for (const id of others) expect(sharedStart(first!, id)).toBeLessThan(10)
+  })
+})
+
+describe('a session whose identity has changed', () => {
+  it('is void when the subject it belongs to has been invalidated, and the new subject is not [C12]', async () => {
+    let invalidated = 0
+    const app = bench({ notBefore: subject => (subject === 'ada' ? invalidated : undefined) })
+    const signIn = (subject: string) =>
+      app.request(
+        s => {
+          s.subject = subject
+          s.set('of', subject)
+        },
+        { cookie: '' },
+      )
+    await signIn('ada')
+    const ada = app.cookie
+    await signIn('bob')
+    const bob = app.cookie
+    app.time.now += 1000
+    invalidated = app.time.now
+    expect(await app.peek('of', ada)).toBeUndefined()
+    expect(await app.peek('of', bob)).toBe('bob')
+  })
+})
+
+async function entries(store: ReturnType<typeof bench>['store']) {
+  const all = []
+  for await (const entry of store.scan!({ now: 0 })) all.push(entry)
+  return all
+}
+
+function sharedStart(one: string, other: string): number {
+  let length = 0
+  while (length < one.length && one[length] === other[length]) length++
+  return length
+}
