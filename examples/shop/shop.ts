@@ -132,7 +132,7 @@ export class Shop {
    * was like.
    */
   #page(session: Session, query: URLSearchParams, trace: Trace): AsyncIterable<string> {
-    const flash = session.flash<string>('notice')
+    const [flash] = session.flash<string>('notice')
     const { head, tail } = shopPage({
       name: session.get('name'),
       cart: session.get('cart', {}),

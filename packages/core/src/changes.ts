@@ -83,6 +83,11 @@ export class Changes {
     return this.#cleared || !!this.#log?.size
   }
 
+  /** Whether this request changed the key since the last save. */
+  has(key: string): boolean {
+    return !!this.#log?.has(key)
+  }
+
   /** Remembers that the caller has this value in hand, where mutations are tracked. */
   hold(key: string, value: unknown): void {
     if (!isObject(value) || !this.#texts.trackMutations) return

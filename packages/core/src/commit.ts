@@ -58,7 +58,7 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
 /** Whether there is more to do than to say `Vary`. */
 function isDue(state: State, status: number): unknown {
   // `modified` may have been set by hand, and nothing looked at.
-  const extends_ = (state.settings.touchAfter >= 0 || state.forced) && state.key
+  const extends_ = ((state.extends && state.settings.touchAfter >= 0) || state.forced) && state.key
   if (state.doomed || (state.isEmpty && state.received[0]) || state.strays[0]) return true
   if (!state.changes) return extends_
   if (status >= 500) return state.newlyStored
@@ -191,8 +191,9 @@ function refuseSuperseded(state: State): void {
 }
 
 /** The session is in the store now. */
-function settled(state: State, { payload }: SessionRecord): void {
+function settled(state: State, { payload, expiresAt }: SessionRecord): void {
   const changes = state.changes!
+  if (!state.extends) state.expiresAtRead = expiresAt
   changes.saved(state.baseOf(changes.data, payload))
   state.confirmed = true
   state.forced = state.flushed = false
@@ -343,6 +344,8 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
   }
   changes!.rebase(data, resolve)
   stored.version = record.version
+  // What another request has extended stays so, if this one is no activity.
+  if (!state.extends) state.expiresAtRead = record.expiresAt
 }
 
 export function* readLive(state: State, id: RecordId, call: Call): Task<StoredRecord | null> {
@@ -415,12 +418,9 @@ function* tryDestroy(
 
 /** Extends the session's life, if it is due. Refused (it is gone, or changed meanwhile) is no error. */
 function* extend(state: State, deadline: Deadline): Task<boolean> {
+  if (!state.isExtended(deadline.now)) return false
   const { stored, settings, expiresAtRead } = state
   const expiresAt = state.expiresAt(deadline.now)
-  // A life shorter than twice `touchAfter` is extended in time all the same.
-  const due = Math.min(settings.touchAfter * 1000, (expiresAt - deadline.now) / 2)
-  // NaN, without `touchAfter`, is never reached.
-  if (!(expiresAt - expiresAtRead >= due)) return false
   if (settings.cookieStore) yield* persist(state, deadline)
   // A new key, and told not to be saved.
   else if (!stored) return false
@@ -486,7 +486,7 @@ function* contend<T, More extends unknown[]>(
 }
 
 function nothing(state: State): CommitResult {
-  return { setCookies: [], vary: state.accessed, private: false }
+  return { setCookies: [], vary: state.accessed || state.told, private: false }
 }
 
 /** The session's cookies, and the deletion of those that came and are not set again. */
@@ -496,7 +496,7 @@ function sendCookies(state: State, tls: boolean | undefined, now: number): Commi
   let maxAge: number | undefined
   if (!endsWithBrowser(expiry, expireAtBrowserClose)) {
     maxAge = expiryAge(expiry, now, age)
-    if (absoluteAge) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
+    if (absoluteAge || !state.extends) maxAge = Math.min(maxAge, (state.expiresAt(now) - now) / 1000)
   }
   const parts = state.key === null ? [] : splitToken(cookie, state.key)
   const setCookies = parts.map(({ name, value }) => setCookie(cookie, name, value, tls, maxAge, now))

@@ -3,6 +3,7 @@ import { type Answer, commit, destroy, isLive } from './commit.ts'
 import { ConfigError } from './errors.ts'
 import { tellError } from './hooks.ts'
 import { isKey, type RecordId } from './key.ts'
+import { refuseAssignments } from './members.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
 import { type CommitResult, State } from './state.ts'
@@ -26,6 +27,7 @@ export class Sessions<D extends object = DefaultData> {
 
   constructor(options: SessionsOptions<D>) {
     this.#settings = resolveOptions(options)
+    Object.preventExtensions(this)
   }
 
   /** Adapters leave loading to the handler. */
@@ -172,6 +174,8 @@ export class Sessions<D extends object = DefaultData> {
     })
   }
 }
+
+refuseAssignments(Sessions, 'What an engine does is said by the options of createSessions().')
 
 /** Makes an engine. A wrong option is a ConfigError that names it. */
 export function createSessions<D extends object = DefaultData>(options: SessionsOptions<D>): Sessions<D> {

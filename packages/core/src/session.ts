@@ -12,7 +12,7 @@ import {
   subjectText,
 } from './bookkeeping.ts'
 import { type Changes, checkedUpdate, checkKey, type Update } from './changes.ts'
-import { isPlain } from './codec.ts'
+import { isObject, isPlain } from './codec.ts'
 import { create, save } from './commit.ts'
 import { SessionCommittedError, SessionDataError } from './errors.ts'
 import {
@@ -25,6 +25,7 @@ import {
 } from './expiry.ts'
 import { tellError } from './hooks.ts'
 import { newKey, type SessionKey } from './key.ts'
+import { freezeMembers } from './members.ts'
 import { ABSENT, type Data as Dict, put, take } from './merge.ts'
 import type { State } from './state.ts'
 import type { MaybePromise } from './store.ts'
@@ -44,8 +45,13 @@ type Key<Data> = keyof Data & string
 /** `undefined` is what a missing key reads as, so it is not part of what is stored. */
 type Value<Data, K extends keyof Data> = Exclude<Data[K], undefined>
 
+/** Where a session has its state. Nobody outside this file has the symbol, and a session lists no property. */
+const STATE = Symbol('state')
+
 /** Engine-internal access to a session's state. */
-export let stateOf: (session: Session<any>) => State
+export function stateOf(session: Session<any>): State {
+  return session[STATE]
+}
 
 /**
  * One request's view of a session (Django's `SessionBase`). Its methods work at once on data that was loaded before
@@ -56,21 +62,14 @@ export let stateOf: (session: Session<any>) => State
  * response has begun.
  */
 export class Session<Data extends object = DefaultData> {
-  readonly #state: State
-  #proxy: Data | undefined
-
-  static {
-    stateOf = session => session.#state
-    // `session.userId = 5` would not be saved; to freeze each session would tell strict code alone, and take time.
-    const set = (_: object, key: PropertyKey): never => {
-      throw new TypeError(`session.${String(key)} is not saved. Call session.set().`)
-    }
-    Object.setPrototypeOf(Session.prototype, new Proxy({}, { set }))
-    Object.freeze(Session.prototype)
-  }
+  /** @internal */
+  readonly [STATE]: State
+  #data: Data | undefined
 
   constructor(state: State) {
-    this.#state = state
+    this[STATE] = state
+    // biome-ignore lint/correctness/noConstructorReturn: only a proxy sees `delete session.userId`.
+    return new Proxy(this, NO_PLAIN_OBJECT)
   }
 
   // -- Django's dictionary
@@ -79,28 +78,29 @@ export class Session<Data extends object = DefaultData> {
   get<K extends Key<Data>>(key: K): Data[K] | undefined
   get<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
   get(key: string, fallback?: unknown): unknown {
-    const value = this.#take(key)
+    const changes = look(this[STATE])
+    const value = visible(changes, key)
     if (value === ABSENT) return fallback
-    this.#state.changes!.hold(key, value)
+    changes.hold(key, value)
     return value
   }
 
   /** Sets a key. An object or array stays yours: what you do to it before the response leaves is saved too. */
   set<K extends Key<Data>>(key: K, value: Value<Data, K>): this {
-    const changes = this.#changeOf(key)
+    const changes = changeOf(this[STATE], key)
     changes.set(key, value)
     changes.hold(key, value)
     return this
   }
 
   has(key: Key<Data>): boolean {
-    return this.#take(key) !== ABSENT
+    return visible(look(this[STATE]), key) !== ABSENT
   }
 
   /** Removes a key; answers whether it was there, and counts as a modification only then. */
   delete(key: Key<Data>): boolean {
     if (!this.has(key)) return false
-    this.#changeOf(key).delete(key)
+    changeOf(this[STATE], key).delete(key)
     return true
   }
 
@@ -115,7 +115,7 @@ export class Session<Data extends object = DefaultData> {
 
   /** The value of a key, which is set to `value` first when it is not there (Django `setdefault`). */
   setDefault<K extends Key<Data>>(key: K, value: Value<Data, K>): Value<Data, K> {
-    if (!this.has(key)) this.#changeOf(key).default(key, value)
+    if (!this.has(key)) changeOf(this[STATE], key).default(key, value)
     return this.get(key) as Value<Data, K>
   }
 
@@ -131,8 +131,8 @@ export class Session<Data extends object = DefaultData> {
   update<K extends Key<Data>>(key: K, fn: (value: Data[K] | undefined) => Value<Data, K>): this
   update(first: string | Partial<Data>, fn?: Update): this {
     if (isPlain(first)) {
-      this.#change()
-      this.#state.forced = true
+      change(this[STATE])
+      this[STATE].forced = true
       for (const key of Object.keys(first)) this.set(key as Key<Data>, (first as Dict)[key] as any)
       return this
     }
@@ -140,25 +140,25 @@ export class Session<Data extends object = DefaultData> {
       throw new TypeError('update takes a plain object, or a key and a function.')
     }
     // Nothing counts as changed when the function throws.
-    this.#assertSettable(first)
-    this.#look().update(first, checkedUpdate(fn))
-    this.#state.modified = true
+    assertSettable(this[STATE], first)
+    look(this[STATE]).update(first, checkedUpdate(fn))
+    this[STATE].modified = true
     return this
   }
 
   keys(): IterableIterator<Key<Data>> {
-    return this.#visible().values()
+    return (visibleKeys(look(this[STATE])) as Key<Data>[]).values()
   }
 
   values(): IterableIterator<Data[Key<Data>]> {
-    return this.#visible()
+    return (visibleKeys(look(this[STATE])) as Key<Data>[])
       .map(key => this.get(key) as Data[Key<Data>])
       .values()
   }
 
   /** `[key, value]` pairs in the order of insertion. */
   entries(): IterableIterator<[Key<Data>, Data[Key<Data>]]> {
-    return this.#visible()
+    return (visibleKeys(look(this[STATE])) as Key<Data>[])
       .map((key): [Key<Data>, Data[Key<Data>]] => [key, this.get(key) as Data[Key<Data>]])
       .values()
   }
@@ -168,7 +168,7 @@ export class Session<Data extends object = DefaultData> {
   }
 
   get size(): number {
-    return this.#visible().length
+    return visibleKeys(look(this[STATE])).length
   }
 
   /** The data as a plain object of its own; without the session's key. */
@@ -178,18 +178,19 @@ export class Session<Data extends object = DefaultData> {
 
   /** The session as an object: `session.data.cart.push(x)` is `session.get('cart').push(x)`. */
   get data(): Data {
-    return (this.#proxy ??= new Proxy(Object.create(null), dataHandler(this)) as Data)
+    // Accessors run on the session itself, not on its proxy.
+    return (this.#data ??= new Proxy(Object.create(null), dataHandler(this)) as Data)
   }
 
   /** Removes all data. The session stays, empty, under its key. */
   clear(): void {
-    this.#change().clear()
+    change(this[STATE]).clear()
   }
 
   /** Ends the session: its data are gone, its record is removed with the response or by `save()`. For logout. */
   flush(): void {
-    this.#change()
-    const state = this.#state
+    change(this[STATE])
+    const state = this[STATE]
     state.doomed ??= state.toEnd
     state.stored = state.rotatedFrom = undefined
     state.newlyStored = undefined
@@ -202,8 +203,8 @@ export class Session<Data extends object = DefaultData> {
    * whenever privileges change.
    */
   cycleKey(): void {
-    this.#change()
-    const state = this.#state
+    change(this[STATE])
+    const state = this[STATE]
     state.forced = true
     if (state.settings.cookieStore) return
     state.rotatedFrom ??= state.stored
@@ -219,31 +220,78 @@ export class Session<Data extends object = DefaultData> {
    */
   setExpiry(expiry: Expiry): void {
     if (expiry === null) this.delete(EXPIRY as Key<Data>)
-    else this.set(EXPIRY as Key<Data>, storedExpiry(expiry, this.#state.settings.clock()) as any)
+    else this.set(EXPIRY as Key<Data>, storedExpiry(expiry, this[STATE].settings.clock()) as any)
   }
 
-  /** Seconds from `modification` (now) until the session expires. */
+  /**
+   * Seconds that a session last modified at `modification` (default: now) has from then on (Django
+   * `get_expiry_age`): `age` or what `setExpiry` said, and no more than `absoluteAge` leaves. It says how long a save
+   * would make it, not how long the stored session still has: that is `remaining`.
+   */
   getExpiryAge(query: ExpiryQuery = {}): number {
-    return expiryAge(...this.#expiry(query))
+    const state = this[STATE]
+    const [expiry, modification, age] = expiryOf(state, query)
+    const seconds = expiryAge(expiry, modification, age)
+    if (state.settings.absoluteAge === undefined) return seconds
+    return Math.min(seconds, Math.floor((state.limit(look(state).data) - modification) / 1000))
   }
 
-  /** The moment the session expires if it is last modified at `modification` (now). */
+  /** The moment at which a session last modified at `modification` (default: now) expires; see `getExpiryAge`. */
   getExpiryDate(query: ExpiryQuery = {}): Date {
-    return new Date(expiryMoment(...this.#expiry(query)))
+    const state = this[STATE]
+    const moment = expiryMoment(...expiryOf(state, query))
+    if (state.settings.absoluteAge === undefined) return new Date(moment)
+    return new Date(Math.min(moment, state.limit(look(state).data)))
+  }
+
+  /**
+   * When the session ends if nothing more happens after this response, all limits included. Before a change that is
+   * what is stored; after a change, or where this request extends the session, it counts from now. A session that does
+   * not exist yet: when it would end if it were saved now.
+   *
+   * @example
+   * res.json({ loggedOutAt: req.session.expiresAt })
+   */
+  get expiresAt(): Date {
+    const state = this[STATE]
+    look(state)
+    return new Date(state.endsAt(state.settings.clock()))
+  }
+
+  /**
+   * Whole seconds until `expiresAt`, 0 at least.
+   *
+   * @example
+   * if (req.session.remaining < 60) warnTheUser()
+   */
+  get remaining(): number {
+    return Math.max(0, Math.floor((this.expiresAt.getTime() - this[STATE].settings.clock()) / 1000))
+  }
+
+  /**
+   * Whether this request counts as activity. `false`, for a background poll: it does not extend the session's life,
+   * neither by `saveEveryRequest` nor by saving a change. `setExpiry` still does what it says. Default true.
+   *
+   * @throws SessionCommittedError once the response has begun
+   * @example
+   * app.get('/unread', (req, res) => {
+   *   req.session.extend = false
+   *   res.json(unreadOf(req.session.get('userId')))
+   * })
+   */
+  get extend(): boolean {
+    return this[STATE].extends
+  }
+
+  set extend(value: boolean) {
+    assertOpen(this[STATE])
+    if (typeof value !== 'boolean') throw new TypeError('session.extend is true or false.')
+    this[STATE].extends = value
   }
 
   /** Whether the cookie ends with the browser. */
   getExpireAtBrowserClose(): boolean {
-    return endsWithBrowser(this.#look().data[EXPIRY], this.#state.settings.expireAtBrowserClose)
-  }
-
-  #expiry({ expiry, modification }: ExpiryQuery): [expiry: unknown, modification: number, age: number] {
-    const { age, clock } = this.#state.settings
-    return [
-      expiry === undefined ? this.#look().data[EXPIRY] : expiry,
-      modification?.getTime() ?? clock(),
-      age,
-    ]
+    return endsWithBrowser(look(this[STATE]).data[EXPIRY], this[STATE].settings.expireAtBrowserClose)
   }
 
   // -- Django's test cookie
@@ -263,41 +311,58 @@ export class Session<Data extends object = DefaultData> {
 
   // -- Flash values
 
-  /** Leaves a value for the next request that takes it. */
+  /**
+   * Adds a value to the list of that name, for the next request that takes it. Two requests at the same time both add
+   * theirs.
+   *
+   * @throws SessionDataError when the name is not a string
+   * @example
+   * req.session.flash('notice', 'Saved.')
+   */
   flash(name: string, value: unknown): void
-  /** Takes the value that was left, `undefined` when there is none. */
-  flash<T = any>(name: string): T | undefined
-  flash(name: string, ...leave: unknown[]): unknown {
+  /**
+   * Takes the list of that name: returns the values in the order they were added and removes them. Without any it
+   * returns an empty list.
+   *
+   * @example
+   * for (const notice of req.session.flash('notice')) show(notice)
+   */
+  flash<T = any>(name: string): T[]
+  flash(name: string, ...added: unknown[]): unknown {
     checkKey(name)
-    const left = take((this.#look().data[FLASH] ?? {}) as Dict, name)
-    if (leave.length === 0 && left === ABSENT) return
-    this.#change().update(FLASH, values => {
-      const { [name]: _, ...flashes } = (values ?? {}) as Dict
-      for (const value of leave) put(flashes, name, value)
-      return Object.keys(flashes).length > 0 ? flashes : undefined
-    })
-    return leave.length > 0 ? undefined : left
+    const state = this[STATE]
+    if (added.length > 0) {
+      change(state).update(FLASH, all => withFlash(all, name, [...flashOf(all, name), ...added]))
+      return
+    }
+    const taken = flashOf(look(state).data[FLASH], name)
+    if (taken.length > 0) {
+      const { stringify } = state.settings
+      // Runs again on what another request has saved: what that one added stays.
+      change(state).update(FLASH, all => withFlash(all, name, without(flashOf(all, name), taken, stringify)))
+    }
+    return taken
   }
 
   // -- Whose session it is
 
   /** Whose session it is, 1 to 255 characters; `null` when nobody's. A number is kept as its decimal text. */
   get subject(): string | null {
-    const subject = this.#look().data[SUBJECT]
+    const subject = look(this[STATE]).data[SUBJECT]
     return typeof subject === 'string' ? subject : null
   }
 
   set subject(value: string | number | null) {
     const subject = value === null ? value : subjectText(value)
-    if (subject === null && !Object.hasOwn(this.#look().data, SUBJECT)) return
-    const changes = this.#change()
+    if (subject === null && !Object.hasOwn(look(this[STATE]).data, SUBJECT)) return
+    const changes = change(this[STATE])
     if (subject === null) {
       changes.delete(SUBJECT)
       changes.delete(AUTHENTICATED)
       return
     }
     const { data } = changes
-    const now = this.#state.settings.clock()
+    const now = this[STATE].settings.clock()
     const since = data[SUBJECT] === subject ? subjectSince(data) : undefined
     if (createdAt(data) === undefined) changes.set(CREATED, now)
     changes.set(SUBJECT, subject)
@@ -306,44 +371,59 @@ export class Session<Data extends object = DefaultData> {
 
   /** When the session was created, where the engine recorded it: with `absoluteAge`, or once it had a subject. */
   get createdAt(): Date | undefined {
-    return asDate(createdAt(this.#look().data))
+    return asDate(createdAt(look(this[STATE]).data))
   }
 
   /** When the subject was last set. */
   get authenticatedAt(): Date | undefined {
-    return asDate(authenticatedAt(this.#look().data))
+    return asDate(authenticatedAt(look(this[STATE]).data))
   }
 
   // -- Key and flags
 
   /** The session's key; `null` when it has none (yet, or any more). Of a cookie session: the token. */
   get sessionKey(): SessionKey | null {
-    return this.#state.key
+    return tell(this[STATE]).key
   }
 
   /** No key and no data (Django `is_empty`). Does not look at data that nobody has looked at. */
   get isEmpty(): boolean {
-    return this.#state.isEmpty
+    return tell(this[STATE]).isEmpty
   }
 
   /** Whether anything has looked at the data in this request. */
   get accessed(): boolean {
-    return this.#state.accessed
+    return this[STATE].accessed
   }
 
   set accessed(value: boolean) {
-    this.#state.accessed = value
+    this[STATE].accessed = value
   }
 
   /** Whether a method has changed the data in this request. Set it by hand to have the session saved, or not saved. */
   get modified(): boolean {
-    return this.#state.modified
+    return this[STATE].modified
   }
 
   set modified(value: boolean) {
-    this.#assertOpen()
-    this.#state.modified = value
-    this.#state.forced = value
+    assertOpen(this[STATE])
+    this[STATE].modified = value
+    this[STATE].forced = value
+  }
+
+  /** What `console.log` shows: names of keys and flags; no value, no key, no subject. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth?: number,
+    options?: object,
+    inspect: (value: unknown, options?: object) => string = value => JSON.stringify(value),
+  ): string {
+    const { accessed, modified } = tell(this[STATE])
+    try {
+      const keys = visibleKeys(this[STATE].open())
+      return `Session ${inspect({ keys, accessed, modified }, options)}`
+    } catch (error) {
+      return `Session { ${(error as Error).message} }`
+    }
   }
 
   // -- Input and output
@@ -353,7 +433,7 @@ export class Session<Data extends object = DefaultData> {
    * wrong shows at the first look: this does not reject. `undefined`, not a promise, where there is nothing to wait for.
    */
   load(): MaybePromise<void> {
-    return this.#state.load()
+    return this[STATE].load()
   }
 
   /**
@@ -367,79 +447,120 @@ export class Session<Data extends object = DefaultData> {
     // Not by rejecting: who passes a callback does not look at the promise.
     if (typeof options !== 'object')
       throw new TypeError('save takes { mustCreate } and answers with a promise.')
-    return this.#store(save, options.mustCreate)
+    return store(this[STATE], save, options.mustCreate)
   }
 
   /** Stores the data under a new key; what is under the old one stays (Django `create`). */
   create(): Promise<void> {
-    return this.#store(create)
+    return store(this[STATE], create)
   }
+}
 
-  /** One at a time; and until it is done nothing may be changed, for nobody could say whether it was saved. */
-  #store(
-    task: (state: State, deadline: Deadline, mustCreate: boolean) => Task<void>,
-    mustCreate = false,
-  ): Promise<void> {
-    const state = this.#state
-    if (state.committed) {
-      const error = new SessionCommittedError()
-      void tellError(state.settings.hooks, error, task === create ? 'create' : 'save')
-      return handled(Promise.reject(error))
-    }
-    const run = async (): Promise<void> => {
-      await state.load()
-      state.accessed = true
-      await state.run(deadline => task(state, deadline, mustCreate))
-    }
-    const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
-      if (state.saving === saving) state.saving = undefined
-    })
-    // The commit tries again and reports.
-    state.saving = handled(saving)
-    return saving
-  }
+/** The state, to tell the handler something that depends on the visitor: from then on the response does, too. */
+function tell(state: State): State {
+  state.told = true
+  return state
+}
 
-  #look(): Changes {
-    this.#state.accessed = true
-    return this.#state.changes ?? this.#state.open()
-  }
+/** The session's data and log, for whoever looks at them. */
+function look(state: State): Changes {
+  state.accessed = true
+  return state.changes ?? state.open()
+}
 
-  #assertOpen(): void {
-    if (this.#state.committed) throw new SessionCommittedError()
-    if (this.#state.saving) {
-      throw new SessionCommittedError('The session is being saved. Await `save()` before you change it.')
-    }
-  }
+/** The value of a key that the user may see, or ABSENT. */
+function visible({ data }: Changes, key: string): unknown {
+  return isHidden(key) ? ABSENT : take(data, key)
+}
 
-  #assertSettable(key: unknown): void {
-    this.#assertOpen()
-    checkKey(key)
-    if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself.`)
-  }
+function visibleKeys({ data }: Changes): string[] {
+  return Object.keys(data).filter(key => !isHidden(key))
+}
 
-  /** The changes, for one more. */
-  #change(): Changes {
-    this.#assertOpen()
-    const changes = this.#look()
-    this.#state.modified = true
-    return changes
+function assertOpen(state: State): void {
+  if (state.committed) throw new SessionCommittedError()
+  if (state.saving) {
+    throw new SessionCommittedError('The session is being saved. Await `save()` before you change it.')
   }
+}
 
-  /** The changes, for one to a key that the user may set. */
-  #changeOf(key: string): Changes {
-    this.#assertSettable(key)
-    return this.#change()
-  }
+function assertSettable(state: State, key: unknown): void {
+  assertOpen(state)
+  checkKey(key)
+  if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself.`)
+}
 
-  /** The value of a key that the user may see, or ABSENT. */
-  #take(key: string): unknown {
-    const { data } = this.#look()
-    return isHidden(key) ? ABSENT : take(data, key)
-  }
+/** The changes, for one more. */
+function change(state: State): Changes {
+  assertOpen(state)
+  const changes = look(state)
+  state.modified = true
+  return changes
+}
 
-  #visible(): Key<Data>[] {
-    return Object.keys(this.#look().data).filter(key => !isHidden(key)) as Key<Data>[]
+/** The changes, for one to a key that the user may set. */
+function changeOf(state: State, key: string): Changes {
+  assertSettable(state, key)
+  return change(state)
+}
+
+/** Saves run one after another. Changes are rejected meanwhile: it would be unclear whether they were included. */
+function store(
+  state: State,
+  task: (state: State, deadline: Deadline, mustCreate: boolean) => Task<void>,
+  mustCreate = false,
+): Promise<void> {
+  if (state.committed) {
+    const error = new SessionCommittedError()
+    void tellError(state.settings.hooks, error, task === create ? 'create' : 'save')
+    return handled(Promise.reject(error))
   }
+  const run = async (): Promise<void> => {
+    await state.load()
+    state.accessed = true
+    await state.run(deadline => task(state, deadline, mustCreate))
+  }
+  const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
+    if (state.saving === saving) state.saving = undefined
+  })
+  // The commit tries again and reports.
+  state.saving = handled(saving)
+  return saving
+}
+
+function expiryOf(
+  state: State,
+  { expiry, modification }: ExpiryQuery,
+): [expiry: unknown, modification: number, age: number] {
+  const { age, clock } = state.settings
+  return [expiry === undefined ? look(state).data[EXPIRY] : expiry, modification?.getTime() ?? clock(), age]
+}
+
+/** The list of one name, a copy. */
+function flashOf(all: unknown, name: string): unknown[] {
+  const list = take((all ?? {}) as Dict, name)
+  return Array.isArray(list) ? [...list] : []
+}
+
+/** All lists, with this one. `undefined` without any. */
+function withFlash(all: unknown, name: string, list: unknown[]): Dict | undefined {
+  const flashes: Dict = {}
+  for (const [key, value] of Object.entries((all ?? {}) as Dict)) put(flashes, key, value)
+  put(flashes, name, list.length > 0 ? list : ABSENT)
+  return Object.keys(flashes).length > 0 ? flashes : undefined
+}
+
+/** A list without those values, each removed once. */
+function without(list: unknown[], values: unknown[], stringify: (value: unknown) => string): unknown[] {
+  const rest = [...list]
+  for (const value of values) {
+    const at = rest.findIndex(
+      other =>
+        other === value || (isObject(other) && isObject(value) && stringify(other) === stringify(value)),
+    )
+    if (at >= 0) rest.splice(at, 1)
+  }
+  return rest
 }
 
 /** Avoids an unhandled rejection (it would end Node) when the caller does not await. */
@@ -454,7 +575,11 @@ function dataHandler(session: Session<any>): ProxyHandler<Dict> {
   return {
     get: (_, key) => session.get(key as string),
     has: (_, key) => session.has(key as string),
-    set: (_, key, value) => typeof key === 'string' && !!session.set(key, value),
+    set: (_, key, value) => {
+      if (typeof key !== 'string') throw new TypeError('A session holds no symbols: use a string as the key.')
+      session.set(key, value)
+      return true
+    },
     deleteProperty: (_, key) => {
       session.delete(key as string)
       return true
@@ -469,3 +594,64 @@ function dataHandler(session: Session<any>): ProxyHandler<Dict> {
     setPrototypeOf: refuse,
   }
 }
+
+/**
+ * Whoever uses a session as a plain object (`req.session.userId = 5`, `delete`, `in`, spread) hears of it: nothing of
+ * that would be saved, and in sloppy code it is silent. Only a proxy sees all of it. Its price is measured in
+ * `docs/decisions`.
+ */
+const NO_PLAIN_OBJECT: ProxyHandler<Session<any>> = {
+  // On the target, so that accessors and engine-internal reads do not come through the proxy again.
+  get: (target, key) => (target as unknown as Record<PropertyKey, unknown>)[key],
+  set(target, key, value) {
+    const member = memberOf(key)
+    if (!member) throw noProperty(`session.${String(key)} is not saved`, 'session.set(key, value)')
+    if (!member.set) throw new TypeError(`session.${String(key)} cannot be assigned to.${remedy(key)}`)
+    ;(target as unknown as Record<PropertyKey, unknown>)[key] = value
+    return true
+  },
+  has(target, key) {
+    if (typeof key === 'symbol' || key in target) return Reflect.has(target, key)
+    throw noProperty(`A session's keys are no properties, so \`in\` does not see ${key}`, 'session.has(key)')
+  },
+  deleteProperty(_, key) {
+    throw noProperty(
+      `session.${String(key)} is not deleted`,
+      'session.delete(key), or session.flush() to log out',
+    )
+  },
+  getOwnPropertyDescriptor(_, key) {
+    if (typeof key === 'symbol') return
+    throw noProperty(`A session's keys are no properties, ${key} neither`, 'session.has(key)')
+  },
+  ownKeys() {
+    throw noProperty(
+      "A session's keys are no properties",
+      'session.keys() or session.toJSON(), or use session.data',
+    )
+  },
+  defineProperty(_, key) {
+    throw noProperty(`session.${String(key)} is not saved`, 'session.set(key, value)')
+  },
+  preventExtensions() {
+    throw new TypeError('A session cannot be frozen.')
+  },
+  setPrototypeOf() {
+    throw new TypeError('A session keeps its prototype.')
+  },
+}
+
+function noProperty(problem: string, call: string): TypeError {
+  return new TypeError(`${problem}. Call ${call}.`)
+}
+
+/** `req.session.flash = …` is what connect-flash does. */
+function remedy(key: PropertyKey): string {
+  return key === 'flash' ? ' Instead of connect-flash call session.flash(name, value).' : ''
+}
+
+function memberOf(key: PropertyKey): PropertyDescriptor | undefined {
+  return Object.getOwnPropertyDescriptor(Session.prototype, key)
+}
+
+freezeMembers(Session)

@@ -70,6 +70,10 @@ export class State {
   /** What the handler sees: the key in the cookie until a look finds nothing behind it. */
   key: SessionKey | null = null
   accessed = false
+  /** The handler has learned something about the visitor that does not count as a look in Django. */
+  told = false
+  /** The request counts as activity. */
+  extends = true
   modified = false
   /** `modified` was set by hand, or by what leaves no log: save even if nothing else is to be saved. */
   forced = false
@@ -241,7 +245,7 @@ export class State {
     }
     const data = this.#decoded
     const successor = data[SUPERSEDED]
-    const ended = this.#limit(data) <= this.settings.clock()
+    const ended = this.limit(data) <= this.settings.clock()
     if (!this.settings.cookieStore && !ended) {
       this.stored = { id: this.#id!, version: (record as StoredRecord).version, successor }
     }
@@ -258,7 +262,10 @@ export class State {
 
   /** Begins with these data, and `base` as the text of what is stored; without, with nothing. */
   begin(data: Data = {}, base?: string): Changes {
-    if (base === undefined) this.key = null
+    if (base === undefined) {
+      this.key = null
+      this.expiresAtRead = 0
+    }
     return (this.changes = new Changes(data, base, this.settings))
   }
 
@@ -317,13 +324,33 @@ export class State {
 
   /** When the session ends if it is saved or touched now, ms since the epoch: idle and absolute limit together. */
   expiresAt(now: number): number {
-    const { data } = this.open()
+    const changes = this.open()
+    const { data } = changes
     const idle = expiryMoment(data[EXPIRY], now, this.settings.age)
-    return Math.floor(Math.min(idle, this.#limit(data), LAST_MOMENT))
+    // A request that is no activity keeps the end that is stored, unless it has set another.
+    const kept = this.extends || !this.expiresAtRead || changes.has(EXPIRY) ? Infinity : this.expiresAtRead
+    return Math.floor(Math.min(idle, kept, this.limit(data), LAST_MOMENT))
+  }
+
+  /** When the session ends if nothing more happens after this request, ms since the epoch. */
+  endsAt(now: number): number {
+    const { changes, modified, expiresAtRead, settings } = this
+    const isNew = !this.stored && !(settings.cookieStore && this.key)
+    if (isNew || modified || this.isExtended(now)) return this.expiresAt(now)
+    return Math.min(expiresAtRead, this.limit(changes!.data))
+  }
+
+  /** Whether the commit extends the session's life though nothing was changed. */
+  isExtended(now: number): boolean {
+    const { settings, expiresAtRead } = this
+    if (!this.extends) return false
+    const expiresAt = this.expiresAt(now)
+    // A life shorter than twice `touchAfter` is extended in time all the same. NaN, without `touchAfter`, is never reached.
+    return expiresAt - expiresAtRead >= Math.min(settings.touchAfter * 1000, (expiresAt - now) / 2)
   }
 
   /** The absolute limit, ms since the epoch. */
-  #limit(data: Data): number {
+  limit(data: Data): number {
     const { absoluteAge } = this.settings
     if (absoluteAge === undefined) return Infinity
     return (subjectSince(data) ?? createdAt(data) ?? Infinity) + absoluteAge * 1000

@@ -67,7 +67,7 @@ describe('the types of a session', () => {
     expectTypeOf(session.sessionKey).toExtend<string | null>()
     expectTypeOf(session.subject).toEqualTypeOf<string | null>()
     expectTypeOf(session.createdAt).toEqualTypeOf<Date | undefined>()
-    expectTypeOf(session.flash<string>('notice')).toEqualTypeOf<string | undefined>()
+    expectTypeOf(session.flash<string>('notice')).toEqualTypeOf<string[]>()
     expectTypeOf(session.setExpiry).toBeCallableWith({ days: 30 })
     expectTypeOf(session.setExpiry).toBeCallableWith(new Date())
     expectTypeOf(session.setExpiry).toBeCallableWith(null)

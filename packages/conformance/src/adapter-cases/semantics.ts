@@ -138,15 +138,16 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/flash',
-    title: 'a flash value is taken once',
-    rule: 'POST /flash leaves a value, GET /flash takes it.',
+    title: 'flash messages are taken once, all of them',
+    rule: 'POST /flash adds to a list, GET /flash takes the list.',
     source: 'design section 3: Flash values',
     why: '"Your order was placed" would be shown for ever, or never.',
     async run(f) {
       const browser = await f.browser()
       await browser.post('/flash?v=saved')
-      equal((await browser.get('/flash')).json['value'], 'saved', 'what the first GET /flash takes')
-      equal((await browser.get('/flash')).json['value'], undefined, 'what the second GET /flash takes')
+      await browser.post('/flash?v=sent')
+      equal((await browser.get('/flash')).json['value'], ['saved', 'sent'], 'what the first GET /flash takes')
+      equal((await browser.get('/flash')).json['value'], [], 'what the second GET /flash takes')
     },
   },
   {

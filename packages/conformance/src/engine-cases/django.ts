@@ -240,8 +240,8 @@ export const djangoCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/flash',
-    title: 'a flash value is taken once',
-    rule: 's.flash(name, v) leaves a value, s.flash(name) takes it.',
+    title: 'flash messages are taken once, all of them',
+    rule: 's.flash(name, v) adds to a list, s.flash(name) takes the list.',
     source: 'design: Flash values',
     why: '"Your order was placed" would be shown for ever, or never.',
     async run(f) {
@@ -250,8 +250,8 @@ export const djangoCases: readonly StoreCase[] = [
       await browser.visit(sessions, session => session.flash('notice', { text: 'saved' }))
       const first = await browser.visit(sessions, session => session.flash('notice'))
       const second = await browser.visit(sessions, session => session.flash('notice'))
-      equal(first.result, { text: 'saved' }, 'the flash value that the next request takes')
-      equal(second.result, undefined, 'what the request after that takes')
+      equal(first.result, [{ text: 'saved' }], 'the flash value that the next request takes')
+      equal(second.result, [], 'what the request after that takes')
       equal(await dataOf(sessions, browser), { user: 'ann' }, 'the data, which does not show it')
     },
   },

@@ -27,6 +27,7 @@ export const DIFFERENCES = {
   'extend-is-touch':
     '`saveEveryRequest` extends a session without rewriting it, and quietly drops one that is gone.',
   'no-late-changes': 'A change after the response began is an error.',
+  'told-is-varied': 'Whatever tells about the visitor sets `Vary: Cookie`, `isEmpty` and `sessionKey` too.',
   'one-cookie': 'Two different cookies of the session’s name: neither is used.',
 } as const
 

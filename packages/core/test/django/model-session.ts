@@ -11,6 +11,8 @@ export class ModelSession {
   readonly sent: boolean
   key: string | null
   accessed = false
+  /** Something about the visitor was told without a look at the data. */
+  told = false
   modified = false
   data: Dict | undefined
   committed = false
@@ -403,8 +405,10 @@ export class ModelSession {
       case 'bool':
         return true
       case 'is_empty':
+        this.told = true
         return this.isEmpty
       case 'session_key':
+        this.told = true
         return this.key
       case 'set':
         return this.#set(key, structuredClone(args[1]))
@@ -455,7 +459,9 @@ export class ModelSession {
       case 'load':
         return this.#reload()
       case 'delete':
-        return this.#deleteOperation(args.length > 0 && args[0] !== null ? String(args[0]) : this.key)
+        if (args.length > 0 && args[0] !== null) return this.#deleteOperation(String(args[0]))
+        this.told = true
+        return this.#deleteOperation(this.key)
       case 'exists':
         return model.exists(String(args[0]))
       case 'append': {

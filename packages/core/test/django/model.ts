@@ -414,7 +414,7 @@ export class Model implements World<ModelSession> {
     if (dropped && !this.differs('end-of-request')) return { vary: false }
     const { saveEveryRequest } = this.settings
     session.carryOutFlush()
-    const untouched = { vary: session.accessed }
+    const untouched = { vary: session.accessed || (session.told && this.differs('told-is-varied')) }
     if (session.sent && session.isEmpty) return { cookie: this.deletion(), vary: true }
     const isDue =
       session.modified || saveEveryRequest || (session.newlyStored && this.differs('saved-is-sent'))

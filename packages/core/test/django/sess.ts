@@ -10,6 +10,7 @@ import {
   type SessionsOptions,
   type Store,
 } from '../../src/index.ts'
+import { stateOf } from '../../src/session.ts'
 import {
   type Backend,
   type DjangoSettings,
@@ -279,7 +280,10 @@ export class SessWorld implements World<Session<any>> {
       // It was the replay that looked.
       session.accessed = accessed
     }
+    const state = stateOf(session)
+    const { told } = state
     const { modified, sessionKey, isEmpty } = session
+    state.told = told
     return { accessed, modified, ...(data && { data }), key: sessionKey, empty: isEmpty }
   }
 
