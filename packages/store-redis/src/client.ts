@@ -1,4 +1,7 @@
-import { ConfigError } from '@sess/core'
+import { ConfigError, safeCause } from '@sess/core'
+import calculateSlot from 'cluster-key-slot'
+import { renewingOnDemotion } from './demotion.ts'
+import { OutageGuard } from './outage.ts'
 
 /** The client that the user made, connected and will close. Its `error` events are the user's to listen to. */
 export type RedisClient =
@@ -24,6 +27,7 @@ export interface NodeRedisCluster {
   ): Promise<unknown>
   withCommandOptions(options: never): unknown
   readonly masters: readonly unknown[]
+  readonly slots: readonly { master?: { address?: string } }[]
   nodeClient(node: never): PromiseLike<NodeRedisClient>
 }
 
@@ -45,12 +49,14 @@ interface NodeRedisCommandOptions {
 /** `new Redis()` of `ioredis`, with or without `sentinels`. */
 export interface IoredisClient {
   call(command: string, ...args: string[]): Promise<unknown>
+  disconnect(reconnect?: boolean): void
   options?: { keyPrefix?: unknown }
 }
 
 /** `new Cluster()` of `ioredis`. */
 export interface IoredisCluster extends IoredisClient {
   isCluster: boolean
+  slots: readonly (readonly string[] | undefined)[]
   nodes(role: 'master'): readonly IoredisClient[]
   options: { keyPrefix?: unknown; scaleReads?: unknown }
 }
@@ -65,8 +71,50 @@ export interface Commands {
   primaries(signal?: AbortSignal): Promise<((args: string[]) => Promise<unknown>)[]>
 }
 
+/** What a client does its own way. */
+interface Client {
+  keyPrefix?: string
+  send(key: string, args: string[]): Promise<unknown>
+  /** Which server has the key, where there are several; by it outages are told apart. */
+  serverOf?(key: string): string | undefined
+  primaries(): Promise<((args: string[]) => Promise<unknown>)[]>
+}
+
 /** Recognises the client by its methods. Throws `ConfigError` for what is none. */
-export function commandsOf(client: RedisClient): Commands {
+export function commandsOf(given: RedisClient): Commands {
+  const client = clientOf(given)
+  const { keyPrefix = '' } = client
+  const guards = new Map<string, OutageGuard>()
+
+  function guardOf(server: string): OutageGuard {
+    let guard = guards.get(server)
+    if (guard === undefined) guards.set(server, (guard = new OutageGuard()))
+    return guard
+  }
+
+  async function guarded<T>(server: string, signal: AbortSignal | undefined, send: () => Promise<T>) {
+    try {
+      return await guardOf(server).send(signal, send)
+    } catch (error) {
+      // A client's error carries the command: the session's data and, with `hashKeys: false`, its key.
+      throw signal?.aborted || error instanceof ConfigError ? error : safeCause(error)
+    }
+  }
+
+  return {
+    keyPrefix,
+    send(key, args, signal) {
+      const server = client.serverOf?.(keyPrefix + key) ?? ''
+      return guarded(server, signal, () => client.send(key, args))
+    },
+    async primaries(signal) {
+      const senders = await guarded('all', signal, () => client.primaries())
+      return senders.map((send, at) => args => guarded(`all ${at}`, signal, () => send(args)))
+    },
+  }
+}
+
+function clientOf(client: RedisClient): Client {
   if (isIoredis(client)) return ioredis(client)
   if (!has(client, 'sendCommand') || !has(client, 'withCommandOptions')) {
     throw new ConfigError(
@@ -78,32 +126,31 @@ export function commandsOf(client: RedisClient): Commands {
   return nodeRedis(client)
 }
 
-function ioredis(client: IoredisClient | IoredisCluster): Commands {
-  const isCluster = 'isCluster' in client && client.isCluster
-  if (isCluster && (client.options.scaleReads ?? 'master') !== 'master') {
+function ioredis(client: IoredisClient | IoredisCluster): Client {
+  const send = (node: IoredisClient, [command = '', ...args]: string[]) => node.call(command, ...args)
+  const keyPrefix = String(client.options?.keyPrefix ?? '')
+  if (!('isCluster' in client && client.isCluster)) {
+    const renewing = renewingOnDemotion(() => client.disconnect(true))
+    const sendRenewing = (args: string[]) => renewing(() => send(client, args))
+    return { keyPrefix, send: (_key, args) => sendRenewing(args), primaries: async () => [sendRenewing] }
+  }
+  if ((client.options.scaleReads ?? 'master') !== 'master') {
     throw new ConfigError(
       'client',
       "`scaleReads` sends reads to replicas, which do not yet have what was just saved. Make a cluster client with scaleReads: 'master'.",
     )
   }
-  const send = (node: IoredisClient, [command = '', ...args]: string[], signal?: AbortSignal) =>
-    until(signal, () => node.call(command, ...args))
   return {
-    keyPrefix: String(client.options?.keyPrefix ?? ''),
-    send: (_key, args, signal) => send(client, args, signal),
-    async primaries(signal) {
-      const nodes = isCluster ? await ioredisMasters(client, signal) : [client]
-      return nodes.map(node => args => send(node, args, signal))
-    },
+    keyPrefix,
+    send: (_key, args) => send(client, args),
+    serverOf: key => client.slots[calculateSlot(key)]?.[0],
+    primaries: async () => (await ioredisMasters(client)).map(node => args => send(node, args)),
   }
 }
 
 /** All of them, or an error: ioredis itself leaves out those that it has lost. */
-async function ioredisMasters(
-  client: IoredisCluster,
-  signal?: AbortSignal,
-): Promise<readonly IoredisClient[]> {
-  const answer = await until(signal, () => client.call('CLUSTER', 'SLOTS'))
+async function ioredisMasters(client: IoredisCluster): Promise<readonly IoredisClient[]> {
+  const answer = await client.call('CLUSTER', 'SLOTS')
   const ranges = answer as [from: number, to: number, master: [host: string, port: number]][]
   const masters = new Set(ranges.map(([, , [host, port]]) => `${host}:${port}`))
   const nodes = client.nodes('master')
@@ -113,31 +160,25 @@ async function ioredisMasters(
   return nodes
 }
 
-function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentinel): Commands {
-  const sendTo = (node: NodeRedisClient) => (args: string[], signal?: AbortSignal) =>
-    until(signal, () => twice(() => node.sendCommand(args, AS_STRINGS)))
+function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentinel): Client {
+  const sendTo = (node: NodeRedisClient) => (args: string[]) =>
+    twice(() => node.sendCommand(args, AS_STRINGS))
   if ('nodeClient' in client) {
     return {
-      keyPrefix: '',
-      send: (key, args, signal) =>
-        until(signal, () => twice(() => client.sendCommand(key, false, args, AS_STRINGS))),
-      async primaries(signal) {
-        const connected = client.masters.map(master => client.nodeClient(master as never))
-        const nodes = await until(signal, () => Promise.all(connected))
-        return nodes.map(node => args => sendTo(node)(args, signal))
-      },
+      send: (key, args) => twice(() => client.sendCommand(key, false, args, AS_STRINGS)),
+      serverOf: key => client.slots[calculateSlot(key)]?.master?.address,
+      primaries: async () =>
+        (await Promise.all(client.masters.map(master => client.nodeClient(master as never)))).map(sendTo),
     }
   }
-  const send =
-    'getSentinelNode' in client
-      ? (args: string[], signal?: AbortSignal) =>
-          until(signal, () => twice(() => client.sendCommand(false, args, AS_STRINGS)))
-      : sendTo(client)
-  return {
-    keyPrefix: '',
-    send: (_key, args, signal) => send(args, signal),
-    primaries: async signal => [args => send(args, signal)],
+  if ('getSentinelNode' in client) {
+    const send = (args: string[]) => twice(() => client.sendCommand(false, args, AS_STRINGS))
+    return { send: (_key, args) => send(args), primaries: async () => [send] }
   }
+  // The server closes the connection after its answer; the client then makes another one, as after an outage.
+  const renewing = renewingOnDemotion(() => client.sendCommand(['QUIT']))
+  const send = (args: string[]) => renewing(() => sendTo(client)(args))
+  return { send: (_key, args) => send(args), primaries: async () => [send] }
 }
 
 /** An empty type mapping, so that replies are strings whatever the client maps them to. */
@@ -155,21 +196,6 @@ async function twice(send: () => Promise<unknown>): Promise<unknown> {
     if (code !== 'ECONNRESET' && code !== 'EPIPE' && message !== 'Socket closed unexpectedly') throw error
     return await send()
   }
-}
-
-/**
- * Ends the waiting, not the command, which may be carried out later. No client takes back what it has sent; the `redis`
- * package takes back what waits in its queue, but 5.12 never sends anything again after that.
- */
-function until<T>(signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> {
-  if (signal === undefined) return send()
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const abort = () => reject(signal.reason)
-    const sent = send()
-    signal.addEventListener('abort', abort)
-    sent.then(resolve, reject).then(() => signal.removeEventListener('abort', abort))
-  })
 }
 
 function isIoredis(client: RedisClient): client is IoredisClient | IoredisCluster {

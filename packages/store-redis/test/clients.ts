@@ -12,7 +12,7 @@ export interface Opened<Client extends RedisClient = RedisClient> {
 
 const retryMs = 30
 
-export async function nodeRedis({ url }: Pick<Server, 'url'>) {
+export async function nodeRedis({ url }: Pick<Server, 'url'>, _options?: object) {
   const errors: unknown[] = []
   const client = createClient({ url, socket: { reconnectStrategy: retryMs } })
   client.on('error', error => errors.push(error))

@@ -9,19 +9,22 @@ export interface Proxy {
    * waited for until the client may connect again. Resolves when that is done.
    */
   loseAnswerTo(text: string, before?: () => Promise<unknown>): Promise<void>
+  /** Leads connections that are made from now on to another server, as a host name does after a failover. */
+  leadTo(port: number): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
 export async function startProxy(target: number): Promise<Proxy> {
   const open = new Set<Socket>()
   let trap: { text: string; before: () => Promise<unknown>; done: () => void } | undefined
+  let leadsTo = target
   let shut: Promise<unknown> = Promise.resolve()
 
   const server = createServer(async client => {
     open.add(client)
     client.on('error', () => client.destroy())
     await shut
-    const upstream = connect({ host: '127.0.0.1', port: target })
+    const upstream = connect({ host: '127.0.0.1', port: leadsTo })
     open.add(upstream)
     let caught: typeof trap
     client.on('data', chunk => {
@@ -51,6 +54,9 @@ export async function startProxy(target: number): Promise<Proxy> {
       new Promise(done => {
         trap = { text, before, done }
       }),
+    leadTo(port) {
+      leadsTo = port
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy()
       await new Promise(resolve => server.close(resolve))
