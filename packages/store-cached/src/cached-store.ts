@@ -6,6 +6,7 @@ import {
   type StoreContext,
   type StoredEntry,
   type StoredRecord,
+  safeCause,
 } from '@sess/core'
 import { believed, entryOf, tombstone } from './entry.ts'
 import { Limit } from './limit.ts'
@@ -23,8 +24,11 @@ export interface CachedStoreOptions {
   maxStale?: number
   /** Milliseconds that the fast store has for one look or one change; then it counts as down. Default 500. */
   timeout?: number
-  /** Hears each failure of the fast store that no caller gets to see, or that a caller gets as an error too. */
-  onError?(error: unknown, event: CacheErrorEvent): void
+  /**
+   * Is called with each failure of the fast store: its name, `code` and message, safe to log. A function that throws or
+   * rejects changes nothing.
+   */
+  onError?(error: Error, event: CacheErrorEvent): MaybePromise<void>
 }
 
 export interface CacheErrorEvent {
@@ -79,11 +83,11 @@ export function cachedStore(options: CachedStoreOptions): Store {
   let restUntil = Number.NEGATIVE_INFINITY
 
   function report(error: unknown, operation: CacheErrorEvent['operation']): void {
+    // Whether it throws or rejects, the call goes on, because there is nobody left to tell.
     try {
-      onError?.(error, { operation })
-    } catch {
-      // The call goes on; there is nobody left to tell.
-    }
+      const heard = onError?.(safeCause(error), { operation })
+      if (isPromise(heard)) heard.then(undefined, () => undefined)
+    } catch {}
   }
 
   function failed(error: unknown, operation: CacheErrorEvent['operation']): void {
@@ -265,7 +269,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
     return new SessionStoreError(
       'The session is removed, but the cache in front of the store could not be told: other servers may believe ' +
         `their copy for up to ${seconds} s. Try again.`,
-      { cause },
+      { cause: safeCause(cause) },
     )
   }
 

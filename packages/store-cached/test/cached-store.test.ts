@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { memoryStore } from '@sess/conformance'
 import { createSessions, type Store, type StoredRecord } from '@sess/core'
 import { cacheStore } from '@sess/store-cache'
@@ -357,6 +358,53 @@ describe('an outage of the cache', () => {
     await vi.advanceTimersByTimeAsync(1_000)
     expect(await store.read(ID, at)).toMatchObject({ payload: 'old' })
     expect(errors).toEqual(['read'])
+  })
+
+  it('an onError that rejects ends nothing, least of all the process [M1, F39]', async () => {
+    const unheard: unknown[] = []
+    const hear = (reason: unknown) => unheard.push(reason)
+    process.on('unhandledRejection', hear)
+    try {
+      const rejects = async () => {
+        throw new Error('the log service is down, too')
+      }
+      const third = cachedStore({ fast, durable, onError: rejects })
+      fast.down = true
+      expect(await third.read(ID, at)).toMatchObject({ payload: 'old' })
+      const { version } = (await durable.read(ID, at)) as StoredRecord
+      expect(await third.replace(ID, record('new'), version, at)).toBe('ok')
+      await expect(third.remove(ID, undefined, at)).rejects.toMatchObject({ code: 'SESSION_STORE' })
+      await vi.advanceTimersByTimeAsync(2_000)
+      // Node tells of it when the microtasks are done.
+      await new Promise(setImmediate)
+      await new Promise(setImmediate)
+      expect(unheard).toEqual([])
+    } finally {
+      process.off('unhandledRejection', hear)
+    }
+  })
+
+  it('what the cache threw is handed on as name, code and message [H2]', async () => {
+    const heard: unknown[] = []
+    const talkative = new Proxy(fast, {
+      get: (target, name) =>
+        name === 'read'
+          ? async () => {
+              const command = { name: 'get', args: ['canary-key', 'canary-payload'] }
+              throw Object.assign(new Error('OOM command not allowed'), { code: 'OOM', command })
+            }
+          : Reflect.get(target, name),
+    })
+    const third = cachedStore({ fast: talkative, durable, onError: error => heard.push(error) })
+    await third.read(ID, at)
+    const failure = await Promise.resolve(third.remove(ID, undefined, at)).catch((error: unknown) => error)
+    heard.push(failure)
+    expect(heard).toHaveLength(3)
+    for (const error of heard) {
+      const shown = `${inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true })} ${JSON.stringify(error)}`
+      expect(shown).toContain('OOM command not allowed')
+      expect(shown).not.toContain('canary')
+    }
   })
 
   it('F20: at a save: it is done and told; nothing stale here, and elsewhere until the cache is back', async () => {

@@ -1,5 +1,6 @@
 /** cached(Redis + PostgreSQL) on real servers: what it costs, several processes, a cache that is killed or frozen. */
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessions, type Sessions, type Store } from '@sess/core'
 import type { SqlStore } from '@sess/store-sql'
@@ -235,6 +236,37 @@ describe.skipIf(!isReady)('cached(Redis + PostgreSQL)', () => {
         expect(reader.get('count')).toBe(count)
       }
     }, 60_000)
+  })
+
+  it('a process that stands still takes the answers that came meanwhile, although the time is up', async () => {
+    const { fast, durable } = processes[0]
+    const told: string[] = []
+    const store = cachedStore({
+      fast: fast.store(),
+      durable: durable.store(),
+      timeout: 150,
+      onError: (_, { operation }) => void told.push(operation),
+    })
+    const id = randomBytes(20).toString('hex')
+    await store.insert(id, { payload: 'there', expiresAt: Date.now() + 60_000 })
+    const standStill = async (server: Server, call: () => unknown) => {
+      await server.kill('SIGSTOP')
+      await sleep(50)
+      const answer = call()
+      await sleep(50)
+      const resumed = server.kill('SIGCONT')
+      const ends = performance.now() + 400
+      while (performance.now() < ends);
+      await resumed
+      return await answer
+    }
+    const read = () => store.read(id, { signal: AbortSignal.timeout(150) })
+    // From the durable store, which puts a copy into the fast one, and from there.
+    expect(await standStill(postgres, read)).toMatchObject({ payload: 'there' })
+    expect(await store.read(id)).toMatchObject({ payload: 'there' })
+    expect(await standStill(redis, read)).toMatchObject({ payload: 'there' })
+    expect(await standStill(redis, () => store.read(id))).toMatchObject({ payload: 'there' })
+    expect(told).toEqual([])
   })
 
   it('F1: the database is killed: what is copied is read on, the rest is an error, never "no session"', async () => {
