@@ -9,10 +9,11 @@ import {
   type StoredEntry,
   type StoredRecord,
 } from '@sess/core'
+import { isSessionId } from '@sess/core/store'
 import { discard, isOlder, withoutPath } from './folder.ts'
 import { checkRecord } from './record-file.ts'
 import type { Found, SessionFile } from './session-file.ts'
-import { isId, SessionFolder } from './session-folder.ts'
+import { SessionFolder } from './session-folder.ts'
 import { subjectFolder } from './subject-folder.ts'
 
 export interface FileStoreOptions {
@@ -80,9 +81,9 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
     change: (file: SessionFile, found: Found) => Promise<T>,
   ): Promise<T | 'gone'> {
     context.signal?.throwIfAborted()
-    if (!isId(id)) return 'gone'
+    if (!isSessionId(id)) return 'gone'
     await sessions.open()
-    const file = sessions.file(id)
+    const file = await sessions.file(id)
     const found = await file.find()
     try {
       return found && isLive(found.record, context) ? await change(file, found) : 'gone'
@@ -138,7 +139,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
   async function* entries(ids: AsyncIterable<string>, subject: string | undefined, context: StoreContext) {
     for await (const id of ids) {
       context.signal?.throwIfAborted()
-      const record = isId(id) ? await sessions.file(id).read() : null
+      const record = isSessionId(id) ? await (await sessions.file(id)).read() : null
       if (isLive(record, context) && (subject === undefined || record.subject === subject))
         yield { id, ...record }
     }
@@ -151,7 +152,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
   }
 
   async function clearSession(id: string, context: StoreContext): Promise<boolean> {
-    const file = sessions.file(id)
+    const file = await sessions.file(id)
     const found = await file.find()
     try {
       if (!found) await file.buryTombstone(maxAge)
@@ -165,7 +166,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
 
   async function clearLeftOver(path: string, id: string, version: string, kind: string): Promise<void> {
     if (!(await isOlder(path, maxAge))) return
-    const file = sessions.file(id)
+    const file = await sessions.file(id)
     const found = kind === 'next' ? await file.find() : null
     try {
       if (found?.record.version === version) await file.finish(found)
@@ -181,15 +182,15 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
     for await (const { path, name } of sessions.walk()) {
       context.signal?.throwIfAborted()
       const [, id = '', version = '', kind = ''] = LEFT_OVER.exec(name) ?? []
-      if (isId(id)) await clearLeftOver(path, id, version, kind)
-      if (!isId(name) || !(await clearSession(name, context)) || ++removed < batchSize) continue
+      if (isSessionId(id)) await clearLeftOver(path, id, version, kind)
+      if (!isSessionId(name) || !(await clearSession(name, context)) || ++removed < batchSize) continue
       yield { removed }
       removed = 0
     }
     if (removed > 0) yield { removed }
     await subjects.heal(maxAge, async (id, owns) => {
       context.signal?.throwIfAborted()
-      const record = isId(id) ? await sessions.file(id).read() : null
+      const record = isSessionId(id) ? await (await sessions.file(id)).read() : null
       return record?.subject !== undefined && owns(record.subject)
     })
   }
@@ -206,7 +207,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
         let answer = await remove(id, version, context)
         // Saved meanwhile: it goes all the same, unless it is somebody else's now.
         while (answer === 'stale') {
-          const record = await sessions.file(id).read()
+          const record = await (await sessions.file(id)).read()
           if (record?.subject !== subject) break
           answer = await remove(id, record.version, context)
         }
@@ -220,20 +221,20 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
     read: (id, context = {}) =>
       tidy(async () => {
         context.signal?.throwIfAborted()
-        if (!isId(id)) return null
+        if (!isSessionId(id)) return null
         await sessions.open()
-        const record = await sessions.file(id).read()
+        const record = await (await sessions.file(id)).read()
         return isLive(record, context) ? record : null
       }),
 
     insert: (id, record, context = {}) =>
       tidy(async () => {
         context.signal?.throwIfAborted()
-        if (!isId(id)) return false
+        if (!isSessionId(id)) return false
         checkRecord(record)
         await sessions.open()
         await mark(record.subject, id)
-        const file = sessions.file(id)
+        const file = await sessions.file(id)
         if (!(await sessions.inShard(id, () => file.create(record)))) return false
         // A removal of this id that ended just before `create` may have taken the mark along.
         await mark(record.subject, id)

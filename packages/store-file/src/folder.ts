@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { lstat, mkdir, open, readdir, unlink } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { getSystemErrorMap } from 'node:util'
 import { ConfigError } from '@sess/core'
@@ -20,18 +20,66 @@ export async function ensureFolder(path: string): Promise<void> {
     await mkdir(path, { mode: 0o700 })
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error
-    const found = await lstat(path)
-    if (!found.isDirectory())
-      throw new ConfigError('folder', 'holds a link or file in place of a folder of its own.')
-    if ((found.mode & 0o077) !== 0) {
-      throw new ConfigError(
-        'folder',
-        'holds session folders that others may look into: run chmod -R go= on it.',
-      )
-    }
+    await checkFolder(path)
     return
   }
   await syncFolder(dirname(path))
+}
+
+/**
+ * Whether there is a folder. Throws if others may look into it or have made it, or if it is a link: whoever can write
+ * there can forge sessions.
+ */
+export async function checkFolder(path: string): Promise<boolean> {
+  const found = await statLink(path)
+  if (found === null) return false
+  if (!found.isDirectory()) {
+    throw new ConfigError('folder', 'holds a link or file in place of a folder of its own.')
+  }
+  checkOwner(found)
+  if ((found.mode & 0o077) !== 0) {
+    throw new ConfigError(
+      'folder',
+      'holds session folders that others may look into: run chmod -R go= on it.',
+    )
+  }
+  return true
+}
+
+/**
+ * Checks the folder that the user named, and which may be a link, be readable by others, and belong to root. In one that
+ * others may write to they could put folders of their own; not so where the sticky bit is set, as on /tmp.
+ */
+export async function checkRoot(path: string): Promise<void> {
+  const found = await stat(path)
+  if (found.uid !== 0) checkOwner(found)
+  if ((found.mode & 0o022) !== 0 && (found.mode & 0o1000) === 0) {
+    throw new ConfigError('folder', 'may be written to by others: run chmod go-w on it.')
+  }
+}
+
+function checkOwner(found: Stats): void {
+  if (isOurs(found)) return
+  throw new ConfigError(
+    'folder',
+    'belongs to another user, or holds folders that do. Run everything that uses it as one user, or give it to that user with chown -R.',
+  )
+}
+
+/** Whether it belongs to the user of this process. */
+export function isOurs({ uid }: Stats): boolean {
+  return uid === process.geteuid?.()
+}
+
+/** Names of the folders in a folder, links to folders left out; none when there is no such folder. */
+export async function listFolders(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true })
+    return entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return []
+    throw error
+  }
 }
 
 /** Names in a folder; none when there is no such folder. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, type FileHandle, link, lstat, open, readlink, rename, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { SessionRecord, StoredRecord } from '@sess/core'
-import { discard, hasCode, isOlder, statLink, syncFolder } from './folder.ts'
+import { discard, hasCode, isOlder, isOurs, statLink, syncFolder } from './folder.ts'
 import { MAX_FILE_BYTES, parseRecord, serializeRecord } from './record-file.ts'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
@@ -201,8 +201,9 @@ export class SessionFile {
   async #stat(file: FileHandle): Promise<{ dev: number; ino: number; nlink: number; size: number }> {
     const stat = await file.stat()
     const { dev, ino, nlink } = stat
-    const isOurs = stat.isFile() && nlink <= 2 && stat.size <= MAX_FILE_BYTES
-    return { dev, ino, nlink, size: isOurs ? stat.size : 0 }
+    const isSafe = isOurs(stat) && (stat.mode & 0o022) === 0
+    const isSession = stat.isFile() && isSafe && nlink <= 2 && stat.size <= MAX_FILE_BYTES
+    return { dev, ino, nlink, size: isSession ? stat.size : 0 }
   }
 
   // Amid `create` the session has a second name, which is known. Any other hard link was put there by somebody else.

@@ -1,14 +1,7 @@
 import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ensureFolder, hasCode, listFolder, syncFolder } from './folder.ts'
+import { checkFolder, checkRoot, ensureFolder, hasCode, listFolder, syncFolder } from './folder.ts'
 import { SessionFile } from './session-file.ts'
-
-// Anything else never becomes a file name (CVE-2018-18925 gogs).
-const ID = /^(?:[0-9a-f]{40}|[a-z0-9]{32})$/
-
-export function isId(text: string): boolean {
-  return ID.test(text)
-}
 
 /** Where the session files are: `<root>/sessions/<first two characters of the id>/`. */
 export class SessionFolder {
@@ -41,11 +34,14 @@ export class SessionFolder {
     await lstat(this.#sessions)
   }
 
-  file(id: string): SessionFile {
-    return new SessionFile(this.#shardOf(id), id)
+  /** The files of a session, whose folder is checked before its first use. */
+  async file(id: string): Promise<SessionFile> {
+    const shard = this.#shardOf(id)
+    if (!this.#shards.has(shard) && (await checkFolder(shard))) this.#shards.add(shard)
+    return new SessionFile(shard, id)
   }
 
-  /** Runs `work`, which puts a new file into the shard of `id`. */
+  /** Runs `work`, which puts a new file into the folder of `id`. */
   async inShard<T>(id: string, work: () => Promise<T>): Promise<T> {
     const shard = this.#shardOf(id)
     if (this.#shards.has(shard)) {
@@ -61,9 +57,10 @@ export class SessionFolder {
     return await work()
   }
 
-  /** Every name in every shard. Claims come first, for they need the new files that come after them. */
+  /** Every name in every shard. Claims come first, because they need the new files that come after them. */
   async *walk(): AsyncGenerator<{ path: string; name: string }> {
     for (const shard of await readdir(this.#sessions)) {
+      await checkFolder(join(this.#sessions, shard))
       const names = await listFolder(join(this.#sessions, shard))
       const isClaim = (name: string) => name.endsWith('.next')
       for (const name of [...names.filter(isClaim), ...names.filter(each => !isClaim(each))]) {
@@ -83,6 +80,8 @@ export class SessionFolder {
         await syncFolder(dirname(made))
       }
     }
+    await checkRoot(this.#root)
     await ensureFolder(this.#sessions)
+    await checkFolder(join(this.#root, 'subjects'))
   }
 }

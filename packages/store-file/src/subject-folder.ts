@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { constants, lutimes, open, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { discard, ensureFolder, hasCode, isOlder, listFolder, syncFolder } from './folder.ts'
+import { discard, ensureFolder, hasCode, isOlder, listFolder, listFolders, syncFolder } from './folder.ts'
 
 /**
  * Which ids a subject has, or had: an empty file `subjects/<2 digits>/<SHA-256 of the subject>/<id>` each.
@@ -64,8 +64,8 @@ export function subjectFolder(root: string): SubjectFolder {
     ids: subject => listFolder(folderOf(subject)),
 
     async heal(age, isWanted) {
-      for (const shard of await listFolder(root)) {
-        for (const digest of await listFolder(join(root, shard))) {
+      for (const shard of await listFolders(root)) {
+        for (const digest of await listFolders(join(root, shard))) {
           const folder = join(root, shard, digest)
           for (const id of await listFolder(folder)) {
             if (!(await isOlder(join(folder, id), age))) continue
