@@ -28,7 +28,7 @@ export interface CachedStoreOptions {
    * Is called with each failure of the fast store: its name, `code` and message, safe to log. A function that throws or
    * rejects changes nothing.
    */
-  onError?(error: Error, event: CacheErrorEvent): MaybePromise<void>
+  onError?(error: Error, event: CacheErrorEvent): unknown
 }
 
 export interface CacheErrorEvent {
@@ -83,11 +83,12 @@ export function cachedStore(options: CachedStoreOptions): Store {
   let restUntil = Number.NEGATIVE_INFINITY
 
   function report(error: unknown, operation: CacheErrorEvent['operation']): void {
-    // Whether it throws or rejects, the call goes on, because there is nobody left to tell.
     try {
       const heard = onError?.(safeCause(error), { operation })
-      if (isPromise(heard)) heard.then(undefined, () => undefined)
-    } catch {}
+      if (isPromise(heard)) void heard.then(undefined, () => undefined)
+    } catch {
+      // Whether it throws or rejects, the call goes on, because there is nobody left to tell.
+    }
   }
 
   function failed(error: unknown, operation: CacheErrorEvent['operation']): void {
