@@ -566,6 +566,37 @@ describe('several middlewares', () => {
   })
 })
 
+describe('the store of the outer of two engines is down', () => {
+  for (const path of ['/send', '/stream', '/own-error-page']) {
+    it(`the error page carries the key that the inner one has renewed: ${path}`, async () => {
+      const { app, store } = place()
+      const staff = createSessions({ store: cacheStore(), cookie: { name: 'staff' } })
+      app.use(session(staff, { property: 'staff' }))
+      app.use((req, res) => {
+        const inner = (req as unknown as { staff: typeof req.session }).staff
+        inner.cycleKey()
+        inner.update('n', (n = 0) => n + 1)
+        req.session.set('seen', true)
+        if (path === '/stream') res.write('page')
+        res.end('page')
+      })
+      if (path === '/own-error-page') app.use(answerError)
+      await using server = await serve(app)
+      const cookie = cookiesOf(await request(server.url + path))
+      store.before = method => (method === 'replace' ? down() : undefined)
+      const failed = await request(server.url + path, { cookie })
+      expect(failed.status).toBe(503)
+      expect(failed.text).not.toContain('page')
+      const [renewed, ...others] = failed.setCookies
+      expect(others).toEqual([])
+      expect(renewed).toMatch(/^staff=/)
+      const kept = staff.open(renewed!.split(';')[0])
+      await kept.load()
+      expect(kept.get('n')).toBe(2)
+    })
+  }
+})
+
 describe('A20: secure', () => {
   async function flags(trust: boolean, headers: Record<string, string>): Promise<string> {
     const { app } = place()

@@ -579,6 +579,31 @@ describe('several middlewares', () => {
     expect((await at.ask()).status).toBe(500)
   })
 
+  it('the error page carries the key that the inner of two engines has renewed', async () => {
+    const at = place()
+    const staff = createSessions({ store: cacheStore(), cookie: { name: 'staff' } })
+    at.app.use(session(staff, { property: 'staff' }))
+    at.app.get('/', event => {
+      const { session, staff } = event.context as unknown as Record<string, Session>
+      staff!.cycleKey()
+      staff!.update('n', (n = 0) => n + 1)
+      session!.set('seen', true)
+      return 'page'
+    })
+    const first = await at.ask()
+    const cookie = first.headers
+      .getSetCookie()
+      .map(each => each.split(';')[0])
+      .join('; ')
+    at.store.before = method => (method === 'replace' ? down() : undefined)
+    const failed = await at.ask('/', { cookie })
+    const [renewed, ...others] = failed.headers.getSetCookie()
+    expect([failed.status, others]).toEqual([503, []])
+    const kept = staff.open(renewed!.split(';')[0])
+    await kept.load()
+    expect(kept.get('n')).toBe(2)
+  })
+
   it('A9: two engines side by side, each with its cookie, also when a handler throws', async () => {
     const at = place()
     at.app.use(

@@ -711,6 +711,45 @@ describe('several middlewares', () => {
   })
 })
 
+for (const way of ['body', 'ctx.res', 'an answer above']) {
+  it(`the error page carries the key that the inner of two engines has renewed: ${way}`, async () => {
+    const at = place()
+    const staff = createSessions({ store: cacheStore(), cookie: { name: 'staff' } })
+    if (way === 'an answer above') {
+      at.app.middleware.unshift(async (ctx, next) => {
+        try {
+          await next()
+        } catch (error) {
+          ctx.status = (error as { status: number }).status
+          ctx.body = 'sorry'
+        }
+      })
+    }
+    at.app.use(session(staff, { property: 'staff' }))
+    at.app.use(ctx => {
+      ctx['staff'].cycleKey()
+      ctx['staff'].update('n', (n = 0) => n + 1)
+      ctx.session.set('seen', true)
+      if (way === 'ctx.res') {
+        ctx.respond = false
+        ctx.res.end('page')
+      } else ctx.body = 'page'
+    })
+    await using server = await serve(at.app.callback())
+    const cookie = cookiesOf(await request(server.url))
+    at.store.before = method => (method === 'replace' ? down() : undefined)
+    const failed = await request(server.url, { cookie })
+    expect(failed.status).toBe(503)
+    expect(failed.text).not.toContain('page')
+    const [renewed, ...others] = failed.setCookies
+    expect(others).toEqual([])
+    expect(renewed).toMatch(/^staff=/)
+    const kept = staff.open(renewed!.split(';')[0])
+    await kept.load()
+    expect(kept.get('n')).toBe(2)
+  })
+}
+
 it('A20: Secure follows a TLS proxy that is trusted, and nobody else', async () => {
   for (const [proxy, proto, secure] of [
     [true, 'https', true],

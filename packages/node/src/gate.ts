@@ -38,6 +38,12 @@ export type Commit = (status: number) => MaybePromise<CommitResult>
 export type OnRefused = (error: unknown) => void
 
 /**
+ * What the commits of a response said that have succeeded, in their order. When a gate further out refuses the response,
+ * its headers are dropped, but these belong to the answer to the error as well: a key that was renewed must arrive.
+ */
+const committedOf = new WeakMap<ServerResponse, CommitResult[]>()
+
+/**
  * Holds a response until its session is committed: the first `writeHead`, `write`, `end` or `flushHeaders` (and so
  * `pipe`, `sendFile`, …) calls `commit`, and nothing leaves before that is done. 1xx responses pass (Node sends them
  * past these four).
@@ -47,7 +53,8 @@ export type OnRefused = (error: unknown) => void
  * is the error's, and `onRefused` gets the error. Before that `forget` drops what the framework itself keeps of the
  * response, such as Koa's `ctx.body`; headers and status are set back after it.
  *
- * Gates nest: the last one commits first.
+ * Gates nest: the last one commits first. Each outcome counts alone: the cookies of those that have succeeded go with the
+ * answer to the failure of another.
  */
 export function holdResponse(
   res: NodeResponse,
@@ -69,7 +76,7 @@ export class ResponseGate {
    */
   #state: 'closed' | 'committing' | 'open' | 'refused' = 'closed'
   /** What the commit says, until it is added: when the application's own headers are complete. */
-  #toAdd: CommitResult | undefined
+  #toAdd: readonly CommitResult[] = []
   /** Why the response was refused. */
   #refusal: unknown
   #held: HeldResponse | undefined
@@ -170,7 +177,11 @@ export class ResponseGate {
 
   #open(committed: CommitResult): void {
     this.#state = 'open'
-    this.#toAdd = committed
+    if (!saysSomething(committed)) return
+    this.#toAdd = [committed]
+    const all = committedOf.get(this.#res)
+    if (all) all.push(committed)
+    else committedOf.set(this.#res, [committed])
   }
 
   #release(committed: CommitResult): void {
@@ -210,12 +221,21 @@ export class ResponseGate {
     Object.assign(res, this.#original)
     this.#forget?.()
     resetHeaders(res, this.#headers)
+    this.#keepCommitted()
     // Should something of the refused handler still slip out, then not as a success.
     res.statusCode = errorStatus(error)
     if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = ''
     // A handler that has begun to write and has not ended will write again.
     this.#answer = new ErrorAnswer(res, held?.ended === false, error)
     for (const { args } of held?.calls ?? []) callBack(args, error)
+  }
+
+  /** Engines further in have committed already, and the headers that said so are gone. */
+  #keepCommitted(): void {
+    const committed = committedOf.get(this.#res)
+    if (!committed) return
+    this.#toAdd = [...committed]
+    ;(this.#res as unknown as Record<string, Method>)['writeHead'] = this.#writeHeadWithSession
   }
 
   /** `writeHead` when the gate is open; Node and HTTP/2 come here too when the head is implicit. */
@@ -225,13 +245,13 @@ export class ResponseGate {
     const res = this.#res
     const toAdd = this.#toAdd
     const { writeHead } = this.#original
-    if (!toAdd || !saysSomething(toAdd)) return writeHead.apply(res, args)
+    if (toAdd.length === 0) return writeHead.apply(res, args)
     const [status, message] = args
     const hasMessage = typeof message === 'string'
     // Headers given here would replace those that are set, and so ours: set them first.
     setHeaders(res, (args[2] ?? (hasMessage ? undefined : message)) as HeadersArgument)
-    this.#toAdd = undefined
-    addSessionHeaders(res, toAdd)
+    this.#toAdd = []
+    for (const committed of toAdd) addSessionHeaders(res, committed)
     return hasMessage ? writeHead.call(res, status, message) : writeHead.call(res, status)
   }
 

@@ -626,16 +626,50 @@ describe('F2: a response whose commit fails', () => {
 
   for (const [when, commit] of Object.entries(failures)) {
     it(`is free of what its handler has corked and of its trailers, failed ${when}`, async () => {
-      const got = await answer(commit, async res => {
+      await using server = await serve(async (_req, res) => {
+        holdResponse(res, commit, () => {
+          res.statusCode = 503
+          res.write('do')
+          res.end('wn')
+        })
         res.write('a')
         res.cork()
         res.addTrailers({ 'X-Sum': '7' })
-        await sleep(30)
-        res.cork()
-        res.addTrailers({ 'X-Sum': '8' })
       })
-      expect([got.status, got.text, got.headers['transfer-encoding']]).toEqual([503, 'down', undefined])
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+      let text = ''
+      for await (const chunk of socket) text += chunk
+      expect(text).toMatch(/^HTTP\/1.1 503 [\s\S]*\r\n\r\n2\r\ndo\r\n2\r\nwn\r\n0\r\n\r\n$/)
     })
+  }
+
+  for (const [when, commit] of Object.entries(failures)) {
+    for (const [speed, inner] of Object.entries(commits)) {
+      it(`keeps the cookies of gates further in, failed ${when}, those committed ${speed}`, async () => {
+        await using server = await serve((_req, res) => {
+          holdResponse(
+            res,
+            () => ({ ...NOTHING, setCookies: ['outermost=1'] }),
+            () => expect.unreachable(),
+          )
+          holdResponse(res, commit, error => answerRefused(res, (error as Error).message))
+          for (const name of ['inner', 'innermost']) {
+            holdResponse(
+              res,
+              async () => ({ ...(await inner()), setCookies: [`${name}=1`] }),
+              () => expect.unreachable(),
+            )
+          }
+          res.setHeader('X-Page', '1')
+          res.end('page')
+        })
+        const got = await request(server.url)
+        expect([got.status, got.text, got.headers['x-page']]).toEqual([503, 'down', undefined])
+        expect(got.setCookies).toEqual(['innermost=1', 'inner=1', 'outermost=1'])
+        expect(got.headers).toMatchObject({ vary: 'Cookie', 'cache-control': 'private' })
+      })
+    }
   }
 
   it('survives a handler that goes on writing', async () => {
