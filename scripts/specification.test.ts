@@ -2,6 +2,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, it } from 'vitest'
+import { coveragePage } from './coverage-page.ts'
 import { root } from './workspace.ts'
 
 const pages = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', 'examples/*/README.md'], {
@@ -42,4 +43,10 @@ it('every requirement has one anchor, its own ID in lower case', () => {
   const rows = [...text('docs/requirements.md').matchAll(/^\| <a id="([^"]+)"><\/a>(\w+) \|/gm)]
   expect(rows.length).toBeGreaterThan(100)
   for (const [, anchor, id] of rows) expect(anchor).toBe(id!.toLowerCase())
+})
+
+it('every requirement has a test or the reason why not, and docs/coverage.md is current (pnpm requirements)', () => {
+  const { page, problems } = coveragePage()
+  expect(problems).toEqual([])
+  expect(text('docs/coverage.md')).toBe(page)
 })

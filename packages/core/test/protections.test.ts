@@ -1,6 +1,8 @@
 // Protections that no other test needs to be there: each of these fails when its own is taken away.
+import { inspect } from 'node:util'
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
+import type { Hooks } from '../src/index.ts'
 import { altered, bench, codeOf } from './support.ts'
 
 describe('a limit that was lowered', () => {
@@ -81,6 +83,41 @@ describe('a session whose identity has changed', () => {
     invalidated = app.time.now
     expect(await app.peek('of', ada)).toBeUndefined()
     expect(await app.peek('of', bob)).toBe('bob')
+  })
+})
+
+describe('what an application may log', () => {
+  it('a session, an event of each hook and an error hold no key [C30, A8]', async () => {
+    const logged: unknown[] = []
+    const log = (event: unknown) => void logged.push(event)
+    const names = ['created', 'loaded', 'saved', 'touched', 'rotated', 'destroyed', 'interrupted'] as const
+    const hooks: Hooks = Object.fromEntries(names.map(name => [name, log]))
+    const app = bench({ hooks, saveEveryRequest: true })
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    app.time.now += 1000
+    await app.request(s => logged.push(s, s.get('a')))
+    await app.request(s => s.cycleKey())
+    await app.request(s => s.set('a', 2), { cookie: old }).catch(log)
+    const fresh = app.cookie
+    await app.request(s => s.flush())
+    expect(logged.length).toBeGreaterThan(8)
+    const text = inspect(logged, { depth: 9, showHidden: true }) + JSON.stringify(logged)
+    for (const cookie of [old, fresh]) expect(text).not.toContain(cookie.split('=')[1])
+  })
+})
+
+describe('bots', () => {
+  it('leave no record and get no cookie, with no cookie or with one that they made up [F30, C9]', async () => {
+    const app = bench({ saveEveryRequest: true })
+    for (let bot = 0; bot < 5000; bot++) {
+      const key = bot.toString(36).padStart(32, '0')
+      const cookie = ['', `sessionid=${key}`, `sessionid=${bot}`, `other=${key}`][bot % 4]!
+      const { setCookies } = await app.request(s => s.get('a'), { cookie })
+      expect(setCookies.filter(line => !line.includes('Max-Age=0'))).toEqual([])
+    }
+    expect(await entries(app.store)).toEqual([])
+    expect(new Set(app.calls)).toEqual(new Set(['read', 'scan']))
   })
 })
 
