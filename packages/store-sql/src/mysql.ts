@@ -1,6 +1,6 @@
 import { ConfigError, SessionStoreError } from '@sess/core'
 import { mysql } from './dialects.ts'
-import { installed } from './installed.ts'
+import { driverError } from './missing-driver.ts'
 import { layoutOf, type TableOptions } from './options.ts'
 import { pooledRunner } from './pooled.ts'
 import { createStore, type SqlStore } from './store.ts'
@@ -97,8 +97,16 @@ function promiseBased(pool: MysqlPool | MysqlCallbackPool | string): MysqlPool {
   )
 }
 
+async function importDriver() {
+  try {
+    return (await import('mysql2/promise')).default
+  } catch (error) {
+    throw driverError('mysql2', error)
+  }
+}
+
 async function openPool(url: string) {
-  const { createPool } = (await installed('mysql2', () => import('mysql2/promise'))).default
+  const { createPool } = await importDriver()
   const pool = createPool({ uri: url, charset: 'utf8mb4', connectTimeout: 5_000, maxIdle: 10 })
   pool.pool.on('connection', connection => {
     // Cutting a value to fit the column is then an error (CVE-2015-8562).

@@ -1,6 +1,6 @@
 import { ConfigError } from '@sess/core'
 import { postgres } from './dialects.ts'
-import { installed } from './installed.ts'
+import { driverError } from './missing-driver.ts'
 import { layoutOf, type TableOptions } from './options.ts'
 import { pooledRunner } from './pooled.ts'
 import { createStore, type SqlStore } from './store.ts'
@@ -89,9 +89,17 @@ function ignore(): void {
   // The query that was under way, or the next one, says so.
 }
 
+async function importDriver() {
+  try {
+    return (await import('pg')).default
+  } catch (error) {
+    throw driverError('pg', error)
+  }
+}
+
 async function openPool(url: string) {
-  const { default: pg } = await installed('pg', () => import('pg'))
-  const pool = new pg.Pool({
+  const { Pool } = await importDriver()
+  const pool = new Pool({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
