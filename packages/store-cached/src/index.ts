@@ -1,1 +1,2 @@
-export { type CachedStoreOptions, type CacheErrorEvent, cachedStore } from './cached-store.ts'
+export { type CachedStoreOptions, cachedStore } from './cached-store.ts'
+export type { CacheErrorEvent } from './copies.ts'

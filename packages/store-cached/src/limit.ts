@@ -1,4 +1,5 @@
 import type { MaybePromise, StoreContext } from '@sess/core'
+import { whenTimeIsUp } from '@sess/core/store'
 
 /**
  * The time that some calls to the fast store have together, and what they are told of it. A store that answers at once
@@ -24,26 +25,22 @@ export class Limit implements StoreContext {
     return this.#controller.signal
   }
 
-  /** The answer, or an error when time is up. */
+  /** The answer, or an error when time is up. One that came while this process stood still is delivered first. */
   wait<T>(answer: MaybePromise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const giveUp = (reason: unknown) => {
         this.#controller?.abort(reason)
         reject(reason)
       }
-      const abort = () => giveUp(this.#caller?.reason)
-      let timer = setTimeout(
-        () => {
-          // An answer that came while this process was busy elsewhere is delivered first.
-          timer = setTimeout(
-            () => giveUp(new Error(`The fast store did not answer within ${this.#ms} ms.`)),
-            0,
-          )
-        },
-        Math.max(0, this.#ends - performance.now()),
+      let cancel = whenTimeIsUp(Math.max(1, this.#ends - performance.now()), () =>
+        giveUp(new Error(`The fast store did not answer within ${this.#ms} ms.`)),
       )
+      const abort = () => {
+        cancel()
+        cancel = whenTimeIsUp(1, () => giveUp(this.#caller?.reason))
+      }
       const done = () => {
-        clearTimeout(timer)
+        cancel()
         this.#caller?.removeEventListener('abort', abort)
       }
       Promise.resolve(answer).finally(done).then(resolve, reject)

@@ -215,7 +215,7 @@ describe.skipIf(!isReady)('cached(Redis + PostgreSQL)', () => {
       // Done all the same, and nobody believes otherwise while the cache is away.
       expect(await userOf(there, doomed)).toBeUndefined()
       await expect.poll(() => requests - before, { timeout: 10_000 }).toBeGreaterThan(24)
-      expect(here.errors).toContain('forget')
+      expect(here.errors).toContain('invalidate')
 
       await heal()
       // What the cache could not be told is told when it is back, within a second or so.
