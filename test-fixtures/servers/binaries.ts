@@ -1,13 +1,14 @@
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-export type ServerKind = 'redis' | 'postgres' | 'mariadb' | 'memcached'
+export type ServerKind = 'redis' | 'postgres' | 'mariadb' | 'memcached' | 'nginx'
 
 const KINDS: Record<ServerKind, { binary: string; install: string }> = {
   redis: { binary: 'redis-server', install: 'sudo apt-get install -y redis-server' },
   postgres: { binary: 'postgres', install: 'sudo apt-get install -y postgresql' },
   mariadb: { binary: 'mariadbd', install: 'sudo apt-get install -y mariadb-server' },
   memcached: { binary: 'memcached', install: 'sudo apt-get install -y memcached' },
+  nginx: { binary: 'nginx', install: 'sudo apt-get install -y nginx-light' },
 }
 
 /**

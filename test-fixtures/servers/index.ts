@@ -1,5 +1,6 @@
 export { hasServer, requireServer, type ServerKind } from './binaries.ts'
 export { type MariadbOptions, startMariadb } from './mariadb.ts'
+export { startNginx } from './nginx.ts'
 export { type PostgresOptions, startPostgres } from './postgres.ts'
 export { freePort, type Server } from './process.ts'
 export {

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { CookieOptions, CorruptEvent } from '@sess/core'
+import type { CookieOptions, CorruptEvent, SessionsOptions } from '@sess/core'
 import { cacheStore } from '@sess/store-cache'
 import { encryptedCookieStore } from '@sess/store-cookie'
 import { launchChromium, requireChromium } from '@sess/test-fixtures/chromium.ts'
 import express from 'express'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type ExpressSessionOptions, session } from '../src/index.ts'
+import { session } from '../src/index.ts'
 
 const SECRET = 'rN8#vQ2kLp0xZ7mWc4Tj9Hb6Fy3Ds1Ga'
 const SHOP = 'shop.example.test'
@@ -49,7 +49,7 @@ describe.skipIf(!requireChromium())('cookies in Chromium', () => {
         cookie,
         hooks: { corrupt: ({ reason }: CorruptEvent) => void corrupt.push(reason) },
         ...options,
-      } as ExpressSessionOptions),
+      } as SessionsOptions),
     )
     const pages = express.Router()
     pages.get('/', (req, res) => void res.send(`user: ${req.session.get('user', 'nobody')}`))
