@@ -13,6 +13,8 @@ interface Change {
   value: unknown
   /** Run on whatever the key is by then; none of them is a default. */
   updates?: Update[]
+  /** It was set, not mutated. */
+  whole?: true
   /** Text of `{ value }`: what updates begin with, or what a mutation began with where that is not what was loaded. */
   text?: string | undefined
 }
@@ -88,6 +90,16 @@ export class Changes {
     return !!this.#log?.has(key)
   }
 
+  /** Whether this request replaced the key's value whole, by a `set`. */
+  isSet(key: string): boolean {
+    return !!this.#log?.get(key)?.whole
+  }
+
+  /** Everything was removed since the last save. */
+  get cleared(): boolean {
+    return this.#cleared
+  }
+
   /** Remembers that the caller has this value in hand, where mutations are tracked. */
   hold(key: string, value: unknown): void {
     if (!isObject(value) || !this.#texts.trackMutations) return
@@ -98,7 +110,7 @@ export class Changes {
   }
 
   set(key: string, value: unknown): void {
-    this.#record(key, { value })
+    this.#record(key, { value, whole: true })
     put(this.data, key, value)
   }
 

@@ -13,6 +13,7 @@ import {
 } from './errors.ts'
 import { endsWithBrowser, expiryAge } from './expiry.ts'
 import { newKey, type RecordId } from './key.ts'
+import { assertFits, toStore } from './schema.ts'
 import { type CommitResult, type State, type Stored, sealContext } from './state.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 import { atOnce, type Call, type Deadline, isPromise, type Task, wait } from './task.ts'
@@ -194,6 +195,7 @@ function refuseSuperseded(state: State): void {
 function settled(state: State, { payload, expiresAt }: SessionRecord): void {
   const changes = state.changes!
   if (!state.extends) state.expiresAtRead = expiresAt
+  state.payload = payload
   changes.saved(state.baseOf(changes.data, payload))
   state.confirmed = true
   state.forced = state.flushed = false
@@ -201,10 +203,16 @@ function settled(state: State, { payload, expiresAt }: SessionRecord): void {
 }
 
 function* makeRecord(state: State, { now }: Deadline): Task<SessionRecord> {
-  const { codec, maxBytes } = state.settings
-  const { data } = state.changes!
+  const { codec, maxBytes, schema, stringify } = state.settings
+  const changes = state.changes!
+  let { data } = changes
+  if (schema && state.payload !== undefined) {
+    data = toStore(yield* state.validate(state.payload), changes, stringify)
+  }
   const encoded = codec.encode(data, { maxBytes })
   const payload = isPromise(encoded) ? yield* wait(encoded) : encoded
+  // As it will be read, and with objects of its own: a validator may change what it is given.
+  if (schema && payload !== state.payload) yield* assertFits(schema, yield* wait(codec.decode(payload)))
   // A UTF-16 unit takes at most three bytes: most payloads need no counting.
   const bytes = payload.length * 3 > maxBytes ? utf8(payload).length : 0
   if (bytes > maxBytes) {
@@ -343,6 +351,7 @@ function* refresh(state: State, stored: Stored, deadline: Deadline): Task<void> 
     )
   }
   changes!.rebase(data, resolve)
+  state.payload = record.payload
   stored.version = record.version
   // What another request has extended stays so, if this one is no activity.
   if (!state.extends) state.expiresAtRead = record.expiresAt

@@ -6,7 +6,7 @@ import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts
 import { ConfigError } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 import type { RandomBytes, RecordId } from './key.ts'
-import type { StandardSchema } from './schema.ts'
+import type { Migrate, StandardSchema } from './schema.ts'
 import { checkSecrets } from './secrets.ts'
 import { ANSWERS, type CookieStore, type MaybePromise, type Store } from './store.ts'
 
@@ -49,8 +49,21 @@ export interface SessionsOptions<Data extends object = any> {
   lazy?: boolean | undefined
   /** A nested mutation (`session.get('cart').push(x)`) is noticed and saved. `false` is Django's rule. Default true. */
   trackMutations?: boolean | undefined
-  /** A Standard Schema of the data: types the session, and what comes out of the store is validated. */
+  /**
+   * A Standard Schema of the data (zod, valibot, arktype): types the session and validates it.
+   *
+   * - What comes out of the store is validated; what does not fit is an empty session and a `corrupt` event.
+   * - What goes in is validated at commit: a SessionDataError names the key, and nothing is saved.
+   * - What the request did not change is written back as it was stored, so that a release whose schema does not know a
+   *   key does not delete it.
+   * - Its defaults apply to new sessions, if it answers without a promise.
+   */
   schema?: StandardSchema<unknown, Data> | undefined
+  /**
+   * Makes stored data that no longer fit `schema` fit again: gets a copy of them and the schema's issues, and returns
+   * the data to validate instead, or `undefined` for an empty session. The next save stores what it returned.
+   */
+  migrate?: Migrate | undefined
   /** Data to text and back. Default `json()`. */
   codec?: Codec | undefined
   /** The store sees a hash of the key, never the key itself. `false` only to share a table with Django. Default true. */
@@ -81,6 +94,7 @@ export interface Settings {
   lazy: boolean
   trackMutations: boolean
   schema: StandardSchema | undefined
+  migrate: Migrate | undefined
   codec: Codec
   /** A payload is read while loading, for reading it may have to be waited for; otherwise at the first look. */
   decodesEarly: boolean
@@ -132,6 +146,7 @@ const OPTIONS: Table<SessionsOptions> = {
   lazy: [false, flag],
   trackMutations: [true, flag],
   schema: [undefined, [value => isFunction(value?.['~standard']?.validate), 'a Standard Schema']],
+  migrate: [undefined, callable],
   codec: [
     json(),
     [value => isFunction(value?.encode) && isFunction(value.decode), 'a codec, such as json()'],
@@ -158,10 +173,11 @@ const HOOKS = Object.fromEntries(
 export function resolveOptions(options: SessionsOptions): Settings {
   const { secret, cookie, saveEveryRequest, ...settings } = readOptions<
     SessionsOptions,
-    'secret' | 'absoluteAge' | 'notBefore' | 'schema'
+    'secret' | 'absoluteAge' | 'notBefore' | 'schema' | 'migrate'
   >(options, OPTIONS)
   const { codec, schema, notBefore, store } = settings
   readOptions(settings.hooks, HOOKS, 'hooks.')
+  if (settings.migrate && !schema) throw new ConfigError('migrate', 'needs a `schema`.')
   const lacks = (methods: string[]): string =>
     methods.filter(name => !isFunction((store as any)?.[name])).join(', ')
   const missing = lacks(Object.keys(ANSWERS))

@@ -1,3 +1,11 @@
+import { BOOKKEEPING, keepCreated, pick } from './bookkeeping.ts'
+import type { Changes } from './changes.ts'
+import { isPlain, isRecord } from './codec.ts'
+import { SessionDataError } from './errors.ts'
+import { ABSENT, type Data, put, type Stringify, take } from './merge.ts'
+import type { MaybePromise } from './store.ts'
+import { isPromise, type Task, wait } from './task.ts'
+
 /** The part of a Standard Schema (standardschema.dev, version 1) that sessions use. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
@@ -11,3 +19,121 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly unknown[] }
+
+/** Makes stored data that no longer fit the schema fit again; `undefined` gives them up. */
+export type Migrate = (
+  data: Record<string, unknown>,
+  issues: readonly unknown[],
+) => MaybePromise<Record<string, unknown> | undefined>
+
+/** What is stored, and what the handler sees of it. They may share objects. */
+export interface Validated {
+  stored: Data
+  shown: Data
+}
+
+/**
+ * Validates stored data, migrated if need be. `read` gives them anew each time: a validator may change what it is
+ * given. Returns the issues when they do not fit. Bookkeeping is no business of a schema.
+ */
+export function* validated(
+  schema: StandardSchema,
+  migrate: Migrate | undefined,
+  read: () => MaybePromise<Data>,
+): Task<Validated | { issues: readonly unknown[] }> {
+  const first = yield* attempt(schema, yield* wait(read()), yield* wait(read()))
+  if (!('issues' in first) || !migrate) return first
+  const data = yield* wait(read())
+  const bookkeeping = takeBookkeeping(data)
+  const migrated = yield* wait(migrate(data, first.issues))
+  if (migrated === undefined) return first
+  if (!isRecord(migrated)) throw new TypeError('migrate must return an object, or undefined.')
+  return yield* attempt(schema, { ...migrated, ...bookkeeping }, { ...migrated, ...bookkeeping })
+}
+
+function* attempt(
+  schema: StandardSchema,
+  stored: Data,
+  copy: Data,
+): Task<Validated | { issues: readonly unknown[] }> {
+  const bookkeeping = takeBookkeeping(copy)
+  const result = yield* wait(schema['~standard'].validate(copy))
+  if (result.issues) return { issues: result.issues }
+  return { stored, shown: { ...(result.value as Data), ...bookkeeping } }
+}
+
+function takeBookkeeping(data: Data): Data {
+  const bookkeeping = pick(data, BOOKKEEPING)
+  for (const key of BOOKKEEPING) delete data[key]
+  return bookkeeping
+}
+
+/**
+ * What a new session begins with: the schema's defaults. Nothing where the schema requires more, or where its answer
+ * has to be waited for.
+ */
+export function defaultsOf(schema: StandardSchema): Data {
+  const result = schema['~standard'].validate({})
+  if (!isPromise(result)) return result.issues ? {} : { ...(result.value as Data) }
+  result.then(undefined, () => undefined)
+  return {}
+}
+
+/**
+ * The data to store. What the request did not change stays as it was stored, whatever validation made of it: keys that
+ * the schema strips, dates that it makes of text. That holds inside objects that were mutated or updated, too; a `set`
+ * replaces the whole value.
+ */
+export function toStore({ stored, shown }: Validated, changes: Changes, stringify: Stringify): Data {
+  const { data } = changes
+  const before = changes.cleared ? keepCreated(stored) : stored
+  const result: Data = {}
+  for (const key of Object.keys({ ...before, ...data })) {
+    const mine = take(data, key)
+    const [seen, was] = [take(shown, key), take(before, key)]
+    const isWhole = changes.has(key) && (was === ABSENT || changes.isSet(key))
+    const value = isWhole && !same(mine, seen, stringify) ? mine : restored(seen, mine, was, stringify)
+    put(result, key, value === ABSENT && changes.has(key) ? mine : value)
+  }
+  return result
+}
+
+function restored(shown: unknown, mine: unknown, stored: unknown, stringify: Stringify): unknown {
+  if (same(mine, shown, stringify)) return stored
+  if (isPlain(shown) && isPlain(mine) && isPlain(stored)) {
+    const value: Data = {}
+    for (const key of Object.keys({ ...stored, ...mine })) {
+      put(value, key, restored(take(shown, key), take(mine, key), take(stored, key), stringify))
+    }
+    return value
+  }
+  if (!(Array.isArray(shown) && Array.isArray(mine) && Array.isArray(stored))) return mine
+  // An element that is as it was shown, wherever it is now.
+  const left = [...shown.keys()]
+  return mine.map(element => {
+    const at = left.findIndex(index => same(element, shown[index], stringify))
+    return at < 0 ? element : stored[left.splice(at, 1)[0]!]
+  })
+}
+
+function same(a: unknown, b: unknown, stringify: Stringify): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object') return Object.is(a, b)
+  try {
+    return stringify(a) === stringify(b)
+  } catch {
+    // What has no text counts as changed, so that it is encoded, whose error names the key.
+    return false
+  }
+}
+
+/** Throws a SessionDataError that names the first key that does not fit, never its value. */
+export function* assertFits(schema: StandardSchema, data: Data): Task<void> {
+  takeBookkeeping(data)
+  const { issues } = yield* wait(schema['~standard'].validate(data))
+  if (!issues) return
+  const [step] = ((issues[0] as { path?: readonly unknown[] } | undefined)?.path ?? []) as unknown[]
+  const key = isRecord(step) ? step['key'] : step
+  const what = key === undefined ? 'The session' : `"${String(key).slice(0, 64)}" in the session`
+  throw new SessionDataError(`${what} does not fit the option \`schema\`; nothing was saved.`)
+}

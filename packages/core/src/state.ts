@@ -1,13 +1,4 @@
-import {
-  authenticatedAt,
-  BOOKKEEPING,
-  createdAt,
-  EXPIRY,
-  pick,
-  SUBJECT,
-  SUPERSEDED,
-  subjectSince,
-} from './bookkeeping.ts'
+import { authenticatedAt, createdAt, EXPIRY, SUBJECT, SUPERSEDED, subjectSince } from './bookkeeping.ts'
 import { Changes } from './changes.ts'
 import { isRecord } from './codec.ts'
 import { type ReceivedToken, receivedCookies } from './cookie.ts'
@@ -17,6 +8,7 @@ import { type CorruptEvent, emit, type HookEvent, type HookName, type StoreError
 import { idOf, isKey, type RecordId, type SessionKey } from './key.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
+import { defaultsOf, type Validated, validated } from './schema.ts'
 import {
   ANSWERS,
   type CookieStore,
@@ -72,6 +64,8 @@ export class State {
   accessed = false
   /** The handler has learned something about the visitor that does not count as a look in Django. */
   told = false
+  /** The text of what is stored, as far as this request knows. */
+  payload: string | undefined
   /** The request counts as activity. */
   extends = true
   modified = false
@@ -107,6 +101,8 @@ export class State {
   #tokens: ReceivedToken[] = []
   #id: RecordId | undefined
   #decoded: Data | undefined
+  /** Text of what a new session began with. */
+  #defaults: string | undefined
 
   constructor(settings: Settings, header = '') {
     this.settings = settings
@@ -215,13 +211,22 @@ export class State {
     } catch (error) {
       return this.#corrupt('payload', error)
     }
-    if (!schema || data[SUPERSEDED]) return data
-    const bookkeeping = pick(data, BOOKKEEPING)
-    for (const key of BOOKKEEPING) delete data[key]
-    const result = yield* wait(schema['~standard'].validate(data))
-    return result.issues
-      ? this.#corrupt('schema', result.issues)
-      : { ...(result.value as Data), ...bookkeeping }
+    return schema && !data[SUPERSEDED] ? (yield* this.validate(payload)).shown : data
+  }
+
+  /** What is in a payload and what its schema makes of it, all of it new objects. What does not fit is nothing. */
+  *validate(payload: string): Task<Validated> {
+    const { codec, schema, migrate } = this.settings
+    let issues: unknown
+    try {
+      const result = yield* validated(schema!, migrate, () => codec.decode(payload))
+      if (!('issues' in result)) return result
+      issues = result.issues
+    } catch (error) {
+      issues = error
+    }
+    this.#corrupt('schema', issues)
+    return { stored: {}, shown: {} }
   }
 
   /** What cannot be used is an empty session. */
@@ -251,7 +256,9 @@ export class State {
     }
     this.expiresAtRead = record.expiresAt
     // A session past its limit is not found; what is in the store ends by itself.
-    return successor || ended ? this.begin() : this.begin(data, this.baseOf(data, record.payload))
+    if (successor || ended) return this.begin()
+    this.payload = record.payload
+    return this.begin(data, this.baseOf(data, record.payload))
   }
 
   /** What a logout removes. */
@@ -261,12 +268,15 @@ export class State {
   }
 
   /** Begins with these data, and `base` as the text of what is stored; without, with nothing. */
-  begin(data: Data = {}, base?: string): Changes {
-    if (base === undefined) {
-      this.key = null
-      this.expiresAtRead = 0
-    }
-    return (this.changes = new Changes(data, base, this.settings))
+  begin(data?: Data, base?: string): Changes {
+    if (data && base !== undefined) return (this.changes = new Changes(data, base, this.settings))
+    this.key = null
+    this.payload = undefined
+    this.expiresAtRead = 0
+    const { schema, stringify } = this.settings
+    const defaults = schema && defaultsOf(schema)
+    this.#defaults = defaults && Object.keys(defaults).length > 0 ? stringify(defaults) : undefined
+    return (this.changes = new Changes(defaults ?? {}, this.#defaults, this.settings))
   }
 
   /** The text that later comparisons go back to. */
@@ -319,7 +329,14 @@ export class State {
 
   /** Whether there is nothing: no key, and no data as far as anybody has looked (Django `is_empty`). */
   get isEmpty(): boolean {
-    return this.key === null && (this.changes === undefined || Object.keys(this.changes.data).length === 0)
+    if (this.key !== null) return false
+    const { changes } = this
+    return changes === undefined || Object.keys(changes.data).length === 0 || this.#isAsBegun(changes)
+  }
+
+  /** There is nothing but a schema's defaults. */
+  #isAsBegun({ recorded, data }: Changes): boolean {
+    return !recorded && this.#defaults !== undefined && this.settings.stringify(data) === this.#defaults
   }
 
   /** When the session ends if it is saved or touched now, ms since the epoch: idle and absolute limit together. */
