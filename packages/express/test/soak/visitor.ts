@@ -1,0 +1,132 @@
+import { Agent, request } from 'node:http'
+
+/** What the visitors of one contestant have seen. */
+export interface Tally {
+  requests: number
+  /** Statuses that a visitor may not see, and connections that broke. */
+  errors: string[]
+  /** Reads that did not show what had been saved before. */
+  wrong: string[]
+  /** Saves that were rejected because a login or logout overlapped, as documented. */
+  interrupted: number
+}
+
+/** A browser that does a bit of everything, at random, and knows what its session has to hold. */
+export class Visitor {
+  readonly #url: string
+  readonly #tally: Tally
+  readonly #random: () => number
+  readonly #agent = new Agent({ keepAlive: true })
+  #cookie: string | undefined
+  #count = 0
+
+  constructor(url: string, tally: Tally, random: () => number) {
+    this.#url = url
+    this.#tally = tally
+    this.#random = random
+  }
+
+  async visit(): Promise<void> {
+    const step = this.#steps[Math.floor(this.#random() * this.#steps.length)]!
+    await step()
+  }
+
+  leave(): void {
+    this.#agent.destroy()
+  }
+
+  // A read is the usual request, so it is there several times.
+  readonly #steps: (() => Promise<unknown>)[] = [
+    () => this.#read(),
+    () => this.#read(),
+    () => this.#read(),
+    () => this.#add('/add'),
+    () => this.#add('/add'),
+    () => Promise.all([this.#add('/slow-add'), this.#add('/add'), this.#read(false)]),
+    () => Promise.all([this.#add('/slow-add'), this.#signIn()]),
+    () => this.#signIn(),
+    () => this.#signOut(),
+    () => this.#send('GET', '/untouched'),
+    () => this.#send('GET', '/read', undefined),
+    () =>
+      this.#send(
+        'GET',
+        '/read',
+        `sessionid=${Math.floor(this.#random() * 1e15)
+          .toString(36)
+          .padStart(32, '0')}`,
+      ),
+    () => this.#abort(),
+  ]
+
+  async #read(isAlone = true): Promise<void> {
+    const { status, body } = await this.#send('GET', '/read')
+    if (status !== 200 || !isAlone || this.#cookie === undefined) return
+    const { count } = JSON.parse(body) as { count: number }
+    if (count !== this.#count) this.#tally.wrong.push(`${count} instead of ${this.#count}`)
+  }
+
+  async #add(path: string): Promise<void> {
+    // Two first requests at once would be two sessions.
+    if (this.#cookie === undefined && path === '/slow-add') return
+    const { status } = await this.#send('POST', path)
+    if (status === 200) this.#count++
+  }
+
+  async #signIn(): Promise<void> {
+    await this.#send('POST', `/login?user=${Math.floor(this.#random() * 100)}`)
+  }
+
+  async #signOut(): Promise<void> {
+    const { status } = await this.#send('POST', '/logout')
+    if (status === 200) this.#count = 0
+  }
+
+  /** Goes away in the middle of a response. */
+  #abort(): Promise<void> {
+    this.#tally.requests++
+    return new Promise(resolve => {
+      const headers = this.#cookie === undefined ? {} : { cookie: this.#cookie }
+      const sent = request(`${this.#url}/stream`, { headers }, response => {
+        response.once('data', () => sent.destroy())
+        response.on('error', () => undefined)
+      })
+      sent.on('error', () => undefined)
+      sent.on('close', () => resolve())
+      sent.end()
+    })
+  }
+
+  #send(method: string, path: string, cookie = this.#cookie): Promise<{ status: number; body: string }> {
+    const { errors } = this.#tally
+    const isOwn = cookie === this.#cookie
+    this.#tally.requests++
+    return new Promise(resolve => {
+      const options = { method, agent: this.#agent, headers: cookie === undefined ? {} : { cookie } }
+      const sent = request(this.#url + path, options, response => {
+        let body = ''
+        response.setEncoding('utf8').on('data', chunk => {
+          body += chunk
+        })
+        response.on('end', () => {
+          const status = response.statusCode!
+          if (status === 400) this.#tally.interrupted++
+          else if (status !== 200) errors.push(`${method} ${path}: ${status} ${body.slice(0, 200)}`)
+          for (const line of isOwn ? (response.headers['set-cookie'] ?? []) : []) this.#keep(line)
+          resolve({ status, body })
+        })
+      })
+      sent.on('error', error => {
+        errors.push(`${method} ${path}: ${error.message}`)
+        resolve({ status: 0, body: '' })
+      })
+      sent.end()
+    })
+  }
+
+  #keep(line: string): void {
+    const isDeletion = /Max-Age=0/.test(line)
+    this.#cookie = isDeletion ? undefined : line.split(';')[0]
+    if (isDeletion) this.#count = 0
+  }
+}
