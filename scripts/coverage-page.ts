@@ -57,7 +57,8 @@ export function proofs(): Map<string, Proof> {
 export function coveragePage(): { page: string; problems: string[] } {
   const problems: string[] = []
   const rows = [...proofs()].map(([id, { files, cases }]) => {
-    const link = `[${id}](requirements.md#${id.toLowerCase()})`
+    const anchor = id.toLowerCase()
+    const link = `<a id="${anchor}"></a>[${id}](requirements.md#${anchor})`
     const isTested = files.size > 0 || cases.length > 0
     if (!isTested && !UNTESTED[id])
       problems.push(`${id} has no test, and scripts/coverage-page.ts has no reason`)
