@@ -23,15 +23,17 @@ export function textLike(pattern: RegExp, expected: string): Check {
 
 export const flag: Check = oneOf(true, false)
 
-/** The options with their defaults. A wrong one is a ConfigError that names it, after `prefix`, and the remedy. */
+/** The options with their defaults. `foreign` has the remedies for names of other libraries. A wrong one is a ConfigError that names it, after `prefix`, and the remedy. */
 export function readOptions<Options extends object, Absent extends keyof Options = never>(
   given: Options | undefined,
   table: Table<Options>,
   prefix = '',
+  foreign: Record<string, string> = {},
 ): Read<Options, Absent> {
   const read: Record<string, unknown> = {}
   for (const name of Object.keys({ ...table, ...given }) as (keyof Options & string)[]) {
     if (!Object.hasOwn(table, name)) {
+      if (Object.hasOwn(foreign, name)) throw new ConfigError(prefix + name, foreign[name]!)
       throw new ConfigError(prefix + name, `unknown option; there are ${Object.keys(table).join(', ')}.`)
     }
     const [fallback, [holds, expected]] = table[name]

@@ -1,5 +1,6 @@
 import { flag, oneOf, readOptions, type Table, textLike } from './check.ts'
 import { ConfigError, SessionDataError } from './errors.ts'
+import { FOREIGN_COOKIE_OPTIONS } from './foreign.ts'
 
 /** How the session cookie is set; HTTP's words (RFC 6265bis section 4.1). */
 export interface CookieOptions {
@@ -80,7 +81,12 @@ const OPTIONS: Table<CookieOptions> = {
 
 /** Reads the options; what a browser would refuse or ignore is a ConfigError. */
 export function cookiePolicy(given?: CookieOptions): CookiePolicy {
-  const options = readOptions<CookieOptions, 'domain' | 'priority'>(given, OPTIONS, 'cookie.')
+  const options = readOptions<CookieOptions, 'domain' | 'priority'>(
+    given,
+    OPTIONS,
+    'cookie.',
+    FOREIGN_COOKIE_OPTIONS,
+  )
   const { name, path, domain, secure, httpOnly, sameSite, partitioned, priority, maxBytes } = options
   if (/\.\d+$/.test(name)) {
     throw new ConfigError(

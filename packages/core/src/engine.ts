@@ -63,20 +63,57 @@ export class Sessions<D extends object = DefaultData> {
     return this.#run('exists', key, (state, deadline, id) => isLive(state, id, deadline))
   }
 
-  /** Removes the session of that key; answers whether there was one. */
+  /**
+   * Removes the session of that key. Returns whether there was one. To end a session of a list, call `end(id)`.
+   *
+   * @throws TypeError for an id, which is no key
+   * @example
+   * await sessions.delete(req.session.sessionKey)
+   */
   delete(key: string): Promise<boolean> {
+    if (this.#settings.hashKeys && isHashedId(key)) {
+      return this.#watch('delete', () =>
+        Promise.reject(new TypeError('delete() takes a key, and this is an id. Call sessions.end(id).')),
+      )
+    }
     return this.#run('delete', key, (state, deadline, id) => destroy(state, { id, ageless: true }, deadline))
   }
 
-  /** Removes expired records in batches; answers how many. Where the backend expires by itself there is nothing to do. */
+  /**
+   * Ends one session by the `id` that `scanBySubject` shows, for "log out this device". Returns whether there was one.
+   * Cookie sessions have no list.
+   *
+   * @throws TypeError for what is no id
+   * @example
+   * await sessions.end(req.body.id)   // after checking that it is one of this user's
+   */
+  end(id: string): Promise<boolean> {
+    return this.#watch('end', async () => {
+      const { hashKeys, cookieStore } = this.#settings
+      if (cookieStore) throw new ConfigError('store', 'keeps no list of sessions: use `notBefore`.')
+      if (!(hashKeys ? isHashedId(id) : isKey(id))) {
+        throw new TypeError('end() takes the `id` of a session that scanBySubject() shows.')
+      }
+      const state = new State(this.#settings)
+      return state.run(deadline => destroy(state, { id: id as RecordId, ageless: true }, deadline))
+    })
+  }
+
+  /**
+   * Removes expired records in batches. Returns how many. Where the backend expires by itself there is nothing to do.
+   * `onProgress` gets the total so far after each batch, and is waited for.
+   *
+   * @example
+   * await sessions.clearExpired({ batchSize: 1000, onProgress: total => console.log(total) })
+   */
   clearExpired(
-    options: ClearExpiredOptions & { onProgress?: (removed: number) => void } = {},
+    options: ClearExpiredOptions & { onProgress?: (removed: number) => MaybePromise<void> } = {},
   ): Promise<number> {
     return this.#watch('clearExpired', async () => {
       let removed = 0
       for await (const batch of this.#expired(options)) {
         removed += batch.removed
-        options.onProgress?.(removed)
+        await options.onProgress?.(removed)
       }
       return removed
     })
@@ -133,10 +170,17 @@ export class Sessions<D extends object = DefaultData> {
     })
   }
 
-  /** Releases what the store opened. */
+  /**
+   * Releases what the store opened, after the loads, saves and commits that are under way: it waits for them up to
+   * `timeout`. Stop taking requests first.
+   *
+   * @example
+   * process.once('SIGTERM', () => server.close(() => sessions.close()))
+   */
   close(): Promise<void> {
     return this.#watch('close', async () => {
       try {
+        await this.#settings.underWay.idle(this.#settings.timeout)
         await this.#settings.store.close?.()
       } catch (error) {
         throw new State(this.#settings).storeFailure('close', error)
@@ -173,6 +217,10 @@ export class Sessions<D extends object = DefaultData> {
       })
     })
   }
+}
+
+function isHashedId(text: unknown): boolean {
+  return typeof text === 'string' && /^[0-9a-f]{40}$/.test(text)
 }
 
 refuseAssignments(Sessions, 'What an engine does is said by the options of createSessions().')

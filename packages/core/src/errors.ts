@@ -23,11 +23,14 @@ export class SessionError extends Error {
   /** The HTTP status that fits; Express, Koa and h3 answer with it by themselves. */
   declare readonly status: number
 
+  /** The same as `status`, under the name that NestJS and `http-errors` use. */
+  declare readonly statusCode: number
+
   /** `kind`: the class's name without `Error`. In capitals it is the code. */
   constructor(kind: string, status: number, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = kind.replace(/\B[A-Z]/g, '_$&').toUpperCase() as SessionErrorCode
-    this.status = status
+    this.status = this.statusCode = status
     // As text, for a minifier that renames classes must not rename errors.
     this.name = `${kind}Error`
   }
@@ -63,7 +66,9 @@ export class SessionNotLoadedError extends SessionError {
 
 /** The session was changed after it was committed, or while `save()` was under way: the change would be lost. */
 export class SessionCommittedError extends SessionError {
-  constructor(message = 'The session is committed. Change it before the response.') {
+  constructor(
+    message = 'The response has begun, so the session is committed. Change it before that. A job that saves later opens the session anew: sessions.open(cookieHeader), await session.load(), change it, await sessions.commit(session, { status: 200 }).',
+  ) {
     super('SessionCommitted', 500, message)
   }
 }

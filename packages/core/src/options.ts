@@ -4,11 +4,13 @@ import { type Check, flag, readOptions, type Table } from './check.ts'
 import { type Codec, isObject, json } from './codec.ts'
 import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
 import { ConfigError } from './errors.ts'
+import { FOREIGN_OPTIONS } from './foreign.ts'
 import type { Hooks } from './hooks.ts'
 import type { RandomBytes, RecordId } from './key.ts'
 import type { Migrate, StandardSchema } from './schema.ts'
 import { checkSecrets } from './secrets.ts'
 import { ANSWERS, type CookieStore, type MaybePromise, type Store } from './store.ts'
+import { UnderWay } from './under-way.ts'
 
 /** What `createSessions` and every adapter take. Only `store` is required. */
 export interface SessionsOptions<Data extends object = any> {
@@ -17,7 +19,7 @@ export interface SessionsOptions<Data extends object = any> {
   /** For cookie sessions: 32 bytes or more each; the first seals, all unseal. */
   secret?: string | readonly string[] | undefined
   cookie?: CookieOptions | undefined
-  /** Seconds of inactivity after which a session ends. Default 1,209,600: two weeks (Django SESSION_COOKIE_AGE). */
+  /** Seconds of inactivity after which a session ends: whole days from 3,600,000 on, 400 at most. Default 1,209,600: two weeks (Django SESSION_COOKIE_AGE). */
   age?: number | undefined
   /** Seconds after creation, or after the last new subject, when a session ends however active. Default: none. */
   absoluteAge?: number | undefined
@@ -107,6 +109,8 @@ export interface Settings {
   random: RandomBytes
   /** Who waits to write which record after having lost a race for it. */
   queue: Map<RecordId, Promise<void>>
+  /** Loads, saves and commits that wait for the store. */
+  underWay: UnderWay
 }
 
 const anything: Check = [() => true, '']
@@ -171,10 +175,14 @@ const HOOKS = Object.fromEntries(
 
 /** Reads every option; a wrong one is a ConfigError that names it. */
 export function resolveOptions(options: SessionsOptions): Settings {
+  if (isStore(options))
+    throw new ConfigError('store', 'is an option: write session({ store: cacheStore() }).')
   const { secret, cookie, saveEveryRequest, ...settings } = readOptions<
     SessionsOptions,
     'secret' | 'absoluteAge' | 'notBefore' | 'schema' | 'migrate'
-  >(options, OPTIONS)
+  >(options, OPTIONS, '', FOREIGN_OPTIONS)
+  assertSeconds('age', settings.age)
+  assertSeconds('absoluteAge', settings.absoluteAge)
   const { codec, schema, notBefore, store } = settings
   readOptions(settings.hooks, HOOKS, 'hooks.')
   if (settings.migrate && !schema) throw new ConfigError('migrate', 'needs a `schema`.')
@@ -201,6 +209,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
       : Number.NaN,
     decodesEarly,
     queue: new Map(),
+    underWay: new UnderWay(),
     stringify: value => (codec.stringify ?? JSON.stringify).call(codec, value),
     // Without early decoding it is the payload that data are compared with.
     parse: (text, isBase) =>
@@ -212,6 +221,24 @@ function storeLimit(bytes: number | undefined): number {
   if (bytes === undefined) return Infinity
   if (typeof bytes === 'number' && bytes > 0) return bytes
   throw new ConfigError('store.maxBytes', 'must be bytes: a number above 0, or absent if there is no limit.')
+}
+
+function isStore(value: unknown): boolean {
+  const { read, insert, seal, unseal } = Object(value) as Record<string, unknown>
+  return (isFunction(read) && isFunction(insert)) || (isFunction(seal) && isFunction(unseal))
+}
+
+const DAY = 86_400
+/** RFC 6265bis section 5.5: browsers keep no cookie longer. */
+const LONGEST = 400 * DAY
+
+/** Long ages are whole days; an hour in milliseconds, or more of them, is not, or is more than any browser keeps. */
+function assertSeconds(option: string, age: number | undefined): void {
+  if (age === undefined || age < 3_600_000 || (age % DAY === 0 && age <= LONGEST)) return
+  throw new ConfigError(
+    option,
+    `is in seconds, and ${age} looks like milliseconds. An hour is 3600. From 3,600,000 on it is whole days, 400 at most.`,
+  )
 }
 
 function isFunction(value: unknown): boolean {

@@ -18,6 +18,12 @@ export function checkSecrets(
     const problem = isLong(text)
       ? store?.weakness?.(text)
       : `must be a string of ${MIN_BYTES} bytes or more, 8 of them different.`
+    if (problem && !store) {
+      throw new ConfigError(
+        'secret',
+        'is not needed here: the keys of server-side sessions need none. Leave it out.',
+      )
+    }
     if (problem) {
       throw new ConfigError(
         text === secret ? 'secret' : `secret[${index}]`,

@@ -124,7 +124,9 @@ export class State {
   /** Runs what asks the store, with the time that one load or one commit has. */
   run<T>(task: (deadline: Deadline) => Task<T>): MaybePromise<T> {
     const deadline = new Deadline(this.settings.clock(), this.settings.timeout)
-    return deadline.run(task(deadline))
+    const result = deadline.run(task(deadline))
+    if (isPromise(result)) this.settings.underWay.add(result)
+    return result
   }
 
   /** Fetches the session, once. Never rejects for the store: what went wrong shows at the first look. */
