@@ -33,7 +33,8 @@ const NOT_COMMITTED =
  * of 10 connections at the first call (`mysql2` must be installed). Call `migrate()` once, from a deployment or at
  * start-up.
  *
- * A pool that was handed in stays open; its connections must use `utf8mb4`, mysql2's default. Values go as parameters
+ * A pool that was handed in stays open. Use it for sessions only: requests that keep a connection of it until they end
+ * leave none for their session. Its connections must use autocommit and use `utf8mb4`, mysql2's default. Values go as parameters
  * of prepared statements, so neither `sql_mode` nor an escaping rule touches them.
  *
  * Without the package `mysql2`, calls with a URL reject with a SessionStoreError that says so.

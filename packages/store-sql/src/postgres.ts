@@ -26,7 +26,8 @@ const URL_OF_PG = /^(postgres(ql)?:\/\/|socket:)/i
  * Sessions in PostgreSQL: through a `Pool` of `pg`, or a URL, for which the store makes one of 10 connections at the
  * first call (`pg` must be installed). Call `migrate()` once, from a deployment or at start-up.
  *
- * A pool that was handed in stays open. Listen to its `error` event, or a connection that breaks while idle ends the
+ * A pool that was handed in stays open. Use it for sessions only: requests that keep a connection of it until they end
+ * leave none for their session. Listen to its `error` event, or a connection that breaks while idle ends the
  * process, and set its `connectionTimeoutMillis`.
  *
  * Without the package `pg`, calls with a URL reject with a SessionStoreError that says so.

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError } from '@sess/core'
+import { preparePrivateFile } from './database-file.ts'
 import { sqlite } from './dialects.ts'
 import { ForeignTransactionError } from './foreign-transaction.ts'
 import { migrateSync } from './migrate.ts'
@@ -43,8 +44,8 @@ export interface SqliteStatement {
  * A database that was handed in keeps its own pragmas and stays open: give it `journal_mode = WAL` and a short
  * `busy_timeout`, for that is how long it blocks the event loop before the store takes over the waiting.
  *
- * @throws ConfigError for a wrong option, a file name where there is no `node:sqlite`, or a path where no file can be
- *   opened (`cause` has the reason); SQLite's own error when the file is no database.
+ * @throws ConfigError for a wrong option, a file name where there is no `node:sqlite`, a path where no file can be opened
+ *   (`cause` has the reason), or a file that others can read or write; SQLite's own error when the file is no database.
  */
 export function sqliteStore(database: string | SqliteDatabase, options: SqliteOptions = {}): SqlStore {
   const layout = layoutOf(options, ['table', 'subject', 'synchronous'])
@@ -130,7 +131,7 @@ function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
   const { DatabaseSync } = sqlite
   let db: SqliteDatabase
   try {
-    if (file !== ':memory:' && !file.startsWith('file:')) makePrivate(file)
+    preparePrivateFile(file)
     db = new DatabaseSync(file, { timeout: 0 })
   } catch (error) {
     throw cannotOpen(file, error)
@@ -176,16 +177,6 @@ function cannotOpen(file: string, cause: unknown): unknown {
     ? `${path} is a folder. Name a file in it.`
     : `cannot open ${path}. Make the folder first, and let this process write in it.`
   return Object.assign(new ConfigError('database', problem), { cause })
-}
-
-/** SQLite would make the file readable by everybody; -wal and -shm take the mode of the database (C24). */
-function makePrivate(file: string): void {
-  try {
-    // Never opens one that is there: closing it again would drop the locks that this process has on it (POSIX).
-    closeSync(openSync(file, 'wx', 0o600))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
 }
 
 /**
