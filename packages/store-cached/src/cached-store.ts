@@ -100,6 +100,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
   }
 
   const store: Store = {
+    ...(durable.maxBytes !== undefined && { maxBytes: durable.maxBytes }),
     read,
 
     // An id that was used before may still have a copy, whose removal is under way.

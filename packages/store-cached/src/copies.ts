@@ -125,8 +125,10 @@ export class Copies {
     for await (const _ of this.#fast.clearExpired?.(options) ?? []);
   }
 
+  /** Tries pending invalidations a last time. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
+    await this.#invalidatePending()
     this.#pending.clear()
     await this.#fast.close?.()
   }
@@ -158,7 +160,11 @@ export class Copies {
 
   #startTimer(): void {
     if (this.#timer !== undefined || this.#pending.size === 0) return
-    this.#timer = setTimeout(() => void this.#invalidatePending(), REST_MS)
+    this.#timer = setTimeout(async () => {
+      await this.#invalidatePending()
+      this.#timer = undefined
+      this.#startTimer()
+    }, REST_MS)
     if (typeof this.#timer === 'object') this.#timer.unref()
   }
 
@@ -171,8 +177,6 @@ export class Copies {
     } catch (error) {
       this.#report(error, 'invalidate')
     }
-    this.#timer = undefined
-    this.#startTimer()
   }
 
   #failed(error: unknown, operation: CacheErrorEvent['operation']): void {

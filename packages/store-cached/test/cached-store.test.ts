@@ -100,6 +100,13 @@ describe('configuration', () => {
     expect(offered(bare, { ...bare, close: vi.fn() })).toEqual([...verbs, 'close'].sort())
   })
 
+  it('has the size limit of the durable store', () => {
+    expect(cachedStore({ fast, durable: { ...durable, maxBytes: 5 } }).maxBytes).toBe(5)
+    expect('maxBytes' in cachedStore({ fast, durable: { ...memoryStore(), maxBytes: undefined } })).toBe(
+      false,
+    )
+  })
+
   it('closes both parts', async () => {
     const close = vi.fn()
     await cachedStore({ fast: { ...memoryStore(), close }, durable: { ...memoryStore(), close } }).close?.()
@@ -475,6 +482,17 @@ describe('an outage of the cache', () => {
     expect(await other.read(ID, at)).toMatchObject({ payload: 'old' })
     fast.down = false
     await vi.advanceTimersByTimeAsync(1_000)
+    expect(await other.read(ID, at)).toBeNull()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('F20: closing tries a last time to tell the cache what it could not be told', async () => {
+    const third = cachedStore({ fast, durable: { ...durable, close: () => undefined } })
+    fast.down = true
+    await expect(third.remove(ID, undefined, at)).rejects.toMatchObject({ code: 'SESSION_STORE' })
+    expect(await other.read(ID, at)).toMatchObject({ payload: 'old' })
+    fast.down = false
+    await third.close!()
     expect(await other.read(ID, at)).toBeNull()
     expect(vi.getTimerCount()).toBe(0)
   })

@@ -11,7 +11,7 @@ import {
 } from '@sess/core'
 import { isSessionId } from '@sess/core/store'
 import { discard, isOlder, withoutPath } from './folder.ts'
-import { checkRecord } from './record-file.ts'
+import { checkRecord, MAX_PAYLOAD_BYTES } from './record-file.ts'
 import type { Found, SessionFile } from './session-file.ts'
 import { SessionFolder } from './session-folder.ts'
 import { subjectFolder } from './subject-folder.ts'
@@ -218,6 +218,8 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
   }
 
   return {
+    maxBytes: MAX_PAYLOAD_BYTES,
+
     read: (id, context = {}) =>
       tidy(async () => {
         context.signal?.throwIfAborted()

@@ -4,6 +4,9 @@ import type { SessionRecord, StoredRecord } from '@sess/core'
 /** Bytes of a session file at the most: neither written nor read beyond. */
 export const MAX_FILE_BYTES = 16 * 1024 * 1024
 
+/** Bytes of payload at the most, beside a subject of 255 characters. */
+export const MAX_PAYLOAD_BYTES = MAX_FILE_BYTES - 2048
+
 // The checksum covers all that follows it, so a cut or altered file is never taken for a record; and the id does the
 // same for a file under another session's name.
 const HEADER = /^sess1 ([0-9a-f]{32}) ([a-z0-9]+) ([0-9a-f]{32}) (-?[\d.e+-]+) (\d+)\n/

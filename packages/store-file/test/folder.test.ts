@@ -3,6 +3,7 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { link, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { createSessions } from '@sess/core'
 import { describe, expect, it } from 'vitest'
 import { fileStore } from '../src/index.ts'
 import { all, idOf, namesIn, scratch } from './helpers/scratch.ts'
@@ -221,6 +222,20 @@ describe('F14: damaged files', () => {
     await expect(store.touch(idOf(1), Number.POSITIVE_INFINITY, version)).rejects.toThrow('expiresAt')
     expect(await namesIn(folder)).toEqual([idOf(1)])
   })
+})
+
+it('says how much a session may take, so that the engine refuses more before anything is written', async () => {
+  const folder = await scratch()
+  const store = fileStore(folder)
+  const sessions = createSessions<{ text: string }>({ store, maxBytes: 64 * 1024 * 1024 })
+  const session = sessions.open()
+  session.set('text', 'x'.repeat(store.maxBytes!))
+  await expect(async () => sessions.commit(session, { status: 200 })).rejects.toMatchObject({
+    code: 'SESSION_DATA',
+  })
+  expect(await namesIn(folder)).toEqual([])
+  const largest = { ...record('é'.repeat(store.maxBytes! / 2), '\u{10ffff}'.repeat(255)) }
+  expect(await store.insert(idOf(1), largest)).toBe(true)
 })
 
 describe('outages', () => {

@@ -15,6 +15,8 @@ export type RedisClient =
 export interface NodeRedisClient {
   sendCommand(args: string[], options?: NodeRedisCommandOptions): Promise<unknown>
   withCommandOptions(options: never): unknown
+  /** Of a pool: runs a function on one of its connections. */
+  execute?(run: (node: NodeRedisClient) => Promise<unknown>): Promise<unknown>
 }
 
 /** `createCluster()` of `redis` 5 or later. */
@@ -175,10 +177,27 @@ function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentine
     const send = (args: string[]) => twice(() => client.sendCommand(false, args, AS_STRINGS))
     return { send: (_key, args) => send(args), primaries: async () => [send] }
   }
-  // The server closes the connection after its answer; the client then makes another one, as after an outage.
-  const renewing = renewingOnDemotion(() => client.sendCommand(['QUIT']))
-  const send = (args: string[]) => renewing(() => sendTo(client)(args))
+  const sendOn = renewingNode()
+  // A pool has several connections, each of which may have to be renewed.
+  const { execute } = client
+  const send = execute
+    ? (args: string[]) => execute.call(client, node => sendOn(node, args))
+    : (args: string[]) => sendOn(client, args)
   return { send: (_key, args) => send(args), primaries: async () => [send] }
+}
+
+/** Sends on a connection, which is renewed when its server has become a replica. */
+function renewingNode() {
+  const renewing = new WeakMap<NodeRedisClient, ReturnType<typeof renewingOnDemotion>>()
+  return (node: NodeRedisClient, args: string[]) => {
+    let renew = renewing.get(node)
+    if (renew === undefined) {
+      // The server closes the connection after its answer; the client then makes another one, as after an outage.
+      renew = renewingOnDemotion(() => node.sendCommand(['QUIT']))
+      renewing.set(node, renew)
+    }
+    return renew(() => twice(() => node.sendCommand(args, AS_STRINGS)))
+  }
 }
 
 /** An empty type mapping, so that replies are strings whatever the client maps them to. */

@@ -21,7 +21,8 @@ export function renewingOnDemotion(renew: () => unknown): <T>(send: () => Promis
       if (renewedAt < sentAt) {
         if (now - renewedAt < RENEW_EVERY_MS) throw error
         renewedAt = now
-        renewing = Promise.resolve(renew())
+        // If that fails, the connection was lost already.
+        renewing = Promise.resolve(renew()).catch(() => undefined)
       }
       await renewing
       return await send()

@@ -208,7 +208,7 @@ describe.skipIf(!requireServer('redis'))('a planned failover', () => {
       async open({ url }: { url: string }) {
         const client = createClientPool(
           { url, socket: { reconnectStrategy: 30 } },
-          { minimum: 1, maximum: 1 },
+          { minimum: 4, maximum: 4 },
         )
         client.on('error', () => 'shown by the calls')
         await client.connect()
