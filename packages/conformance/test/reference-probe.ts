@@ -31,6 +31,7 @@ const mapped = new WeakMap<object, number>()
 /** The adapter for bare `node:http`, step by step, so that each step can be got wrong. */
 export class ReferenceAdapter {
   readonly sessions: Sessions
+  readonly #requests = new WeakMap<Session, IncomingMessage>()
 
   constructor(sessions: Sessions) {
     this.sessions = sessions
@@ -38,6 +39,7 @@ export class ReferenceAdapter {
 
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const session = this.open(req)
+    this.#requests.set(session, req)
     let reply = await this.reply(req, session)
     let out: Out
     try {
@@ -72,7 +74,12 @@ export class ReferenceAdapter {
   }
 
   async commit(session: Session, { status }: Reply): Promise<Out> {
-    return await this.sessions.commit(session, { status, secure: false })
+    return await this.sessions.commit(session, { status, secure: false, target: () => this.target(session) })
+  }
+
+  target(session: Session): { host?: string | undefined; path?: string | undefined } {
+    const req = this.#requests.get(session)
+    return { host: req?.headers.host, path: req?.url }
   }
 
   failed(error: unknown): Reply {

@@ -1,6 +1,6 @@
 import { equal, ok } from '../check.ts'
 import { cacheControl, deletedCookie, newCookie, noCookie, sessionCookies, status, vary } from './answers.ts'
-import { type HttpAnswer, HttpBrowser, send, sendRaw } from './client.ts'
+import { type HttpAnswer, HttpBrowser, type SetCookie, send, sendRaw } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsServerSide, needsStart } from './fixture.ts'
 
 export const cookieCases: readonly AdapterCase[] = [
@@ -342,6 +342,44 @@ export const cookieCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/clears-other-places',
+    title:
+      'a login with two different session cookies sets one, and deletes those of other places [A14, A18]',
+    rule: 'Append every line of out.setCookies: two of one name differ in domain or path.',
+    source: 'RFC 6265 section 5.3 step 11; docs/cookies.md: session lost after a domain change',
+    why: 'Two cookies would stay after a changed cookie domain, and no visitor could log in until the older one expires.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ cookie: { domain: 'example.test' } })
+      const answer = await loginWithTwo(f, app.url)
+      const places = answer.map(place)
+      equal(places.length, new Set(places).size, 'the number of different places of the cookies')
+      equal(
+        answer.filter(({ deletes }) => !deletes).map(place),
+        ['example.test /'],
+        'where the session is set',
+      )
+      equal(places.includes('host /'), true, 'whether the cookie of this host alone is deleted')
+    },
+  },
+  {
+    id: 'adapter/tells-where',
+    title: 'a login with two different session cookies deletes one of an earlier path',
+    rule: 'Tell commit where the browser asked: `target: () => ({ host, path })`.',
+    source: 'docs/cookies.md: session lost after a domain change; Answer.target',
+    why: 'After the app’s cookie path or domain is taken back, no visitor could log in until the older cookie expires.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const places = (await loginWithTwo(f, app.url)).map(place)
+      equal(
+        places.includes('host /login'),
+        true,
+        'whether a cookie with the first part of the path is deleted',
+      )
+    },
+  },
+  {
     id: 'adapter/cookie-grammar',
     title: 'A17: the session is found among other cookies, however they look',
     rule: 'Hand the whole Cookie header to open(), as it came.',
@@ -422,6 +460,20 @@ export const cookieCases: readonly AdapterCase[] = [
     },
   },
 ]
+
+/** The session cookies of an answer to a login that came with two of them. */
+async function loginWithTwo(f: AdapterFixture, url: string): Promise<SetCookie[]> {
+  const cookie = ['a', 'b'].map(letter => `${f.cookieName}=${letter.repeat(32)}`).join('; ')
+  const answer = await send(`${url}/login?user=ann`, { method: 'POST', cookie })
+  status(answer, 200, 'POST /login with two session cookies')
+  return sessionCookies(f, answer)
+}
+
+/** Which place a cookie has in the browser's jar, beside its name. */
+function place({ attributes }: SetCookie): string {
+  const partition = attributes.has('partitioned') ? ' partitioned' : ''
+  return `${attributes.get('domain') ?? 'host'} ${attributes.get('path')}${partition}`
+}
 
 /** An answer with headers of the app's own beside the session's. */
 async function ownHeaders(f: AdapterFixture, vary: string, cacheControl: string): Promise<HttpAnswer> {

@@ -472,6 +472,36 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'send: of several cookies of one name the first leaves',
+    Adapter: class extends ReferenceAdapter {
+      override headers(reply: Reply, out: Out) {
+        const byName = new Map<string, string>()
+        for (const line of out.setCookies) {
+          const [name = ''] = line.split('=')
+          if (!byName.has(name)) byName.set(name, line)
+        }
+        return super.headers(reply, { ...out, setCookies: [...byName.values()] })
+      }
+    },
+  },
+  {
+    id: 'send: of several cookies of one name the last leaves',
+    Adapter: class extends ReferenceAdapter {
+      override headers(reply: Reply, out: Out) {
+        const byName = new Map(out.setCookies.map(line => [line.split('=')[0], line]))
+        return super.headers(reply, { ...out, setCookies: [...byName.values()] })
+      }
+    },
+  },
+  {
+    id: 'commit: not told where the browser asked',
+    Adapter: class extends ReferenceAdapter {
+      override target() {
+        return {}
+      }
+    },
+  },
+  {
     id: 'send: Vary is replaced',
     Adapter: class extends ReferenceAdapter {
       override headers(reply: Reply, out: Out) {
