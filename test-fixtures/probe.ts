@@ -80,10 +80,11 @@ export const jsonRoutes: readonly JsonRoute[] = [
     session.set('user', user)
     session.subject = user
   }),
-  route('POST', '/logout-everywhere', async ({ session, sessions }) => {
+  route('POST', '/logout-everywhere', async ({ session, sessions, query }) => {
     const { subject } = session
     const removed = subject === null ? 0 : await sessions.removeBySubject(subject)
-    session.flush()
+    if (query.has('k')) setFrom(session, query)
+    else session.flush()
     return { removed }
   }),
   route('POST', '/flash', ({ session, query }) => session.flash('notice', parsedValue(query))),

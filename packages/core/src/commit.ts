@@ -43,6 +43,7 @@ export interface Answer {
  */
 export function commit(state: State, answer: Answer): MaybePromise<CommitResult> {
   if (state.committed) return state.outcome ?? nothing(state)
+  state.endIfRemoved()
   state.committed = true
   state.confirmed = false
   if (!state.saving && !isDue(state, answer.status)) return (state.outcome = nothing(state))
@@ -192,12 +193,14 @@ function refuseSuperseded(state: State): void {
 }
 
 /** The session is in the store now. */
-function settled(state: State, { payload, expiresAt }: SessionRecord): void {
+function settled(state: State, { payload, expiresAt, subject }: SessionRecord): void {
   const changes = state.changes!
   if (!state.extends) state.expiresAtRead = expiresAt
   state.payload = payload
   changes.saved(state.baseOf(changes.data, payload))
   state.confirmed = true
+  state.storedSubject = subject
+  state.storedAfter = state.settings.removals
   state.forced = state.flushed = false
   state.rotatedFrom = undefined
 }

@@ -149,8 +149,17 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /**
-   * Ends every session of a subject, for "log out everywhere"; `except`: but this one. Answers how many. Cookie
-   * sessions have no list: say `notBefore`.
+   * Ends every session of a subject, for "log out everywhere". Returns how many. `except` is a session that stays.
+   *
+   * If the request that asks has a session of that subject, it ends as by `flush()`: use it right after the `await`, and
+   * what you set is a new session. If you wait for something else first, call `flush()` yourself.
+   *
+   * Rejects with SessionStoreError (503), and with ConfigError where the store has no index. Cookie sessions have no
+   * list: use `notBefore`.
+   *
+   * @example
+   * await sessions.removeBySubject(req.session.subject)
+   * req.session.flash('notice', 'You are logged out everywhere.')
    */
   removeBySubject(subject: string | number, options: { except?: Session<D> } = {}): Promise<number> {
     return this.#watch('removeBySubject', async () => {
@@ -158,8 +167,10 @@ export class Sessions<D extends object = DefaultData> {
       const text = subjectText(subject)
       const kept = options.except && stateOf(options.except)
       const state = new State(this.#settings)
-      return state.run(function* (deadline) {
-        const except = kept?.key ? (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key)))) : undefined
+      let except: RecordId | undefined
+      const turn = ++this.#settings.removals
+      const removed = await state.run(function* (deadline) {
+        except = kept?.key ? (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key)))) : undefined
         try {
           const { now, signal } = deadline
           return yield* wait(removeBySubject(text, { now, signal, except }))
@@ -167,7 +178,16 @@ export class Sessions<D extends object = DefaultData> {
           throw state.storeFailure('removeBySubject', error, deadline, [text])
         }
       })
+      void this.#letAskerEnd({ subject: text, except, turn })
+      return removed
     })
+  }
+
+  /** Until the caller's `await` has gone on, through some async functions between. No timer, so that nobody else runs. */
+  async #letAskerEnd(removal: Settings['removal']): Promise<void> {
+    this.#settings.removal = removal
+    for (let ticks = 0; ticks < 30; ticks++) await undefined
+    if (this.#settings.removal === removal) this.#settings.removal = undefined
   }
 
   /**

@@ -111,6 +111,10 @@ export interface Settings {
   queue: Map<RecordId, Promise<void>>
   /** Loads, saves and commits that wait for the store. */
   underWay: UnderWay
+  /** What `removeBySubject` has just ended, while whoever awaits it goes on (docs/decisions/0032). */
+  removal: { subject: string; except: RecordId | undefined; turn: number } | undefined
+  /** How many times `removeBySubject` has been called. */
+  removals: number
 }
 
 const anything: Check = [() => true, '']
@@ -210,6 +214,8 @@ export function resolveOptions(options: SessionsOptions): Settings {
     decodesEarly,
     queue: new Map(),
     underWay: new UnderWay(),
+    removal: undefined,
+    removals: 0,
     stringify: value => (codec.stringify ?? JSON.stringify).call(codec, value),
     // Without early decoding it is the payload that data are compared with.
     parse: (text, isBase) =>

@@ -190,12 +190,7 @@ export class Session<Data extends object = DefaultData> {
   /** Ends the session: its data are gone, its record is removed with the response or by `save()`. For logout. */
   flush(): void {
     change(this[STATE])
-    const state = this[STATE]
-    state.doomed ??= state.toEnd
-    state.stored = state.rotatedFrom = undefined
-    state.newlyStored = undefined
-    state.flushed = true
-    state.begin()
+    this[STATE].flush()
   }
 
   /**
@@ -459,12 +454,14 @@ export class Session<Data extends object = DefaultData> {
 /** The state, to tell the handler something that depends on the visitor: from then on the response does, too. */
 function tell(state: State): State {
   state.told = true
+  if (state.settings.removal) state.endIfRemoved()
   return state
 }
 
 /** The session's data and log, for whoever looks at them. */
 function look(state: State): Changes {
   state.accessed = true
+  if (state.settings.removal) state.endIfRemoved()
   return state.changes ?? state.open()
 }
 
@@ -515,6 +512,7 @@ function store(
     void tellError(state.settings.hooks, error, task === create ? 'create' : 'save')
     return handled(Promise.reject(error))
   }
+  state.endIfRemoved()
   const run = async (): Promise<void> => {
     await state.load()
     state.accessed = true

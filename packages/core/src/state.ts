@@ -80,6 +80,10 @@ export class State {
   doomed: Stored | undefined
   /** `flush` was called, and nothing was stored since. */
   flushed = false
+  /** The subject of the record in the store, as far as this request knows. */
+  storedSubject: unknown
+  /** How many calls of `removeBySubject` had begun when the record was loaded or saved: it survived those. */
+  storedAfter = 0
   /** When the session would have ended by what was loaded, ms since the epoch. */
   expiresAtRead = 0
   /** The key that the browser has to learn, whatever the status. */
@@ -140,6 +144,7 @@ export class State {
   *#load(deadline: Deadline): Task<void> {
     const { cookieStore, notBefore } = this.settings
     const key = this.key!
+    this.storedAfter = this.settings.removals
     try {
       let record: SessionRecord | null
       if (cookieStore) {
@@ -257,16 +262,35 @@ export class State {
       this.stored = { id: this.#id!, version: (record as StoredRecord).version, successor }
     }
     this.expiresAtRead = record.expiresAt
+    this.storedSubject = data[SUBJECT]
     // A session past its limit is not found; what is in the store ends by itself.
     if (successor || ended) return this.begin()
     this.payload = record.payload
     return this.begin(data, this.baseOf(data, record.payload))
   }
 
-  /** What a logout removes. */
-  get toEnd(): Stored | undefined {
+  /** Ends the session: nothing is left, and what is set from now on is a new one. */
+  flush(): void {
     const found = this.rotatedFrom ?? this.stored
-    return found ?? (this.#id && { id: this.#id, ageless: true })
+    this.doomed ??= found ?? (this.#id && { id: this.#id, ageless: true })
+    this.stored = this.rotatedFrom = this.newlyStored = undefined
+    this.flushed = this.modified = true
+    this.begin()
+  }
+
+  /**
+   * `removeBySubject` has just returned: whoever uses a session of that subject first is the request that asked, and its
+   * session ends as by `flush`. Requests in flight are not: what they set would bring a login back (decision 0032).
+   */
+  endIfRemoved(): void {
+    const { removal } = this.settings
+    if (!removal || this.committed || this.saving || this.failed || !this.#loaded) return
+    this.open()
+    const own = this.rotatedFrom ?? this.stored
+    const isMeant = this.storedSubject === removal.subject && this.storedAfter < removal.turn
+    if (!own || own.successor || !isMeant || own.id === removal.except) return
+    this.settings.removal = undefined
+    this.flush()
   }
 
   /** Begins with these data, and `base` as the text of what is stored; without, with nothing. */

@@ -1,3 +1,4 @@
+import { DoesNotApply } from '../case.ts'
 import { equal, ok, oneOf } from '../check.ts'
 import { deletedCookie, newCookie, noCookie, pause, status } from './answers.ts'
 import { type AdapterCase, needsServerSide, needsStart } from './fixture.ts'
@@ -107,6 +108,26 @@ export const semanticsCases: readonly AdapterCase[] = [
       for (const each of [phone, laptop])
         equal(await each.value('user'), undefined, 'the user of an ended session')
       equal(await other.value('user'), 'somebody-else', 'the user of another session')
+    },
+  },
+  {
+    id: 'adapter/everywhere-then-set',
+    title: 'A24: what a request sets after it has logged out everywhere is a new session, and no error',
+    rule: 'removeBySubject of a subject that the asking request’s session has ends that session as flush does.',
+    source: 'A24; design section 9',
+    why: 'The visitor who pressed "log out everywhere" would get an error page.',
+    skip: needsServerSide,
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post(`/login?user=user-${Math.random()}`)
+      const before = browser.copy()
+      const answer = await browser.post('/logout-everywhere?k=notice&v=bye')
+      status(answer, 200, 'POST /logout-everywhere?k=notice&v=bye')
+      if (browser.header === undefined || browser.header === '')
+        throw new DoesNotApply('the probe app sets nothing on POST /logout-everywhere?k=&v=')
+      newCookie(f, answer, 'the answer to POST /logout-everywhere?k=notice&v=bye')
+      equal((await browser.get('/all')).json['data'], { notice: 'bye' }, 'the data of the new session')
+      equal(await before.value('user'), undefined, 'the user that the old key shows')
     },
   },
   {

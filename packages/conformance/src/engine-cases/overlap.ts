@@ -366,6 +366,34 @@ export const overlapCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'engine/log-out-everywhere-then-set',
+    title:
+      'A24: the request that logs out everywhere ends logged out, and what it sets then is a new session',
+    rule: 'removeBySubject of a subject that the asking request’s session has ends that session as flush does.',
+    source: 'A24; design section 9',
+    why: 'The visitor who pressed "log out everywhere" would get an error page.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const sessions = engineOver(f)
+      const user = `user-${f.id()}`
+      const [here, there] = [
+        await loggedIn(sessions, { user }, user),
+        await loggedIn(sessions, { user }, user),
+      ]
+      const before = here.copy()
+      const { code } = await here.visit(sessions, async session => {
+        session.set('dropped', 1)
+        await sessions.removeBySubject(user)
+        session.set('notice', 'logged out everywhere')
+      })
+      equal(code, 'ok', 'the outcome of the request that logs out everywhere')
+      ok(here.key !== before.key, 'a new key', 'it is the old one')
+      equal(await dataOf(sessions, here), { notice: 'logged out everywhere' }, 'the data after it')
+      equal(await dataOf(sessions, before), null, 'what the old key leads to')
+      equal(await dataOf(sessions, there), null, 'the session in another browser')
+    },
+  },
+  {
     id: 'engine/overlap-everywhere',
     title: 'A24, F17: log-out-everywhere wins over saves and rotations in flight',
     rule: 'Wins against saves and logins in flight.',

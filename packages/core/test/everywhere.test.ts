@@ -1,0 +1,208 @@
+import { memoryStore } from '@sess/conformance'
+import { describe, expect, it } from 'vitest'
+import type { Session } from '../src/index.ts'
+import { altered, bench, codeOf, slow } from './support.ts'
+
+async function loggedIn(options: Parameters<typeof bench>[0] = {}): Promise<ReturnType<typeof bench>> {
+  const app = bench(options)
+  await app.request(s => {
+    s.set('user', 'ada')
+    s.subject = 'ada'
+  })
+  return app
+}
+
+const turn = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 2))
+
+describe('log out everywhere: removeBySubject of the subject that the asking session has', () => {
+  it.each([
+    ['a store that answers at once', memoryStore(), true],
+    ['a store that does not', slow(memoryStore()), true],
+    ['keys that are not hashed', memoryStore(), false],
+  ])('ends that session, and what is set after it is a new one, on %s', async (_, store, hashKeys) => {
+    for (const change of [
+      (s: Session) => s.set('notice', 'bye'),
+      (s: Session) => s.update({ notice: 'bye' }),
+      async (s: Session) => {
+        s.set('notice', 'bye')
+        await s.save()
+      },
+      async (s: Session) => {
+        s.cycleKey()
+        s.set('notice', 'bye')
+      },
+    ]) {
+      const app = await loggedIn({ store, hashKeys })
+      const old = app.cookie
+      await app.request(async s => {
+        s.set('dropped', 1)
+        // As in an application with a service of its own for it.
+        const everywhere = async (): Promise<number> => app.sessions.removeBySubject('ada')
+        expect(await everywhere()).toBe(1)
+        await change(s)
+        expect([s.get('user'), s.subject]).toEqual([undefined, null])
+      })
+      expect(app.cookie).not.toBe(old)
+      expect(await app.peek('notice')).toBe('bye')
+      expect(await app.peek('user')).toBeUndefined()
+      expect(await app.peek('dropped')).toBeUndefined()
+      expect(await app.peek('user', old)).toBeUndefined()
+    }
+  })
+
+  it('deletes the cookie when nothing is set, touched or not', async () => {
+    for (const use of [() => undefined, (s: Session) => s.get('user')]) {
+      const app = await loggedIn()
+      const { setCookies } = await app.request(async s => {
+        await app.sessions.removeBySubject('ada')
+        use(s)
+      })
+      expect(setCookies[0]).toContain('Max-Age=0')
+    }
+  })
+
+  it('may log in again in the same request, after a change of the password, say', async () => {
+    const app = await loggedIn()
+    await app.request(async s => {
+      await app.sessions.removeBySubject('ada')
+      s.cycleKey()
+      s.subject = 'ada'
+    })
+    const session = app.sessions.open(app.cookie)
+    await session.load()
+    expect(session.subject).toBe('ada')
+  })
+
+  it('`except` keeps that session, and only that', async () => {
+    const app = await loggedIn()
+    const [here, there] = [app.cookie, (await loggedIn({ store: app.store })).cookie]
+    await app.request(
+      async s => {
+        await app.sessions.removeBySubject('ada', { except: s })
+        s.set('a', 1)
+      },
+      { cookie: here },
+    )
+    expect([await app.peek('a', here), await app.peek('user', there)]).toEqual([1, undefined])
+    await app.request(
+      async s => {
+        const other = app.sessions.open(`sessionid=${'b'.repeat(32)}`)
+        await app.sessions.removeBySubject('ada', { except: other })
+        s.set('b', 1)
+      },
+      { cookie: here },
+    )
+    expect(await app.peek('user', here)).toBeUndefined()
+    expect(await app.peek('b')).toBe(1)
+  })
+
+  it('a rotation of the same request ends with it', async () => {
+    for (const saves of [true, false]) {
+      const app = await loggedIn()
+      const old = app.cookie
+      await app.request(async s => {
+        s.cycleKey()
+        if (saves) await s.save()
+        await app.sessions.removeBySubject('ada')
+        s.set('notice', 'bye')
+      })
+      const left: unknown[] = []
+      for await (const { payload } of app.store.scan!({ now: app.time.now })) left.push(JSON.parse(payload))
+      expect(left.filter(data => !(data as any)._session_superseded)).toEqual([{ notice: 'bye' }])
+      expect(await app.peek('user', old)).toBeUndefined()
+    }
+  })
+
+  it('counts the subject that is stored, not one that the request has set since', async () => {
+    const app = await loggedIn()
+    await app.request(async s => {
+      s.subject = 'bob'
+      await app.sessions.removeBySubject('bob')
+      s.set('a', 1)
+    })
+    expect([await app.peek('user'), await app.peek('a')]).toEqual(['ada', 1])
+    await app.request(async s => {
+      s.subject = 'carl'
+      await s.save()
+      await app.sessions.removeBySubject('carl')
+      s.set('a', 2)
+    })
+    expect([await app.peek('user'), await app.peek('a')]).toEqual([undefined, 2])
+  })
+
+  it('leaves a session of another subject, or of none, alone', async () => {
+    const app = await loggedIn()
+    await app.request(async s => {
+      await app.sessions.removeBySubject('bob')
+      s.set('a', 1)
+    })
+    expect([await app.peek('user'), await app.peek('a')]).toEqual(['ada', 1])
+    await app.request(
+      async s => {
+        s.set('a', 1)
+        await app.sessions.removeBySubject('ada')
+      },
+      { cookie: '' },
+    )
+    expect(await app.peek('a')).toBe(1)
+  })
+
+  it('a session that is loaded after it is not found', async () => {
+    const app = await loggedIn({ lazy: true })
+    const session = app.sessions.open(app.cookie)
+    await app.sessions.removeBySubject('ada')
+    await session.load()
+    expect(session.get('user')).toBeUndefined()
+  })
+
+  it('A24: another request in flight is refused as ever: what it sets is no new session', async () => {
+    for (const asks of [true, false]) {
+      const app = await loggedIn()
+      const thief = app.sessions.open(app.cookie)
+      await thief.load()
+      const user = thief.get('user')
+      await turn()
+      // With or without a session of its own, as in the job of an administrator.
+      if (asks)
+        await app.request(async s => {
+          await app.sessions.removeBySubject('ada')
+          s.get('user')
+        })
+      else await app.sessions.removeBySubject('ada')
+      await turn()
+      thief.set('user', user)
+      expect(await codeOf(() => app.sessions.commit(thief, { status: 200 }))).toBe('SESSION_INTERRUPTED')
+    }
+  })
+
+  it('a request that waits for something else first says flush(), or is refused', async () => {
+    const app = await loggedIn()
+    const code = await codeOf(() =>
+      app.request(async s => {
+        await app.sessions.removeBySubject('ada')
+        await turn()
+        s.set('notice', 'bye')
+      }),
+    )
+    expect(code).toBe('SESSION_INTERRUPTED')
+    const other = await loggedIn()
+    await other.request(async s => {
+      await other.sessions.removeBySubject('ada')
+      await turn()
+      s.flush()
+      s.set('notice', 'bye')
+    })
+    expect(await other.peek('notice')).toBe('bye')
+  })
+
+  it('a removal that fails ends nothing', async () => {
+    const inner = memoryStore()
+    const down = altered({ removeBySubject: () => Promise.reject(new Error('down')) }, inner)
+    const app = await loggedIn({ store: down })
+    await app.request(async s => {
+      expect(await codeOf(() => app.sessions.removeBySubject('ada'))).toBe('SESSION_STORE')
+      s.set('a', 1)
+    })
+    expect([await app.peek('user'), await app.peek('a')]).toEqual(['ada', 1])
+  })
+})
