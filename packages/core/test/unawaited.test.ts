@@ -77,7 +77,9 @@ describe.concurrent('what nobody awaits does not end the process, and is told', 
       sessions.delete('a'.repeat(32))
       sessions.removeBySubject('ada')
       sessions.clearExpired()
-      sessions.close()`)
+      sessions.close()
+      // It waits for what is under way.
+      await pause(300)`)
     expect(heard.sort()).toEqual([
       'storeError: clearExpired',
       'storeError: close',
