@@ -61,7 +61,8 @@ export class ReferenceAdapter {
       return await respond(
         this.sessions,
         session,
-        req.method ?? 'GET',
+        // Node drops the body of an answer to HEAD by itself.
+        req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET'),
         new URL(req.url ?? '/', 'http://probe'),
       )
     } catch (error) {

@@ -176,6 +176,10 @@ export class HttpBrowser {
     return this.#send('POST', path)
   }
 
+  head(path: string): Promise<HttpAnswer> {
+    return this.#send('HEAD', path)
+  }
+
   /** The value of a key, by `GET /get`. */
   async value(key: string): Promise<unknown> {
     return (await this.get(`/get?k=${key}`)).json['value']

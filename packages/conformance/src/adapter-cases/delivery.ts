@@ -175,6 +175,25 @@ export const deliveryCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/head',
+    title: 'a HEAD request saves, carries the cookie, and stays without a body',
+    rule: 'Before the response’s headers leave, whatever the method. A HEAD is what a GET would be, without its body.',
+    source: 'RFC 9110 section 9.3.2; F27',
+    why: 'Frameworks answer a HEAD with the GET route and drop its body: an adapter that waits for the body saves nothing.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=user&v=ann')
+      await browser.post('/flash?v=hello')
+      const head = await browser.head('/flash')
+      status(head, 200, 'HEAD /flash')
+      equal(head.body, '', 'the body of HEAD /flash')
+      newCookie(f, head, 'the answer to HEAD /flash')
+      const after = await browser.get('/flash')
+      equal(after.body.includes('hello'), false, 'whether GET /flash still has what HEAD /flash has taken')
+      equal(await browser.value('user'), 'ann', 'the value that was set before')
+    },
+  },
+  {
     id: 'adapter/status-5xx',
     title: 'F28: a status of 500 or more saves nothing and sets no cookie',
     rule: 'Status ≥ 500: save nothing more.',

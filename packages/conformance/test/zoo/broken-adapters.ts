@@ -306,6 +306,15 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'commit: not for HEAD',
+    Adapter: class extends ReferenceAdapter {
+      override async handle(req: IncomingMessage, res: ServerResponse) {
+        if (req.method !== 'HEAD') return await super.handle(req, res)
+        await this.send(res, await this.reply(req, this.open(req)), nothing)
+      }
+    },
+  },
+  {
     id: 'commit: not for redirects',
     Adapter: class extends ReferenceAdapter {
       override async commit(session: Session, reply: Reply) {
