@@ -49,6 +49,12 @@ export function session<Data extends object = DefaultData>(
     let isAwaited = true
     const respondBefore = ctx.respond
 
+    /**
+     * A middleware above that does not wait for `next()` would end the process with an outage of the store. What the
+     * application throws stays an unhandled rejection there, as it is without us.
+     */
+    const forgive = (): void => void outcome.promise.catch(() => undefined)
+
     // There are two ways to answer. What is said through Koa leaves when all middlewares are done: `run` commits before. A
     // write to `ctx.res` Koa does not see: the gate holds it and commits, and calls `refused` if that fails. Both ways the
     // gate adds the session's headers when the head leaves, for `ctx.onerror` would remove what is set earlier.
@@ -77,7 +83,16 @@ export function session<Data extends object = DefaultData>(
       // Ends the wait above without `run`, which may be stuck in a pipeline that never drains. Resolved with a promise the
       // outcome is settled: what `run` comes to does not count any more. It rejects a turn later, when the handler waits:
       // what it writes after somebody above has touched the head would be taken for the answer to the error.
+      forgive()
       outcome.resolve(new Promise((_, reject) => setImmediate(reject, error)))
+    }
+
+    // Koa answers no error once the head has left, and its client waits for ever. (Express destroys the connection, too.)
+    const { onerror } = ctx
+    ctx.onerror = error => {
+      onerror.call(ctx, error)
+      const { res } = ctx
+      if (isSessionError(error) && res.headersSent && !res.writableEnded) res.destroy()
     }
 
     const run = async (): Promise<void> => {
@@ -102,7 +117,15 @@ export function session<Data extends object = DefaultData>(
         isAwaited = false
       }
     }
-    run().then(outcome.resolve, outcome.reject)
+    run().then(outcome.resolve, error => {
+      if (isSessionError(error)) forgive()
+      outcome.reject(error)
+    })
     return outcome.promise
   }
+}
+
+/** By code, because there may be a second copy of core. */
+function isSessionError(error: unknown): boolean {
+  return String((error as { code?: unknown } | null | undefined)?.code).startsWith('SESSION_')
 }

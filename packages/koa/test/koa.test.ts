@@ -604,6 +604,38 @@ describe('errors', () => {
   })
 })
 
+for (const delay of [0, 20]) {
+  for (const respond of [true, false]) {
+    it(`a change after the head ends the response, for Koa would leave its client waiting (saved in ${delay} ms, respond: ${respond})`, async () => {
+      const at = place()
+      if (delay > 0) at.store.before = () => sleep(delay)
+      const codes: unknown[] = []
+      at.app.on('error', error => codes.push(error.code))
+      at.app.use(async ctx => {
+        ctx.respond = respond
+        ctx.session.set('a', 1)
+        await new Promise(resolve => ctx.res.write('begun', resolve))
+        ctx.session.set('late', 1)
+        ctx.res.end('never')
+      })
+      await expect(ask(at)).rejects.toMatchObject({ code: 'ECONNRESET' })
+      expect(codes).toEqual(['SESSION_COMMITTED'])
+    })
+  }
+}
+
+it('an error of the application after the head is left to Koa, and to who still writes', async () => {
+  const at = place()
+  at.app.use(async ctx => {
+    ctx.respond = false
+    ctx.session.set('a', 1)
+    await new Promise(resolve => ctx.res.write('begun ', resolve))
+    setTimeout(() => ctx.res.end('and done'), 10)
+    throw new Error('of the application')
+  })
+  expect((await ask(at)).text).toBe('begun and done')
+})
+
 describe('several middlewares', () => {
   it('F38: the same engine twice is one session, one commit, one cookie', async () => {
     const store = intercept(cacheStore())
