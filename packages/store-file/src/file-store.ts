@@ -117,7 +117,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
       const answer = await onLive(id, context, async (file, found) => {
         if (version !== undefined && found.record.version !== version) return 'stale'
         if (!(await file.change(found, null))) return 'again'
-        await bury(file, id, found.record)
+        await endRemoval(file, id, found.record)
         await file.sync()
         return 'ok'
       })
@@ -126,9 +126,9 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
   }
 
   // The mark goes while the tombstone still holds the name, so that it is not the next owner's.
-  async function bury(file: SessionFile, id: string, { subject }: StoredRecord): Promise<void> {
+  async function endRemoval(file: SessionFile, id: string, { subject }: StoredRecord): Promise<void> {
     if (subject !== undefined) await subjects.unmark(subject, id)
-    await file.bury()
+    await file.removeTombstone()
   }
 
   async function* ids(): AsyncGenerator<string> {
@@ -155,9 +155,9 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
     const file = await sessions.file(id)
     const found = await file.find()
     try {
-      if (!found) await file.buryTombstone(maxAge)
+      if (!found) await file.removeOldTombstone(maxAge)
       if (!found || isLive(found.record, context) || !(await file.change(found, null))) return false
-      await bury(file, id, found.record)
+      await endRemoval(file, id, found.record)
       return true
     } finally {
       await found?.close()

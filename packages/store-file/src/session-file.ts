@@ -1,3 +1,25 @@
+/**
+ * How a session is changed by several processes without locks (docs/decisions/0010 has the reasoning).
+ *
+ * A session has three kinds of files. A version is 128 random bits, so none of these names but the first is used twice.
+ *
+ * - `<id>` is the session: a whole record, or an empty file for a moment after it was removed (a tombstone).
+ * - `<id>.<version>.new` is a whole record with that version, on its way to `<id>`. An empty one removes the session.
+ * - `<id>.<version>.next` is a claim: a symbolic link whose text is the version that follows that one.
+ *
+ * To create a session: write the new file, then link it to `<id>`, which fails if the name is taken.
+ *
+ * To change or remove a session whose version is V:
+ *
+ * 1. write `<id>.<W>.new`, with a new version W;
+ * 2. make the claim `<id>.<V>.next` -> W. Only one writer can;
+ * 3. make sure that V is still what `<id>` holds;
+ * 4. rename `<id>.<W>.new` to `<id>`;
+ * 5. remove the claim. A removal also removes the tombstone that is now at `<id>`.
+ *
+ * A writer that dies between 2 and 4 holds up nobody: whoever meets its claim while V still stands carries it out. If the
+ * new file is gone by then, somebody else has done so. So no rename is done twice, however late it comes.
+ */
 import { randomBytes } from 'node:crypto'
 import { constants, type FileHandle, link, lstat, open, readlink, rename, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -20,19 +42,7 @@ export interface Found {
   close(): Promise<void>
 }
 
-/**
- * One session's files in a folder.
- *
- * - `<id>` is the session: a whole record, or an empty file for a moment after it was removed (a tombstone).
- * - `<id>.<version>.new` is a whole record on its way to `<id>`, with that version.
- * - `<id>.<version>.next` is a claim: a symbolic link whose text is the version that follows that one.
- *
- * A version is 128 random bits, so none of these names but the first is ever used twice. To change a session a writer
- * writes the new file, makes the claim on the version it read, which only one can, makes sure that this version still
- * stands, and renames the new file to `<id>`. A claim with that version still standing is carried out by whoever meets
- * it, so a killed writer holds up nobody; and a rename whose source is gone was done already, so none is done twice,
- * however late. docs/decisions/0010 has the reasoning.
- */
+/** One session's files in a folder. The protocol is at the top of this file. */
 export class SessionFile {
   readonly #id: string
   readonly #folder: string
@@ -140,16 +150,16 @@ export class SessionFile {
     }
   }
 
-  /** Frees the name after `change(found, null)` answered true. */
-  async bury(): Promise<void> {
+  /** Removes the tombstone after `change(found, null)` returned true, so that the name is free. */
+  async removeTombstone(): Promise<void> {
     await discard(this.#path)
   }
 
-  /** Frees the name of a session that was removed `age` milliseconds ago by a writer who died over it. */
-  async buryTombstone(age: number): Promise<void> {
+  /** Removes a tombstone that is `age` milliseconds old: the writer that left it has died. */
+  async removeOldTombstone(age: number): Promise<void> {
     const tombstone = await statLink(this.#path)
     if (tombstone?.isFile() && tombstone.size === 0 && Date.now() - tombstone.mtimeMs >= age)
-      await this.bury()
+      await this.removeTombstone()
   }
 
   /** Makes the change outlive a power loss. */

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessions, type Store } from '@sess/core'
@@ -147,7 +148,30 @@ describe.skipIf(!requireServer('redis'))('a frozen server', () => {
 
 describe.skipIf(!requireServer('redis')).each(standaloneClients)(
   'a process that stands still, with $name',
-  ({ open }) => {
+  ({ name, open }) => {
+    it('stopped by a signal: takes an answer that came meanwhile, although the time is up', async () => {
+      await using server = await startRedis()
+      const opened = await open(server)
+      const key = id()
+      await redisStore(opened.client).insert(key, record('there'))
+      opened.close()
+      const reader = new URL('./reader.ts', import.meta.url).pathname
+      const child = spawn(process.execPath, [reader, name, String(server.port), key])
+      let output = ''
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (output += chunk))
+      const ended = new Promise(resolve => child.on('close', resolve))
+      await expect.poll(() => output, { timeout: 20_000 }).toMatch(/ready/)
+      await server.kill('SIGSTOP')
+      child.stdin.write('go\n')
+      await expect.poll(() => output, { interval: 5 }).toMatch(/sent/)
+      child.kill('SIGSTOP')
+      await server.kill('SIGCONT')
+      await sleep(500)
+      child.kill('SIGCONT')
+      await ended
+      expect(output.trim().split('\n')).toEqual(['ready', 'sent', 'there'])
+    })
+
     it('takes an answer that came meanwhile, although the time is up', async () => {
       await using server = await startRedis()
       const opened = await open(server)
