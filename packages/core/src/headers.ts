@@ -1,3 +1,4 @@
+import type { BareHeaders } from './platform.ts'
 import type { CommitResult } from './state.ts'
 
 /**
@@ -37,7 +38,7 @@ export function privateCache(current: string | null | undefined): string {
  * const response = new Response(given.body, given)
  * applyTo(response.headers, await sessions.commit(session, { status: response.status }))
  */
-export function applyTo(headers: Headers, { setCookies, vary, private: isPrivate }: CommitResult): void {
+export function applyTo(headers: BareHeaders, { setCookies, vary, private: isPrivate }: CommitResult): void {
   for (const cookie of setCookies) headers.append('set-cookie', cookie)
   if (vary) headers.set('vary', varyByCookie(headers.get('vary')))
   if (isPrivate) headers.set('cache-control', privateCache(headers.get('cache-control')))

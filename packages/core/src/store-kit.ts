@@ -1,4 +1,5 @@
 import { ConfigError } from './errors.ts'
+import type { BareSignal } from './platform.ts'
 import type {
   MaybePromise,
   RemoveBySubjectOptions,
@@ -76,7 +77,7 @@ export function ttlSeconds(expiresAt: number, now: number, max = Number.MAX_SAFE
  * @example
  * return await abortable(client.get(key), context?.signal)
  */
-export function abortable<T>(work: PromiseLike<T>, signal: AbortSignal | undefined): Promise<T> {
+export function abortable<T>(work: PromiseLike<T>, signal: BareSignal | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal?.reason)
     // A listener on an aborted signal is never called.

@@ -1,3 +1,5 @@
+import type { Signal } from './platform.ts'
+
 /** A value, or a promise of it: whatever the backend has. A store that answers at once costs a request no tick. */
 export type MaybePromise<T> = T | PromiseLike<T>
 
@@ -30,7 +32,7 @@ export interface StoreContext {
   /** The engine's clock, in milliseconds since the epoch. `Date.now()` where it is absent. */
   now?: number | undefined
   /** Aborted when nobody waits for the answer any more. */
-  signal?: AbortSignal | undefined
+  signal?: Signal | undefined
 }
 
 /**

@@ -1,4 +1,5 @@
 import { SessionStoreError } from './errors.ts'
+import type { Signal } from './platform.ts'
 import type { MaybePromise, StoreContext } from './store.ts'
 
 /**
@@ -97,7 +98,7 @@ export class Deadline implements Call {
     this.#timeout = timeout
   }
 
-  get signal(): AbortSignal {
+  get signal(): Signal {
     this.#controller ??= new AbortController()
     if (this.expired) this.#controller.abort()
     return this.#controller.signal
