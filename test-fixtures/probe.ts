@@ -87,6 +87,7 @@ export const jsonRoutes: readonly JsonRoute[] = [
     else session.flush()
     return { removed }
   }),
+  route('GET', '/who', () => undefined),
   route('POST', '/flash', ({ session, query }) => session.flash('notice', parsedValue(query))),
   route('GET', '/flash', ({ session }) => ({ value: session.flash('notice') })),
 ]

@@ -127,6 +127,8 @@ async function respond(sessions: Sessions, session: Session, method: string, url
   switch (`${method} /${route}`) {
     case 'GET /none':
       return { status: 200, headers: {}, body: 'ok' }
+    case 'GET /who':
+      return json()
     case 'GET /get':
       return json({ value: session.get(key) })
     case 'GET /all':

@@ -3,6 +3,9 @@ import { cacheControl, deletedCookie, newCookie, noCookie, sessionCookies, statu
 import { type HttpAnswer, HttpBrowser, type SetCookie, send, sendRaw } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsServerSide, needsStart } from './fixture.ts'
 
+/** Routes that read: data, or `sessionKey` and `isEmpty` alone. */
+const READS = ['/get?k=a', '/all', '/who']
+
 export const cookieCases: readonly AdapterCase[] = [
   {
     id: 'adapter/untouched',
@@ -77,12 +80,12 @@ export const cookieCases: readonly AdapterCase[] = [
   {
     id: 'adapter/read-only',
     title: 'A19: a request that only reads says Vary: Cookie, once, and sets no cookie',
-    rule: 'Merge Cookie into Vary if the session was looked at.',
+    rule: 'Merge Cookie into Vary if commit() says so, also where `accessed` is false: a key tells of the visitor, too.',
     source: 'CVE-2023-30861, CVE-2026-27205 Flask (C13), A19',
     why: 'A cache would show one visitor’s page to another.',
     async run(f) {
       const browser = await f.browser()
-      for (const path of ['/get?k=a', '/all']) {
+      for (const path of READS) {
         const anonymous = await browser.copy().get(path)
         noCookie(f, anonymous, `GET ${path} without a session`)
         equal(
@@ -92,7 +95,7 @@ export const cookieCases: readonly AdapterCase[] = [
         )
       }
       await browser.post('/set?k=a&v=1')
-      for (const path of ['/get?k=a', '/all']) {
+      for (const path of READS) {
         const answer = await browser.get(path)
         noCookie(f, answer, `GET ${path}`)
         equal(

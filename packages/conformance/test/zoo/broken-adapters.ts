@@ -545,6 +545,16 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'commit: Vary if the session was accessed',
+    Adapter: class extends ReferenceAdapter {
+      override async commit(session: Session, reply: Reply) {
+        const { accessed } = session
+        const out = await super.commit(session, reply)
+        return out.setCookies.length > 0 ? out : { ...out, vary: accessed }
+      }
+    },
+  },
+  {
     id: 'send: Vary on everything',
     Adapter: class extends ReferenceAdapter {
       override headers(reply: Reply, out: Out) {
