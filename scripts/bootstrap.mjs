@@ -1,8 +1,9 @@
 // Runs a file of this repository under the Node that the lockfile names, after installing what is missing.
-// Needs nothing but npm and Node 20 or newer: `node scripts/bootstrap.mjs <file> [arguments]`.
+// Needs nothing but npm and Node 20 or newer: `node scripts/bootstrap.mjs [--only <package>] <file> [arguments]`.
+// With `--only` it installs what that package needs to run, unless everything was installed before.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,14 +11,19 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const bin = join(root, 'node_modules/.bin')
 const node = join(root, 'node_modules/node-runtime/bin/node')
-const stampFile = join(root, 'node_modules/.bootstrap')
 
-const [file, ...args] = process.argv.slice(2)
-if (!file) throw new Error('Usage: node scripts/bootstrap.mjs <file> [arguments]')
-
+const { only, file, args } = parseArguments(process.argv.slice(2))
 const manifests = findManifests()
 const stamp = fingerprint()
-if (!isInstalled()) install()
+const everything = { stampFile: join(root, 'node_modules/.bootstrap'), options: [], needed: allOf }
+const part = {
+  stampFile: join(root, 'node_modules/.bootstrap-part'),
+  // The root brings the Node that runs it.
+  options: ['--prod', '--filter-prod', '.', '--filter-prod', `${only}...`],
+  needed: (manifest, path) => (manifest.name === only || dirname(path) === root ? manifest.dependencies : {}),
+}
+const wanted = only && !existsSync(everything.stampFile) ? part : everything
+if (!isInstalled(wanted)) install(wanted)
 
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
 const child = spawn(node, [join(root, file), ...args], { cwd: root, env, stdio: 'inherit' })
@@ -32,6 +38,16 @@ child.on('error', error => {
 child.on('exit', (code, signal) => {
   process.exitCode = code ?? 128 + constants.signals[signal]
 })
+
+function parseArguments([first, ...rest]) {
+  const [only, file, ...args] = first === '--only' ? rest : [undefined, first, ...rest]
+  if (!file) throw new Error('Usage: node scripts/bootstrap.mjs [--only <package>] <file> [arguments]')
+  return { only, file, args }
+}
+
+function allOf({ dependencies, devDependencies }) {
+  return { ...dependencies, ...devDependencies }
+}
 
 function findManifests() {
   const folders = ['.', 'test-fixtures', 'bench']
@@ -52,31 +68,46 @@ function fingerprint() {
   return hash.digest('hex')
 }
 
-function isInstalled() {
-  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && isComplete()
+function isInstalled({ stampFile, needed }) {
+  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && isComplete(needed)
 }
 
-/** Whether every dependency that a manifest names is there, and the runtime runs on this machine. */
-function isComplete() {
+/** Whether every dependency that is needed is there, and the runtime runs on this machine. */
+function isComplete(needed) {
   for (const path of manifests) {
-    const { dependencies, devDependencies } = JSON.parse(readFileSync(path, 'utf8'))
-    for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
+    for (const name of Object.keys(needed(JSON.parse(readFileSync(path, 'utf8')), path) ?? {})) {
       if (!existsSync(join(dirname(path), 'node_modules', name, 'package.json'))) return false
     }
   }
   return spawnSync(node, ['--version']).status === 0
 }
 
-function install() {
+function install({ stampFile, options, needed }) {
   rmSync(stampFile, { force: true })
   // The second round refetches what an interrupted installation left behind in pieces.
-  if (!pnpmInstall() || !isComplete()) {
-    if (!pnpmInstall('--force') || !isComplete()) {
+  if (!pnpmInstall(...options) || !isComplete(needed)) {
+    if (!pnpmInstall(...options, '--force') || !isComplete(needed)) {
       console.error('The installation is incomplete; the lines above say why. Is the npm registry reachable?')
       process.exit(1)
     }
   }
+  if (only) linkPeers()
   writeFileSync(stampFile, stamp)
+}
+
+/** Gives the packages of the workspace the peer dependencies that `only` has, as if they were installed from npm. */
+function linkPeers() {
+  const all = manifests.map(path => ({ folder: dirname(path), ...JSON.parse(readFileSync(path, 'utf8')) }))
+  const user = all.find(({ name }) => name === only)
+  for (const { folder, name, peerDependencies } of all) {
+    if (!(name in user.dependencies)) continue
+    for (const peer of Object.keys(peerDependencies ?? {})) {
+      const [link, target] = [folder, user.folder].map(each => join(each, 'node_modules', peer))
+      if (existsSync(link) || !existsSync(target)) continue
+      mkdirSync(dirname(link), { recursive: true })
+      symlinkSync(target, link, 'junction')
+    }
+  }
 }
 
 function pnpmInstall(...options) {

@@ -85,20 +85,24 @@ export class Traces {
     return this.#kept.get(id ?? '')
   }
 
-  /** An engine that writes down what it does: by its store, its hooks and its `commit`. */
+  /** An engine that records what it does, through its store, its hooks and its `commit`. */
   createSessions(options: SessionsOptions & { store: Store }): Sessions {
     const sessions = createSessions({ ...options, store: this.#watch(options.store), hooks: this.#hooks() })
-    const commit = sessions.commit.bind(sessions)
-    sessions.commit = (session, answer) => {
+    const commit: Sessions['commit'] = (session, answer) => {
       const trace = this.current
-      if (!trace) return commit(session, answer)
+      if (!trace) return sessions.commit(session, answer)
       trace.status = answer.status
       trace.accessed = session.accessed
       trace.modified = session.modified
-      const result = commit(session, answer)
+      const result = sessions.commit(session, answer)
       return 'then' in result ? result.then(result => trace.finish(result)) : trace.finish(result)
     }
-    return sessions
+    return new Proxy(sessions, {
+      get(target, name) {
+        const value = name === 'commit' ? commit : Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
   }
 
   /** The store, with a stopwatch at each of its doors. */
