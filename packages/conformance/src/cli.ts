@@ -10,4 +10,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 runCommand(process.argv.slice(2), process).then(code => {
   process.exitCode = code
+  // What the factory shares between cases (a pool, a server) would keep the process alive; the report is out once the
+  // streams are written.
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
 })

@@ -30,12 +30,15 @@ const usage = `Usage:
   sess-conformance --list [store|cookie-store|adapter]
 
 The module exports the store, or a function that makes one, as its default export, as "store" or as
-"factory". The function is called for each case. It answers a store, or an object { store, second,
-breakBackend, healBackend, now, advance, cleanup } of which all but the store is optional; or a promise.
+"factory". The function is called for each case. It returns a store, or an object { store, second,
+breakBackend, healBackend, now, advance, cleanup, … } of which all but the store is optional; or a promise.
+A function exported as "teardown" is called once at the end: it closes what the cases shared.
 
 Options:
   --filter <text>   only the cases whose id or title contains it
   --timeout <ms>    what one case may take (60000)
+  --call-timeout <ms>  what a call to a broken backend may take, and a store to recover (5000)
+  --quick           fewer combinations, rounds and records
   --seed <number>   the random choices of an earlier run again; a failure names its seed
   --list            the cases, one a line, without running them
   --help`
@@ -61,6 +64,8 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
       options: {
         filter: { type: 'string' },
         timeout: { type: 'string' },
+        'call-timeout': { type: 'string' },
+        quick: { type: 'boolean' },
         seed: { type: 'string' },
         list: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -68,7 +73,12 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
     })
     const options: RunOptions = {
       filter: values.filter,
-      timeout: values.timeout === undefined ? undefined : milliseconds(values.timeout),
+      timeout: values.timeout === undefined ? undefined : milliseconds(values.timeout, '--timeout'),
+      callTimeout:
+        values['call-timeout'] === undefined
+          ? undefined
+          : milliseconds(values['call-timeout'], '--call-timeout'),
+      quick: values.quick,
       seed: values.seed === undefined ? undefined : seedOf(values.seed),
       onCase: (result, progress) => say(formatProgress(result, progress)),
     }
@@ -114,9 +124,9 @@ function list(which: string | undefined, filter: string | undefined, say: (text:
   }
 }
 
-function milliseconds(text: string): number {
+function milliseconds(text: string, option: string): number {
   const ms = Number(text)
-  if (!(ms > 0)) throw new Error(`--timeout must be a number of milliseconds, not "${text}"`)
+  if (!(ms > 0)) throw new Error(`${option} must be a number of milliseconds, not "${text}"`)
   return ms
 }
 
@@ -205,14 +215,18 @@ type Run = <Fixture>(
 ) => Promise<Report>
 
 async function proveModule(path: string, options: RunOptions, run: Run): Promise<Report> {
-  const exported = await load(path)
+  const { exported, teardown } = await load(path)
   const factory = async () => setupOf(await made(exported, path), path)
-  const first = await factory()
-  await first.cleanup?.()
-  if (isCookieStore(first.store)) {
-    return await run(cookieStoreCases, openCookieStore(factory as () => Promise<CookieStoreSetup>))
+  try {
+    const first = await factory()
+    await first.cleanup?.()
+    if (isCookieStore(first.store)) {
+      return await run(cookieStoreCases, openCookieStore(factory as () => Promise<CookieStoreSetup>))
+    }
+    return await run(storeCases, openStore(factory as () => Promise<StoreSetup>, options))
+  } finally {
+    await teardown()
   }
-  return await run(storeCases, openStore(factory as () => Promise<StoreSetup>, options))
 }
 
 async function made(factory: () => unknown, path: string): Promise<unknown> {
@@ -224,14 +238,21 @@ async function made(factory: () => unknown, path: string): Promise<unknown> {
   }
 }
 
-async function load(path: string): Promise<() => unknown> {
+interface Loaded {
+  exported: () => unknown
+  teardown(): Promise<void>
+}
+
+async function load(path: string): Promise<Loaded> {
   const module = (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>
   const exported = module['default'] ?? module['store'] ?? module['factory']
   // A CommonJS module is its own default export.
   const inner = isObject(exported) && !isSetup(exported) && !isStore(exported) && !isCookieStore(exported)
   const found = inner ? (exported['default'] ?? exported['factory']) : exported
-  if (typeof found === 'function') return found as () => unknown
-  if (isObject(found)) return () => found
+  const last = module['teardown'] ?? (inner ? exported['teardown'] : undefined)
+  const teardown = async () => void (typeof last === 'function' && (await last()))
+  if (typeof found === 'function') return { exported: found as () => unknown, teardown }
+  if (isObject(found)) return { exported: () => found, teardown }
   throw new Error(`${path} exports no store: export it as default, "store" or "factory"`)
 }
 

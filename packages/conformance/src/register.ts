@@ -50,7 +50,10 @@ export function registerCases<Fixture>(
 
 /** The functions that an author calls, for one framework. */
 export interface Registrars {
-  /** Registers every case of the store contract, each on a fresh store of the factory's. */
+  /**
+   * Registers every case of the store contract, each on a fresh store of the factory's. `quick`, or
+   * `SESS_CONFORMANCE_QUICK=1` in the environment, leaves most points of the generated cases out.
+   */
   describeStore(name: string, factory: StoreFactory, options?: RegisterOptions): void
   /** Registers every case of the contract of cookie stores. */
   describeCookieStore(name: string, factory: CookieStoreFactory, options?: RegisterOptions): void
@@ -61,7 +64,8 @@ export interface Registrars {
 export function registrars(framework: Framework): Registrars {
   return {
     describeStore(name, factory, options) {
-      registerCases(framework, name, storeCases, openStore(factory, options), options)
+      const quick = options?.quick ?? globalThis.process?.env['SESS_CONFORMANCE_QUICK'] === '1'
+      registerCases(framework, name, storeCases, openStore(factory, { ...options, quick }), options)
     },
     describeCookieStore(name, factory, options) {
       registerCases(framework, name, cookieStoreCases, openCookieStore(factory), options)

@@ -176,7 +176,7 @@ export async function runCase<Fixture>(
 
 function explained(
   error: unknown,
-  expected = 'an answer as the contract has it',
+  expected = 'every call to be answered; only an outage may throw (repeat what contention made the backend reject)',
 ): CaseResult & { status: 'failed' } {
   const part =
     error instanceof CaseFailure
@@ -189,7 +189,12 @@ async function withDeadline(run: Promise<void>, ms: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new CaseFailure('every call to be answered', `the case was not through after ${ms} ms`))
+      reject(
+        new CaseFailure(
+          'every call to be answered',
+          `the case was not through after ${ms} ms; if the store is only slow, raise --timeout (timeout)`,
+        ),
+      )
     }, ms)
   })
   try {

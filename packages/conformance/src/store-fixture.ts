@@ -14,9 +14,25 @@ export interface StoreSetup {
   now?: (() => number) | undefined
   /** Moves the backend's clock, where that can be done; with `now` and without this the cases really wait. */
   advance?: ((ms: number) => MaybePromise<void>) | undefined
+  /**
+   * A path from which a second process makes a store on the same backend: the module's default export is called with
+   * `argument` (what JSON can carry) and returns a store, or an object with one.
+   */
+  module?: string | { path: string; argument?: unknown } | undefined
+  /** From now on the backend answers every call with an error of its own, until `healBackend()`. */
+  fail?: ((kind: FailKind) => MaybePromise<void>) | undefined
+  /** The next write reaches the backend and is done, and its answer is lost (the connection breaks). */
+  loseAnswer?: (() => MaybePromise<void>) | undefined
+  /** Records that the backend gives in one page, where it has pages. */
+  pageSize?: number | undefined
+  /** When the backend itself will drop the record, in milliseconds since the epoch; `undefined`: never. */
+  expiryOf?: ((id: string) => MaybePromise<number | undefined>) | undefined
   /** Called after the case, whatever came of it. */
   cleanup?: (() => MaybePromise<void>) | undefined
 }
+
+/** Errors that a backend has besides "no connection": it starts, takes no writes, has no room, has too many clients. */
+export type FailKind = 'loading' | 'read-only' | 'out-of-memory' | 'too-many-connections'
 
 export type StoreFactory = () => MaybePromise<StoreSetup>
 
@@ -30,6 +46,8 @@ export interface CaseClock {
   life: number
   /** Whether the case says what time it is, so that single milliseconds can be told apart. */
   exact: boolean
+  /** Whether the backend owns it: the store may go by that clock instead of `now`. */
+  ofBackend: boolean
 }
 
 /** What a case gets. */
@@ -41,8 +59,21 @@ export interface StoreFixture {
   clock: CaseClock
   breakBackend?(): MaybePromise<void>
   healBackend?(): MaybePromise<void>
+  module?: { path: string; argument?: unknown }
+  fail?(kind: FailKind): MaybePromise<void>
+  loseAnswer?(): MaybePromise<void>
+  pageSize?: number
+  expiryOf?(id: string): MaybePromise<number | undefined>
   /** Milliseconds that a call to a broken backend may take. */
   callTimeout: number
+  /** Fewer points, rounds and records, for a quick look. */
+  quick: boolean
+  /** Bytes of payload that the store must hold: 1 MiB, or its own `maxBytes` if that is less. */
+  maxBytes: number
+  /** Milliseconds that a call takes, measured once. */
+  pace(): Promise<number>
+  /** Waits a moment of its own, of no or a few turns up to about a call's time, so that calls do not run in lockstep. */
+  jitter(): Promise<void>
   /** What random choices are made by, a whole number below 2^32. Ids are not: they never repeat. */
   seed: number
   /** `{ now }`, for the last argument of a call. */
@@ -62,6 +93,8 @@ export interface StoreFixture {
 }
 
 export interface FixtureOptions {
+  /** Leaves most points of the generated cases out. */
+  quick?: boolean | undefined
   /** Milliseconds that one call to a broken backend may take; 5000 unless given. */
   callTimeout?: number | undefined
   /** Makes the random choices of an earlier run again: a whole number below 2^32, as a failure names it. */
@@ -79,6 +112,7 @@ export async function openStoreFixture(
   const second = typeof setup.second === 'function' ? await setup.second() : setup.second
   const context = () => ({ now: clock.now() })
 
+  let pace: Promise<number> | undefined
   const fixture: StoreFixture = {
     store,
     other: second ?? store,
@@ -86,6 +120,14 @@ export async function openStoreFixture(
     clock,
     callTimeout: options.callTimeout ?? 5_000,
     seed: options.seed ?? randomSeed(),
+    quick: options.quick ?? false,
+    maxBytes: Math.min(1_048_576, store.maxBytes ?? Number.POSITIVE_INFINITY),
+    pace: () => (pace ??= measured(store, context)),
+    async jitter() {
+      const most = Math.min(20, 2 * (await fixture.pace()))
+      if (most < 1) for (let n = Math.floor(Math.random() * 8); n > 0; n--) await null
+      else await new Promise(resolve => setTimeout(resolve, Math.random() * most))
+    },
     context,
     id: randomId,
     record: part => ({ payload: `{"is":"${randomId()}"}`, expiresAt: clock.now() + HOUR, ...part }),
@@ -105,17 +147,40 @@ export async function openStoreFixture(
   }
   if (setup.breakBackend) fixture.breakBackend = () => setup.breakBackend?.()
   if (setup.healBackend) fixture.healBackend = () => setup.healBackend?.()
+  if (setup.fail) fixture.fail = kind => setup.fail?.(kind)
+  if (setup.loseAnswer) fixture.loseAnswer = () => setup.loseAnswer?.()
+  if (setup.expiryOf) fixture.expiryOf = id => setup.expiryOf?.(id)
+  if (setup.pageSize !== undefined) fixture.pageSize = setup.pageSize
+  if (setup.module !== undefined)
+    fixture.module = typeof setup.module === 'string' ? { path: setup.module } : setup.module
   return fixture
+}
+
+/** The quickest of three reads, of an id that is not there. */
+async function measured(store: Store, context: () => StoreContext): Promise<number> {
+  let least = Number.POSITIVE_INFINITY
+  for (let n = 0; n < 3; n++) {
+    const started = performance.now()
+    await store.read(randomId(), context())
+    least = Math.min(least, performance.now() - started)
+  }
+  return least
 }
 
 function caseClock(setup: StoreSetup): CaseClock {
   const { now, advance } = setup
   if (now && advance) {
-    return { now: () => now(), advance: async ms => await advance.call(setup, ms), life: 60_000, exact: true }
+    return {
+      now: () => now(),
+      advance: async ms => await advance.call(setup, ms),
+      life: 60_000,
+      exact: true,
+      ofBackend: true,
+    }
   }
   if (now) {
     const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms + 30))
-    return { now: () => now(), advance: pause, life: 400, exact: false }
+    return { now: () => now(), advance: pause, life: 400, exact: false, ofBackend: true }
   }
   let passed = 0
   const start = Date.now()
@@ -126,6 +191,7 @@ function caseClock(setup: StoreSetup): CaseClock {
     },
     life: 60_000,
     exact: true,
+    ofBackend: false,
   }
 }
 

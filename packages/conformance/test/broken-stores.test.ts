@@ -4,6 +4,14 @@ import { storeCases } from '../src/store-cases/index.ts'
 import { brokenStores } from './zoo/broken-stores.ts'
 import { inhabited, slowed } from './zoo/habitat.ts'
 
+/**
+ * Generated cases have a zoo of their own (`strangers-stores.ts`), whose stores name the case that rejects them; the first
+ * zoo is older than they are, and rejected without them.
+ */
+const GENERATED =
+  /^store\/(?:life|everywhere|overlap|abort|fresh|many)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|version-equal-hashes|version-of-empty) /
+const firstCases = storeCases.filter(({ id }) => !GENERATED.test(`${id} `))
+
 const reports = new Map<string, Report>()
 
 /** Calls that never end are waited for, so many broken stores are proved side by side. */
@@ -12,7 +20,11 @@ beforeAll(async () => {
   const work = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const { id, mistake } = next
-      const report = await runStoreCases(() => inhabited(mistake), { callTimeout: 100, timeout: 1_000 })
+      const report = await runStoreCases(() => inhabited(mistake), {
+        callTimeout: 100,
+        timeout: 1_000,
+        filter: new RegExp(`^(?:${firstCases.map(({ id }) => id).join('|')}) `),
+      })
       reports.set(id, report)
     }
   }
@@ -28,11 +40,11 @@ describe('the zoo of broken stores', () => {
 
   test('every case rejects one', () => {
     const victims = new Set(brokenStores.flatMap(({ id }) => rejecting(id).map(result => result.id)))
-    const idle = storeCases.filter(({ id }) => !victims.has(id)).map(({ id }) => id)
+    const idle = firstCases.filter(({ id }) => !victims.has(id)).map(({ id }) => id)
     const killed = brokenStores.filter(({ id }) => rejecting(id).length > 0).length
     console.log(
       `broken stores rejected: ${killed} of ${brokenStores.length} (${((100 * killed) / brokenStores.length).toFixed(0)} %), ` +
-        `cases: ${storeCases.length}, cases that reject none: ${idle.length}`,
+        `cases: ${firstCases.length}, cases that reject none: ${idle.length}`,
     )
     expect(idle).toEqual([])
     expect(killed).toBe(brokenStores.length)
@@ -41,24 +53,24 @@ describe('the zoo of broken stores', () => {
 })
 
 describe('no false alarm', () => {
-  const clean = async (make: Parameters<typeof runStoreCases>[0]) => {
-    const report = await runStoreCases(make, { callTimeout: 1_000 })
+  const clean = async (make: Parameters<typeof runStoreCases>[0], quick = true) => {
+    const report = await runStoreCases(make, { callTimeout: 1_000, quick })
     expect(report.results.filter(({ status }) => status === 'failed')).toEqual([])
     return report
   }
 
   test('on the reference store, where every case applies', async () => {
     const started = performance.now()
-    const report = await clean(() => inhabited())
+    const report = await clean(() => inhabited(), false)
     console.log(
       `${report.passed} store cases over the reference store: ${Math.round(performance.now() - started)} ms`,
     )
     expect(report.skipped).toBe(0)
-    expect(performance.now() - started).toBeLessThan(5_000)
+    expect(performance.now() - started).toBeLessThan(30_000)
   })
 
   test('on a store whose answers take some ticks', async () => {
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 2; round++) {
       await clean(() => {
         const { store, second, ...rest } = inhabited()
         const other = typeof second === 'function' ? async () => slowed(await second()) : undefined

@@ -5,6 +5,9 @@ import { meanwhile, spreads, turn } from './meanwhile.ts'
 const inexact = (f: StoreFixture) =>
   f.clock.exact ? undefined : 'the backend owns the clock, so single milliseconds cannot be told apart'
 
+const ownedByBackend = (f: StoreFixture) =>
+  f.clock.ofBackend ? 'the backend owns the clock, so `now` is only a hint' : undefined
+
 export const expiryCases: readonly StoreCase[] = [
   {
     id: 'store/expires',
@@ -106,7 +109,7 @@ export const expiryCases: readonly StoreCase[] = [
     rule: '`Date.now()` where `now` is absent; the context itself may be absent.',
     source: 'StoreContext.now',
     why: 'Scripts that call the store directly would find every session expired, or none.',
-    skip: inexact,
+    skip: ownedByBackend,
     async run(f) {
       const real = Date.now()
       const id = f.id()
@@ -227,10 +230,7 @@ export const expiryCases: readonly StoreCase[] = [
     rule: 'A store takes time from `now`, or from a backend that expires by itself.',
     source: 'StoreContext.now',
     why: 'A server whose clock is off would log everybody out, or nobody.',
-    skip: f =>
-      f.clock.exact && f.clock.life === 60_000
-        ? undefined
-        : 'the backend owns the clock, so `now` is only a hint',
+    skip: ownedByBackend,
     async run(f) {
       const expiresAt = f.clock.now() + 50_000
       const { id, version } = await f.stored({ expiresAt })

@@ -1,10 +1,14 @@
 import { engineCases } from '../engine-cases/index.ts'
 import type { StoreCase } from '../store-fixture.ts'
 import { cleanupCases } from './cleanup.ts'
+import { everywhereCases } from './everywhere.ts'
 import { expiryCases } from './expiry.ts'
 import { historyCases } from './history.ts'
 import { insertCases } from './insert.ts'
+import { lifeCases } from './life.ts'
+import { neighbourCases } from './neighbours.ts'
 import { outageCases } from './outage.ts'
+import { pairCases } from './pairs.ts'
 import { payloadCases } from './payload.ts'
 import { readCases } from './read.ts'
 import { removeCases } from './remove.ts'
@@ -28,6 +32,10 @@ export const storeCases: readonly StoreCase[] = [
   ...cleanupCases,
   ...scanCases,
   ...outageCases,
+  ...lifeCases,
+  ...everywhereCases,
+  ...pairCases,
+  ...neighbourCases,
   ...historyCases,
   ...engineCases,
 ]

@@ -25,7 +25,9 @@ async function call<T>(f: StoreFixture, what: string, run: (context: StoreContex
 }
 
 function outcomeOfLate(what: string, ms: number): Error {
-  return new Error(`${what} was not settled within ${ms} ms`)
+  return new Error(
+    `${what} was not settled within ${ms} ms: let the client give up sooner, or raise --call-timeout (callTimeout)`,
+  )
 }
 
 async function mustFail(
@@ -48,7 +50,10 @@ async function recovered(f: StoreFixture, id: string): Promise<void> {
     const settled = await call(f, 'read()', context => f.store.read(id, context))
     if (settled.value && settled.value.error === undefined) return
     if (Date.now() > until) {
-      fail('the store to work again once its backend does', `read() still failed after ${f.callTimeout} ms`)
+      fail(
+        'the store to work again once its backend does, by connecting anew',
+        `read() still failed after ${f.callTimeout} ms (--call-timeout)`,
+      )
     }
     await new Promise(resolve => setTimeout(resolve, 20))
   }
