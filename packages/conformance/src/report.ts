@@ -37,8 +37,17 @@ function meansFor(reason: string | undefined): Means | undefined {
   if (reason === NEEDS_START) return { what: 'The adapter is', how: PROVES_ADAPTER }
   if (!reason?.startsWith('the factory offers no ')) return undefined
   const outages = reason.includes('breakBackend')
+  const what = reason.includes('fail()')
+    ? 'Errors of the backend’s own are'
+    : reason.includes('loseAnswer()')
+      ? 'Answers that get lost are'
+      : reason.includes('`module`')
+        ? 'Locks and counters of one process are'
+        : outages
+          ? 'Outages are'
+          : 'Other processes are'
   return {
-    what: outages ? 'Outages are' : 'Other processes are',
+    what,
     how: `Let the factory offer ${outages ? 'both' : 'it'}: docs/write-a-store.md shows how.`,
   }
 }

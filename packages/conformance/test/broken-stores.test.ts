@@ -9,7 +9,7 @@ import { inhabited, slowed } from './zoo/habitat.ts'
  * zoo is older than they are, and rejected without them.
  */
 const GENERATED =
-  /^store\/(?:life|everywhere|overlap|abort|fresh|many)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|version-equal-hashes|version-of-empty) /
+  /^store\/(?:life|everywhere|overlap|abort|fresh|many|fails|lost|process)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|random-programs|version-equal-hashes|version-of-empty) /
 const firstCases = storeCases.filter(({ id }) => !GENERATED.test(`${id} `))
 
 const reports = new Map<string, Report>()
@@ -65,7 +65,9 @@ describe('no false alarm', () => {
     console.log(
       `${report.passed} store cases over the reference store: ${Math.round(performance.now() - started)} ms`,
     )
-    expect(report.skipped).toBe(0)
+    const skipped = report.results.filter(({ status }) => status === 'skipped')
+    // A backend in this process’s memory has no second process; `processes.test.ts` has one.
+    expect(skipped.filter(({ id }) => !id.startsWith('store/process-'))).toEqual([])
     expect(performance.now() - started).toBeLessThan(30_000)
   })
 
@@ -88,7 +90,8 @@ describe('no false alarm', () => {
       })
       const skipped = report.results.filter(({ status }) => status === 'skipped')
       expect(skipped.length).toBeGreaterThan(0)
-      for (const { reason } of skipped) expect(reason).toContain(`${absent}()`)
+      for (const { id, reason } of skipped)
+        if (!id.startsWith('store/process-')) expect(reason).toContain(`${absent}()`)
     })
   }
 

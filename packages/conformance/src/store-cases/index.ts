@@ -3,6 +3,7 @@ import type { StoreCase } from '../store-fixture.ts'
 import { cleanupCases } from './cleanup.ts'
 import { everywhereCases } from './everywhere.ts'
 import { expiryCases } from './expiry.ts'
+import { faultCases } from './faults.ts'
 import { historyCases } from './history.ts'
 import { insertCases } from './insert.ts'
 import { lifeCases } from './life.ts'
@@ -10,6 +11,8 @@ import { neighbourCases } from './neighbours.ts'
 import { outageCases } from './outage.ts'
 import { pairCases } from './pairs.ts'
 import { payloadCases } from './payload.ts'
+import { processCases } from './processes.ts'
+import { programCases } from './programs.ts'
 import { readCases } from './read.ts'
 import { removeCases } from './remove.ts'
 import { replaceCases } from './replace.ts'
@@ -36,6 +39,9 @@ export const storeCases: readonly StoreCase[] = [
   ...everywhereCases,
   ...pairCases,
   ...neighbourCases,
+  ...faultCases,
+  ...processCases,
   ...historyCases,
+  ...programCases,
   ...engineCases,
 ]

@@ -4,18 +4,27 @@ import type { StoreSetup } from '../../src/store-fixture.ts'
 
 export type FullStore = Required<Omit<Store, 'maxBytes'>>
 
+/** `down` may be why; `losing`: the next write is done and its answer lost. */
+export interface Backend {
+  down: boolean | string
+  losing?: boolean
+}
+
 /** The reference store on a backend that can go down, and what a mistake needs to be made there. */
 export interface Habitat {
   /** The reference store, which throws while the backend is down. */
   right: FullStore
   records: Map<string, StoredRecord>
-  backend: { down: boolean }
+  backend: Backend
   live(id: string, context?: StoreContext): StoredRecord | undefined
   /** Lets others run: as long as an answer over the network takes, in ticks. */
   pause(): Promise<void>
 }
 
-export function openHabitat(records = new Map<string, StoredRecord>(), backend = { down: false }): Habitat {
+export function openHabitat(
+  records = new Map<string, StoredRecord>(),
+  backend: Backend = { down: false },
+): Habitat {
   return {
     right: guarded(records, backend),
     records,
@@ -44,6 +53,13 @@ export function inhabited(mistake: (habitat: Habitat) => Partial<Store> = () => 
     healBackend() {
       habitat.backend.down = false
     },
+    fail(kind) {
+      habitat.backend.down = kind
+    },
+    loseAnswer() {
+      habitat.backend.losing = true
+    },
+    pageSize: 500,
   }
 }
 
@@ -81,11 +97,11 @@ async function ticks(): Promise<void> {
   for (let n = seed % 7; n >= 0; n--) await null
 }
 
-function guarded(records: Map<string, StoredRecord>, backend: { down: boolean }): FullStore {
+function guarded(records: Map<string, StoredRecord>, backend: Backend): FullStore {
   const store = memoryStore(records)
   let closed = false
   const reach = () => {
-    if (backend.down) throw new Error('connect ECONNREFUSED')
+    if (backend.down) throw new Error(backend.down === true ? 'connect ECONNREFUSED' : String(backend.down))
     if (closed) throw new Error('this store is closed')
   }
   async function* reached<T>(open: () => AsyncIterable<T>): AsyncGenerator<T> {
@@ -101,13 +117,20 @@ function guarded(records: Map<string, StoredRecord>, backend: { down: boolean })
       return method(...args)
     }
   }
+  const write = <A extends unknown[], R>(method: (...args: A) => R) =>
+    guard((...args: A): R => {
+      const answer = method(...args)
+      if (!backend.losing) return answer
+      backend.losing = false
+      throw new Error('socket hang up')
+    })
   return {
     read: guard(store.read),
-    insert: guard(store.insert),
-    replace: guard(store.replace),
-    touch: guard(store.touch),
-    remove: guard(store.remove),
-    removeBySubject: guard(store.removeBySubject),
+    insert: write(store.insert),
+    replace: write(store.replace),
+    touch: write(store.touch),
+    remove: write(store.remove),
+    removeBySubject: write(store.removeBySubject),
     clearExpired: options => reached(() => store.clearExpired(options)),
     scan: options => reached(() => store.scan(options)),
     scanBySubject: (subject, options) => reached(() => store.scanBySubject(subject, options)),

@@ -831,4 +831,121 @@ export const strangersStores: readonly (BrokenStore & { by: string })[] = [
       }
     },
   },
+  // --- whoever meets an error of the backend
+  {
+    id: 'retry: an insert that was sent again finds its own first time',
+    by: 'store/lost-insert',
+    mistake: ({ right }) => ({
+      insert(id, record, context) {
+        try {
+          return right.insert(id, record, context)
+        } catch (error) {
+          if (!/hang up/.test(String(error))) throw error
+          return right.insert(id, record, context)
+        }
+      },
+    }),
+  },
+  {
+    id: 'retry: a replace that was sent again finds its own first time',
+    by: 'store/lost-replace',
+    mistake: ({ right }) => ({
+      replace(...args) {
+        try {
+          return right.replace(...args)
+        } catch (error) {
+          if (!/hang up/.test(String(error))) throw error
+          return right.replace(...args)
+        }
+      },
+    }),
+  },
+  {
+    id: 'retry: a remove that was sent again says gone',
+    by: 'store/lost-remove',
+    mistake: ({ right }) => ({
+      remove(...args) {
+        try {
+          return right.remove(...args)
+        } catch (error) {
+          if (!/hang up/.test(String(error))) throw error
+          return right.remove(...args)
+        }
+      },
+    }),
+  },
+  {
+    id: 'errors: LOADING is an empty database',
+    by: 'store/fails-loading',
+    mistake: ({ right }) => ({
+      read(id, context) {
+        try {
+          return right.read(id, context)
+        } catch (error) {
+          if (!/loading/.test(String(error))) throw error
+          return null
+        }
+      },
+    }),
+  },
+  {
+    id: 'errors: READONLY is a lost comparison',
+    by: 'store/fails-read-only',
+    mistake: ({ right }) => ({
+      replace(...args) {
+        try {
+          return right.replace(...args)
+        } catch (error) {
+          if (!/read-only/.test(String(error))) throw error
+          return 'stale'
+        }
+      },
+    }),
+  },
+  {
+    id: 'errors: OOM is an id that is taken',
+    by: 'store/fails-out-of-memory',
+    mistake: ({ right }) => ({
+      insert(...args) {
+        try {
+          return right.insert(...args)
+        } catch (error) {
+          if (!/out-of-memory/.test(String(error))) throw error
+          return false
+        }
+      },
+    }),
+  },
+  {
+    id: 'errors: too many connections, and nobody was logged out',
+    by: 'store/fails-too-many-connections',
+    mistake: ({ right }) => ({
+      removeBySubject(...args) {
+        try {
+          return right.removeBySubject(...args)
+        } catch (error) {
+          if (!/too-many/.test(String(error))) throw error
+          return 0
+        }
+      },
+    }),
+  },
+  {
+    id: 'three at once: the second of three writers is forgotten',
+    by: 'store/random-programs',
+    mistake: ({ right }) => {
+      let running = 0
+      return {
+        async replace(...args) {
+          running++
+          try {
+            await null
+            return running === 3 ? 'ok' : await right.replace(...args)
+          } finally {
+            running--
+          }
+        },
+      }
+    },
+  },
 ]

@@ -1,0 +1,170 @@
+import { equal, fail, ok, outcome, show } from '../check.ts'
+import { type FailKind, facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+import { inTime } from './neighbours.ts'
+
+/** A write, what it answers when it is done, and what is read then. */
+interface Write {
+  name: string
+  done: unknown
+  make(f: StoreFixture, id: string, version: string, record: { payload: string; expiresAt: number }): unknown
+  after: 'written' | 'extended' | 'nothing'
+}
+
+const WRITES: readonly Write[] = [
+  {
+    name: 'insert',
+    done: true,
+    make: (f, id, _, record) => f.store.insert(id, record, f.context()),
+    after: 'written',
+  },
+  {
+    name: 'replace',
+    done: 'ok',
+    make: (f, id, version, record) => f.store.replace(id, record, version, f.context()),
+    after: 'written',
+  },
+  {
+    name: 'touch',
+    done: true,
+    make: (f, id, version, record) => f.store.touch(id, record.expiresAt, version, f.context()),
+    after: 'extended',
+  },
+  {
+    name: 'remove',
+    done: 'ok',
+    make: (f, id, version) => f.store.remove(id, version, f.context()),
+    after: 'nothing',
+  },
+]
+
+/** A write whose answer was a success is done; after an error nobody knows, but the record is whole. */
+async function attempt(
+  f: StoreFixture,
+  write: Write,
+  when: string,
+  disturb: () => unknown,
+  mend: () => unknown,
+) {
+  const fresh = write.name === 'insert'
+  const id = f.id()
+  const before = fresh ? undefined : await f.stored({}, id)
+  const record = f.record({ expiresAt: f.clock.now() + 7_200_000 })
+  await disturb()
+  const settled = await outcome(() =>
+    inTime(f, `${write.name}() ${when}`, () => write.make(f, id, before?.version ?? '', record)),
+  )
+  await mend()
+  if (settled.error === undefined && settled.value !== write.done) {
+    fail(
+      `${write.name}() ${when} to reject, or to answer ${show(write.done)} if it is done`,
+      `it answered ${show(settled.value)}, which is what a backend in health says`,
+    )
+  }
+  const old = before ? before.record : null
+  const changed = {
+    written: record,
+    extended: before ? { ...before.record, expiresAt: record.expiresAt } : null,
+    nothing: null,
+  }[write.after]
+  const found = facts(await inTime(f, 'read() after that', () => f.other.read(id, f.context())))
+  const possible = settled.error === undefined ? [changed] : [old, changed]
+  ok(
+    possible.some(each => JSON.stringify(facts(each)) === JSON.stringify(found)),
+    `what is read after ${write.name}() ${when} to be ${possible.map(show).join(' or ')}`,
+    `it was ${show(found)}`,
+  )
+}
+
+const KINDS: readonly [FailKind, string][] = [
+  ['loading', 'that is still starting'],
+  ['read-only', 'that takes no writes'],
+  ['out-of-memory', 'that has no room'],
+  ['too-many-connections', 'that has too many clients'],
+]
+
+const failCases: readonly StoreCase[] = KINDS.map(([kind, words]) => ({
+  id: `store/fails-${kind}`,
+  title: `F2: the errors of a backend ${words} reach the caller`,
+  rule: 'Whatever error the backend answers, the call rejects: it is no answer of the contract.',
+  source: 'Store; F1, F2; docs/conformance-space.md, what needs help of the factory',
+  why: 'A backend in trouble would look like a logout, or like a save that worked.',
+  skip: (f: StoreFixture) =>
+    f.fail && f.healBackend ? undefined : 'the factory offers no fail() and healBackend()',
+  async run(f: StoreFixture) {
+    const { id, record } = await f.stored({ subject: 'ann' })
+    await f.fail?.(kind)
+    try {
+      const read = await outcome(() =>
+        inTime(f, `read() of a backend ${words}`, () => f.store.read(id, f.context())),
+      )
+      if (read.error === undefined) equal(facts(read.value), record, `what is read of a backend ${words}`)
+    } finally {
+      await f.healBackend?.()
+    }
+    for (const write of WRITES) {
+      await attempt(
+        f,
+        write,
+        `to a backend ${words}`,
+        () => f.fail?.(kind),
+        () => f.healBackend?.(),
+      )
+    }
+    if (f.store.removeBySubject) {
+      const subject = `user-${f.id()}`
+      const theirs = await f.stored({ subject })
+      await f.fail?.(kind)
+      const removed = await outcome(() => f.store.removeBySubject?.(subject, f.context()))
+      await f.healBackend?.()
+      if (removed.error === undefined) {
+        equal(removed.value, 1, `removeBySubject() of a backend ${words} that did not reject`)
+        equal(await f.read(theirs.id), null, 'what is read of that session')
+      }
+    }
+    const fresh = await f.stored()
+    equal(await f.store.remove(fresh.id, undefined, f.context()), 'ok', 'remove() when all is well again')
+  },
+}))
+
+const lostCases: readonly StoreCase[] = WRITES.map(write => ({
+  id: `store/lost-${write.name}`,
+  title: `a ${write.name} that is done, and whose answer is lost, is an error or a success, never a refusal`,
+  rule: 'An unknown outcome is an error; a call that was sent again must not take its own first time for somebody else’s.',
+  source: 'Store; F2; docs/conformance-space.md, what needs help of the factory',
+  why: 'The visitor’s own save would be told as a conflict or as a logout, because the network hiccupped.',
+  skip: (f: StoreFixture) => (f.loseAnswer ? undefined : 'the factory offers no loseAnswer()'),
+  async run(f: StoreFixture) {
+    for (let round = 0; round < 3; round++) {
+      await attempt(
+        f,
+        write,
+        'whose answer was lost',
+        () => f.loseAnswer?.(),
+        () => undefined,
+      )
+    }
+  },
+}))
+
+export const faultCases: readonly StoreCase[] = [
+  ...failCases,
+  ...lostCases,
+  {
+    id: 'store/lost-remove-by-subject',
+    title: 'A24: a removeBySubject one of whose answers is lost rejects, or has removed all',
+    rule: 'A removal that failed is not a success.',
+    source: 'Store.removeBySubject; A24, F2',
+    why: '"Log out everywhere" would report success and leave a phone signed in.',
+    skip: f =>
+      without('removeBySubject')(f) ?? (f.loseAnswer ? undefined : 'the factory offers no loseAnswer()'),
+    async run(f) {
+      const subject = `user-${f.id()}`
+      const theirs = []
+      for (let n = 0; n < 5; n++) theirs.push(await f.stored({ subject }))
+      await f.loseAnswer?.()
+      const { error } = await outcome(() => f.store.removeBySubject?.(subject, f.context()))
+      if (error !== undefined) await f.store.removeBySubject?.(subject, f.context())
+      for (const { id } of theirs) equal(await f.read(id), null, 'what is read of one of its sessions')
+    },
+  },
+]
