@@ -144,6 +144,25 @@ describe('F36: something else in place of a session file', () => {
     await planted(path => symlink('nowhere', path))
   })
 
+  it('refuses a symbolic link to a record that would be valid in its place [M8]', async () => {
+    const folder = await scratch()
+    const store = fileStore(folder, { leftOverAge: 0 })
+    await store.insert(idOf(1), record('genuine'))
+    const { version } = (await store.read(idOf(1)))!
+    const path = pathOf(folder, idOf(1))
+    const target = join(folder, 'target')
+    await rename(path, target)
+    await symlink(target, path)
+    expect(await store.read(idOf(1))).toBeNull()
+    expect(await store.replace(idOf(1), record('x'), version)).toBe('gone')
+    expect(await store.touch(idOf(1), expiresAt + 1, version)).toBe(false)
+    expect(await store.remove(idOf(1), version)).toBe('gone')
+    expect(await all(store.scan())).toEqual([])
+    expect(await all(store.clearExpired({ now: expiresAt + 1 }))).toEqual([])
+    expect(await readFile(target, 'utf8')).toContain('genuine')
+    expect(lstatSync(path).isSymbolicLink()).toBe(true)
+  })
+
   it('refuses a hard link', async () => {
     const folder = await scratch()
     const store = fileStore(folder)
