@@ -162,7 +162,7 @@ export function abortable<T>(
 }
 
 /** Gives the reason of a signal a `cause`, if it is an error that has none. */
-function explain(reason: unknown, cause: (() => Error | undefined) | undefined): void {
+export function explain(reason: unknown, cause: (() => Error | undefined) | undefined): void {
   if (!(reason instanceof Error) || reason.cause !== undefined || !Object.isExtensible(reason)) return
   const found = cause?.()
   if (found) reason.cause = found

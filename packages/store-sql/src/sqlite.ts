@@ -9,6 +9,7 @@ import { layoutOf, type TableOptions } from './options.ts'
 import { type Answer, BUSY_LIMIT_MS, pause, type Runner } from './runner.ts'
 import type { Statement } from './statements.ts'
 import { createStore, type SqlStore } from './store.ts'
+import { WriteQueue } from './write-queue.ts'
 
 export interface SqliteOptions extends Omit<TableOptions, 'schema'> {
   /**
@@ -64,8 +65,12 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
   const prepared = new Map<string, SqliteStatement>()
 
   /** A connection that was handed in may be in the middle of somebody else's transaction. */
-  function execute(statement: Statement, parameters: readonly unknown[]): Answer {
+  function assertNoTransaction(): void {
     if (!own && inTransaction(db)) throw new ForeignTransactionError()
+  }
+
+  function read(statement: Statement, parameters: readonly unknown[]): Answer {
+    assertNoTransaction()
     return executeAnyway(statement, parameters)
   }
 
@@ -79,8 +84,31 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
     return { rows: [], changes: Number(ready.run(...(parameters as never[])).changes) }
   }
 
+  let ownTransaction = false
+  const writes = new WriteQueue({
+    execute(statement, parameters) {
+      if (!ownTransaction) assertNoTransaction()
+      return executeAnyway(statement, parameters)
+    },
+    begin() {
+      assertNoTransaction()
+      db.exec('begin immediate')
+      ownTransaction = true
+    },
+    commit() {
+      db.exec('commit')
+      ownTransaction = false
+    },
+    rollback() {
+      ownTransaction = false
+      if (inTransaction(db)) db.exec('rollback')
+    },
+    inTransaction: () => inTransaction(db),
+    isBusy: error => sqlite.trouble(error) === 'busy',
+  })
+
   const migrate = () => {
-    if (!own && inTransaction(db)) throw new ForeignTransactionError()
+    assertNoTransaction()
     migrateSync(executeAnyway, sqlite, layout)
   }
   if (!own && inTransaction(db)) {
@@ -98,7 +126,8 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 
   let closed = false
   const runner: Runner = {
-    execute,
+    execute: (statement, parameters, signal) =>
+      statement.reader ? read(statement, parameters) : writes.run(statement, parameters, signal),
     async migrate() {
       for (const started = Date.now(); ; ) {
         try {

@@ -1,0 +1,130 @@
+import { type MaybePromise, SessionStoreError, safeCause } from '@sess/core'
+import { type Answer, BUSY_LIMIT_MS, explain, pause } from './runner.ts'
+import type { Statement } from './statements.ts'
+
+/** Writes in one transaction at the most, so that other processes get their turn. */
+const MOST_AT_ONCE = 100
+
+interface Waiting {
+  statement: Statement
+  parameters: readonly unknown[]
+  since: number
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+  /** Ends the listening to the caller's signal. */
+  forget(): void
+}
+
+/** What the queue does on its database. Each throws SQLite's error. */
+export interface Writer {
+  execute(statement: Statement, parameters: readonly unknown[]): Answer
+  begin(): void
+  commit(): void
+  rollback(): void
+  inTransaction(): boolean
+  isBusy(error: unknown): boolean
+}
+
+/**
+ * Writes of one process to a file that other processes write as well. A write that finds the file free is done at once.
+ * The others wait in order while the first of them polls, and then go together in one transaction, with one fsync:
+ * if every write polled by itself, the polling would need more time than the writing.
+ */
+export class WriteQueue {
+  #writer: Writer
+  #waiting: Waiting[] = []
+  #lastError: unknown
+
+  constructor(writer: Writer) {
+    this.#writer = writer
+  }
+
+  run(statement: Statement, parameters: readonly unknown[], signal?: AbortSignal): MaybePromise<Answer> {
+    if (this.#waiting.length > 0) return this.#wait(statement, parameters, signal)
+    try {
+      return this.#writer.execute(statement, parameters)
+    } catch (error) {
+      if (!this.#writer.isBusy(error)) throw error
+      this.#lastError = error
+      const answer = this.#wait(statement, parameters, signal)
+      this.#work()
+      return answer
+    }
+  }
+
+  #wait(statement: Statement, parameters: readonly unknown[], signal?: AbortSignal): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#waiting = this.#waiting.filter(other => other !== waiting)
+        explain(signal?.reason, () => safeCause(this.#lastError))
+        reject(signal?.reason)
+      }
+      const forget = () => signal?.removeEventListener('abort', abort)
+      const waiting: Waiting = { statement, parameters, since: Date.now(), resolve, reject, forget }
+      this.#waiting.push(waiting)
+      signal?.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  async #work(): Promise<void> {
+    let rest = 1 + Math.random() * 3
+    while (this.#waiting.length > 0) {
+      await pause(rest)
+      const started = performance.now()
+      rest = 1 + Math.random() * 2
+      try {
+        if (this.#waiting.length > 0) this.#writer.begin()
+      } catch (error) {
+        this.#lastError = error
+        if (this.#writer.isBusy(error)) this.#giveUpLate(error)
+        else this.#rejectAll(this.#waiting.splice(0), error)
+        continue
+      }
+      if (this.#waiting.length > 0) this.#writeTogether(this.#waiting.splice(0, MOST_AT_ONCE))
+      // Others may write for as long as we did.
+      rest = performance.now() - started
+    }
+  }
+
+  #writeTogether(group: Waiting[]): void {
+    const outcomes: (() => void)[] = []
+    for (const { statement, parameters, resolve, reject } of group) {
+      try {
+        const answer = this.#writer.execute(statement, parameters)
+        outcomes.push(() => resolve(answer))
+      } catch (error) {
+        // A full disk undoes everything. Any other error undoes this statement alone.
+        if (!this.#writer.inTransaction()) {
+          this.#writer.rollback()
+          this.#rejectAll(group, error)
+          return
+        }
+        outcomes.push(() => reject(error))
+      }
+    }
+    try {
+      this.#writer.commit()
+    } catch (error) {
+      this.#writer.rollback()
+      this.#rejectAll(group, error)
+      return
+    }
+    for (const { forget } of group) forget()
+    for (const tell of outcomes) tell()
+  }
+
+  #giveUpLate(cause: unknown): void {
+    const late = this.#waiting.filter(({ since }) => Date.now() - since >= BUSY_LIMIT_MS)
+    if (late.length === 0) return
+    this.#waiting = this.#waiting.filter(waiting => !late.includes(waiting))
+    const message = `The SQLite file was busy for ${BUSY_LIMIT_MS / 1000} s: others were writing all the time.`
+    this.#rejectAll(late, new SessionStoreError(message, { cause: safeCause(cause) }))
+  }
+
+  #rejectAll(group: Waiting[], error: unknown): void {
+    for (const { forget, reject } of group) {
+      forget()
+      reject(error)
+    }
+  }
+}
