@@ -19,7 +19,8 @@ export interface ConflictEvent extends HookEvent {
 export interface CorruptEvent extends HookEvent {
   /**
    * `payload`: the codec cannot read what is stored; `schema`: it is not what the schema says; `token`: a cookie
-   * session does not verify or has expired; `cookie`: the request has two different cookies of the session's name.
+   * session does not verify or has expired; `cookie`: the session's cookies contradict each other: two of one name,
+   * or a whole one beside chunks. Often a changed cookie domain or path, at times a neighbour domain (docs/cookies.md).
    */
   reason: 'payload' | 'schema' | 'token' | 'cookie'
   error?: unknown
