@@ -15,6 +15,7 @@ const STEPS: Step[] = [
   script('build'),
   script('types'),
   script('arrows'),
+  script('plain-words'),
   script('size'),
   script('tarballs'),
   script('pack-test'),
