@@ -50,7 +50,7 @@ const STATE = Symbol('state')
 
 /** Engine-internal access to a session's state. */
 export function stateOf(session: Session<any>): State {
-  return session[STATE]
+  return (session as unknown as { [STATE]: State })[STATE]
 }
 
 /**
@@ -62,8 +62,7 @@ export function stateOf(session: Session<any>): State {
  * response has begun.
  */
 export class Session<Data extends object = DefaultData> {
-  /** @internal */
-  readonly [STATE]: State
+  private readonly [STATE]: State
   #data: Data | undefined
 
   constructor(state: State) {
