@@ -44,7 +44,7 @@ const WORDS: [pattern: RegExp, instead: string][] = [
 
 /** Uses that are right as they are, with the reason. */
 const EXCEPTIONS: [pattern: RegExp, reason: string][] = [
-  [/connection (is )?refused|ECONNREFUSED/i, "the operating system's word"],
+  [/connection (is )?refused|ECONNREFUSED/gi, "the operating system's word"],
   [/`[^`]*`/g, 'code is not prose'],
   [/"[^"\n]*"/g, 'quoted: somebody else said it'],
 ]

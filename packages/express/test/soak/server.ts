@@ -81,6 +81,8 @@ process.on('message', () => {
 process.on('disconnect', () => process.exit())
 
 const server = createServer(app)
+// On a busy machine a visitor may reuse a connection just when the server closes it. That is no fault of sessions.
+server.keepAliveTimeout = 0
 server.listen(0, '127.0.0.1', () => {
   process.send!(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
 })
