@@ -25,12 +25,15 @@ export class SessionError extends Error {
 
   /** The same as `status`, under the name that NestJS and `http-errors` use. */
   declare readonly statusCode: number
+  /** Whether the message may be shown to a client, as http-errors has it: below 500. NestJS 12 goes by it. */
+  declare readonly expose: boolean
 
   /** `kind`: the class's name without `Error`. In capitals it is the code. */
   constructor(kind: string, status: number, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = kind.replace(/\B[A-Z]/g, '_$&').toUpperCase() as SessionErrorCode
     this.status = this.statusCode = status
+    this.expose = status < 500
     // As text, for a minifier that renames classes must not rename errors.
     this.name = `${kind}Error`
   }
