@@ -1378,7 +1378,7 @@ export const brokenStores: readonly BrokenStore[] = [
       let failed = false
       return {
         read(id, context) {
-          failed ||= backend.down
+          failed ||= backend.down !== false
           if (failed) throw new Error('the connection is closed')
           return right.read(id, context)
         },

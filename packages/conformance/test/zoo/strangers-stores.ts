@@ -931,18 +931,18 @@ export const strangersStores: readonly (BrokenStore & { by: string })[] = [
     }),
   },
   {
-    id: 'three at once: the second of three writers is forgotten',
+    id: 'three at once: a replace of one id while another id is being replaced is not sent',
     by: 'store/random-programs',
     mistake: ({ right }) => {
-      let running = 0
+      const running = new Set<string>()
       return {
-        async replace(...args) {
-          running++
+        async replace(id, ...rest) {
+          running.add(id)
+          await null
           try {
-            await null
-            return running === 3 ? 'ok' : await right.replace(...args)
+            return running.size > 1 ? 'ok' : await right.replace(id, ...rest)
           } finally {
-            running--
+            running.delete(id)
           }
         },
       }
