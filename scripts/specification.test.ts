@@ -2,6 +2,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, it } from 'vitest'
+import { adapterCases, cookieStoreCases, storeCases } from '../packages/conformance/src/index.ts'
 import { coveragePage } from './coverage-page.ts'
 import { root } from './workspace.ts'
 
@@ -49,4 +50,15 @@ it('every requirement has a test or the reason why not, and docs/coverage.md is 
   const { page, problems } = coveragePage()
   expect(problems).toEqual([])
   expect(text('docs/coverage.md')).toBe(page)
+})
+
+it('the source of every conformance case begins with links that lead somewhere', () => {
+  const broken = [...storeCases, ...cookieStoreCases, ...adapterCases].flatMap(({ id, source }) => {
+    const [links = ''] = source.split('; ')
+    return links.split(', ').flatMap(link => {
+      const [, page, anchor] = /^(docs\/[a-z-]+\.md)#([\w-]+)$/.exec(link) ?? []
+      return page && anchors(page).has(anchor!) ? [] : [`${id}: ${link}`]
+    })
+  })
+  expect(broken).toEqual([])
 })

@@ -6,7 +6,10 @@ export interface Case<Fixture> {
   title: string
   /** The rule of the contract, in its own words where it has them. */
   rule: string
-  /** Where the rule comes from: a method of the contract, a CVE, a line of a standard. */
+  /**
+   * Where the rule comes from: links into docs/design.md and docs/requirements.md, separated by commas. After a
+   * semicolon whatever else there is to say, such as a CVE or an RFC.
+   */
   source: string
   /** What a user feels when it is broken. */
   why: string

@@ -11,7 +11,8 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/untouched',
     title: 'I4, C13: a route that leaves the session alone gets no cookie, no Vary, no Cache-Control',
     rule: 'No cookie and nothing written: no Set-Cookie, no Vary.',
-    source: 'design: Pay for what you use; I4, C13, A19',
+    source:
+      'docs/design.md#pay-for-use, docs/requirements.md#i4, docs/requirements.md#c13, docs/requirements.md#a19',
     why: 'Nothing could be cached, and bots would fill the store.',
     async run(f) {
       const browser = await f.browser()
@@ -30,7 +31,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/set-and-get',
     title: 'what one request sets, the next one of that browser finds, and no other',
     rule: 'Open from the cookie header, load, commit, append the cookie.',
-    source: 'design section 6: /set, /get, /all; I3',
+    source: 'docs/design.md#probe, docs/requirements.md#i3',
     why: 'Logging in would not work, or log in others.',
     async run(f) {
       const [browser, stranger] = [await f.browser(), await f.browser()]
@@ -51,7 +52,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/session-state',
     title: 'the session tells its key, and whether it was accessed, modified, or is empty',
     rule: 'JSON with { sessionKey, accessed, modified, isEmpty }.',
-    source: 'design section 6',
+    source: 'docs/design.md#probe',
     why: 'Handlers that look at these flags would be misled.',
     async run(f) {
       const browser = await f.browser()
@@ -81,7 +82,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/read-only',
     title: 'A19: a request that only reads says Vary: Cookie, once, and sets no cookie',
     rule: 'Merge Cookie into Vary if commit() says so, also where `accessed` is false: a key tells of the visitor, too.',
-    source: 'CVE-2023-30861, CVE-2026-27205 Flask (C13), A19',
+    source: 'docs/requirements.md#c13, docs/requirements.md#a19; CVE-2023-30861, CVE-2026-27205 Flask',
     why: 'A cache would show one visitor’s page to another.',
     async run(f) {
       const browser = await f.browser()
@@ -110,7 +111,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/cookie-is-private',
     title: 'A19: an answer with a session cookie says Vary: Cookie and Cache-Control: private',
     rule: '`private` into Cache-Control where a cookie is sent, Cookie into Vary.',
-    source: 'CVE-2026-35192 Django (C13), A19',
+    source: 'docs/requirements.md#c13, docs/requirements.md#a19; CVE-2026-35192 Django',
     why: 'A shared cache would hand one visitor’s cookie to everybody.',
     async run(f) {
       const browser = await f.browser()
@@ -135,7 +136,8 @@ export const cookieCases: readonly AdapterCase[] = [
     title:
       'A10, A11, A20: the cookie is HttpOnly, SameSite=Lax, for Path=/, without Domain, and over plain HTTP without Secure',
     rule: 'Append out.setCookies as they are; tell commit whether the connection is TLS.',
-    source: 'design section 4, cookie and secure: auto; A10, A11, A20, C31',
+    source:
+      'docs/design.md#secure-auto, docs/requirements.md#a10, docs/requirements.md#a11, docs/requirements.md#a20, docs/requirements.md#c31',
     why: 'Browsers would drop the cookie, or scripts and other hosts could read it.',
     async run(f) {
       const browser = await f.browser()
@@ -153,7 +155,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/options',
     title: 'C31: what the options say of the cookie is what the browser gets',
     rule: 'An adapter takes options or an engine, and changes none.',
-    source: 'CVE-2022-39284 CodeIgniter, CVE-2023-28708 Tomcat (C31)',
+    source: 'docs/requirements.md#c31; CVE-2022-39284 CodeIgniter, CVE-2023-28708 Tomcat',
     why: 'Security settings would be ignored without a word.',
     skip: needsStart,
     async run(f) {
@@ -182,7 +184,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/one-cookie-a-name',
     title: 'A14: no answer sets two cookies of one name',
     rule: 'Commit once, append once.',
-    source: 'RFC 6265bis section 4.1.1; A14',
+    source: 'docs/requirements.md#a14; RFC 6265bis section 4.1.1',
     why: 'Which of the two wins is up to the browser, and the visitor logged in or out by chance.',
     async run(f) {
       const browser = await f.browser()
@@ -203,7 +205,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/several-cookies',
     title: 'A13: every Set-Cookie of the engine arrives, none replaces another',
     rule: 'Append what the engine returns: it may be several.',
-    source: 'design section 5: a long token is split over name.0, name.1, …',
+    source: 'docs/design.md#cookie-chunks',
     why: 'A big cookie session would arrive in part, which is not at all.',
     skip: needsStart,
     async run(f) {
@@ -231,7 +233,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/own-headers',
     title: 'C29: cookies, Vary and Cache-Control of the app itself stay beside those of the session',
     rule: 'Append Set-Cookie, merge Vary and Cache-Control; replace nothing.',
-    source: 'CVE-2025-7339 on-headers (C29), A19',
+    source: 'docs/requirements.md#c29, docs/requirements.md#a19; CVE-2025-7339 on-headers',
     why: 'Another cookie of the site, a CSRF token say, would vanish whenever the session is saved.',
     async run(f) {
       const answer = await ownHeaders(f, 'Accept', 'max-age=60')
@@ -245,7 +247,8 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/own-public',
     title: 'A19: an answer that the app calls public is private once it carries a session cookie',
     rule: '`private` into Cache-Control where a cookie is sent; `public` and `s-maxage`, which say the contrary, give way.',
-    source: 'RFC 9111 sections 5.2.2.7, 5.2.2.9 and 5.2.2.10; privateCache of @sess/core/adapter; A19',
+    source:
+      'docs/requirements.md#a19; RFC 9111 sections 5.2.2.7, 5.2.2.9 and 5.2.2.10; privateCache of @sess/core/adapter',
     why: 'Caches that go by `public` or `s-maxage` would hand one visitor’s cookie to everybody.',
     async run(f) {
       const answer = await ownHeaders(f, 'Accept', 'public, s-maxage=600, max-age=60')
@@ -256,7 +259,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/own-vary-any',
     title: 'A19: the app’s own Vary: * stays as it is',
     rule: 'Merge Cookie into Vary; `*` covers it.',
-    source: 'RFC 9110 section 12.5.5; varyByCookie of @sess/core/adapter; A19',
+    source: 'docs/requirements.md#a19; RFC 9110 section 12.5.5; varyByCookie of @sess/core/adapter',
     why: 'A cache that does not understand `*, Cookie` might keep what the app wants nobody to keep.',
     async run(f) {
       equal(vary(await ownHeaders(f, '*', 'max-age=60')), ['*'], 'the names in Vary')
@@ -266,7 +269,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/unknown-key',
     title: 'A3: a made-up key is never adopted, and its cookie is deleted when the session is looked at',
     rule: 'An unknown id writes nothing; looked for and not found: expire the cookie.',
-    source: 'CVE-2024-38513 Fiber (C4), A3, C9',
+    source: 'docs/requirements.md#c4, docs/requirements.md#a3, docs/requirements.md#c9; CVE-2024-38513 Fiber',
     why: 'An attacker could choose the key of the victim’s session.',
     skip: needsServerSide,
     async run(f) {
@@ -283,7 +286,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/duplicate-cookies',
     title: 'A18, F31: of two different session cookies neither is used',
     rule: 'Given two different values for our cookie name, uses neither.',
-    source: 'RFC 6265bis weak integrity (cookie tossing); A18, F31',
+    source: 'docs/requirements.md#a18, docs/requirements.md#f31; RFC 6265bis weak integrity (cookie tossing)',
     why: 'A neighbouring subdomain could slip its own session under the visitor’s.',
     async run(f) {
       const [ann, bob] = [await f.browser(), await f.browser()]
@@ -349,7 +352,7 @@ export const cookieCases: readonly AdapterCase[] = [
     title:
       'a login with two different session cookies sets one, and deletes those of other places [A14, A18]',
     rule: 'Append every line of out.setCookies: two of one name differ in domain or path.',
-    source: 'RFC 6265 section 5.3 step 11; docs/cookies.md: session lost after a domain change',
+    source: 'docs/design.md#two-cookies; RFC 6265 section 5.3 step 11',
     why: 'Two cookies would stay after a changed cookie domain, and no visitor could log in until the older one expires.',
     skip: needsStart,
     async run(f) {
@@ -369,7 +372,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/tells-where',
     title: 'a login with two different session cookies deletes one of an earlier path',
     rule: 'Tell commit where the browser asked: `target: () => ({ host, path })`.',
-    source: 'docs/cookies.md: session lost after a domain change; Answer.target',
+    source: 'docs/design.md#two-cookies; Answer.target',
     why: 'After the app’s cookie path or domain is taken back, no visitor could log in until the older cookie expires.',
     skip: needsStart,
     async run(f) {
@@ -386,7 +389,8 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/cookie-grammar',
     title: 'A17: the session is found among other cookies, however they look',
     rule: 'Hand the whole Cookie header to open(), as it came.',
-    source: 'RFC 6265bis section 5.8.3; A17, C27, C28, F31',
+    source:
+      'docs/requirements.md#a17, docs/requirements.md#c27, docs/requirements.md#c28, docs/requirements.md#f31; RFC 6265bis section 5.8.3',
     why: 'A cookie of an analytics script would log the visitor out.',
     async run(f) {
       const browser = await f.browser()
@@ -419,7 +423,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/same-connection',
     title: 'I3: requests of one connection do not share a session',
     rule: 'A session belongs to a request, never to a connection or a process.',
-    source: 'I3',
+    source: 'docs/requirements.md#i3',
     why: 'Behind a proxy that reuses connections, visitors would see each other’s sessions.',
     async run(f) {
       const { Agent } = await import('node:http')
@@ -447,7 +451,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/many-visitors',
     title: 'I3: twenty visitors at once each find their own session',
     rule: 'A response never carries another visitor’s session.',
-    source: 'I3',
+    source: 'docs/requirements.md#i3',
     why: 'Under load visitors would see each other’s data.',
     async run(f) {
       const browsers = await Promise.all(Array.from({ length: 20 }, () => f.browser()))

@@ -26,7 +26,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/saved-before-first-byte',
     title: 'I2: the client sees no byte of the response before the session is in the store',
     rule: 'Saved before the first byte, streaming responses included.',
-    source: 'design: Saved before the first byte; express-session: leaves at 38 ms, saved at 234 ms',
+    source: 'docs/design.md#saved-first; express-session: leaves at 38 ms, saved at 234 ms',
     why: 'The page after a redirect would not know yet that the visitor is logged in.',
     skip: needsStart,
     async run(f) {
@@ -59,7 +59,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/removed-before-first-byte',
     title: 'A23: the client sees no byte of a logout before the record is removed',
     rule: 'On logout removes the record before the first byte.',
-    source: 'A23; ASVS5 7.4.1',
+    source: 'docs/requirements.md#a23; ASVS5 7.4.1',
     why: 'A visitor who was told that she is logged out would not be.',
     skip: needsStart,
     async run(f) {
@@ -82,7 +82,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/redirect',
     title: 'a redirect carries the cookie, and the page behind it finds the value',
     rule: 'Sets, then 303 to /get?k=.',
-    source: 'design section 6: /redirect',
+    source: 'docs/design.md#probe',
     why: 'Logging in and being sent on would lose the login.',
     async run(f) {
       for (let round = 0; round < 10; round++) {
@@ -103,7 +103,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/stream',
     title: 'F27: a stream arrives whole, in order and as it is written, with the session in its head',
     rule: 'Streaming responses are held until the commit, and no longer; their bytes are unchanged.',
-    source: 'design section 6: /stream; F27',
+    source: 'docs/design.md#probe, docs/requirements.md#f27',
     why: 'Server-sent events would arrive all at once at the end, or the session not at all.',
     async run(f) {
       const browser = await f.browser()
@@ -127,7 +127,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/late-change',
     title: 'F27: a change after the first byte is an error, never a silent loss',
     rule: 'Once it has begun, a change throws SessionCommittedError.',
-    source: 'design section 6: /latestream; koa, fastify and h3 drop it without a word',
+    source: 'docs/design.md#probe; koa, fastify and h3 drop it without a word',
     why: 'A programmer would believe that something was saved.',
     async run(f) {
       const browser = await f.browser()
@@ -145,7 +145,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/status-saves',
     title: 'a status below 500 saves and carries the cookie: 201, 400, 404, 422',
     rule: 'Commit with the status that really leaves: below 500 what was modified is saved.',
-    source: 'Django SessionMiddleware; design section 4',
+    source: 'docs/design.md#django, docs/design.md#commit; Django SessionMiddleware',
     why: '"Wrong password, 2 tries left" would be forgotten.',
     async run(f) {
       for (const code of [201, 400, 404, 422]) {
@@ -161,7 +161,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/status-empty',
     title: 'F27: 204 and 304 save, carry the cookie, and stay without a body',
     rule: 'Before the response’s headers leave, whatever they are.',
-    source: 'F27',
+    source: 'docs/requirements.md#f27',
     why: 'What a page saves in the background would be forgotten.',
     async run(f) {
       for (const code of [204, 304]) {
@@ -178,7 +178,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/head',
     title: 'a HEAD request saves, carries the cookie, and stays without a body',
     rule: 'Before the response’s headers leave, whatever the method. A HEAD is what a GET would be, without its body.',
-    source: 'RFC 9110 section 9.3.2; F27',
+    source: 'docs/requirements.md#f27; RFC 9110 section 9.3.2',
     why: 'Frameworks answer a HEAD with the GET route and drop its body: an adapter that waits for the body saves nothing.',
     async run(f) {
       const browser = await f.browser()
@@ -197,7 +197,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/status-5xx',
     title: 'F28: a status of 500 or more saves nothing and sets no cookie',
     rule: 'Status ≥ 500: save nothing more.',
-    source: 'Django SessionMiddleware; F28',
+    source: 'docs/design.md#django, docs/requirements.md#f28; Django SessionMiddleware',
     why: 'Half-done work of a failed request would be kept.',
     async run(f) {
       const fresh = await f.browser()
@@ -216,7 +216,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/thrown-4xx',
     title: 'an HTTP error of the framework’s own below 500 saves and carries the cookie',
     rule: 'Koa and h3 drop headers when a handler throws; the cookie belongs on that answer too.',
-    source: 'design section 4; F28',
+    source: 'docs/design.md#commit, docs/requirements.md#f28',
     why: 'A visitor who meets a 404 would lose the session she just began.',
     async run(f) {
       for (const code of [403, 404]) {
@@ -232,7 +232,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/thrown',
     title: 'F28: a handler that throws answers 500, saves nothing and sets no cookie',
     rule: 'Status ≥ 500: save nothing more.',
-    source: 'Django SessionMiddleware; F28',
+    source: 'docs/design.md#django, docs/requirements.md#f28; Django SessionMiddleware',
     why: 'Half-done work of a failed request would be kept.',
     async run(f) {
       const browser = await f.browser()
@@ -251,7 +251,8 @@ export const deliveryCases: readonly AdapterCase[] = [
     title:
       'F28: when the app’s error handler chooses the status, that status decides whether the session is saved',
     rule: 'Commit with the status that really leaves, also when the handler threw.',
-    source: 'Django SessionMiddleware; design section 4; F28',
+    source:
+      'docs/design.md#django, docs/design.md#commit, docs/requirements.md#f28; Django SessionMiddleware',
     why: '"Wrong password, 2 tries left" would be forgotten where the app answers errors of its own.',
     async run(f) {
       const browser = await f.browser()
@@ -271,7 +272,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/save-fails',
     title: 'F2: a save that fails answers 503, without a cookie and without anything of the success',
     rule: 'A failed commit goes to the framework’s own error handling.',
-    source: 'design section 4; express-session answers 200 and a cookie; F2',
+    source: 'docs/design.md#commit, docs/requirements.md#f2; express-session answers 200 and a cookie',
     why: 'The visitor would be told that it worked.',
     skip: needsStart,
     async run(f) {
@@ -305,7 +306,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     title:
       'F1, I5: while the store is down, who uses the session gets 503, everybody else an answer, and no cookie changes',
     rule: 'What the early load found, or the store’s error, shows at the handler’s first use.',
-    source: 'design: Pay for what you use; F1, I5',
+    source: 'docs/design.md#pay-for-use, docs/requirements.md#f1, docs/requirements.md#i5',
     why: 'The whole site would be down with the store, and every visitor logged out after it.',
     skip: needsStart,
     async run(f) {
@@ -328,7 +329,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/logout-fails',
     title: 'A23: a logout that the store did not carry out is an error, and leaves the cookie alone',
     rule: 'A removal that failed is not a success.',
-    source: 'A23, F2',
+    source: 'docs/requirements.md#a23, docs/requirements.md#f2',
     why: 'The visitor would believe to be logged out.',
     skip: needsStart,
     async run(f) {
@@ -345,7 +346,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/store-hangs',
     title: 'F3: a store that hangs is answered by the deadline',
     rule: 'timeout: ms that one load or one commit may wait for the store.',
-    source: 'design section 4; express-session never answers; F3',
+    source: 'docs/design.md#commit, docs/requirements.md#f3; express-session never answers',
     why: 'Requests would pile up until the server dies.',
     skip: needsStart,
     async run(f) {
@@ -373,7 +374,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/too-big',
     title: 'F15: what is too big to be stored is an error before anything is sent',
     rule: 'maxBytes: more is an error at commit, before any write.',
-    source: 'design section 4; F15, C26',
+    source: 'docs/design.md#commit, docs/requirements.md#f15, docs/requirements.md#c26',
     why: 'A page would claim to have saved what was thrown away.',
     skip: needsStart,
     async run(f) {
@@ -388,7 +389,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/client-leaves',
     title: 'F26: a client that leaves in the middle harms nobody',
     rule: 'Committed or not at all; no crash, no leak.',
-    source: 'F26',
+    source: 'docs/requirements.md#f26',
     why: 'Closing a tab at the wrong moment would take the server down.',
     async run(f) {
       const url = await f.url()

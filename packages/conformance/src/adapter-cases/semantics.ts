@@ -8,7 +8,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/dictionary',
     title: 'delete, pop, clear and a nested push reach the store',
     rule: 'The methods of those names; a nested mutation is saved.',
-    source: 'design section 6: /delete, /pop, /clear, /push',
+    source: 'docs/design.md#probe',
     why: 'Changes would be forgotten.',
     async run(f) {
       const browser = await f.browser()
@@ -26,7 +26,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     title:
       'A15, C7: flush deletes the cookie with the attributes that made it, and the old key leads nowhere',
     rule: 'Flushed: remove the record; nothing there: expire the cookie.',
-    source: 'CVE-2024-31999 (C7), A15, A23',
+    source: 'docs/requirements.md#c7, docs/requirements.md#a15, docs/requirements.md#a23; CVE-2024-31999',
     why: 'Logging out would leave the session alive, in the browser or on the server.',
     async run(f) {
       const browser = await f.browser()
@@ -47,7 +47,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/anonymous-logout',
     title: 'C9: logging out without a session sets nothing and is no error',
     rule: 'No cookie and nothing written: no Set-Cookie.',
-    source: 'CVE-2015-5964 Django (C9), I4',
+    source: 'docs/requirements.md#c9, docs/requirements.md#i4; CVE-2015-5964 Django',
     why: 'Bots would fill the store through the logout link.',
     async run(f) {
       const answer = await (await f.browser()).post('/flush')
@@ -59,7 +59,8 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/cycle',
     title: 'A2, C4: cycleKey answers with a new key, and the old one authenticates nothing',
     rule: 'The old key authenticates nothing from then on.',
-    source: 'CVE-2022-25896 passport (C4), A2, I1',
+    source:
+      'docs/requirements.md#c4, docs/requirements.md#a2, docs/requirements.md#i1; CVE-2022-25896 passport',
     why: 'Session fixation: whoever planted the key would be logged in.',
     async run(f) {
       const browser = await f.browser()
@@ -76,7 +77,8 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/late-after-rotation',
     title: 'A26, F18: a late request with the old key does not delete the new cookie',
     rule: 'Reading a marker: an empty session, and the browser’s new cookie is left alone.',
-    source: 'spring-session 1270, express-session 923 (C2), A26, F18',
+    source:
+      'docs/requirements.md#c2, docs/requirements.md#a26, docs/requirements.md#f18; spring-session 1270, express-session 923',
     why: 'A page that sends several requests would log itself out at login.',
     skip: needsServerSide,
     async run(f) {
@@ -95,7 +97,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/login-and-everywhere',
     title: 'A24: logging out everywhere ends the sessions of that user in every browser',
     rule: 'Removes every session of the subject, this one included.',
-    source: 'A24; ASVS5 7.4.2',
+    source: 'docs/requirements.md#a24; ASVS5 7.4.2',
     why: 'A thief would stay logged in.',
     skip: needsServerSide,
     async run(f) {
@@ -114,7 +116,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/everywhere-then-set',
     title: 'A24: what a request sets after it has logged out everywhere is a new session, and no error',
     rule: 'removeBySubject of a subject that the asking request’s session has ends that session as flush does.',
-    source: 'A24; design section 9',
+    source: 'docs/design.md#subject, docs/requirements.md#a24',
     why: 'The visitor who pressed "log out everywhere" would get an error page.',
     skip: needsServerSide,
     async run(f) {
@@ -134,7 +136,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/expiry',
     title: 'setExpiry shows in the cookie: Max-Age, or none for a session that ends with the browser',
     rule: 'The cookie lives as long as the session.',
-    source: 'Django SessionMiddleware; design section 6: /expiry',
+    source: 'docs/design.md#django, docs/design.md#probe; Django SessionMiddleware',
     why: 'Visitors would be logged out with the browser’s end, or never.',
     async run(f) {
       const browser = await f.browser()
@@ -161,7 +163,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/flash',
     title: 'flash messages are taken once, all of them',
     rule: 'POST /flash adds to a list, GET /flash takes the list.',
-    source: 'design section 3: Flash values',
+    source: 'docs/design.md#flash',
     why: '"Your order was placed" would be shown for ever, or never.',
     async run(f) {
       const browser = await f.browser()
@@ -175,7 +177,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/rolling',
     title: 'A21: saveEveryRequest extends with each visit, one that only reads included',
     rule: 'Due for extension: touch, and the cookie again.',
-    source: 'design section 4: saveEveryRequest; CVE-2026-35192 Django (C13)',
+    source: 'docs/design.md#save-every-request, docs/requirements.md#c13; CVE-2026-35192 Django',
     why: 'Active visitors would be thrown out.',
     skip: needsStart,
     async run(f) {
@@ -192,7 +194,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/overlap',
     title: 'F16: twenty overlapping requests that set and append lose nothing',
     rule: 'No lost updates.',
-    source: 'design: 450 of 500 lost with others; F16',
+    source: 'docs/design.md#no-lost-updates, docs/requirements.md#f16',
     why: 'What was put into the cart in one tab would vanish because of another tab.',
     skip: needsServerSide,
     async run(f) {
@@ -213,7 +215,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/logout-overlaps',
     title: 'C1, F17: a logout during a slow request is not undone, and the slow request is told (400)',
     rule: 'SessionInterruptedError 400; its answer carries no cookie.',
-    source: 'CVE-2025-46336 rack-session (C1), F17',
+    source: 'docs/requirements.md#c1, docs/requirements.md#f17; CVE-2025-46336 rack-session',
     why: 'The session would live on after logging out.',
     skip: needsServerSide,
     async run(f) {
@@ -232,7 +234,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/read-once',
     title: 'a request that reads asks the store once, one that writes twice, one without a session never',
     rule: 'Read-only request: exactly one store round trip. Write: one read, one write.',
-    source: 'design: Pay for what you use; I4',
+    source: 'docs/design.md#pay-for-use, docs/requirements.md#i4',
     why: 'Every page would be slower than it must be.',
     skip: needsStart,
     async run(f) {
@@ -258,7 +260,7 @@ export const semanticsCases: readonly AdapterCase[] = [
     id: 'adapter/lazy',
     title: 'lazy: true loads nothing until the handler asks for it',
     rule: 'await session.load(), skipped with lazy: true.',
-    source: 'design section 4',
+    source: 'docs/design.md#commit',
     why: 'Sites that asked for no store call on public pages would pay for one.',
     skip: needsStart,
     async run(f) {

@@ -7,7 +7,8 @@ export const cookieExpiryCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/expires',
     title: 'C6: a token is good until the millisecond before expiresAt, whatever the browser does',
     rule: 'The record, or null for whatever has expired.',
-    source: 'CookieStore.unseal; CVE-2024-35220 (C6), A28 (expiry inside)',
+    source:
+      'docs/design.md#cookie-sessions, docs/requirements.md#c6, docs/requirements.md#a28; CVE-2024-35220',
     why: 'A copied cookie would work for ever: browsers forget on time, thieves do not.',
     async run(f) {
       const record = f.record({ expiresAt: f.now + 60_000 })
@@ -22,7 +23,7 @@ export const cookieExpiryCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/arrives-expired',
     title: 'a record that was sealed expired is never unsealed',
     rule: 'null for whatever has expired.',
-    source: 'CookieStore.unseal; I7',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#i7',
     why: 'A session ended by setting its expiry to the past would live on, perhaps for ever.',
     async run(f) {
       for (const expiresAt of [f.now, f.now - 1, f.now - 1e9, 1, 0, -1]) {
@@ -35,7 +36,7 @@ export const cookieExpiryCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/far-future',
     title: 'F23: a token that lives for years keeps its expiry',
     rule: 'expiresAt is milliseconds since the epoch, up to the year 9999.',
-    source: 'SessionRecord.expiresAt; F23',
+    source: 'docs/design.md#store-record, docs/requirements.md#f23',
     why: '"Remember me" would end at once, in 2038, or never.',
     async run(f) {
       for (const expiresAt of [f.now + 60 * 86_400_000, Date.UTC(2038, 0, 20), 253_402_300_799_000]) {
@@ -56,7 +57,7 @@ export const cookieExpiryCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/sealed-again',
     title: 'extending seals again: the new token lives longer, the old one no longer',
     rule: 'The expiry is the record’s, inside the token.',
-    source: 'CookieStore; design: extending seals again',
+    source: 'docs/design.md#cookie-sessions, docs/design.md#cookie-extension',
     why: 'Active visitors would be thrown out.',
     async run(f) {
       const record = f.record({ expiresAt: f.now + 1_000 })

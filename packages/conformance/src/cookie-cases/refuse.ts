@@ -7,7 +7,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/garbage',
     title: 'A29: whatever is no token is null, never an error',
     rule: 'null for whatever does not verify; it never throws for a bad token.',
-    source: 'CookieStore.unseal; A29, C17 (CVE-2026-39324)',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#a29, docs/requirements.md#c17',
     why: 'Anybody could forge a session, or make the server answer 500, with a made-up cookie.',
     async run(f) {
       const payload = { payload: '{"admin":true}', expiresAt: f.now + 1e9 }
@@ -58,7 +58,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/garbage-long',
     title: 'C27: a long bad token is refused quickly',
     rule: 'Work is linear in hostile input, and bounded.',
-    source: 'I8, C27',
+    source: 'docs/requirements.md#i8, docs/requirements.md#c27',
     why: 'A few requests with long cookies would stop the server.',
     async run(f) {
       const started = performance.now()
@@ -77,7 +77,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/bit-flips',
     title: 'A28: a token with one character changed, at any place, is void',
     rule: 'null for whatever does not verify: every character of a token counts.',
-    source: 'CookieStore.unseal; A28, A29',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#a28, docs/requirements.md#a29',
     why: 'A visitor could change what the session says, or make a second token that a deny list does not know.',
     async run(f) {
       const token = await f.store.seal(f.record({ payload: '{"admin":false}', subject: 'ann' }), f.context())
@@ -99,7 +99,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/truncated',
     title: 'a token cut short, at any place and end, is void',
     rule: 'null for whatever does not verify.',
-    source: 'CookieStore.unseal; A28',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#a28',
     why: 'A cookie that a proxy cut would be read as another session.',
     async run(f) {
       const token = await f.store.seal(f.record({ subject: 'ann' }), f.context())
@@ -119,7 +119,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/lengthened',
     title: 'a token with anything added is void',
     rule: 'One record, one token: every character counts.',
-    source: 'CookieStore.unseal; A28',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#a28',
     why: 'The same session would have many tokens, and a deny list of tokens would be worthless.',
     async run(f) {
       const token = await f.store.seal(f.record({ subject: 'ann' }), f.context())
@@ -162,7 +162,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/spliced',
     title: 'parts of two good tokens make no third',
     rule: 'null for whatever does not verify: payload, expiry, subject and purpose are verified together.',
-    source: 'CookieStore.unseal; A28, ASVS5 9.1.1',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#a28; ASVS5 9.1.1',
     why: 'A visitor could join the expiry of one session with the user of another.',
     async run(f) {
       const one = await f.store.seal(
@@ -189,7 +189,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/other-secret',
     title: 'a token of another secret is void',
     rule: 'Only the listed secrets unseal.',
-    source: 'CookieStore.unseal; A28, A30',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#a28, docs/requirements.md#a30',
     why: 'Anybody with a copy of the software could make sessions.',
     async run(f) {
       const record = f.record()
@@ -217,7 +217,8 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/other-name',
     title: 'A9: a token made for one cookie name is void under another',
     rule: 'A token made for one name is void under another.',
-    source: 'SealContext.name; A9, CVE-2022-46170 CodeIgniter (C18)',
+    source:
+      'docs/design.md#cookie-sessions, docs/requirements.md#a9, docs/requirements.md#c18; CVE-2022-46170 CodeIgniter',
     why: 'A visitor could copy a token of one app, or one purpose, into another.',
     async run(f) {
       const token = await f.store.seal(f.record(), f.context({ name: 'sessionid' }))
@@ -246,7 +247,8 @@ export const refuseCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/rotation',
     title: 'A30: the first secret seals, every listed one unseals, a retired one does not',
     rule: 'The first seals, all unseal.',
-    source: 'SealContext.secrets; A30, CVE-2025-47278 Flask (C20)',
+    source:
+      'docs/design.md#cookie-sessions, docs/requirements.md#a30, docs/requirements.md#c20; CVE-2025-47278 Flask',
     why: 'Changing the secret would log everybody out, or leave a leaked one in use.',
     async run(f) {
       const [first, second, third] = [f.secret(), f.secret(), f.secret()]

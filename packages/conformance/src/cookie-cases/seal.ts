@@ -10,7 +10,7 @@ export const sealCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/round-trip',
     title: 'what was sealed is unsealed: payload, expiry and subject',
     rule: 'unseal gives the record that seal was given.',
-    source: 'CookieStore.unseal',
+    source: 'docs/design.md#cookie-sessions',
     why: 'The visitor would find another session, or none.',
     async run(f) {
       for (const record of [f.record(), f.record({ subject: 'ann', expiresAt: f.now + 1_234_567 })]) {
@@ -29,7 +29,7 @@ export const sealCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/many',
     title: 'many tokens of many secrets and names do not get in each other’s way',
     rule: 'A token depends on its record and its context alone.',
-    source: 'CookieStore; A31 (derived keys are kept, each under its secret)',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#a31',
     why: 'Two apps in one process would read, or void, each other’s sessions.',
     async run(f) {
       const jobs = Array.from({ length: 40 }, (_, n) => ({
@@ -50,7 +50,7 @@ export const sealCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/alphabet',
     title: 'A14: a token holds only what a cookie value may hold',
     rule: 'Characters that a cookie value may hold (RFC 6265 section 4.1.1).',
-    source: 'CookieStore.seal; A14',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#a14',
     why: 'Browsers and proxies would cut the cookie, or throw it away.',
     async run(f) {
       for (let n = 0; n < 50; n++) {
@@ -67,7 +67,7 @@ export const sealCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/size',
     title: 'A13: two thousand characters of session fit into one cookie',
     rule: 'Name and value of a cookie are 4096 octets at the most, so a token must not waste them.',
-    source: 'A13; RFC 6265bis section 5.6',
+    source: 'docs/requirements.md#a13; RFC 6265bis section 5.6',
     why: 'Small sessions would need several cookies, sent with every request.',
     async run(f) {
       let noise = ''
@@ -83,7 +83,7 @@ export const sealCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/payload',
     title: 'F32: any text comes back unchanged',
     rule: 'payload is text the store never looks into: any Unicode.',
-    source: 'SessionRecord.payload; F32',
+    source: 'docs/design.md#store-record, docs/requirements.md#f32',
     why: 'A name in another script would be garbled.',
     async run(f) {
       const planes = Array.from({ length: 17 }, (_, plane) =>
@@ -114,7 +114,7 @@ export const sealCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/payload-big',
     title: 'a payload of 1 MiB comes back whole',
     rule: 'A token is of any length; up to maxBytes, 1 MiB unless configured.',
-    source: 'CookieStore.seal; F37 (an output limit while inflating must leave room for it)',
+    source: 'docs/design.md#cookie-sessions, docs/requirements.md#f37',
     why: 'How much fits into cookies is the engine’s to say: a store that cuts makes it a broken session.',
     async run(f) {
       for (const payload of ['a'.repeat(1_048_576), '0123456789abcde'.repeat(60_000)]) {
@@ -131,7 +131,7 @@ export const sealCases: readonly CookieStoreCase[] = [
     id: 'cookie-store/isolation',
     title: 'neither the record nor the context is written to, and each unseal gives a new object',
     rule: 'What comes out shares no object with what went in.',
-    source: 'CookieStore',
+    source: 'docs/design.md#cookie-sessions',
     why: 'One request would see what another is only trying out.',
     async run(f) {
       const record = Object.freeze(f.record({ subject: 'ann' }))

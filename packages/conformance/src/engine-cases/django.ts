@@ -9,7 +9,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/next-request',
     title: 'what one request sets, the next one finds',
     rule: 'A session is the same in the next request.',
-    source: 'Django SessionBase.__setitem__, save, load',
+    source: 'docs/design.md#django; Django SessionBase.__setitem__, save, load',
     why: 'Logging in would not work.',
     async run(f) {
       const sessions = engineOver(f)
@@ -33,7 +33,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/changes-add-up',
     title: 'set, delete, pop, push and clear of request after request add up',
     rule: 'Each save replaces what the one before left.',
-    source: 'Django SessionBase; design: nested mutation is seen',
+    source: 'docs/design.md#django, docs/design.md#nested-mutations; Django SessionBase',
     why: 'Old values would come back, or new ones be missing.',
     async run(f) {
       const sessions = engineOver(f)
@@ -52,7 +52,8 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/unknown-key',
     title: 'A3, C9: a made-up key writes nothing, and is never adopted',
     rule: 'An unknown key: an empty session, a deleted cookie, no record.',
-    source: 'Django SessionMiddleware; CVE-2015-5963, CVE-2024-38513 (C4, C9)',
+    source:
+      'docs/design.md#django, docs/requirements.md#c4, docs/requirements.md#c9; Django SessionMiddleware; CVE-2015-5963, CVE-2024-38513',
     why: 'An attacker could choose the key of the victim’s session, or fill the store.',
     async run(f) {
       const sessions = engineOver(f)
@@ -74,7 +75,8 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/flush',
     title: 'A23, C7: after flush the key leads nowhere, and the cookie is deleted',
     rule: 'flush: data, record and key.',
-    source: 'Django SessionBase.flush; CVE-2024-31999 (C7), I1',
+    source:
+      'docs/design.md#django, docs/requirements.md#c7, docs/requirements.md#i1; Django SessionBase.flush; CVE-2024-31999',
     why: 'A copied cookie would still work after logging out.',
     async run(f) {
       const sessions = engineOver(f)
@@ -90,7 +92,8 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/cycle-key',
     title: 'A2, C4: cycleKey keeps the data under a new key, and the old one authenticates nothing',
     rule: 'The old key authenticates nothing from then on.',
-    source: 'Django SessionBase.cycle_key; CVE-2022-25896 passport (C4), I1',
+    source:
+      'docs/design.md#django, docs/requirements.md#c4, docs/requirements.md#i1; Django SessionBase.cycle_key; CVE-2022-25896 passport',
     why: 'Session fixation: whoever planted the key before login would be logged in.',
     async run(f) {
       const sessions = engineOver(f)
@@ -111,7 +114,8 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/expiry',
     title: 'a session ends when setExpiry says so, and not before',
     rule: 'Expiry is kept on the server, by setExpiry, or by the engine’s age.',
-    source: 'Django SessionBase.set_expiry; A21, C6, I7',
+    source:
+      'docs/design.md#django, docs/requirements.md#a21, docs/requirements.md#c6, docs/requirements.md#i7; Django SessionBase.set_expiry',
     why: 'A session would outlive its end, or end too early.',
     async run(f) {
       const sessions = engineOver(f)
@@ -130,7 +134,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/touch',
     title: 'a visit extends the life of the session by touch, and changes nothing else',
     rule: 'saveEveryRequest: { touchAfter } extends at most so often.',
-    source: 'design: Due for extension: touch; A21',
+    source: 'docs/design.md#extension, docs/requirements.md#a21',
     why: 'Active visitors would be thrown out.',
     async run(f) {
       const life = sessionLife(f)
@@ -151,7 +155,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/hostile-data',
     title: 'A35, F32: hostile keys and values come back exactly',
     rule: 'Any name outside the closed list is the user’s, any JSON a value.',
-    source: 'A35, F32; koa-session: isAdmin === true',
+    source: 'docs/requirements.md#a35, docs/requirements.md#f32; koa-session: isAdmin === true',
     why: 'A value that a visitor typed would break the session, or make her an admin.',
     async run(f) {
       const sessions = engineOver(f)
@@ -182,7 +186,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/keys-stay-secret',
     title: 'A7, C15: the store never sees a session key',
     rule: 'Store ids are a digest of the key (hashKeys).',
-    source: 'A7, C15; practice since rack 2.0.8',
+    source: 'docs/requirements.md#a7, docs/requirements.md#c15; practice since rack 2.0.8',
     why: 'Whoever reads a backup of the store could log in as everybody.',
     skip: without('scan'),
     async run(f) {
@@ -206,7 +210,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/create-and-delete',
     title: 'exists, delete and create answer for what is in the store',
     rule: 'exists(key), delete(key), create().',
-    source: 'Django SessionBase.exists, delete, create',
+    source: 'docs/design.md#django; Django SessionBase.exists, delete, create',
     why: 'Tools that end sessions would end nothing.',
     async run(f) {
       const sessions = engineOver(f)
@@ -225,7 +229,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/must-create',
     title: 'save({ mustCreate: true }) never overwrites a session',
     rule: 'Under its key, of which there must be no session (Django CreateError).',
-    source: 'Django SessionBase.save(must_create=True)',
+    source: 'docs/design.md#django; Django SessionBase.save(must_create=True)',
     why: 'Two visitors would end up in one session.',
     async run(f) {
       const sessions = engineOver(f)
@@ -242,7 +246,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/flash',
     title: 'flash messages are taken once, all of them',
     rule: 's.flash(name, v) adds to a list, s.flash(name) takes the list.',
-    source: 'design: Flash values',
+    source: 'docs/design.md#flash',
     why: '"Your order was placed" would be shown for ever, or never.',
     async run(f) {
       const sessions = engineOver(f)
@@ -259,7 +263,7 @@ export const djangoCases: readonly StoreCase[] = [
     id: 'engine/clear-expired',
     title: 'clearExpired ends what has expired, and nothing else',
     rule: 'clear_expired removes expired sessions.',
-    source: 'Django clearsessions; C3',
+    source: 'docs/design.md#django, docs/requirements.md#c3; Django clearsessions',
     why: 'The nightly clean-up would log visitors out.',
     skip: without('clearExpired'),
     async run(f) {

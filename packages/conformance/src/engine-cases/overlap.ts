@@ -9,7 +9,7 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/overlap-different-keys',
     title: 'F16: two overlapping requests that set different keys lose neither',
     rule: 'No lost updates: different keys merge.',
-    source: 'design: Saving without losing anything; F16',
+    source: 'docs/design.md#saving, docs/requirements.md#f16',
     why: 'What was put into the cart in one tab would vanish because of another tab.',
     async run(f) {
       const sessions = engineOver(f)
@@ -31,7 +31,7 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/overlap-update',
     title: 'F16: overlapping updates and pushes of one key lose nothing',
     rule: 'update(fn) runs again on the fresh value; arrays that both only appended to are joined.',
-    source: 'design: Saving without losing anything; F16',
+    source: 'docs/design.md#saving, docs/requirements.md#f16',
     why: 'Two clicks on "add to cart" would add one item.',
     async run(f) {
       const sessions = engineOver(f)
@@ -63,7 +63,7 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/many-writers',
     title: 'F16: thirty requests at once that set, push and count lose nothing',
     rule: 'Time is the bound, not a count: all writers succeed.',
-    source: 'design: Saving without losing anything; F16',
+    source: 'docs/design.md#saving, docs/requirements.md#f16',
     why: 'A page that sends many requests at once would lose some of what they save.',
     async run(f) {
       const sessions = engineOver(f)
@@ -92,7 +92,8 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/overlap-logout-save',
     title: 'C1, F17: a logout that overlaps a save is never undone',
     rule: 'No resurrected sessions: a session that was flushed is never written back.',
-    source: 'CVE-2025-46336 rack-session (C1), F17, I1',
+    source:
+      'docs/requirements.md#c1, docs/requirements.md#f17, docs/requirements.md#i1; CVE-2025-46336 rack-session',
     why: 'The session would live on after logging out.',
     async run(f) {
       const sessions = engineOver(f)
@@ -129,7 +130,7 @@ export const overlapCases: readonly StoreCase[] = [
     title:
       'C1: a logout that overlaps a visit which extends the session is never undone, nor does the visit fail',
     rule: 'touch: refused means no cookie and no error.',
-    source: 'connect-redis 328, spring-session 1111 (C1), F17',
+    source: 'docs/requirements.md#c1, docs/requirements.md#f17; connect-redis 328, spring-session 1111',
     why: 'A page that polls would keep the session alive, or show errors, after logging out.',
     async run(f) {
       const options = { saveEveryRequest: true }
@@ -162,7 +163,8 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/overlap-rotation-save',
     title: 'C2, F17: a save that overlaps a rotation is in the rotated session, or is refused',
     rule: 'Never two keys that authenticate, and never a save that was told ok and lost.',
-    source: 'design: Rotation; spring-session 1270 (C2), F17, I1',
+    source:
+      'docs/design.md#rotation, docs/requirements.md#c2, docs/requirements.md#f17, docs/requirements.md#i1; spring-session 1270',
     why: 'What was saved during login would be lost without a word.',
     async run(f) {
       const sessions = engineOver(f)
@@ -204,7 +206,8 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/overlap-rotations',
     title: 'C2, F17: of two overlapping rotations one wins, and one key authenticates',
     rule: 'A marker already: remove the new record, SessionInterruptedError. Never two ids that authenticate.',
-    source: 'spring-session 1270, express-session 923 (C2), F17, I1',
+    source:
+      'docs/requirements.md#c2, docs/requirements.md#f17, docs/requirements.md#i1; spring-session 1270, express-session 923',
     why: 'A double click on "log in" would leave two sessions, or none.',
     async run(f) {
       const sessions = engineOver(f)
@@ -238,7 +241,8 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/overlap-rotation-logout',
     title: 'F17: a logout wins over a rotation that it overlaps',
     rule: 'flush removes at a version: logout wins over rotation.',
-    source: 'design: Rotation; F17, A24, I1',
+    source:
+      'docs/design.md#rotation, docs/requirements.md#f17, docs/requirements.md#a24, docs/requirements.md#i1',
     why: 'Logging out while a login in another tab is under way would leave the session alive.',
     async run(f) {
       const sessions = engineOver(f)
@@ -277,7 +281,7 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/slow-after-end',
     title: 'A26, F18: a slow request that answers after a login or logout does not send the old cookie again',
     rule: 'A cookie is sent only for a key that the store has confirmed in this commit.',
-    source: 'design section 9; A26, F18',
+    source: 'docs/design.md#rotation, docs/requirements.md#a26, docs/requirements.md#f18',
     why: 'A slow page would log out whoever has just logged in, or bring the cookie back after a logout.',
     async run(f) {
       const ends = {
@@ -319,7 +323,8 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/late-after-rotation',
     title: 'A26, F18: a late request with the old cookie is nobody, and leaves the new cookie alone',
     rule: 'Reading a marker: an empty session, and the browser’s new cookie is left alone. Writing: interrupted.',
-    source: 'design: Rotation; A26, F18; without it 100 of 100 logins log out',
+    source:
+      'docs/design.md#rotation, docs/requirements.md#a26, docs/requirements.md#f18; without it 100 of 100 logins log out',
     why: 'Pages that send several requests would log themselves out at login.',
     async run(f) {
       const sessions = engineOver(f)
@@ -341,7 +346,7 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/log-out-everywhere',
     title: 'A24: removeBySubject ends the user’s sessions, and scanBySubject lists them',
     rule: 'Ends all, or all other, sessions of a subject.',
-    source: 'A24, A25; ASVS5 7.4.2, 7.4.3, 7.5.2',
+    source: 'docs/requirements.md#a24, docs/requirements.md#a25; ASVS5 7.4.2, 7.4.3, 7.5.2',
     why: 'A user who lost her phone could not end its session.',
     skip: without('removeBySubject', 'scanBySubject'),
     async run(f) {
@@ -370,7 +375,7 @@ export const overlapCases: readonly StoreCase[] = [
     title:
       'A24: the request that logs out everywhere ends logged out, and what it sets then is a new session',
     rule: 'removeBySubject of a subject that the asking request’s session has ends that session as flush does.',
-    source: 'A24; design section 9',
+    source: 'docs/design.md#subject, docs/requirements.md#a24',
     why: 'The visitor who pressed "log out everywhere" would get an error page.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -397,7 +402,7 @@ export const overlapCases: readonly StoreCase[] = [
     id: 'engine/overlap-everywhere',
     title: 'A24, F17: log-out-everywhere wins over saves and rotations in flight',
     rule: 'Wins against saves and logins in flight.',
-    source: 'A24; ASVS5 7.4.5, F17, I1',
+    source: 'docs/requirements.md#a24, docs/requirements.md#f17, docs/requirements.md#i1; ASVS5 7.4.5',
     why: 'A thief who keeps clicking would stay logged in.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -442,7 +447,7 @@ export const overlapCases: readonly StoreCase[] = [
     title:
       'F1, F2, I5: an outage answers 503 and changes nobody’s cookie; the session is there again after it',
     rule: 'An outage never looks like "no session".',
-    source: 'F1, F2, I5',
+    source: 'docs/requirements.md#f1, docs/requirements.md#f2, docs/requirements.md#i5',
     why: 'A restart of the database would log every visitor out.',
     skip: f =>
       f.breakBackend && f.healBackend ? undefined : 'the factory offers no breakBackend() and healBackend()',

@@ -16,7 +16,7 @@ export const cleanupCases: readonly StoreCase[] = [
     id: 'store/clear-expired',
     title: 'clearExpired removes the expired records, no live one, and tells how many',
     rule: 'Removes expired records in batches and reports after each batch.',
-    source: 'Store.clearExpired; F25',
+    source: 'docs/design.md#store-clear-expired, docs/requirements.md#f25',
     why: 'Cleaning up would log visitors out, or never free any space.',
     skip: without('clearExpired'),
     async run(f) {
@@ -46,7 +46,7 @@ export const cleanupCases: readonly StoreCase[] = [
     id: 'store/clear-expired-batches',
     title: 'F25: clearExpired works in batches of at most batchSize, each reported',
     rule: 'Records a batch at the most; reports after each batch.',
-    source: 'ClearExpiredOptions.batchSize; F25',
+    source: 'docs/design.md#store-clear-expired, docs/requirements.md#f25',
     why: 'Cleaning up millions of sessions would lock the table, and the site, for minutes.',
     skip: without('clearExpired'),
     async run(f) {
@@ -62,7 +62,7 @@ export const cleanupCases: readonly StoreCase[] = [
     id: 'store/clear-expired-resumes',
     title: 'a clearExpired that is left after a batch has removed just that batch, and another call goes on',
     rule: 'In batches: what comes after the batch reported last is not touched until the caller asks.',
-    source: 'Store.clearExpired; F25 (resumable)',
+    source: 'docs/design.md#store-clear-expired, docs/requirements.md#f25',
     why: 'A clean-up with a time limit could not stop, or would start anew each night and never finish.',
     skip: without('clearExpired'),
     async run(f) {
@@ -92,7 +92,7 @@ export const cleanupCases: readonly StoreCase[] = [
     id: 'store/clear-expired-spares-renewed',
     title: 'C3: clearExpired never removes a record that was renewed meanwhile',
     rule: 'Never one that was renewed meanwhile.',
-    source: 'Store.clearExpired; spring-session 93 (C3)',
+    source: 'docs/design.md#store-clear-expired, docs/requirements.md#c3; spring-session 93',
     why: 'A visitor would be logged out at random while the nightly clean-up runs.',
     skip: without('clearExpired'),
     async run(f) {
@@ -121,7 +121,8 @@ export const cleanupCases: readonly StoreCase[] = [
     id: 'store/clear-expired-races-renewal',
     title: 'C3: a record that is renewed while clearExpired is at its very batch stays',
     rule: 'Never one that was renewed meanwhile: neither between two batches nor within one.',
-    source: 'Store.clearExpired; spring-session 93 (C3), F25',
+    source:
+      'docs/design.md#store-clear-expired, docs/requirements.md#c3, docs/requirements.md#f25; spring-session 93',
     why: 'A visitor who was told that the session goes on would be logged out by the nightly clean-up.',
     skip: without('clearExpired'),
     async run(f) {
@@ -153,7 +154,7 @@ export const cleanupCases: readonly StoreCase[] = [
     id: 'store/clear-expired-amid-writers',
     title: 'clearExpired amid inserts, replaces and touches disturbs nobody',
     rule: 'Each call is atomic on its own.',
-    source: 'Store.clearExpired; F25',
+    source: 'docs/design.md#store-clear-expired, docs/requirements.md#f25',
     why: 'Saves would fail, or vanish, while the clean-up runs.',
     skip: without('clearExpired'),
     async run(f) {

@@ -184,7 +184,8 @@ const space: readonly StoreCase[] = (['name', 'count', 'lives', 'origin', 'excep
       id: `store/everywhere-${dimension}-${name}`,
       title: `A24: ${titles[dimension]} "${name}" is logged out everywhere, and nobody else`,
       rule: 'removeBySubject removes every live record of the subject but `except`, none else, and answers how many.',
-      source: 'Store.removeBySubject; A24; docs/conformance-space.md, the sessions of a subject',
+      source:
+        'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, the sessions of a subject',
       why: '"Log out everywhere" would leave a phone signed in, or log out somebody else.',
       skip: without('removeBySubject'),
       async run(f: StoreFixture) {
@@ -214,7 +215,7 @@ const pages = (id: string, title: string, origin: Origin, keep: 'none' | 'middle
   id,
   title,
   rule: 'Removes every session of a subject, again until none is left: whatever the backend gives in one page.',
-  source: 'Store.removeBySubject, Store.scanBySubject; A24; docs/conformance-space.md, numbers',
+  source: 'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, numbers',
   why: '"Log out everywhere" would end the first hundred or thousand sessions, and leave the others.',
   skip: without('removeBySubject'),
   async run(f) {
@@ -263,7 +264,7 @@ export const everywhereCases: readonly StoreCase[] = [
     id: 'store/everywhere-after-months',
     title: 'A24: sessions that live for months are logged out everywhere after months, however they came',
     rule: 'What the store keeps beside the records (an index, its expiry, a timer) lives as long as they do.',
-    source: 'Store.removeBySubject; A24; docs/conformance-space.md, time',
+    source: 'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, time',
     why: 'A phone that stays signed in for three months would escape "log out everywhere" after the first.',
     skip: f =>
       without('removeBySubject')(f) ??
@@ -293,7 +294,7 @@ export const everywhereCases: readonly StoreCase[] = [
     id: 'store/scan-pages',
     title: 'a scan gives more than a thousand records, also behind pages that hold none',
     rule: 'Every live record, each at least once if it lives throughout.',
-    source: 'Store.scan; docs/conformance-space.md, numbers',
+    source: 'docs/design.md#store-scan; docs/conformance-space.md, numbers',
     why: '`sess list`, and what removes by it, would see the first page only.',
     skip: without('scan'),
     async run(f) {
@@ -320,7 +321,7 @@ export const everywhereCases: readonly StoreCase[] = [
     id: 'store/clear-expired-pages',
     title: 'clearExpired finds more than a thousand expired records, also behind as many live ones',
     rule: 'Removes expired records in batches, until there are none.',
-    source: 'Store.clearExpired; docs/conformance-space.md, numbers',
+    source: 'docs/design.md#store-clear-expired; docs/conformance-space.md, numbers',
     why: 'The table would grow for ever, because the clean-up looks at its first page only.',
     skip: without('clearExpired'),
     async run(f) {

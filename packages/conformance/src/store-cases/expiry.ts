@@ -13,7 +13,8 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/expires',
     title: 'an expired record is absent',
     rule: 'read gives live records only.',
-    source: 'Store.read; CVE-2024-35220 @fastify/session (C6), I7',
+    source:
+      'docs/design.md#store-read, docs/requirements.md#c6, docs/requirements.md#i7; CVE-2024-35220 @fastify/session',
     why: 'A stolen or forgotten session would work for ever.',
     async run(f) {
       const { id } = await f.stored({ expiresAt: f.clock.now() + f.clock.life })
@@ -27,7 +28,7 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/expires-to-the-millisecond',
     title: 'a record lives until the millisecond before expiresAt, and not at expiresAt',
     rule: 'From that millisecond on the record is absent.',
-    source: 'SessionRecord.expiresAt',
+    source: 'docs/design.md#store-record',
     why: 'Store and engine would disagree about who is logged in.',
     skip: inexact,
     async run(f) {
@@ -42,7 +43,7 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/arrives-expired',
     title: 'a record that arrives expired is never read',
     rule: 'One that arrives expired is never read, whatever the call that brought it answers.',
-    source: 'Store.insert, Store.replace, Store.touch',
+    source: 'docs/design.md#store-insert, docs/design.md#store-replace, docs/design.md#store-touch',
     why: 'A session ended by setting its expiry to the past would live on, perhaps for ever.',
     async run(f) {
       const now = f.clock.now()
@@ -74,7 +75,7 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/far-future',
     title: 'F23: a record that lives for years keeps its expiry and is read',
     rule: 'expiresAt is milliseconds since the epoch, up to the year 9999.',
-    source: 'SessionRecord.expiresAt; F23 (2038, year 9999), timers overflow at 2^31 ms',
+    source: 'docs/design.md#store-record, docs/requirements.md#f23; timers overflow at 2^31 ms',
     why: 'A "remember me" of a month would end at once.',
     async run(f) {
       const now = f.clock.now()
@@ -107,7 +108,7 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/default-clock',
     title: 'without `now` the time is Date.now()',
     rule: '`Date.now()` where `now` is absent; the context itself may be absent.',
-    source: 'StoreContext.now',
+    source: 'docs/design.md#store-context',
     why: 'Scripts that call the store directly would find every session expired, or none.',
     skip: ownedByBackend,
     async run(f) {
@@ -130,7 +131,7 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/now-undefined',
     title: 'a `now` that is undefined is none: the time is Date.now()',
     rule: '`Date.now()` where `now` is absent; every option may be `undefined`.',
-    source: 'StoreContext.now',
+    source: 'docs/design.md#store-context',
     why: 'A helper that passes on the clock it was not given would find every session expired.',
     async run(f) {
       const context = { now: undefined, signal: undefined }
@@ -168,7 +169,7 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/read-expired-writes-nothing',
     title: 'reading a record when it is over leaves it as it is',
     rule: 'Expired: null, and nothing is written.',
-    source: 'Store.read, StoreContext.now',
+    source: 'docs/design.md#store-read, docs/design.md#store-context',
     why: 'One server whose clock is ahead would end the sessions that the others still serve.',
     skip: inexact,
     async run(f) {
@@ -188,7 +189,7 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/read-expired-races-insert',
     title: 'reads that find an expired record do not end the one that takes its place',
     rule: 'Expired: null, and nothing is written.',
-    source: 'Store.read, Store.insert; A37 (no check-then-act)',
+    source: 'docs/design.md#store-read, docs/design.md#store-insert, docs/requirements.md#a37',
     why: 'A session that was reported as saved would be missing.',
     async run(f) {
       let expiresAt = 0
@@ -228,7 +229,7 @@ export const expiryCases: readonly StoreCase[] = [
     id: 'store/own-clock-only',
     title: 'every method goes by the `now` it is given',
     rule: 'A store takes time from `now`, or from a backend that expires by itself.',
-    source: 'StoreContext.now',
+    source: 'docs/design.md#store-context',
     why: 'A server whose clock is off would log everybody out, or nobody.',
     skip: ownedByBackend,
     async run(f) {

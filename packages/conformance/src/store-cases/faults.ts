@@ -86,7 +86,8 @@ const failCases: readonly StoreCase[] = KINDS.map(([kind, words]) => ({
   id: `store/fails-${kind}`,
   title: `F2: the errors of a backend ${words} reach the caller`,
   rule: 'Whatever error the backend answers, the call rejects: it is no answer of the contract.',
-  source: 'Store; F1, F2; docs/conformance-space.md, what needs help of the factory',
+  source:
+    'docs/design.md#store-contract, docs/requirements.md#f1, docs/requirements.md#f2; docs/conformance-space.md, what needs help of the factory',
   why: 'A backend in trouble would look like a logout, or like a save that worked.',
   skip: (f: StoreFixture) =>
     f.fail && f.healBackend ? undefined : 'the factory offers no fail() and healBackend()',
@@ -130,7 +131,8 @@ const lostCases: readonly StoreCase[] = WRITES.map(write => ({
   id: `store/lost-${write.name}`,
   title: `a ${write.name} that is done, and whose answer is lost, is an error or a success, never a refusal`,
   rule: 'An unknown outcome is an error; a call that was sent again must not take its own first time for somebody else’s.',
-  source: 'Store; F2; docs/conformance-space.md, what needs help of the factory',
+  source:
+    'docs/design.md#store-contract, docs/requirements.md#f2; docs/conformance-space.md, what needs help of the factory',
   why: 'The visitor’s own save would be told as a conflict or as a logout, because the network hiccupped.',
   skip: (f: StoreFixture) => (f.loseAnswer ? undefined : 'the factory offers no loseAnswer()'),
   async run(f: StoreFixture) {
@@ -153,7 +155,7 @@ export const faultCases: readonly StoreCase[] = [
     id: 'store/lost-remove-by-subject',
     title: 'A24: a removeBySubject one of whose answers is lost rejects, or has removed all',
     rule: 'A removal that failed is not a success.',
-    source: 'Store.removeBySubject; A24, F2',
+    source: 'docs/design.md#store-subject, docs/requirements.md#a24, docs/requirements.md#f2',
     why: '"Log out everywhere" would report success and leave a phone signed in.',
     skip: f =>
       without('removeBySubject')(f) ?? (f.loseAnswer ? undefined : 'the factory offers no loseAnswer()'),

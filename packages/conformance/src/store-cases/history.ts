@@ -18,7 +18,7 @@ export const historyCases: readonly StoreCase[] = [
     id: 'store/random-history',
     title: 'three hundred random calls answer as the contract says',
     rule: 'The contract as a whole: each answer follows from the calls before it.',
-    source: 'Store',
+    source: 'docs/design.md#store-contract',
     why: 'Rules that hold one by one but not together show up as sessions lost at random.',
     random: true,
     async run(f) {
@@ -85,7 +85,7 @@ export const historyCases: readonly StoreCase[] = [
     id: 'store/close',
     title: 'close releases what the store itself opened; another store on the backend works on',
     rule: 'Releases what the store itself opened. A connection that was handed in stays open.',
-    source: 'Store.close',
+    source: 'docs/design.md#store-close',
     why: 'Shutting down one part of a program would take the sessions away from the rest.',
     skip: f =>
       without('close')(f) ??

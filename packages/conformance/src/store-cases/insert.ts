@@ -6,7 +6,7 @@ export const insertCases: readonly StoreCase[] = [
     id: 'store/insert-taken',
     title: 'insert refuses an id that is taken and changes nothing',
     rule: 'false: the id is taken, and nothing changed.',
-    source: 'Store.insert; tower-sessions 0.12.0 (security release)',
+    source: 'docs/design.md#store-insert; tower-sessions 0.12.0 (security release)',
     why: 'A collision would hand one visitor’s session to another.',
     async run(f) {
       const { id, record, version } = await f.stored({ subject: 'ann' })
@@ -21,7 +21,7 @@ export const insertCases: readonly StoreCase[] = [
     id: 'store/insert-race',
     title: 'of twenty inserts of one id at the same time exactly one wins',
     rule: 'Each call is atomic on its own.',
-    source: 'Store.insert; A37 (no check-then-act)',
+    source: 'docs/design.md#store-insert, docs/requirements.md#a37',
     why: 'Two visitors would each believe that the session is theirs.',
     async run(f) {
       const id = f.id()
@@ -38,7 +38,7 @@ export const insertCases: readonly StoreCase[] = [
     id: 'store/insert-after-remove',
     title: 'an id that was removed can be inserted again',
     rule: 'remove leaves nothing behind that takes the id.',
-    source: 'Store.insert, Store.remove',
+    source: 'docs/design.md#store-insert, docs/design.md#store-remove',
     why: 'Saving into a key that a caller chose (Django’s create, imports) would fail for ever.',
     async run(f) {
       const { id } = await f.stored({ subject: 'ann' })
@@ -54,7 +54,7 @@ export const insertCases: readonly StoreCase[] = [
     id: 'store/insert-over-expired',
     title: 'insert over an expired record answers what it did: taken, or stored',
     rule: 'insert may still find the id taken by an expired record; either way the answer is true to what was done.',
-    source: 'Store.insert',
+    source: 'docs/design.md#store-insert',
     why: 'A session that was reported as saved would be missing.',
     async run(f) {
       const { id } = await f.stored({ expiresAt: f.clock.now() + f.clock.life })
@@ -74,7 +74,7 @@ export const insertCases: readonly StoreCase[] = [
     id: 'store/insert-only-one',
     title: 'insert answers true and stores one record under one id',
     rule: 'insert adds a record.',
-    source: 'Store.insert',
+    source: 'docs/design.md#store-insert',
     why: 'A visitor’s new session would not be there at the next request.',
     async run(f) {
       const ids = Array.from({ length: 10 }, () => f.id())

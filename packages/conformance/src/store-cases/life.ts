@@ -153,7 +153,7 @@ const space: readonly StoreCase[] = PARTS.flatMap(({ dimension, rule, why }) =>
     id: `store/life-${dimension}-${name}`,
     title: `a record with ${dimension} "${name}" comes back whole in every combination`,
     rule,
-    source: 'SessionRecord; docs/conformance-space.md, a record',
+    source: 'docs/design.md#store-record; docs/conformance-space.md, a record',
     why,
     async run(f: StoreFixture) {
       for (const { point, name: chosen } of pointsThrough(DIMENSIONS, dimension, name, f.quick ? 2 : 12))
@@ -180,7 +180,7 @@ export const lifeCases: readonly StoreCase[] = [
     id: 'store/payload-boundaries',
     title: 'wherever a store cuts a payload, no character is cut',
     rule: 'Any Unicode: a part that ends within a character, or within a surrogate pair, is put together again.',
-    source: 'SessionRecord.payload; RFC 3629 section 3; docs/conformance-space.md, a record',
+    source: 'docs/design.md#store-record; RFC 3629 section 3; docs/conformance-space.md, a record',
     why: 'An emoji in the middle of a big cart would become two question marks.',
     async run(f) {
       const size = Math.min(f.maxBytes, f.quick ? 20_000 : 200_000)
@@ -202,7 +202,7 @@ export const lifeCases: readonly StoreCase[] = [
     title:
       'the hour that happens twice in autumn, and the one that never does in spring, are as long as others',
     rule: 'expiresAt is milliseconds since the epoch, and no date and time of a zone.',
-    source: 'SessionRecord.expiresAt; docs/conformance-space.md, time',
+    source: 'docs/design.md#store-record; docs/conformance-space.md, time',
     why: 'Once a year visitors would be logged out an hour early, or stay an hour too long.',
     async run(f) {
       const zone = globalThis.process?.env
@@ -241,7 +241,7 @@ export const lifeCases: readonly StoreCase[] = [
     id: 'store/version-equal-hashes',
     title: 'records whose 32-bit hashes are equal have different versions',
     rule: 'A version changes with the record; a checksum of 32 bits collides.',
-    source: 'StoredRecord.version; C33 (32-bit checksums)',
+    source: 'docs/design.md#store-version, docs/requirements.md#c33',
     why: 'Of two overlapping changes one would be lost whenever their checksums happen to be equal.',
     async run(f) {
       // Equal by Java's hash, by CRC-32, and by FNV-1a of 32 bits.
@@ -272,7 +272,7 @@ export const lifeCases: readonly StoreCase[] = [
     id: 'store/version-of-empty',
     title: 'the version of an empty payload is a version like any other',
     rule: 'remove with a version removes only at that version, be it an empty text or "0".',
-    source: 'Store.remove, StoredRecord.version',
+    source: 'docs/design.md#store-remove, docs/design.md#store-version',
     why: 'A logout that comes late would end a session that has been changed since.',
     async run(f) {
       for (const payload of ['', '0', 'null', 'undefined']) {
@@ -294,7 +294,7 @@ export const lifeCases: readonly StoreCase[] = [
     id: 'store/hidden-in-subject',
     title: 'U+0000 in a subject is kept, or refused with an error; nothing is cut',
     rule: 'Exact round trip or clear refusal.',
-    source: 'SessionRecord.subject; PostgreSQL text cannot hold U+0000, C strings end there',
+    source: 'docs/design.md#store-record; PostgreSQL text cannot hold U+0000, C strings end there',
     why: 'Logging one user out everywhere would log out another whose name begins the same.',
     skip: ({ store }: { store: Store }) =>
       store.removeBySubject ? undefined : 'the store offers no removeBySubject()',

@@ -76,7 +76,8 @@ const abortCases: readonly StoreCase[] = Object.entries(ABORTED).map(([name, [ca
   id: `store/abort-${name}`,
   title: `F3: ${name} that is given up again and again harms no call beside it and none after it`,
   rule: 'signal: aborted when nobody waits for the answer any more. It is about that call alone.',
-  source: 'StoreContext.signal; F3; docs/conformance-space.md, calls that are given up',
+  source:
+    'docs/design.md#store-context, docs/requirements.md#f3; docs/conformance-space.md, calls that are given up',
   why: 'Visitors who leave early would take connections or locks along, until the site stands still.',
   ...(needs && { skip: without(needs) }),
   async run(f: StoreFixture) {
@@ -131,7 +132,8 @@ const freshCases: readonly StoreCase[] = (
   id: `store/fresh-after-${name}`,
   title: `a read that begins after ${name} has answered finds what was ${done}, though older reads are under way`,
   rule: 'Once a write is answered, every read that begins then finds it.',
-  source: 'Store.read; I2, I6; docs/conformance-space.md, order of calls',
+  source:
+    'docs/design.md#store-read, docs/requirements.md#i2, docs/requirements.md#i6; docs/conformance-space.md, order of calls',
   why: 'The page behind a redirect would show the state from before: the cart without the item, the login without the user.',
   ...(name === 'remove-by-subject' && { skip: without('removeBySubject') }),
   async run(f: StoreFixture) {
@@ -183,7 +185,7 @@ export const neighbourCases: readonly StoreCase[] = [
     id: 'store/many-refusals',
     title: 'a store that has answered stale, gone, false and null hundreds of times works as before',
     rule: 'Such answers are answers, and hold nothing: no connection, no lock, no transaction.',
-    source: 'Store; docs/conformance-space.md, many of a kind',
+    source: 'docs/design.md#store-contract; docs/conformance-space.md, many of a kind',
     why: 'A connection that is lost with each conflict takes the site down after an hour of visitors.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -214,7 +216,8 @@ export const neighbourCases: readonly StoreCase[] = [
     id: 'store/many-failures',
     title: 'a store whose calls have failed many times works again once its backend does',
     rule: 'An outage throws while it lasts, and is over when it is over.',
-    source: 'Store; F2; docs/conformance-space.md, many of a kind',
+    source:
+      'docs/design.md#store-contract, docs/requirements.md#f2; docs/conformance-space.md, many of a kind',
     why: 'An outage of a minute would last until somebody starts the site anew.',
     skip: unbreakable,
     async run(f) {

@@ -74,7 +74,7 @@ export const outageCases: readonly StoreCase[] = [
     id: 'store/down-read',
     title: 'F1: read rejects while the backend is down, and never says null',
     rule: 'A backend that cannot be reached throws or rejects: an outage must never look like "no session".',
-    source: 'Store; F1, I5',
+    source: 'docs/design.md#store-contract, docs/requirements.md#f1, docs/requirements.md#i5',
     why: 'An outage of a minute would log every visitor out for good.',
     skip: unbreakable,
     async run(f) {
@@ -90,7 +90,7 @@ export const outageCases: readonly StoreCase[] = [
     id: 'store/down-insert',
     title: 'F2: insert rejects while the backend is down',
     rule: 'A backend that cannot be reached throws or rejects.',
-    source: 'Store.insert; F2, I2',
+    source: 'docs/design.md#store-insert, docs/requirements.md#f2, docs/requirements.md#i2',
     why: 'The visitor would get a cookie for a session that was never stored.',
     skip: unbreakable,
     async run(f) {
@@ -104,7 +104,7 @@ export const outageCases: readonly StoreCase[] = [
     id: 'store/down-replace',
     title: 'F2: replace rejects while the backend is down',
     rule: 'A backend that cannot be reached throws or rejects; gone and stale are answers of a backend that works.',
-    source: 'Store.replace; F2',
+    source: 'docs/design.md#store-replace, docs/requirements.md#f2',
     why: 'A failed save would be shown as a success, or as a logout.',
     skip: unbreakable,
     async run(f) {
@@ -124,7 +124,7 @@ export const outageCases: readonly StoreCase[] = [
     id: 'store/down-touch',
     title: 'touch rejects while the backend is down',
     rule: 'A backend that cannot be reached throws or rejects; false means gone or changed.',
-    source: 'Store.touch',
+    source: 'docs/design.md#store-touch',
     why: 'Nobody would learn that sessions are no longer extended.',
     skip: unbreakable,
     async run(f) {
@@ -138,7 +138,7 @@ export const outageCases: readonly StoreCase[] = [
     id: 'store/down-remove',
     title: 'A23: remove rejects while the backend is down',
     rule: 'A removal that failed is not a success.',
-    source: 'Store.remove; A23, F2',
+    source: 'docs/design.md#store-remove, docs/requirements.md#a23, docs/requirements.md#f2',
     why: 'The visitor believes to be logged out, and the session lives on.',
     skip: unbreakable,
     async run(f) {
@@ -153,7 +153,7 @@ export const outageCases: readonly StoreCase[] = [
     id: 'store/down-optional',
     title: 'the optional methods reject while the backend is down',
     rule: 'A backend that cannot be reached throws or rejects.',
-    source: 'Store',
+    source: 'docs/design.md#store-contract',
     why: '"Log out everywhere" would report success and end nothing.',
     skip: f => {
       const { store } = f
@@ -185,7 +185,7 @@ export const outageCases: readonly StoreCase[] = [
     id: 'store/signal-aborted',
     title: 'F3: a call whose signal is aborted answers truly or rejects',
     rule: 'signal: aborted when nobody waits for the answer any more. It never makes a record look absent.',
-    source: 'StoreContext.signal; F3',
+    source: 'docs/design.md#store-context, docs/requirements.md#f3',
     why: 'A request given up by its visitor would look like a logout.',
     async run(f) {
       const { id, record, version } = await f.stored()
@@ -220,7 +220,7 @@ export const outageCases: readonly StoreCase[] = [
     id: 'store/signal-in-flight',
     title: 'F3: a signal aborted amid calls leaves whole records and a working store',
     rule: 'Each call is atomic on its own, an aborted one too.',
-    source: 'StoreContext.signal; F3',
+    source: 'docs/design.md#store-context, docs/requirements.md#f3',
     why: 'A visitor who closes the tab would take a database connection, or the session, along.',
     async run(f) {
       const { id, record, version } = await f.stored({ subject: 'ann' })

@@ -201,7 +201,7 @@ export const pairCases: readonly StoreCase[] = CALLS.flatMap((one, at) =>
       id: `store/overlap-${one.name}-${two.name}`,
       title: `${one.name} that overlaps ${two.name} comes to what one after the other would`,
       rule: 'Each call is atomic on its own: two that overlap happen one after the other, in some order.',
-      source: 'Store; docs/conformance-space.md, overlap',
+      source: 'docs/design.md#store-contract; docs/conformance-space.md, overlap',
       why: 'Two requests of one visitor at the same moment would lose data, or bring back a session that has ended.',
       skip({ store }) {
         const missing = [one, two].flatMap(({ needs }) =>

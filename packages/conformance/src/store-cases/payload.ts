@@ -21,7 +21,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/payload-big',
     title: 'C22: a payload of 1 MiB, or of the store’s own maxBytes, comes back whole',
     rule: 'Up to the store’s `maxBytes`, and 1 MiB of UTF-8 if it declares none: stored whole.',
-    source: 'SessionRecord.payload; CVE-2016-3171 Drupal (C22), 64 KB columns',
+    source: 'docs/design.md#store-record, docs/requirements.md#c22; CVE-2016-3171 Drupal, 64 KB columns',
     why: 'A big cart would be cut in the middle and be unreadable from then on.',
     async run(f) {
       await roundTrip(f, textOf('', f.maxBytes, 0), `a payload of ${f.maxBytes} bytes that does not compress`)
@@ -31,7 +31,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/payload-big-wide',
     title: 'C22: a payload of 1 MiB of four-byte characters comes back whole',
     rule: 'maxBytes counts bytes of UTF-8.',
-    source: 'SessionRecord.payload; CVE-2015-8562 Joomla (C22)',
+    source: 'docs/design.md#store-record, docs/requirements.md#c22; CVE-2015-8562 Joomla',
     why: 'An emoji would cut off the rest of the session.',
     async run(f) {
       const count = Math.floor(f.maxBytes / 4)
@@ -42,7 +42,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/payload-unicode',
     title: 'text of every Unicode plane comes back unchanged',
     rule: 'Any Unicode.',
-    source: 'SessionRecord.payload; F32',
+    source: 'docs/design.md#store-record, docs/requirements.md#f32',
     why: 'A name in another script would be garbled.',
     async run(f) {
       const planes = Array.from({ length: 17 }, (_, plane) =>
@@ -63,7 +63,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/payload-syntax',
     title: 'quotes, backslashes, line ends and blanks at the ends come back unchanged',
     rule: 'Text the store never looks into.',
-    source: 'SessionRecord.payload; F32, C25',
+    source: 'docs/design.md#store-record, docs/requirements.md#f32, docs/requirements.md#c25',
     why: 'A value with a quote in it would break the session, or the database.',
     async run(f) {
       const texts = [
@@ -85,7 +85,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/payload-empty',
     title: 'the empty payload is a payload',
     rule: 'Text the store never looks into: an empty one is live, not absent.',
-    source: 'SessionRecord.payload',
+    source: 'docs/design.md#store-record',
     why: 'An emptied session would be taken for none, and the visitor logged out.',
     async run(f) {
       await roundTrip(f, '', 'the empty payload')
@@ -95,7 +95,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/payload-nul',
     title: 'a NUL character comes back, or is refused with an error; nothing is cut',
     rule: 'Exact round trip or clear refusal.',
-    source: 'F32; PostgreSQL text cannot hold U+0000, C strings end there',
+    source: 'docs/requirements.md#f32; PostgreSQL text cannot hold U+0000, C strings end there',
     why: 'Everything after the character would be lost without a word.',
     async run(f) {
       const payload = 'before\0after'
@@ -110,7 +110,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/frozen-input',
     title: 'the store does not write to the record or the context it is given',
     rule: 'What goes in stays the caller’s.',
-    source: 'Store',
+    source: 'docs/design.md#store-contract',
     why: 'The engine would save something else on its second try.',
     async run(f) {
       const id = f.id()
@@ -136,7 +136,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/isolation-in',
     title: 'changing a record after it was handed in changes nothing in the store',
     rule: 'What comes out shares no object with what went in.',
-    source: 'Store',
+    source: 'docs/design.md#store-contract',
     why: 'A change that was never saved, or was refused, would show up in the next request.',
     async run(f) {
       const id = f.id()
@@ -166,7 +166,7 @@ export const payloadCases: readonly StoreCase[] = [
     id: 'store/isolation-out',
     title: 'changing what was read changes nothing in the store',
     rule: 'What comes out shares no object with what went in.',
-    source: 'Store',
+    source: 'docs/design.md#store-contract',
     why: 'One request would see, and save, what another is only trying out.',
     async run(f) {
       const { id, record } = await f.stored()

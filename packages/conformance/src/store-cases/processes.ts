@@ -89,7 +89,8 @@ export const processCases: readonly StoreCase[] = [
     id: 'store/process-sees',
     title: 'a second process sees every change at once, and this one sees its changes',
     rule: 'Once a write is answered, every reader of the backend finds it, in whatever process and time zone.',
-    source: 'Store; I2, I6; docs/conformance-space.md, processes',
+    source:
+      'docs/design.md#store-contract, docs/requirements.md#i2, docs/requirements.md#i6; docs/conformance-space.md, processes',
     why: 'Behind a load balancer the next request meets another process: it would find the session from before.',
     skip: alone,
     async run(f) {
@@ -133,7 +134,7 @@ export const processCases: readonly StoreCase[] = [
     id: 'store/process-one-wins',
     title: 'of calls at one version by two processes exactly one wins',
     rule: 'Each call is atomic on its own, in the backend: a lock or a counter of one process is none of another.',
-    source: 'Store; A37; docs/conformance-space.md, processes',
+    source: 'docs/design.md#store-contract, docs/requirements.md#a37; docs/conformance-space.md, processes',
     why: 'Two servers would lose each other’s changes, or both take one session.',
     skip: alone,
     async run(f) {
@@ -167,7 +168,7 @@ export const processCases: readonly StoreCase[] = [
     id: 'store/process-no-lost-update',
     title: 'writers in two processes that read, change and retry lose nothing',
     rule: 'Compare and replace in one step of the backend.',
-    source: 'Store.replace; F16; docs/conformance-space.md, processes',
+    source: 'docs/design.md#store-replace, docs/requirements.md#f16; docs/conformance-space.md, processes',
     why: 'An item put into the cart on one server would vanish because of another server.',
     skip: alone,
     async run(f) {
@@ -196,7 +197,7 @@ export const processCases: readonly StoreCase[] = [
     id: 'store/process-everywhere',
     title: 'A24: sessions that began in two processes are logged out everywhere by either',
     rule: 'Removes every session of a subject, whoever stored it.',
-    source: 'Store.removeBySubject; A24; docs/conformance-space.md, processes',
+    source: 'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, processes',
     why: '"Log out everywhere" would end the sessions of one server only.',
     skip: f => alone(f) ?? (f.store.removeBySubject ? undefined : 'the store offers no removeBySubject()'),
     async run(f) {

@@ -216,7 +216,7 @@ export const programCases: readonly StoreCase[] = [
     id: 'store/random-programs',
     title: 'random programs of overlapping calls by two store objects can each be explained by some order',
     rule: 'Each call is atomic on its own: the contract as a whole, under concurrency (linearizability).',
-    source: 'Store; docs/conformance-space.md, random programs',
+    source: 'docs/design.md#store-contract; docs/conformance-space.md, random programs',
     why: 'Rules that hold for two calls, but not for three, show up as sessions lost at random.',
     random: true,
     async run(f) {

@@ -6,7 +6,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/read-what-was-inserted',
     title: 'read gives back payload, expiry and subject as they were inserted',
     rule: 'What a store keeps comes back: payload, expiresAt to the millisecond, subject.',
-    source: 'Store.read',
+    source: 'docs/design.md#store-read',
     why: 'A user would find another session than the one that was saved.',
     async run(f) {
       const id = f.id()
@@ -21,7 +21,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/read-without-subject',
     title: 'a record without a subject comes back without one',
     rule: 'subject is optional: absent in, absent (or undefined) out, never null or an empty string.',
-    source: 'SessionRecord.subject',
+    source: 'docs/design.md#store-record',
     why: 'Anonymous sessions would belong to one invisible user, and end together with them.',
     async run(f) {
       const { id } = await f.stored()
@@ -33,7 +33,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/read-absent',
     title: 'read answers null for an id that was never stored',
     rule: 'Absent: null.',
-    source: 'Store.read',
+    source: 'docs/design.md#store-read',
     why: 'Every first visit comes with nothing stored, and must be an empty session, not an error.',
     async run(f) {
       equal(await f.read(f.id()), null, 'the answer of read() for an unknown id')
@@ -43,7 +43,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/read-writes-nothing',
     title: 'reading an unknown id leaves nothing behind',
     rule: 'Absent, expired or malformed: null, and nothing is written.',
-    source: 'Store.read; CVE-2015-5143 Django (C9)',
+    source: 'docs/design.md#store-read, docs/requirements.md#c9; CVE-2015-5143 Django',
     why: 'Anybody could fill the store with made-up cookies.',
     async run(f) {
       const id = f.id()
@@ -61,7 +61,8 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/read-malformed-id',
     title: 'C23: a malformed id finds nothing and breaks nothing',
     rule: 'Malformed: null, and nothing is written.',
-    source: 'Store.read; CVE-2018-18925 gogs, CVE-2025-61686 React Router (C23)',
+    source:
+      'docs/design.md#store-read, docs/requirements.md#c23; CVE-2018-18925 gogs, CVE-2025-61686 React Router',
     why: 'An id that reaches a path, a pattern or a query opens what lies behind it.',
     async run(f) {
       const { id, record } = await f.stored()
@@ -88,7 +89,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/read-near-ids',
     title: 'F34: ids that differ in a letter’s case, a blank or an accent find nothing',
     rule: 'Ids are compared byte for byte: a near miss is absent.',
-    source: 'F34; a default MariaDB varchar key matches all of these',
+    source: 'docs/requirements.md#f34; a default MariaDB varchar key matches all of these',
     why: 'Two visitors whose ids are alike to the database would share a session.',
     async run(f) {
       const id = `a${f.id().slice(1)}`
@@ -106,7 +107,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/ids-apart',
     title: 'ids that share all but one digit are different records',
     rule: 'A record is kept under its own id.',
-    source: 'Store',
+    source: 'docs/design.md#store-contract',
     why: 'A visitor would see, or end, a stranger’s session.',
     async run(f) {
       const id = f.id()
@@ -131,7 +132,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/short-ids',
     title: 'ids as Django writes them (32 of a-z and 0-9) work as well',
     rule: 'Ids are 40 characters of [0-9a-f], or 32 of [a-z0-9] with hashKeys: false.',
-    source: 'Store',
+    source: 'docs/design.md#store-contract',
     why: 'Sharing a table with a live Django would not work.',
     async run(f) {
       const id = `zyxw${f.id().slice(0, 28)}`
@@ -145,7 +146,8 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/read-races-remove',
     title: 'F19: reads in flight while a record is removed do not bring it back',
     rule: 'Once a removal is answered, no read finds the record, whatever other reads have fetched meanwhile.',
-    source: 'F19, C1; Django’s cached_db: 100 of 100',
+    source:
+      'docs/design.md#django, docs/requirements.md#f19, docs/requirements.md#c1; Django’s cached_db: 100 of 100',
     why: 'A cache that a slow reader fills would keep a logged-out session alive.',
     async run(f) {
       for (let round = 0; round < 10; round++) {
@@ -165,7 +167,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/read-races-replace',
     title: 'F19: reads in flight while a record is replaced do not bring the old one back',
     rule: 'Once a replace is answered, every read finds the new record.',
-    source: 'F19, I6; Django’s cached_db',
+    source: 'docs/design.md#django, docs/requirements.md#f19, docs/requirements.md#i6; Django’s cached_db',
     why: 'What was just saved would vanish in the next request.',
     async run(f) {
       for (let round = 0; round < 10; round++) {
@@ -191,7 +193,7 @@ export const readCases: readonly StoreCase[] = [
     id: 'store/second-store-sees',
     title: 'another store object on the same backend sees every change at once',
     rule: 'Once a write is answered, every reader of the backend finds it.',
-    source: 'Store; I2, I6',
+    source: 'docs/design.md#store-contract, docs/requirements.md#i2, docs/requirements.md#i6',
     why: 'Behind a load balancer the next request may meet another process: it would find the old session.',
     skip: f => (f.hasSecond ? undefined : 'the factory offers no `second` store object on the same backend'),
     async run(f) {

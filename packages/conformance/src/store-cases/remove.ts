@@ -6,7 +6,7 @@ export const removeCases: readonly StoreCase[] = [
     id: 'store/remove',
     title: 'remove takes the record away, and only that one',
     rule: 'Removes the record.',
-    source: 'Store.remove; A23',
+    source: 'docs/design.md#store-remove, docs/requirements.md#a23',
     why: 'Logging out would do nothing, or log others out.',
     async run(f) {
       const { id } = await f.stored({ subject: 'ann' })
@@ -20,7 +20,7 @@ export const removeCases: readonly StoreCase[] = [
     id: 'store/remove-gone',
     title: 'removing what is not there is no error',
     rule: 'gone (no error): there was none.',
-    source: 'Store.remove',
+    source: 'docs/design.md#store-remove',
     why: 'Logging out twice, in two tabs say, would answer with an error page.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -42,7 +42,7 @@ export const removeCases: readonly StoreCase[] = [
     id: 'store/remove-at-version',
     title: 'remove at the version that was read removes',
     rule: 'With a version, only at that version.',
-    source: 'Store.remove',
+    source: 'docs/design.md#store-remove',
     why: 'Logging out would not work.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -58,7 +58,7 @@ export const removeCases: readonly StoreCase[] = [
     id: 'store/remove-stale',
     title: 'remove at another version leaves the record as it is',
     rule: 'stale: it has another version and stays.',
-    source: 'Store.remove; F17 (logout against rotation)',
+    source: 'docs/design.md#store-remove, docs/requirements.md#f17',
     why: 'A logout that overlaps a login would remove the marker and miss the new session, which then lives on.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -77,7 +77,7 @@ export const removeCases: readonly StoreCase[] = [
     id: 'store/remove-expired',
     title: 'remove finds an expired record gone',
     rule: 'To every method an expired record is absent.',
-    source: 'Store.remove',
+    source: 'docs/design.md#store-remove',
     why: 'A caller that counts logouts would count sessions that had ended long before.',
     async run(f) {
       const life = { expiresAt: f.clock.now() + f.clock.life }
@@ -92,7 +92,7 @@ export const removeCases: readonly StoreCase[] = [
     id: 'store/remove-race',
     title: 'of ten removes at one version exactly one removes',
     rule: 'Each call is atomic on its own.',
-    source: 'Store.remove; A37',
+    source: 'docs/design.md#store-remove, docs/requirements.md#a37',
     why: 'Two requests would both believe that they ended the session, and both act on it.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -114,7 +114,7 @@ export const removeCases: readonly StoreCase[] = [
     id: 'store/remove-races-replace-at-version',
     title: 'a remove and a replace at one version: exactly one of them happens',
     rule: 'A version is good for one change.',
-    source: 'Store.remove, Store.replace; F17',
+    source: 'docs/design.md#store-remove, docs/design.md#store-replace, docs/requirements.md#f17',
     why: 'A logout that overlaps a login would end the old session and leave the new one alive, or lose a save.',
     async run(f) {
       for (let round = 0; round < 10; round++) {

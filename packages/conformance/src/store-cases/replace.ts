@@ -6,7 +6,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace',
     title: 'replace changes payload, expiry and subject at the version that was read',
     rule: 'Replaces payload, expiry and subject of a live record whose version is still `version`: ok.',
-    source: 'Store.replace',
+    source: 'docs/design.md#store-replace',
     why: 'A saved change would be lost, in whole or in part.',
     async run(f) {
       const { id, version } = await f.stored({ subject: 'ann' })
@@ -21,7 +21,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-gone',
     title: 'C1: replace refuses a record that is not there, and makes none',
     rule: 'gone: there is none, and none is made.',
-    source: 'Store.replace; CVE-2025-46336 rack-session (C1)',
+    source: 'docs/design.md#store-replace, docs/requirements.md#c1; CVE-2025-46336 rack-session',
     why: 'A slow request would bring a logged-out session back to life.',
     async run(f) {
       const { id, version } = await f.stored({ subject: 'ann' })
@@ -40,7 +40,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-stale',
     title: 'replace refuses another version and changes nothing',
     rule: 'stale: it has another version.',
-    source: 'Store.replace; A37, F16',
+    source: 'docs/design.md#store-replace, docs/requirements.md#a37, docs/requirements.md#f16',
     why: 'The last of two overlapping requests would wipe out what the first one saved.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -64,7 +64,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-chain',
     title: 'every save needs the version of the one before: a chain of ten',
     rule: 'The version read after a replace is good for the next one, and every older one is stale.',
-    source: 'Store.replace',
+    source: 'docs/design.md#store-replace',
     why: 'A session could be saved once and never again.',
     async run(f) {
       let { id, version } = await f.stored()
@@ -94,7 +94,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-equal',
     title: 'replacing a record with its equal is ok',
     rule: 'Replacing a record with its equal is ok; "no row changed" is not yet gone.',
-    source: 'Store.replace; MySQL counts changed rows, not matched ones',
+    source: 'docs/design.md#store-replace; MySQL counts changed rows, not matched ones',
     why: 'Saving without a change would log the visitor out.',
     async run(f) {
       const { id, record, version } = await f.stored({ subject: 'ann' })
@@ -116,7 +116,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-drops-subject',
     title: 'a record replaced without a subject has none afterwards',
     rule: 'A record without `subject` has none afterwards.',
-    source: 'Store.replace',
+    source: 'docs/design.md#store-replace',
     why: 'After logging out of an account the session would still be listed as that user’s, and end with theirs.',
     async run(f) {
       const { id, version } = await f.stored({ subject: 'ann' })
@@ -128,7 +128,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-adds-subject',
     title: 'a record replaced with a subject has it afterwards',
     rule: 'Replaces payload, expiry and subject.',
-    source: 'Store.replace',
+    source: 'docs/design.md#store-replace',
     why: 'A session that became a user’s by login would escape "log out everywhere".',
     async run(f) {
       const { id, version } = await f.stored()
@@ -140,7 +140,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-shortens-life',
     title: 'replace sets the new expiry, be it sooner or later',
     rule: 'Replaces the expiry: the life of the record before counts no more.',
-    source: 'Store.replace; I7',
+    source: 'docs/design.md#store-replace, docs/requirements.md#i7',
     why: 'A session shortened to five minutes would live two weeks, or an active visitor would be thrown out.',
     async run(f) {
       const life = f.clock.life
@@ -162,7 +162,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-keeps-absolute-expiry',
     title: 'the life of a replaced record is the one it was given, not a new full one',
     rule: 'expiresAt is the caller’s: a store has no lifetime of its own.',
-    source: 'Store.replace; A21, I7',
+    source: 'docs/design.md#store-replace, docs/requirements.md#a21, docs/requirements.md#i7',
     why: 'An absolute limit of twelve hours would never be reached by an active visitor.',
     async run(f) {
       const { id, record, version } = await f.stored()
@@ -178,7 +178,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-expired',
     title: 'replace finds an expired record gone',
     rule: 'To every method an expired record is absent.',
-    source: 'Store.replace; C6, I7',
+    source: 'docs/design.md#store-replace, docs/requirements.md#c6, docs/requirements.md#i7',
     why: 'A session that ran out would come back when a slow request saves.',
     async run(f) {
       const { id, version } = await f.stored({ expiresAt: f.clock.now() + f.clock.life })
@@ -195,7 +195,7 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-race',
     title: 'of twenty replaces at the same version exactly one wins',
     rule: 'Each call is atomic on its own: a version is good for one change.',
-    source: 'Store.replace; A37, F16',
+    source: 'docs/design.md#store-replace, docs/requirements.md#a37, docs/requirements.md#f16',
     why: 'Overlapping requests would lose each other’s changes without a word.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -220,7 +220,7 @@ export const replaceCases: readonly StoreCase[] = [
     title:
       'forty writers, or as many as a slow store lets through in time, that read, change and retry lose nothing',
     rule: 'Compare and replace in one step, so that a retry loop counts every change.',
-    source: 'Store.replace; F16',
+    source: 'docs/design.md#store-replace, docs/requirements.md#f16',
     why: 'An item put into the cart in one tab would vanish because of another tab.',
     async run(f) {
       const { id } = await f.stored({ payload: '' })
@@ -248,7 +248,8 @@ export const replaceCases: readonly StoreCase[] = [
     id: 'store/replace-races-remove',
     title: 'C1: a replace that races a remove never brings the record back',
     rule: 'Each call is atomic on its own; replace makes no record.',
-    source: 'Store.replace, Store.remove; CVE-2025-46336 (C1), F17, I1',
+    source:
+      'docs/design.md#store-replace, docs/design.md#store-remove, docs/requirements.md#c1, docs/requirements.md#f17, docs/requirements.md#i1; CVE-2025-46336',
     why: 'Logging out while another request is under way would leave the session alive.',
     async run(f) {
       for (let round = 0; round < 10; round++) {

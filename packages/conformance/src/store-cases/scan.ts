@@ -13,7 +13,7 @@ export const scanCases: readonly StoreCase[] = [
     id: 'store/scan',
     title: 'scan gives every live record with its id, and no expired one',
     rule: 'Every live record, in no order, each at least once.',
-    source: 'Store.scan',
+    source: 'docs/design.md#store-scan',
     why: '`sess list` would show sessions that ended, or hide live ones.',
     skip: without('scan'),
     async run(f) {
@@ -42,7 +42,7 @@ export const scanCases: readonly StoreCase[] = [
     id: 'store/scan-while-writing',
     title: 'a scan amid writes gives each record that lives throughout, and ends',
     rule: 'Each at least once if it lives throughout.',
-    source: 'Store.scan',
+    source: 'docs/design.md#store-scan',
     why: 'Looking at the sessions of a busy site would fail, miss some, or never end.',
     skip: without('scan'),
     async run(f) {
@@ -67,7 +67,7 @@ export const scanCases: readonly StoreCase[] = [
     id: 'store/scan-while-removing',
     title: 'a scan whose reader removes every second record it sees gives all others',
     rule: 'Each at least once if it lives throughout, also when those before it go.',
-    source: 'Store.scan',
+    source: 'docs/design.md#store-scan',
     why: 'A script that ends the sessions of a hacked account would skip as many as it ends (pages by offset do).',
     skip: without('scan'),
     async run(f) {
@@ -89,7 +89,7 @@ export const scanCases: readonly StoreCase[] = [
     id: 'store/scan-left-early',
     title: 'a scan that is left early leaves the store in order',
     rule: 'An async iterable may be left with break; what it holds is released.',
-    source: 'Store.scan',
+    source: 'docs/design.md#store-scan',
     why: 'Showing the first page of sessions would take a connection away for ever.',
     skip: without('scan'),
     async run(f) {

@@ -27,7 +27,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/remove-by-subject',
     title: 'A24: removeBySubject removes every record of the subject, none else, and tells how many',
     rule: 'Removes every session of a subject, again until none is left. Answers how many.',
-    source: 'Store.removeBySubject; A24',
+    source: 'docs/design.md#store-subject, docs/requirements.md#a24',
     why: '"Log out everywhere" would leave a thief logged in, or log out others.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -47,7 +47,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/remove-by-subject-except',
     title: 'removeBySubject leaves the session named by `except`',
     rule: '`except` is the id that stays.',
-    source: 'RemoveBySubjectOptions.except; ASVS5 7.4.3',
+    source: 'docs/design.md#store-subject; ASVS5 7.4.3',
     why: '"Log out my other devices" would log this one out too.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -65,7 +65,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/remove-by-subject-unknown',
     title: 'removeBySubject of nobody removes nobody',
     rule: 'Answers how many.',
-    source: 'Store.removeBySubject',
+    source: 'docs/design.md#store-subject',
     why: 'An unknown user name would end sessions of other people, all anonymous ones perhaps.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -81,7 +81,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/subject-follows-replace',
     title: 'the index of subjects follows replace: moved, dropped and added',
     rule: 'A record without `subject` has none afterwards; replace changes the subject.',
-    source: 'Store.replace, Store.removeBySubject',
+    source: 'docs/design.md#store-replace, docs/design.md#store-subject',
     why: 'After switching accounts, logging the first one out everywhere would end the second one’s session.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -106,7 +106,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/subject-exact',
     title: 'F34: subjects are compared byte for byte',
     rule: 'A subject is 1 to 255 characters, and only its own sessions are meant.',
-    source: 'SessionRecord.subject; F34',
+    source: 'docs/design.md#store-record, docs/requirements.md#f34',
     why: 'Logging "ann" out everywhere would log out "Ann", who is somebody else.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -153,7 +153,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/subject-separators',
     title: 'a subject that continues another behind a separator is somebody else',
     rule: 'Only its own sessions are meant, whatever keys the store makes of subject and id.',
-    source: 'SessionRecord.subject; ranges and prefixes of keys like `subject!id`',
+    source: 'docs/design.md#store-record; ranges and prefixes of keys like `subject!id`',
     why: 'Logging "ann" out everywhere would log out "ann!x", "ann:x" or "ann/x", who is somebody else.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -181,7 +181,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/subject-counts-live',
     title: 'expired sessions of a subject are not counted, and do not return',
     rule: 'To every method an expired record is absent.',
-    source: 'Store.removeBySubject',
+    source: 'docs/design.md#store-subject',
     why: '"You were logged out of 40 devices" where there were two.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -197,7 +197,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/remove-by-subject-races-replace',
     title: 'A24: saves in flight do not escape removeBySubject',
     rule: 'Again until none is left: a record that is being replaced is removed as well, and stays removed.',
-    source: 'Store.removeBySubject; A24, F17',
+    source: 'docs/design.md#store-subject, docs/requirements.md#a24, docs/requirements.md#f17',
     why: 'A thief who keeps clicking would survive "log out everywhere".',
     skip: without('removeBySubject'),
     async run(f) {
@@ -229,7 +229,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/remove-by-subject-races-switch',
     title: 'a session that becomes somebody else’s during removeBySubject is not removed with the others',
     rule: 'Each call is atomic on its own: once replace answers ok, the session is no longer the first subject’s.',
-    source: 'Store.removeBySubject, Store.replace; A37 (no check-then-act)',
+    source: 'docs/design.md#store-subject, docs/design.md#store-replace, docs/requirements.md#a37',
     why: 'Logging ann out everywhere would end a session that has just become bob’s, and lose what was saved.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -255,7 +255,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/remove-by-subject-races-insert',
     title: 'removeBySubject amid logins and saves ends what was there, and a second call the rest',
     rule: 'Again until none is left.',
-    source: 'Store.removeBySubject; A24, ASVS5 7.4.5',
+    source: 'docs/design.md#store-subject, docs/requirements.md#a24; ASVS5 7.4.5',
     why: 'A session that appears during "log out everywhere" would never end.',
     skip: without('removeBySubject'),
     async run(f) {
@@ -284,7 +284,7 @@ export const subjectCases: readonly StoreCase[] = [
     id: 'store/scan-by-subject',
     title: 'scanBySubject gives every live record of the subject, with its id, and none else',
     rule: 'Every live record of a subject.',
-    source: 'Store.scanBySubject; ASVS5 7.5.2',
+    source: 'docs/design.md#store-subject; ASVS5 7.5.2',
     why: 'The page "your devices" would show somebody else’s, or hide a thief’s.',
     skip: without('scanBySubject'),
     async run(f) {

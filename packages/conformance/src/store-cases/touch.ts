@@ -6,7 +6,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch',
     title: 'touch changes the expiry and nothing else',
     rule: 'Changes the expiry of a live record at that version, and nothing else.',
-    source: 'Store.touch',
+    source: 'docs/design.md#store-touch',
     why: 'A mere visit would lose data, or whose session it is.',
     async run(f) {
       const { id, record, version } = await f.stored({ subject: 'ann' })
@@ -22,7 +22,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-version-usable',
     title: 'a record can be replaced, touched and removed after a touch',
     rule: 'touch need not change the version; the one that is read afterwards works.',
-    source: 'Store.touch, StoredRecord.version',
+    source: 'docs/design.md#store-touch, docs/design.md#store-version',
     why: 'A session that was extended once could not be saved any more.',
     async run(f) {
       const { id, record, version } = await f.stored()
@@ -53,7 +53,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-same-expiry',
     title: 'touching a record with the expiry it has is true',
     rule: 'false means gone or changed; "no row changed" is neither.',
-    source: 'Store.touch; MySQL counts changed rows, not matched ones',
+    source: 'docs/design.md#store-touch; MySQL counts changed rows, not matched ones',
     why: 'Two visits in one millisecond would look like a logout.',
     async run(f) {
       const { id, record, version } = await f.stored()
@@ -65,7 +65,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-gone',
     title: 'C1: touch finds no record and makes none',
     rule: 'false: gone or changed, nothing done.',
-    source: 'Store.touch; connect-redis 328 (C1)',
+    source: 'docs/design.md#store-touch, docs/requirements.md#c1; connect-redis 328',
     why: 'A rolling renewal would bring a logged-out session back to life.',
     async run(f) {
       const { id, record, version } = await f.stored()
@@ -87,7 +87,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-same-expiry-gone',
     title: 'C1: touch with the expiry the record had is false once it was replaced or removed',
     rule: 'touch confirms that the record is still there at that version, also where the expiry does not move.',
-    source: 'Store.touch; design section 9: a cookie is sent only for a confirmed key',
+    source: 'docs/design.md#store-touch, docs/design.md#confirmed-keys',
     why: 'A slow page would send the old cookie after a login in another tab, and so log the visitor out.',
     async run(f) {
       const { id, record, version } = await f.stored()
@@ -104,7 +104,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-stale',
     title: 'touch refuses another version and does nothing',
     rule: 'false: changed. Lest an idle request undo a lifetime just set.',
-    source: 'Store.touch',
+    source: 'docs/design.md#store-touch',
     why: 'A session set to end in five minutes would be extended by an older request still under way.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -120,7 +120,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-expired',
     title: 'touch does not revive an expired record',
     rule: 'To every method an expired record is absent.',
-    source: 'Store.touch; C6, I7',
+    source: 'docs/design.md#store-touch, docs/requirements.md#c6, docs/requirements.md#i7',
     why: 'A session that ran out would go on for ever, one touch after the other.',
     async run(f) {
       const { id, version } = await f.stored({ expiresAt: f.clock.now() + f.clock.life })
@@ -134,7 +134,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-extends',
     title: 'a touched record lives until the new expiry, sooner or later than the old',
     rule: 'Changes the expiry.',
-    source: 'Store.touch; I7',
+    source: 'docs/design.md#store-touch, docs/requirements.md#i7',
     why: 'Active visitors would be thrown out, or idle ones would stay.',
     async run(f) {
       const life = f.clock.life
@@ -161,7 +161,8 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-races-remove',
     title: 'C1: a touch that races a remove never brings the record back',
     rule: 'Each call is atomic on its own; touch makes no record.',
-    source: 'Store.touch, Store.remove; spring-session 1111 (C1), F17',
+    source:
+      'docs/design.md#store-touch, docs/design.md#store-remove, docs/requirements.md#c1, docs/requirements.md#f17; spring-session 1111',
     why: 'Logging out while a page polls would leave the session alive.',
     async run(f) {
       for (let round = 0; round < 10; round++) {
@@ -181,7 +182,7 @@ export const touchCases: readonly StoreCase[] = [
     id: 'store/touch-races-replace',
     title: 'when a touch races a replace, the replaced life and payload stand',
     rule: 'touch at the version before must not undo a lifetime just set.',
-    source: 'Store.touch, Store.replace',
+    source: 'docs/design.md#store-touch, docs/design.md#store-replace',
     why: 'Data saved a moment ago, or "end in five minutes", would be undone by a page that merely polls.',
     async run(f) {
       for (let round = 0; round < 10; round++) {

@@ -19,7 +19,7 @@ export const versionCases: readonly StoreCase[] = [
     id: 'store/version-byte-for-byte',
     title: 'F34: records that a database calls equal have different versions',
     rule: 'Versions are compared byte for byte (mind SQL collations).',
-    source: 'StoredRecord.version; F34, C33 (32-bit checksums)',
+    source: 'docs/design.md#store-version, docs/requirements.md#f34, docs/requirements.md#c33',
     why: 'Of two overlapping changes, one would be lost because the other differs in a letter’s case only.',
     async run(f) {
       for (const [difference, before, after] of alike) {
@@ -47,7 +47,7 @@ export const versionCases: readonly StoreCase[] = [
     id: 'store/version-case',
     title: 'a version with its letters in the other case is another version',
     rule: 'Opaque, compared byte for byte.',
-    source: 'StoredRecord.version; F34',
+    source: 'docs/design.md#store-version, docs/requirements.md#f34',
     why: 'Two changes whose marks differ in case only would overwrite each other.',
     async run(f) {
       // A digest or token may happen to hold no letter, so a few records are tried.
@@ -70,7 +70,7 @@ export const versionCases: readonly StoreCase[] = [
     id: 'store/version-stable',
     title: 'reading twice gives the same version',
     rule: 'A version changes when the record does, not when it is looked at.',
-    source: 'StoredRecord.version',
+    source: 'docs/design.md#store-version',
     why: 'Every save would meet a conflict that is none, until it gives up.',
     async run(f) {
       const { id, version } = await f.stored()
@@ -86,7 +86,7 @@ export const versionCases: readonly StoreCase[] = [
     id: 'store/version-of-another',
     title: 'the version of another record is stale',
     rule: 'stale: it has another version.',
-    source: 'Store.replace, Store.touch, Store.remove',
+    source: 'docs/design.md#store-replace, docs/design.md#store-touch, docs/design.md#store-remove',
     why: 'A mistaken retry could overwrite what it never read.',
     async run(f) {
       const two = await f.stored()
