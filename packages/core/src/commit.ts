@@ -35,6 +35,11 @@ export interface Answer {
    * delete those of other domains and paths.
    */
   target?: (() => RequestTarget) | undefined
+  /**
+   * The response cannot wait for the store, as that of a WebSocket's upgrade. Then the `save()` before it is enough for the
+   * cookie of a new key, which is otherwise sent only for what the store confirms in this commit.
+   */
+  cannotWait?: boolean | undefined
 }
 
 /**
@@ -45,7 +50,7 @@ export function commit(state: State, answer: Answer): MaybePromise<CommitResult>
   if (state.committed) return state.outcome ?? nothing(state)
   state.endIfRemoved()
   state.committed = true
-  state.confirmed = false
+  if (!answer.cannotWait) state.confirmed = false
   if (!state.saving && !isDue(state, answer.status)) return (state.outcome = nothing(state))
   const outcome = state.run(deadline => carryOut(state, answer, deadline))
   if (isPromise(outcome)) {

@@ -66,10 +66,11 @@ export function session<Data extends object = DefaultData>(
     const secure = (): boolean =>
       req.secure ?? (req.socket as Partial<TLSSocket> | undefined)?.encrypted === true
     const target = () => ({ host: req.hostname ?? req.headers.host, path: req.originalUrl ?? req.url })
+    const cannotWait = !canHold(res)
     const commit = (status: number): MaybePromise<CommitResult> =>
-      sessions.commit(session, { status, secure, target })
-    if (canHold(res)) holdResponse(res, commit, passError)
-    else watchStandIn(req, res, { commit, pending: () => pending(session) })
+      sessions.commit(session, { status, secure, target, cannotWait })
+    if (cannotWait) watchStandIn(req, res, { commit, pending: () => pending(session) })
+    else holdResponse(res, commit, passError)
     // Undefined when there is nothing to wait for. A load that failed shows when a handler first uses the session.
     const loading = sessions.lazy ? undefined : session.load()
     if (!loading) return nextOnce()
