@@ -10,7 +10,7 @@ console.log(`${seconds} s of mixed load on each of three servers …`)
 const results = await soak({ seconds, seed: Number(process.env['SESS_SOAK_SEED'] ?? Date.now() % 1e6) })
 const control = growth(results.find(({ name }) => name === 'none')!.samples, 'heap')
 
-for (const { name, requests, errors, wrong, interrupted, samples } of results) {
+for (const { name, requests, errors, wrong, interrupted, overtaken, samples } of results) {
   const last = samples.at(-1)
   const heap = growth(samples, 'heap')
   console.log(`
@@ -18,6 +18,7 @@ ${name === 'none' ? 'without sessions (control)' : name}
   requests            ${requests}, ${Math.round(requests / seconds)} a second
   errors              ${errors.length}, ${last?.unhandled ?? 0} of them unhandled; lost changes ${wrong.length}
   interrupted (400)   ${interrupted}
+  overtaken cookies   ${overtaken}
   heap                ${megabytes(last?.heap ?? 0)}, grew by ${megabytes(heap)}
   RSS                 ${megabytes(last?.rss ?? 0)}, grew by ${megabytes(growth(samples, 'rss'))}
   event-loop delay    ${median(samples.map(({ delay }) => delay)).toFixed(1)} ms (median of the 99th percentiles), ${Math.max(...samples.map(({ worstDelay }) => worstDelay)).toFixed(1)} ms at the worst`)

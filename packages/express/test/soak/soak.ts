@@ -47,7 +47,15 @@ async function contestant(name: string, place: string, options: Required<SoakOpt
   const ended = once(child, 'exit')
   try {
     const url = await answer<string>(child, ended)
-    const result: Result = { name, samples: [], requests: 0, errors: [], wrong: [], interrupted: 0 }
+    const result: Result = {
+      name,
+      samples: [],
+      requests: 0,
+      errors: [],
+      wrong: [],
+      interrupted: 0,
+      overtaken: 0,
+    }
     const end = performance.now() + options.seconds * 1000
     const work = Array.from({ length: options.visitors }, async (_, index) => {
       const visitor = new Visitor(url, result, numbers(options.seed + index))

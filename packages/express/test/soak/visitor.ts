@@ -9,6 +9,8 @@ export interface Tally {
   wrong: string[]
   /** Saves that were rejected because a login or logout overlapped, as documented. */
   interrupted: number
+  /** Responses that named the old key and arrived after those that brought a new one. A browser would be logged out. */
+  overtaken: number
 }
 
 /** A browser that does a bit of everything, at random, and knows what its session has to hold. */
@@ -112,7 +114,11 @@ export class Visitor {
           const status = response.statusCode!
           if (status === 400) this.#tally.interrupted++
           else if (status !== 200) errors.push(`${method} ${path}: ${status} ${body.slice(0, 200)}`)
-          for (const line of isOwn ? (response.headers['set-cookie'] ?? []) : []) this.#keep(line)
+          for (const line of isOwn ? (response.headers['set-cookie'] ?? []) : []) {
+            const isOvertaken = cookie !== this.#cookie && line.split(';')[0] === cookie
+            if (isOvertaken) this.#tally.overtaken++
+            else this.#keep(line)
+          }
           resolve({ status, body })
         })
       })
