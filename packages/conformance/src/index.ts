@@ -17,6 +17,7 @@ export type {
   CookieStoreSetup,
 } from './cookie-fixture.ts'
 export { memoryStore } from './memory-store.ts'
+export { type ProbeAnswer, type ProbeOptions, type ProbeRoute, probeRoutes } from './probe-routes.ts'
 export { type Framework, type RegisterOptions, type Registrars, registrars } from './register.ts'
 export { formatFailure, formatProgress, formatReport } from './report.ts'
 export {
@@ -28,4 +29,11 @@ export {
   runStoreCases,
 } from './runner.ts'
 export { storeCases } from './store-cases/index.ts'
-export type { CaseClock, StoreCase, StoreFactory, StoreFixture, StoreSetup } from './store-fixture.ts'
+export type {
+  CaseClock,
+  FailKind,
+  StoreCase,
+  StoreFactory,
+  StoreFixture,
+  StoreSetup,
+} from './store-fixture.ts'

@@ -35,6 +35,12 @@ interface Means {
 /** Where a case was skipped for want of means, and not because of what is proved: what stays open, and how to prove it. */
 function meansFor(reason: string | undefined): Means | undefined {
   if (reason === NEEDS_START) return { what: 'The adapter is', how: PROVES_ADAPTER }
+  if (reason?.startsWith('the probe app has no route ')) {
+    return {
+      what: 'Some requests are',
+      how: 'Take the routes from probeRoutes: docs/write-an-adapter.md shows how.',
+    }
+  }
   if (!reason?.startsWith('the factory offers no ')) return undefined
   const outages = reason.includes('breakBackend')
   const what = reason.includes('fail()')

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
 import { privateCache, varyByCookie } from '@sess/core/adapter'
 import type { AdapterSetup } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
+import { probeRoutes } from '../src/probe-routes.ts'
 
 /** What a handler answers with. Nothing of it leaves before the session is committed. */
 export interface Reply {
@@ -112,136 +112,23 @@ export class ReferenceAdapter {
   }
 }
 
-/** The routes of the probe app. */
+/** The routes of the probe app. HEAD is GET without its body. */
 async function respond(sessions: Sessions, session: Session, method: string, url: URL): Promise<Reply> {
-  const query = url.searchParams
-  const key = query.get('k') ?? ''
-  const value = parsed(query.get('v') ?? '')
-  const wait = () => sleep(Number(query.get('wait') ?? 0))
-  const json = (own: object = {}, status = 200): Reply => {
-    const { sessionKey, accessed, modified, isEmpty } = session
-    const body = JSON.stringify({ ...own, sessionKey, accessed, modified, isEmpty })
-    return { status, headers: { 'content-type': 'application/json' }, body }
-  }
-  const [, route = '', code] = url.pathname.split('/')
-  switch (`${method} /${route}`) {
-    case 'GET /none':
-      return { status: 200, headers: {}, body: 'ok' }
-    case 'GET /who':
-      return json()
-    case 'GET /get':
-      return json({ value: session.get(key) })
-    case 'GET /all':
-      return json({ data: session.toJSON() })
-    case 'POST /set':
-      session.set(key, value)
-      return json()
-    case 'POST /delete':
-      session.delete(key)
-      return json()
-    case 'POST /pop':
-      return json({ value: session.pop(key) })
-    case 'POST /clear':
-      session.clear()
-      return json()
-    case 'POST /flush':
-      session.flush()
-      return json()
-    case 'POST /cycle':
-      session.cycleKey()
-      return json()
-    case 'POST /push':
-      session.get(key).push(value)
-      return json()
-    case 'POST /append':
-      session.get(key)
-      await wait()
-      session.update(key, (list = []) => [...list, value])
-      return json()
-    case 'POST /setslow':
-      session.get(key)
-      await wait()
-      session.set(key, value)
-      return json()
-    case 'POST /expiry':
-      if (query.has('date')) session.setExpiry(new Date(query.get('date') ?? ''))
-      else session.setExpiry(query.has('reset') ? null : Number(query.get('seconds')))
-      return json({
-        age: session.getExpiryAge(),
-        date: session.getExpiryDate(),
-        atBrowserClose: session.getExpireAtBrowserClose(),
-      })
-    case 'POST /login':
-      session.cycleKey()
-      session.set('user', query.get('user') ?? '')
-      session.subject = query.get('user')
-      return json()
-    case 'POST /logout-everywhere':
-      if (session.subject !== null) await sessions.removeBySubject(session.subject)
-      if (query.has('k')) session.set(key, value)
-      else session.flush()
-      return json()
-    case 'POST /status':
-      session.set(key, value)
-      return json({}, Number(code))
-    case 'POST /throw': {
-      session.set(key, value)
-      const own = query.get('status')
-      const error = own === null ? new Error('thrown by the probe') : new HttpError(Number(own))
-      if (query.has('mapped')) mapped.set(error, Number(query.get('mapped')))
-      throw error
-    }
-    case 'POST /redirect':
-      session.set(key, value)
-      return { status: 303, headers: { location: `/get?k=${encodeURIComponent(key)}` }, body: '' }
-    case 'POST /stream':
-      session.set(key, value)
-      return { status: 200, headers: {}, body: chunks(Number(query.get('chunks')), wait) }
-    case 'GET /latestream':
-      return { status: 200, headers: {}, body: changedLate(session, key, value) }
-    case 'POST /flash':
-      session.flash('notice', value)
-      return json()
-    case 'GET /flash':
-      return json({ value: session.flash('notice') })
-    case 'POST /own-headers': {
-      session.set(key, value)
-      const own = {
-        'set-cookie': ['own=1'],
-        vary: query.get('vary') ?? '',
-        'cache-control': query.get('cache') ?? '',
-      }
-      const reply = json()
-      return { ...reply, headers: { ...reply.headers, ...own } }
-    }
-    default:
-      throw new HttpError(404)
-  }
-}
-
-function parsed(text: string): unknown {
+  const asked = method === 'HEAD' ? 'GET' : method
+  const routes = probeRoutes(sessions, { httpError: status => new HttpError(status) })
+  const route = routes.find(({ method, path }) => method === asked && path === url.pathname)
+  if (!route) throw new HttpError(404)
   try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
-
-async function* chunks(count: number, wait: () => Promise<unknown>): AsyncGenerator<string> {
-  for (let n = 0; n < count; n++) {
-    if (n > 0) await wait()
-    yield `chunk ${n}\n`
-  }
-}
-
-async function* changedLate(session: Session, key: string, value: unknown): AsyncGenerator<string> {
-  yield 'chunk 0\n'
-  await sleep(5)
-  try {
-    session.set(key, value)
-    yield 'no error'
+    const { status, headers, body } = await route.run(session, url.searchParams)
+    const named: Reply['headers'] = {}
+    for (const [name, value] of headers) {
+      named[name] = named[name] === undefined || name === 'content-type' ? value : [named[name], value].flat()
+    }
+    return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? '') }
   } catch (error) {
-    yield String((error as { code?: string }).code)
+    const status = url.searchParams.get('mapped')
+    if (status !== null) mapped.set(error as object, Number(status))
+    throw error
   }
 }
 

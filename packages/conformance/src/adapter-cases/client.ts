@@ -29,6 +29,8 @@ export interface SendOptions {
   method?: string
   cookie?: string | undefined
   agent?: Agent
+  headers?: Record<string, string>
+  body?: string
   signal?: AbortSignal
 }
 
@@ -70,7 +72,7 @@ export async function send(url: string, options: SendOptions = {}): Promise<Http
   const { method = 'GET', cookie, agent, signal } = options
   const own = agent ?? new Agent({ keepAlive: false })
   return await new Promise((resolve, reject) => {
-    const headers = cookie === undefined ? {} : { cookie }
+    const headers = { ...options.headers, ...(cookie !== undefined && { cookie }) }
     const sent = request(url, { method, agent: own, headers, ...(signal && { signal }) }, response => {
       const chunks: HttpAnswer['chunks'] = []
       response.setEncoding('utf8')
@@ -94,7 +96,7 @@ export async function send(url: string, options: SendOptions = {}): Promise<Http
       })
     })
     sent.on('error', reject)
-    sent.end()
+    sent.end(options.body)
   })
 }
 

@@ -1,7 +1,13 @@
 import { cookieCases } from './cookies.ts'
 import { deliveryCases } from './delivery.ts'
 import type { AdapterCase } from './fixture.ts'
+import { requestCases } from './requests.ts'
 import { semanticsCases } from './semantics.ts'
 
 /** What every adapter does, over real HTTP against its probe app. */
-export const adapterCases: readonly AdapterCase[] = [...cookieCases, ...semanticsCases, ...deliveryCases]
+export const adapterCases: readonly AdapterCase[] = [
+  ...cookieCases,
+  ...semanticsCases,
+  ...deliveryCases,
+  ...requestCases,
+]

@@ -1,0 +1,270 @@
+import { DoesNotApply } from '../case.ts'
+import { equal, ok, show } from '../check.ts'
+import { newCookie, noCookie, pause, sessionCookies, status, vary } from './answers.ts'
+import { type HttpAnswer, type SendOptions, send } from './client.ts'
+import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
+
+/** For the report: the probe app is older than the case. */
+export const noRoute = (route: string) => `the probe app has no route ${route}`
+
+/** A request to a route that older probe apps do not have. */
+async function request(
+  f: AdapterFixture,
+  method: string,
+  path: string,
+  options: SendOptions = {},
+): Promise<HttpAnswer> {
+  const answer = await send((await f.url()) + path, { ...options, method })
+  const [route] = path.split('?')
+  if ([404, 405, 501].includes(answer.status)) throw new DoesNotApply(noRoute(`${method} ${route}`))
+  return answer
+}
+
+const cookieFrom = (f: AdapterFixture, answer: HttpAnswer) =>
+  sessionCookies(f, answer)
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('; ')
+
+/** The request sets `k`, says that it did, and the next request finds it. */
+async function saves(f: AdapterFixture, method: string, path: string): Promise<void> {
+  const query = '?k=a&v=1'
+  const first = await request(f, method, path + query)
+  status(first, 200, `${method} ${path}`)
+  newCookie(f, first, `the answer to ${method} ${path}`)
+  const cookie = cookieFrom(f, first)
+  const found = await send(`${await f.url()}/get?k=a`, { cookie })
+  equal(found.json['value'], 1, `the value that ${method} ${path} set`)
+  // And again, in a session that is there.
+  const second = await request(f, method, `${path}?k=a&v=2`, { cookie })
+  status(second, 200, `${method} ${path} in a session`)
+  const kept = cookieFrom(f, second) || cookie
+  const again = await send(`${await f.url()}/get?k=a`, { cookie: kept })
+  equal(again.json['value'], 2, `the value that ${method} ${path} set in a session`)
+}
+
+const methodCases: readonly AdapterCase[] = ['PUT', 'PATCH', 'DELETE', 'OPTIONS'].map(method => ({
+  id: `adapter/method-${method.toLowerCase()}`,
+  title: `${method} saves as POST does`,
+  rule: 'What was changed is saved, by whatever method: none is read-only to a session.',
+  source: 'Django SessionMiddleware.process_response; docs/conformance-space.md, an adapter',
+  why: `A handler of ${method} would answer 200, and what it changed would be gone.`,
+  run: (f: AdapterFixture) => saves(f, method, '/set'),
+}))
+
+const pathCases: readonly AdapterCase[] = (
+  [
+    ['extension', '/set.css'],
+    ['assets', '/assets/set.json'],
+    ['deep', '/a/b/c/set'],
+    ['icon', '/favicon.ico'],
+    ['health', '/api/health'],
+  ] as const
+).map(([name, path]) => ({
+  id: `adapter/path-${name}`,
+  title: `a request of ${path} has its session, and saves it`,
+  rule: 'A path says nothing of whether its handler uses the session.',
+  source: 'docs/conformance-space.md, an adapter',
+  why: 'A page whose address looks like a file would log its visitors out, or forget what they did.',
+  run: (f: AdapterFixture) => saves(f, 'POST', path),
+}))
+
+export const requestCases: readonly AdapterCase[] = [
+  ...methodCases,
+  ...pathCases,
+  {
+    id: 'adapter/method-head',
+    title: 'HEAD answers as GET does, without a body, and leaves the session as it is',
+    rule: 'HEAD has the head of GET: Vary as well.',
+    source: 'RFC 9110 section 9.3.2; docs/conformance-space.md, an adapter',
+    why: 'A link checker, or a cache that revalidates by HEAD, would hang, or log the visitor out.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=a&v=1')
+      const options = { cookie: browser.header, signal: AbortSignal.timeout(5_000) }
+      const answer = await request(f, 'HEAD', '/get?k=a', options)
+      status(answer, 200, 'HEAD /get')
+      equal(answer.body, '', 'the body of HEAD /get')
+      ok(
+        vary(answer).includes('cookie'),
+        'Vary: Cookie in the answer to HEAD /get',
+        show(answer.headers['vary']),
+      )
+      equal(await browser.value('a'), 1, 'the value after HEAD /get')
+    },
+  },
+  {
+    id: 'adapter/own-several',
+    title: 'C29: several cookies and several Vary of the app itself all stay beside those of the session',
+    rule: 'Append Set-Cookie, merge Vary; replace nothing, and split nothing at a comma.',
+    source: 'RFC 6265 section 3 (no folding of Set-Cookie); C29, A19; docs/conformance-space.md, an adapter',
+    why: 'The site’s other cookies would vanish, or be cut at the comma of their date, whenever the session is saved.',
+    async run(f) {
+      const answer = await request(f, 'POST', '/own-several?k=a&v=1')
+      newCookie(f, answer, 'the answer to POST /own-several')
+      const own = answer.setCookies.filter(({ name }) => name === 'one' || name === 'two')
+      equal(
+        own.map(({ whole }) => whole).sort(),
+        ['one=1; Expires=Wed, 21 Oct 2099 07:28:00 GMT; Path=/', 'one=2; Path=/other', 'two=a=b; Path=/'],
+        'the app’s own cookies',
+      )
+      equal(
+        [...new Set(vary(answer))].sort(),
+        ['accept', 'accept-encoding', 'cookie', 'origin'],
+        'the names in Vary',
+      )
+    },
+  },
+  {
+    id: 'adapter/foreign-response',
+    title: 'a response that the app did not make, and cannot change, carries the session’s cookie',
+    rule: 'Saved, and the cookie sent; or an error, and nothing saved. Make a response of your own of it.',
+    source: 'Fetch standard, "immutable" headers; docs/conformance-space.md, an adapter',
+    why: 'A handler that hands on what fetch() gave would save a session whose key nobody gets, or break the answer.',
+    async run(f) {
+      const answer = await request(f, 'POST', '/foreign?k=a&v=1')
+      status(answer, 200, 'POST /foreign')
+      equal(answer.body, 'from elsewhere', 'the body of POST /foreign')
+      equal(answer.headers['x-foreign'], 'yes', 'the header of that response')
+      newCookie(f, answer, 'the answer to POST /foreign')
+      const found = await send(`${await f.url()}/get?k=a`, { cookie: cookieFrom(f, answer) })
+      equal(found.json['value'], 1, 'the value that POST /foreign set')
+    },
+  },
+  {
+    id: 'adapter/forwarded',
+    title: 'a header that a client made up does not make the connection TLS',
+    rule: 'Tell commit() by the framework’s own word, which knows the proxies that the app trusts.',
+    source: 'design section 4 (`secure`); docs/conformance-space.md, an adapter',
+    why: 'Anybody could have the site send cookies that the browser then drops.',
+    async run(f) {
+      const headers = { 'x-forwarded-proto': 'https', forwarded: 'proto=https', 'x-forwarded-ssl': 'on' }
+      const plain = await send(`${await f.url()}/set?k=a&v=1`, { method: 'POST' })
+      const forged = await send(`${await f.url()}/set?k=a&v=1`, { method: 'POST', headers })
+      const secure = (answer: HttpAnswer) =>
+        newCookie(f, answer, 'the answer to POST /set').attributes.has('secure')
+      equal(secure(forged), secure(plain), 'whether the cookie is Secure')
+    },
+  },
+  {
+    id: 'adapter/not-modified',
+    title: 'an answer that the framework turns into 304 carries the cookie all the same',
+    rule: 'The headers of the session are on the answer that leaves.',
+    source: 'RFC 9110 section 15.4.5; docs/conformance-space.md, an adapter',
+    why: 'A visitor whose browser has the page in its cache would be logged out in the middle of browsing.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ saveEveryRequest: true })
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      const first = await browser.get('/get?k=a')
+      const etag = first.headers['etag']
+      const answer = await send(`${app.url}/get?k=a`, {
+        cookie: browser.header,
+        headers: { 'if-none-match': etag ?? '*' },
+      })
+      ok(
+        [200, 304, 412].includes(answer.status),
+        'GET /get with If-None-Match to answer 200 or 304',
+        String(answer.status),
+      )
+      newCookie(f, answer, `the answer ${answer.status} to GET /get with If-None-Match`)
+    },
+  },
+  {
+    id: 'adapter/with-body',
+    title: 'a request with a body has its session, however the body is sent',
+    rule: 'The session is opened from the headers; what the body does is the app’s.',
+    source: 'docs/conformance-space.md, an adapter',
+    why: 'A form, an upload or a JSON request would hang, or lose the session.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=n&v=0')
+      const json = { 'content-type': 'application/json' }
+      const form = { 'content-type': 'application/x-www-form-urlencoded' }
+      const requests: [Record<string, string>, string][] = [
+        [json, '{"a":1}'],
+        [form, 'a=1&k=other'],
+        [{ ...form, 'transfer-encoding': 'chunked' }, 'a=1'],
+        [{ 'content-type': 'text/plain' }, 'x'.repeat(100_000)],
+      ]
+      for (const [n, [headers, body]] of requests.entries()) {
+        const what = `POST /set with a body of ${body.length} bytes (${headers['content-type']})`
+        const answer = await send(`${browser.url}/set?k=n&v=${n + 1}`, {
+          method: 'POST',
+          cookie: browser.header,
+          headers,
+          body,
+          signal: AbortSignal.timeout(5_000),
+        })
+        status(answer, 200, what)
+        equal(await browser.value('n'), n + 1, `the value after ${what}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/many-failures',
+    title: 'an app that has failed, thrown, and been left a hundred times works as before',
+    rule: 'A request that ends in an error is over: it holds nothing.',
+    source: 'F26, F28; docs/conformance-space.md, many of a kind',
+    why: 'Each failed request would take something along, until the site stands still.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ timeout: 500 })
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      app.store.before = call => {
+        if (call !== 'read') throw new Error('the store is down')
+      }
+      const failing = Array.from({ length: 60 }, async (_, n) => {
+        const cookie = browser.header
+        if (n % 3 === 0) return await send(`${app.url}/throw?k=a&v=9`, { method: 'POST', cookie })
+        if (n % 3 === 1) return await send(`${app.url}/set?k=a&v=9`, { method: 'POST', cookie })
+        const signal = AbortSignal.timeout(3 + n)
+        return await send(`${app.url}/setslow?k=a&v=9&wait=100`, { method: 'POST', cookie, signal }).catch(
+          () => undefined,
+        )
+      })
+      for (const answer of await Promise.all(failing)) {
+        if (answer)
+          ok(answer.status >= 500, 'a request whose save fails to be an error', String(answer.status))
+        if (answer) noCookie(f, answer, 'a request whose save fails')
+      }
+      await pause(150)
+      app.store.before = undefined
+      equal(await browser.value('a'), 1, 'the value when all is well again')
+      const answers = await Promise.all(
+        Array.from({ length: 30 }, (_, n) => browser.post(`/set?k=k${n}&v=${n}`)),
+      )
+      for (const answer of answers) status(answer, 200, 'POST /set when all is well again')
+      equal(await browser.value('k29'), 29, 'a value that was set then')
+    },
+  },
+  {
+    id: 'adapter/left-after-change',
+    title: 'what a handler changed is saved, though its client has left',
+    rule: 'The request was carried out: its commit does not depend on who waits for the answer.',
+    source: 'Django: the response is made whoever reads it; F26; docs/conformance-space.md, an adapter',
+    why: 'A visitor who taps "log out" or "buy" and closes the tab would not be logged out, or would have bought nothing.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      const signal = AbortSignal.timeout(60)
+      const left = send(`${app.url}/setslow?k=a&v=2&wait=150`, {
+        method: 'POST',
+        cookie: browser.header,
+        signal,
+      })
+      await left.then(
+        () => ok(false, 'the client to have left before the answer', 'there was one'),
+        () => undefined,
+      )
+      for (let waited = 0; waited < 2_000; waited += 50) {
+        await pause(50)
+        if ((await browser.value('a')) === 2) return
+      }
+      equal(await browser.value('a'), 2, 'the value that was set after the client had left')
+    },
+  },
+]

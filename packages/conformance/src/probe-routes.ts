@@ -1,0 +1,258 @@
+import type { Session, Sessions } from '@sess/core'
+
+/** What a route of the probe app answers, in no framework's words. */
+export interface ProbeAnswer {
+  status: number
+  /** The app's own headers, in order. A name may come several times: append each. */
+  headers: [name: string, value: string][]
+  /** `null`: none. An iterable is streamed, each piece as it comes. */
+  body: string | null | AsyncIterable<string>
+  /**
+   * Answer with a response that the app did not make and cannot change, if the framework has such (what `fetch()`
+   * resolves to): with this status, these headers and this body.
+   */
+  foreign?: boolean
+}
+
+/** One route. `path` has no parameters. */
+export interface ProbeRoute {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
+  path: string
+  /**
+   * What the handler does. Where it throws, let the framework have the error as it is, for its own error handling.
+   *
+   * @param query of the request's address
+   */
+  run(session: Session, query: URLSearchParams): ProbeAnswer | Promise<ProbeAnswer>
+}
+
+export interface ProbeOptions {
+  /** The framework's own HTTP error of a status, such as `status => new HTTPException(status)`. Default: `{ status }`. */
+  httpError?: (status: number) => Error
+}
+
+/**
+ * The routes of the probe app that `describeAdapter` drives, framework-neutral: an adapter's author registers each of
+ * them and turns a `ProbeAnswer` into a response, which takes 15 lines. The error handler of the app answers a
+ * request with `mapped` in its query with that status.
+ *
+ * @example
+ * for (const { method, path, run } of probeRoutes(sessions)) {
+ *   app.on(method, path, async c => answerWith(c, await run(c.session, new URL(c.req.url).searchParams)))
+ * }
+ */
+export function probeRoutes(
+  sessions: Sessions,
+  { httpError = ownHttpError }: ProbeOptions = {},
+): ProbeRoute[] {
+  const json =
+    (run: (session: Session, query: URLSearchParams) => unknown, status = 200): ProbeRoute['run'] =>
+    async (session, query) => {
+      const own = await run(session, query)
+      const { sessionKey, accessed, modified, isEmpty } = session
+      const body = JSON.stringify({ ...(own as object | undefined), sessionKey, accessed, modified, isEmpty })
+      return { status, headers: [['content-type', 'application/json']], body }
+    }
+  const set = (session: Session, query: URLSearchParams) => void session.set(keyOf(query), sentValue(query))
+  const saying = (status: number): ProbeRoute['run'] => {
+    const empty = status === 204 || status === 304
+    return (session, query) => {
+      set(session, query)
+      return { status, headers: [], body: empty ? null : 'as you wish' }
+    }
+  }
+  const text = (status: number, body: string, ...headers: ProbeAnswer['headers']): ProbeAnswer => ({
+    status,
+    headers,
+    body,
+  })
+
+  return [
+    { method: 'GET', path: '/none', run: () => text(200, 'ok') },
+    { method: 'GET', path: '/get', run: json((session, query) => ({ value: session.get(keyOf(query)) })) },
+    { method: 'GET', path: '/who', run: json(() => undefined) },
+    { method: 'GET', path: '/all', run: json(session => ({ data: session.toJSON() })) },
+    ...(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const).map(
+      (method): ProbeRoute => ({ method, path: '/set', run: json(set) }),
+    ),
+    ...['/set.css', '/assets/set.json', '/a/b/c/set', '/favicon.ico', '/api/health'].map(
+      (path): ProbeRoute => ({ method: 'POST', path, run: json(set) }),
+    ),
+    { method: 'POST', path: '/delete', run: json((session, query) => void session.delete(keyOf(query))) },
+    { method: 'POST', path: '/pop', run: json((session, query) => ({ value: session.pop(keyOf(query)) })) },
+    { method: 'POST', path: '/clear', run: json(session => session.clear()) },
+    { method: 'POST', path: '/flush', run: json(session => session.flush()) },
+    { method: 'POST', path: '/cycle', run: json(session => session.cycleKey()) },
+    {
+      method: 'POST',
+      path: '/push',
+      run: json((session, query) => void session.get(keyOf(query)).push(sentValue(query))),
+    },
+    {
+      method: 'POST',
+      path: '/append',
+      run: json(async (session, query) => {
+        session.get(keyOf(query))
+        await pauseOf(query)
+        session.update(keyOf(query), (list = []) => [...list, sentValue(query)])
+      }),
+    },
+    {
+      method: 'POST',
+      path: '/setslow',
+      run: json(async (session, query) => {
+        session.get(keyOf(query))
+        await pauseOf(query)
+        set(session, query)
+      }),
+    },
+    {
+      method: 'POST',
+      path: '/expiry',
+      run: json((session, query) => {
+        const date = query.get('date')
+        session.setExpiry(
+          date !== null ? new Date(date) : query.has('reset') ? null : Number(query.get('seconds')),
+        )
+        return {
+          age: session.getExpiryAge(),
+          date: session.getExpiryDate(),
+          atBrowserClose: session.getExpireAtBrowserClose(),
+        }
+      }),
+    },
+    {
+      method: 'POST',
+      path: '/login',
+      run: json((session, query) => {
+        session.cycleKey()
+        session.set('user', query.get('user') ?? '')
+        session.subject = query.get('user')
+      }),
+    },
+    {
+      method: 'POST',
+      path: '/logout-everywhere',
+      run: json(async (session, query) => {
+        const { subject } = session
+        const removed = subject === null ? 0 : await sessions.removeBySubject(subject)
+        if (query.has('k')) set(session, query)
+        else session.flush()
+        return { removed }
+      }),
+    },
+    ...[200, 201, 204, 304, 400, 404, 422, 500, 503].map(
+      (status): ProbeRoute => ({ method: 'POST', path: `/status/${status}`, run: saying(status) }),
+    ),
+    {
+      method: 'POST',
+      path: '/throw',
+      run(session, query) {
+        set(session, query)
+        const status = query.get('status')
+        throw status === null ? new Error('thrown by the probe') : httpError(Number(status))
+      },
+    },
+    {
+      method: 'POST',
+      path: '/redirect',
+      run(session, query) {
+        set(session, query)
+        return text(303, '', ['location', `/get?k=${encodeURIComponent(keyOf(query))}`])
+      },
+    },
+    {
+      method: 'POST',
+      path: '/stream',
+      run(session, query) {
+        set(session, query)
+        return { status: 200, headers: [['content-type', 'text/plain']], body: streamed(query) }
+      },
+    },
+    {
+      method: 'GET',
+      path: '/latestream',
+      run: (session, query) => ({ status: 200, headers: [], body: changedLate(session, query) }),
+    },
+    {
+      method: 'POST',
+      path: '/flash',
+      run: json((session, query) => session.flash('notice', sentValue(query))),
+    },
+    { method: 'GET', path: '/flash', run: json(session => ({ value: session.flash('notice') })) },
+    {
+      method: 'POST',
+      path: '/own-headers',
+      async run(session, query) {
+        const { headers, ...answer } = await json(set)(session, query)
+        const own: ProbeAnswer['headers'] = [
+          ['set-cookie', 'own=1'],
+          ['vary', query.get('vary') ?? 'Accept'],
+          ['cache-control', query.get('cache') ?? 'max-age=60'],
+        ]
+        return { ...answer, headers: [...headers, ...own] }
+      },
+    },
+    {
+      method: 'POST',
+      path: '/own-several',
+      async run(session, query) {
+        const { headers, ...answer } = await json(set)(session, query)
+        const own: ProbeAnswer['headers'] = [
+          ['set-cookie', 'one=1; Expires=Wed, 21 Oct 2099 07:28:00 GMT; Path=/'],
+          ['set-cookie', 'two=a=b; Path=/'],
+          ['set-cookie', 'one=2; Path=/other'],
+          ['vary', 'Accept'],
+          ['vary', 'Origin, Accept-Encoding'],
+        ]
+        return { ...answer, headers: [...headers, ...own] }
+      },
+    },
+    {
+      method: 'POST',
+      path: '/foreign',
+      run(session, query) {
+        set(session, query)
+        return { ...text(200, 'from elsewhere', ['x-foreign', 'yes']), foreign: true }
+      },
+    },
+  ]
+}
+
+function ownHttpError(status: number): Error {
+  return Object.assign(new Error(`status ${status}`), { status })
+}
+
+const keyOf = (query: URLSearchParams) => query.get('k') ?? ''
+
+function sentValue(query: URLSearchParams): unknown {
+  const text = query.get('v') ?? ''
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return text
+  }
+}
+
+const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
+const pauseOf = (query: URLSearchParams) => pause(Number(query.get('wait') ?? 0))
+
+async function* streamed(query: URLSearchParams): AsyncGenerator<string> {
+  for (let n = 0; n < Number(query.get('chunks') ?? 3); n++) {
+    if (n > 0) await pauseOf(query)
+    yield `chunk ${n}\n`
+  }
+}
+
+/** A piece that leaves, then a change that comes too late, whose error's code is the second piece. */
+async function* changedLate(session: Session, query: URLSearchParams): AsyncGenerator<string> {
+  yield 'chunk 0\n'
+  await pause(20)
+  try {
+    session.set(keyOf(query), sentValue(query))
+    yield 'no error'
+  } catch (error) {
+    yield String((error as { code?: string }).code)
+  }
+}
