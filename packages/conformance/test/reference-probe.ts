@@ -78,9 +78,13 @@ export class ReferenceAdapter {
     return await this.sessions.commit(session, { status, secure: false, target: () => this.target(session) })
   }
 
-  target(session: Session): { host?: string | undefined; path?: string | undefined } {
+  target(session: Session): ReturnType<NonNullable<Parameters<Sessions['commit']>[1]['target']>> {
     const req = this.#requests.get(session)
-    return { host: req?.headers.host, path: req?.url }
+    return {
+      host: req?.headers.host,
+      path: req?.url,
+      forwardedProto: req?.headers['x-forwarded-proto'],
+    }
   }
 
   failed(error: unknown): Reply {

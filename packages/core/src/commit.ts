@@ -12,6 +12,7 @@ import {
   SessionStoreError,
 } from './errors.ts'
 import { endsWithBrowser, expiryAge } from './expiry.ts'
+import { warnOfForgottenProxy } from './forgotten-proxy.ts'
 import { newKey, type RecordId } from './key.ts'
 import { assertFits, toStore } from './schema.ts'
 import { type CommitResult, type State, type Stored, sealContext } from './state.ts'
@@ -31,8 +32,8 @@ export interface Answer {
    */
   secure?: boolean | (() => boolean) | undefined
   /**
-   * Where the browser asked. Only called when the request has two different session cookies: with it the response can
-   * delete those of other domains and paths.
+   * How the browser asked. Called when the request has two different session cookies: with it the response can delete
+   * those of other domains and paths. Also when a cookie is set without `Secure`, to notice a proxy that is not trusted.
    */
   target?: (() => RequestTarget) | undefined
   /**
@@ -120,6 +121,7 @@ function* settleRequest(state: State, answer: Answer, deadline: Deadline): Task<
     state.key = state.newlyStored ?? state.key
     if (!(yield* isConfirmed(state, deadline))) return nothing(state)
   }
+  warnOfForgottenProxy(state, tls, answer.target)
   return sendCookies(state, tls, deadline.now)
 }
 

@@ -1,12 +1,14 @@
 import type { CookiePolicy, CookieScope } from './cookie.ts'
 import { setCookie } from './cookie.ts'
 
-/** Where the browser asked, as it said so itself. */
+/** How the browser asked, by the request's own headers. */
 export interface RequestTarget {
   /** The `Host` that the browser sent, with or without a port. */
   host?: string | undefined
   /** The path of the URL, with or without a query, before any router or proxy shortens it. */
   path?: string | undefined
+  /** The header `X-Forwarded-Proto` as it came, whether the proxy is trusted or not. */
+  forwardedProto?: string | readonly string[] | null | undefined
 }
 
 /** Enough for a host of four labels and a path of two parts. */

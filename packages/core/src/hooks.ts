@@ -26,6 +26,13 @@ export interface CorruptEvent extends HookEvent {
   error?: unknown
 }
 
+export interface WarningEvent extends HookEvent {
+  /** `trust-proxy`: the app runs behind a proxy that ends TLS, and the framework was not told to trust it. */
+  reason: 'trust-proxy'
+  /** What is wrong, and what to do. */
+  message: string
+}
+
 export interface StoreErrorEvent extends HookEvent {
   /** The store's method that failed. */
   operation: 'read' | 'insert' | 'replace' | 'touch' | 'remove' | 'removeBySubject' | 'clearExpired' | 'close'
@@ -58,6 +65,8 @@ export interface Hooks {
   corrupt?(event: CorruptEvent): void
   /** The store failed, or did not answer in time. */
   storeError?(event: StoreErrorEvent): void
+  /** Something in the setup is probably a mistake. Called once for an engine: a line in the log is enough. */
+  warning?(event: WarningEvent): void
   /**
    * An error that may have no other listener: another hook threw or rejected, or a method was called that returns a
    * promise, and failed. `source` is the hook's or method's name, such as `save` for a `save()` after the response.

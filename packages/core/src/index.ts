@@ -24,6 +24,7 @@ export type {
   Hooks,
   LoadedEvent,
   StoreErrorEvent,
+  WarningEvent,
 } from './hooks.ts'
 export type { RandomBytes, SessionKey } from './key.ts'
 export type { SessionsOptions } from './options.ts'

@@ -115,6 +115,8 @@ export interface Settings {
   removal: { subject: string; except: RecordId | undefined; turn: number } | undefined
   /** How many times `removeBySubject` has been called. */
   removals: number
+  /** The hook `warning` was called. */
+  hasWarned: boolean
 }
 
 const anything: Check = [() => true, '']
@@ -172,7 +174,7 @@ const OPTIONS: Table<SessionsOptions> = {
 }
 
 const HOOKS = Object.fromEntries(
-  'created,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,error'
+  'created,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,warning,error'
     .split(',')
     .map(name => [name, [undefined, callable]]),
 ) as unknown as Table<Hooks>
@@ -216,6 +218,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
     underWay: new UnderWay(),
     removal: undefined,
     removals: 0,
+    hasWarned: false,
     stringify: value => (codec.stringify ?? JSON.stringify).call(codec, value),
     // Without early decoding it is the payload that data are compared with.
     parse: (text, isBase) =>

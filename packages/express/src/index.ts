@@ -65,7 +65,11 @@ export function session<Data extends object = DefaultData>(
     // A function, because to look it up takes time and most responses set no cookie. `req.secure` is Express's.
     const secure = (): boolean =>
       req.secure ?? (req.socket as Partial<TLSSocket> | undefined)?.encrypted === true
-    const target = () => ({ host: req.hostname ?? req.headers.host, path: req.originalUrl ?? req.url })
+    const target = () => ({
+      host: req.hostname ?? req.headers.host,
+      path: req.originalUrl ?? req.url,
+      forwardedProto: req.headers['x-forwarded-proto'],
+    })
     const cannotWait = !canHold(res)
     const commit = (status: number): MaybePromise<CommitResult> =>
       sessions.commit(session, { status, secure, target, cannotWait })

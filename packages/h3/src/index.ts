@@ -102,7 +102,11 @@ function runWithSession<Data extends object>(
         sessions.commit(session, {
           status: statusOf(event, outcome),
           secure: () => event.url.protocol === 'https:',
-          target: () => ({ host: event.url.hostname, path: event.url.pathname }),
+          target: () => ({
+            host: event.url.hostname,
+            path: event.url.pathname,
+            forwardedProto: event.req.headers.get('x-forwarded-proto'),
+          }),
         }),
       committed => addSessionHeaders(event, committed, outcome),
       error => {

@@ -64,7 +64,11 @@ export function session<Data extends object = DefaultData>(
         sessions.commit(session, {
           status,
           secure: () => ctx.secure,
-          target: () => ({ host: ctx.hostname, path: ctx.originalUrl }),
+          target: () => ({
+            host: ctx.hostname,
+            path: ctx.originalUrl,
+            forwardedProto: ctx.req.headers['x-forwarded-proto'],
+          }),
         }),
       refused,
       () => {

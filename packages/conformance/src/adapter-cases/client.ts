@@ -28,8 +28,8 @@ export interface SetCookie {
 export interface SendOptions {
   method?: string
   cookie?: string | undefined
-  agent?: Agent
   headers?: Record<string, string>
+  agent?: Agent
   body?: string
   signal?: AbortSignal
 }

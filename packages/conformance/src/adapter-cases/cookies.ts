@@ -386,6 +386,23 @@ export const cookieCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/forgotten-proxy',
+    title: 'a login over http that a proxy got over https calls the hook `warning` [A20]',
+    rule: 'Tell commit how the browser asked: `target: () => ({ host, path, forwardedProto })`.',
+    source: 'docs/running.md: cookie not secure behind nginx; Answer.target; docs/requirements.md#a20',
+    why: 'Behind a proxy that nobody trusts all cookies lack Secure, and nobody notices.',
+    skip: needsStart,
+    async run(f) {
+      const told: unknown[] = []
+      const app = await f.start({ hooks: { warning: ({ reason }) => void told.push(reason) } })
+      const headers = { 'x-forwarded-proto': 'https' }
+      const login = await send(`${app.url}/login?user=ann`, { method: 'POST', headers })
+      const { attributes } = newCookie(f, login, 'the answer to POST /login')
+      equal(attributes.has('secure'), false, 'whether the cookie is Secure, as the proxy is not trusted')
+      equal(told, ['trust-proxy'], 'the events of the hook `warning`')
+    },
+  },
+  {
     id: 'adapter/cookie-grammar',
     title: 'A17: the session is found among other cookies, however they look',
     rule: 'Hand the whole Cookie header to open(), as it came.',

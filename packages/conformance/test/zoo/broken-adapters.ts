@@ -511,6 +511,15 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'commit: not told of X-Forwarded-Proto',
+    Adapter: class extends ReferenceAdapter {
+      override target(session: Session) {
+        const { host, path } = super.target(session)
+        return { host, path }
+      }
+    },
+  },
+  {
     id: 'send: Vary is replaced',
     Adapter: class extends ReferenceAdapter {
       override headers(reply: Reply, out: Out) {

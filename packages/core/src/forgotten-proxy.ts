@@ -1,0 +1,27 @@
+import type { RequestTarget } from './cookie-scopes.ts'
+import type { WarningEvent } from './hooks.ts'
+import type { State } from './state.ts'
+
+const EVENT: WarningEvent = {
+  reason: 'trust-proxy',
+  message:
+    'A request over http says `X-Forwarded-Proto: https`, so the session cookie was set without `Secure`. If a proxy of yours ends TLS, let the framework trust it: `app.set("trust proxy", …)` in Express, `app.proxy = true` in Koa, `trustProxy` in srvx. Or set `cookie.secure: true`. See docs/running.md.',
+}
+
+/**
+ * Calls the hook `warning`, once for an engine, if a cookie is set without `Secure` although the browser uses https. Call it
+ * when a cookie is set: then only those requests are asked for their headers.
+ */
+export function warnOfForgottenProxy(
+  state: State,
+  secure: boolean | undefined,
+  target: (() => RequestTarget) | undefined,
+): void {
+  const { settings } = state
+  if (secure !== false || settings.cookie.secure !== 'auto') return
+  if (settings.hasWarned || !settings.hooks.warning) return
+  // Of a list, what the proxy next to the browser says.
+  if (!/^\s*https\b/i.test(String(target?.().forwardedProto))) return
+  settings.hasWarned = true
+  state.tell('warning', undefined, undefined, EVENT)
+}
