@@ -40,11 +40,26 @@ export function ownHeaders(query: URLSearchParams): Record<'set-cookie' | 'vary'
   }
 }
 
+/** The headers of the app's own that `/own-several` answers with: several of one name, and one with a comma in a date. */
+export const OWN_SEVERAL: Readonly<Record<'set-cookie' | 'vary', string[]>> = {
+  'set-cookie': [
+    'one=1; Expires=Wed, 21 Oct 2099 07:28:00 GMT; Path=/',
+    'two=a=b; Path=/',
+    'one=2; Path=/other',
+  ],
+  vary: ['Accept', 'Origin, Accept-Encoding'],
+}
+
 /** `{ method, path, run }` of every route that answers JSON and is the same in any framework. */
 export const jsonRoutes: readonly JsonRoute[] = [
   route('GET', '/get', ({ session, query }) => ({ value: session.get(givenKey(query)) })),
   route('GET', '/all', ({ session }) => ({ data: session.toJSON() })),
-  route('POST', '/set', ({ session, query }) => setFrom(session, query)),
+  ...(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const).map(method =>
+    route(method, '/set', ({ session, query }) => setFrom(session, query)),
+  ),
+  ...['/set.css', '/assets/set.json', '/a/b/c/set', '/favicon.ico', '/api/health'].map(path =>
+    route('POST', path, ({ session, query }) => setFrom(session, query)),
+  ),
   route('POST', '/delete', ({ session, query }) => ({ deleted: session.delete(givenKey(query)) })),
   route('POST', '/pop', ({ session, query }) => ({ value: session.pop(givenKey(query)) })),
   route('POST', '/clear', ({ session }) => session.clear()),
@@ -136,14 +151,16 @@ export async function runProbe(start: StartProbe): Promise<void> {
   process.once('SIGINT', stop)
 }
 
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
+
 interface JsonRoute {
-  method: 'GET' | 'POST'
+  method: Method
   path: string
   /** The answer: the route's own words and, after it ran, the session's state. */
   run(request: ProbeRequest): Promise<object>
 }
 
-function route(method: 'GET' | 'POST', path: string, run: (request: ProbeRequest) => unknown): JsonRoute {
+function route(method: Method, path: string, run: (request: ProbeRequest) => unknown): JsonRoute {
   return {
     method,
     path,

@@ -3,6 +3,7 @@ import { serve } from '@sess/test-fixtures/http.ts'
 import {
   changedLate,
   jsonRoutes,
+  OWN_SEVERAL,
   ownHeaders,
   probeSessions,
   runProbe,
@@ -20,7 +21,7 @@ export const start: StartProbe = async (options = {}, port = 0) => {
   app.use(session(sessions))
 
   for (const { method, path, run } of jsonRoutes) {
-    app[method === 'GET' ? 'get' : 'post'](path, async (req, res) => {
+    app[method.toLowerCase() as 'get'](path, async (req, res) => {
       res.json(await run({ session: req.session, sessions, query: queryOf(req) }))
     })
   }
@@ -49,6 +50,12 @@ export const start: StartProbe = async (options = {}, port = 0) => {
     res
       .writeHead(200, { ...ownHeaders(query), 'content-type': 'application/json' })
       .end(JSON.stringify(stateOf(req.session)))
+  })
+  app.post('/own-several', (req, res) => {
+    setFrom(req.session, queryOf(req))
+    for (const [name, values] of Object.entries(OWN_SEVERAL))
+      for (const value of values) res.append(name, value)
+    res.json(stateOf(req.session))
   })
   app.post('/stream', async (req, res) => {
     setFrom(req.session, queryOf(req))

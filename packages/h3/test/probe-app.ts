@@ -1,6 +1,14 @@
 import type { Sessions } from '@sess/core'
 import { session } from '@sess/h3'
-import { changedLate, jsonRoutes, ownHeaders, setFrom, stateOf, streamed } from '@sess/test-fixtures/probe.ts'
+import {
+  changedLate,
+  jsonRoutes,
+  OWN_SEVERAL,
+  ownHeaders,
+  setFrom,
+  stateOf,
+  streamed,
+} from '@sess/test-fixtures/probe.ts'
 import { H3, HTTPError, iterable, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
@@ -40,6 +48,18 @@ export function probeApp(sessions: Sessions): H3 {
     const query = event.url.searchParams
     setFrom(event.context.session, query)
     return Response.json(stateOf(event.context.session), { headers: ownHeaders(query) })
+  })
+  app.post('/own-several', event => {
+    setFrom(event.context.session, event.url.searchParams)
+    for (const [name, values] of Object.entries(OWN_SEVERAL)) {
+      for (const value of values) event.res.headers.append(name, value)
+    }
+    return stateOf(event.context.session)
+  })
+  app.get('/elsewhere', () => new Response('from elsewhere', { headers: { 'x-foreign': 'yes' } }))
+  app.post('/foreign', event => {
+    setFrom(event.context.session, event.url.searchParams)
+    return fetch(new URL('/elsewhere', event.url))
   })
   app.post('/stream', event => {
     setFrom(event.context.session, event.url.searchParams)

@@ -4,6 +4,7 @@ import { serve } from '@sess/test-fixtures/http.ts'
 import {
   changedLate,
   jsonRoutes,
+  OWN_SEVERAL,
   ownHeaders,
   probeSessions,
   runProbe,
@@ -53,6 +54,12 @@ export const start: StartProbe = async (options = {}, port = 0) => {
       case 'POST /own-headers':
         setFrom(ctx.session, query)
         ctx.set(ownHeaders(query))
+        ctx.body = stateOf(ctx.session)
+        break
+      case 'POST /own-several':
+        setFrom(ctx.session, query)
+        for (const [name, values] of Object.entries(OWN_SEVERAL))
+          for (const value of values) ctx.append(name, value)
         ctx.body = stateOf(ctx.session)
         break
       case 'POST /stream':
