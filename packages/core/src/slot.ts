@@ -1,8 +1,41 @@
 import { readOptions, textLike } from './check.ts'
+import type { Answer } from './commit.ts'
 import { createSessions, type Sessions } from './engine.ts'
 import { ConfigError } from './errors.ts'
 import type { SessionsOptions } from './options.ts'
 import type { DefaultData, Session } from './session.ts'
+import type { CommitResult } from './state.ts'
+import type { MaybePromise } from './store.ts'
+
+/**
+ * Where an adapter puts the session. An app with several engines (`createSessions`) gives each its own property and its
+ * own `cookie.name`.
+ *
+ * @example
+ * app.use(session(adminSessions, { property: 'adminSession' }))
+ */
+export interface MiddlewareOptions {
+  /** The property that holds the session, `session` by default. TypeScript only knows `session`: declare other names. */
+  property?: string | undefined
+}
+
+/**
+ * What an adapter knows of a request beside its status. Adapters pass functions, because most responses set no cookie and
+ * need none of it.
+ */
+export type Connection = Omit<Answer, 'status'>
+
+/** A session that an adapter has begun, and has to commit. */
+export interface BegunSession<D extends object = DefaultData> {
+  session: Session<D>
+  /**
+   * The load that has begun. Wait for it before the handler runs. `undefined` when there is nothing to wait for. It does not
+   * reject: a failed load throws when the handler first uses the session.
+   */
+  ready: MaybePromise<void>
+  /** `sessions.commit` for this session, with the status that leaves. */
+  commit(status: number): MaybePromise<CommitResult>
+}
 
 const marks = new WeakMap<object, symbol>()
 
@@ -69,6 +102,35 @@ export class SessionSlot<D extends object = DefaultData> {
     }
     Object.defineProperty(request, this.property, this.#accessor)
     return session
+  }
+
+  /**
+   * Does what every adapter begins with: opens the session as `open` does, and loads it unless the engine is `lazy`.
+   *
+   * @param request the object that gets the session under our property
+   * @param cookieHeader the `Cookie` header as it came
+   * @param connection what `commit` is told beside the status
+   * @returns `undefined` when this engine has a session on the request already. The adapter that opened it loads and
+   *   commits it.
+   * @throws ConfigError (`CONFIG`) when another engine has the property or the cookie
+   * @example
+   * const begun = slot.begin(req, req.headers.cookie, { secure: () => req.secure })
+   * if (!begun) return next()
+   * const { ready, commit } = begun
+   */
+  begin(
+    request: object,
+    cookieHeader: string | null | undefined,
+    connection: Connection,
+  ): BegunSession<D> | undefined {
+    const { sessions } = this
+    const session = this.open(request, cookieHeader)
+    if (!session) return
+    return {
+      session,
+      ready: sessions.lazy ? undefined : session.load(),
+      commit: status => sessions.commit(session, { ...connection, status }),
+    }
   }
 }
 

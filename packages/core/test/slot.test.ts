@@ -1,7 +1,23 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
 import { SessionSlot } from '../src/adapter.ts'
-import { createSessions } from '../src/index.ts'
+import { createSessions, type Store } from '../src/index.ts'
+
+/** A store in memory, and the names of its calls. */
+function counted(): { store: Store; calls: string[] } {
+  const calls: string[] = []
+  const store = memoryStore()
+  const { read, insert } = store
+  store.read = (...args) => {
+    calls.push('read')
+    return read.apply(store, args)
+  }
+  store.insert = (...args) => {
+    calls.push('insert')
+    return insert.apply(store, args)
+  }
+  return { store, calls }
+}
 
 describe('F38: where a session is on a request', () => {
   it('a second middleware of one engine finds the session of the first', () => {
@@ -73,5 +89,57 @@ describe('F38: where a session is on a request', () => {
     expect(() => new SessionSlot(sessions, place as never)).toThrow(
       expect.objectContaining({ code: 'CONFIG', option }),
     )
+  })
+
+  describe('begin', () => {
+    const answers = { setCookies: [expect.stringMatching(/^sessionid=/)], vary: true, private: true }
+
+    it('opens the session, starts its load, and commits it with the status that leaves', async () => {
+      const { store, calls } = counted()
+      const slot = new SessionSlot({ store })
+      const first = slot.begin({}, null, {})!
+      expect(first.ready).toBeUndefined()
+      first.session.set('n', 1)
+      const { commit } = first
+      expect(await commit(200)).toEqual(answers)
+
+      const request: Record<string, unknown> = {}
+      const second = slot.begin(request, `sessionid=${first.session.sessionKey}`, {})!
+      expect(calls).toEqual(['insert', 'read'])
+      await second.ready
+      expect([request['session'] === second.session, second.session.get('n')]).toEqual([true, 1])
+      second.session.set('n', 2)
+      expect((await second.commit(500)).setCookies).toEqual([])
+      expect(calls).toEqual(['insert', 'read'])
+    })
+
+    it('tells the commit of the connection', async () => {
+      const slot = new SessionSlot({ store: memoryStore() })
+      const begun = slot.begin({}, null, { secure: () => false })!
+      begun.session.set('n', 1)
+      expect((await begun.commit(200)).setCookies[0]).not.toMatch(/secure/i)
+    })
+
+    it('loads nothing with `lazy`', () => {
+      const { store, calls } = counted()
+      const slot = new SessionSlot({ store, lazy: true })
+      expect(slot.begin({}, `sessionid=${'a'.repeat(32)}`, {})!.ready).toBeUndefined()
+      expect(calls).toEqual([])
+    })
+
+    it('returns undefined where the engine has a session already', () => {
+      const request = {}
+      const slot = new SessionSlot({ store: memoryStore() })
+      slot.open(request)
+      expect(slot.begin(request, null, {})).toBeUndefined()
+    })
+
+    it('shows a failed load when the handler uses the session', async () => {
+      const { store } = counted()
+      store.read = () => Promise.reject(new Error('down'))
+      const { session, ready } = new SessionSlot({ store }).begin({}, `sessionid=${'a'.repeat(32)}`, {})!
+      await ready
+      expect(() => session.get('n')).toThrow(expect.objectContaining({ code: 'SESSION_STORE' }))
+    })
   })
 })

@@ -6,7 +6,7 @@ import {
   type Sessions,
   type SessionsOptions,
 } from '@sess/core'
-import { after, SessionSlot, settle } from '@sess/core/adapter'
+import { after, type MiddlewareOptions, SessionSlot, settle } from '@sess/core/adapter'
 import type { EventHandler, H3Event, Middleware } from 'h3'
 import { discardBody, nodeStreamOf } from './body.ts'
 import { outcomeOfReturned, outcomeOfThrown, statusOf } from './outcome.ts'
@@ -17,15 +17,6 @@ declare module 'h3' {
     /** This visitor's session. Its keys are typed by `SessionData`. */
     session: Session
   }
-}
-
-/**
- * For apps with several engines (`createSessions`): each has its own property and its own `cookie.name`. Only `session`
- * is typed; declare others on h3's `H3EventContext`.
- */
-export interface MiddlewareOptions {
-  /** Where on `event.context` the session goes; default `session`. */
-  property?: string | undefined
 }
 
 /**
@@ -89,25 +80,21 @@ function runWithSession<Data extends object>(
   event: H3Event,
   handler: () => unknown,
 ): unknown {
-  const { sessions } = slot
-  const session = slot.open(event.context, event.req.headers.get('cookie'))
-  // This engine's is open already: whoever opened it loads and commits it.
-  if (!session) return handler()
+  const begun = slot.begin(event.context, event.req.headers.get('cookie'), {
+    secure: () => event.url.protocol === 'https:',
+    target: () => ({
+      host: event.url.hostname,
+      path: event.url.pathname,
+      forwardedProto: event.req.headers.get('x-forwarded-proto'),
+    }),
+  })
+  if (!begun) return handler()
   const restoreResponse = snapshotOf(event)
 
   /** `outcome` is what h3 will answer with; it is only looked at. */
   const commit = (outcome: unknown): MaybePromise<void> =>
     settle(
-      () =>
-        sessions.commit(session, {
-          status: statusOf(event, outcome),
-          secure: () => event.url.protocol === 'https:',
-          target: () => ({
-            host: event.url.hostname,
-            path: event.url.pathname,
-            forwardedProto: event.req.headers.get('x-forwarded-proto'),
-          }),
-        }),
+      () => begun.commit(statusOf(event, outcome)),
       committed => addSessionHeaders(event, committed, outcome),
       error => {
         restoreResponse()
@@ -137,7 +124,5 @@ function runWithSession<Data extends object>(
       throw thrown
     })
 
-  // A load that failed does not reject: it shows when a handler first uses the session.
-  const loading = sessions.lazy ? undefined : session.load()
-  return after(loading, () => settle(handler, afterReturn, afterThrow))
+  return after(begun.ready, () => settle(handler, afterReturn, afterThrow))
 }
