@@ -10,8 +10,8 @@ export const DIFFERENCES = {
   'json-data': 'Data are JSON with text for keys, in every store and from the start.',
   'end-of-request':
     '`flush` and `cycleKey` show at once and are carried out by `save()` or with the response.',
-  'expired-is-gone': 'An expired session does not exist, and no save brings it back.',
-  'gone-is-gone': 'A session that ended elsewhere is not made anew by `cycleKey`.',
+  'ended-is-ended':
+    'A session that has expired, or ended in another request, does not exist. No save or `cycleKey` brings it back.',
   'nothing-from-nothing': 'A cookie without a session behind it never makes a session by itself.',
   merge: 'Overlapping requests merge their changes; neither wins whole.',
   'one-rule-for-all-stores':

@@ -184,7 +184,7 @@ export class ModelSession {
     }
     if (!model.differs('end-of-request')) {
       const old = this.#pending ? null : this.key
-      if (old !== null && !model.exists(old) && model.differs('gone-is-gone')) throw new Raised('gone')
+      if (old !== null && !model.exists(old) && model.differs('ended-is-ended')) throw new Raised('gone')
       this.#create()
       if (old !== null) model.remove(old)
       return
@@ -232,7 +232,7 @@ export class ModelSession {
     this.model.checkPath(key)
     const row = this.model.found(key)
     if (!row || this.model.isLive(row)) return row !== undefined
-    return this.model.differs('expired-is-gone') ? this.model.deadIdsAreTaken : true
+    return this.model.differs('ended-is-ended') ? this.model.deadIdsAreTaken : true
   }
 
   #update(): void {
@@ -245,7 +245,7 @@ export class ModelSession {
     }
     const key = this.key
     const row = model.found(key)
-    const isGone = !row || (!model.isLive(row) && model.differs('expired-is-gone'))
+    const isGone = !row || (!model.isLive(row) && model.differs('ended-is-ended'))
     // A file is opened before the data are encoded.
     if (isGone && model.backend === 'file') throw new Raised('gone')
     this.#checkStorable(data)
@@ -290,7 +290,7 @@ export class ModelSession {
     const { model } = this
     this.#checkStorable(this.data!)
     const row = model.found(old)
-    if ((!row || !model.isLive(row)) && model.differs('gone-is-gone')) throw new Raised('gone')
+    if ((!row || !model.isLive(row)) && model.differs('ended-is-ended')) throw new Raised('gone')
     this.#merge(row)
     model.write(this.key!, this.data!)
     model.remove(old)

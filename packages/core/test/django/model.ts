@@ -217,7 +217,7 @@ export class Model implements World<ModelSession> {
     const row = this.rows.get(key)
     const isDead = row !== undefined && !this.isLive(row)
     // A store that keeps the dead until they are cleared has nothing of that id to remove.
-    if (!(isDead && this.differs('expired-is-gone') && this.deadIdsAreTaken)) this.rows.delete(key)
+    if (!(isDead && this.differs('ended-is-ended') && this.deadIdsAreTaken)) this.rows.delete(key)
     this.cache.delete(key)
   }
 
@@ -225,7 +225,7 @@ export class Model implements World<ModelSession> {
     if (this.inCookie || key === '') return false
     if (!this.isIssued(key) && this.differs('issued-keys-only')) return false
     this.checkPath(key)
-    if (this.differs('expired-is-gone')) {
+    if (this.differs('ended-is-ended')) {
       const row = this.rows.get(key)
       return row !== undefined && this.isLive(row)
     }
@@ -390,7 +390,7 @@ export class Model implements World<ModelSession> {
       const isRemoved =
         this.backend === 'file' && !this.differs('one-rule-for-all-stores')
           ? this.lifeOfFile(row) <= 0
-          : this.differs('expired-is-gone')
+          : this.differs('ended-is-ended')
             ? row.expires <= this.now
             : row.expires < this.now
       if (!isRemoved) continue
