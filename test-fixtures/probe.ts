@@ -11,8 +11,8 @@ export interface Probe {
 /** What a probe app is started with: what `createSessions` takes; without a store it is one in memory. */
 export type ProbeOptions = Partial<SessionsOptions>
 
-/** Starts an adapter's probe app on 127.0.0.1; port 0 is a free one. */
-export type StartProbe = (options?: ProbeOptions, port?: number) => Promise<Probe>
+/** Starts an adapter's probe app on 127.0.0.1; port 0 is a free one. `inner` makes a second engine, mounted below. */
+export type StartProbe = (options?: ProbeOptions, port?: number, inner?: ProbeOptions) => Promise<Probe>
 
 export interface ProbeRequest {
   session: Session
@@ -29,6 +29,17 @@ export function stateOf(session: Session): object {
 /** Does what `/set` and the routes like it begin with. */
 export function setFrom(session: Session, query: URLSearchParams): void {
   session.set(givenKey(query), parsedValue(query))
+}
+
+/** Does what `POST /both` and `GET /both` do, with two engines on one app. */
+export function bothSessions(method: string, outer: Session, inner: Session, query: URLSearchParams): object {
+  if (method === 'POST') {
+    setFrom(outer, query)
+    setFrom(inner, query)
+    return stateOf(outer)
+  }
+  const key = givenKey(query)
+  return { outer: outer.get(key), inner: inner.get(key), ...stateOf(outer) }
 }
 
 /** The headers of the app's own that `/own-headers` answers with. */

@@ -2,8 +2,11 @@ export type {
   AdapterCase,
   AdapterFactory,
   AdapterFixture,
+  AdapterOptions,
   AdapterSetup,
+  AppWithTwoEngines,
   StartedApp,
+  StartTwoEngines,
 } from './adapter-cases/fixture.ts'
 export { adapterCases } from './adapter-cases/index.ts'
 export type { WatchedStore } from './adapter-cases/watched-store.ts'

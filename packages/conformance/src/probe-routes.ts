@@ -22,8 +22,9 @@ export interface ProbeRoute {
    * What the handler does. Where it throws, let the framework have the error as it is, for its own error handling.
    *
    * @param query of the request's address
+   * @param inner the session of the second engine, if the app was started with two
    */
-  run(session: Session, query: URLSearchParams): ProbeAnswer | Promise<ProbeAnswer>
+  run(session: Session, query: URLSearchParams, inner?: Session): ProbeAnswer | Promise<ProbeAnswer>
 }
 
 export interface ProbeOptions {
@@ -46,9 +47,9 @@ export function probeRoutes(
   { httpError = ownHttpError }: ProbeOptions = {},
 ): ProbeRoute[] {
   const json =
-    (run: (session: Session, query: URLSearchParams) => unknown, status = 200): ProbeRoute['run'] =>
-    async (session, query) => {
-      const own = await run(session, query)
+    (run: (...args: Parameters<ProbeRoute['run']>) => unknown, status = 200): ProbeRoute['run'] =>
+    async (session, query, inner) => {
+      const own = await run(session, query, inner)
       const { sessionKey, accessed, modified, isEmpty } = session
       const body = JSON.stringify({ ...(own as object | undefined), sessionKey, accessed, modified, isEmpty })
       return { status, headers: [['content-type', 'application/json']], body }
@@ -182,6 +183,22 @@ export function probeRoutes(
     { method: 'GET', path: '/flash', run: json(session => ({ value: session.flash('notice') })) },
     {
       method: 'POST',
+      path: '/both',
+      run: json((session, query, inner) => {
+        set(session, query)
+        set(innerOf(inner), query)
+      }),
+    },
+    {
+      method: 'GET',
+      path: '/both',
+      run: json((session, query, inner) => ({
+        outer: session.get(keyOf(query)),
+        inner: innerOf(inner).get(keyOf(query)),
+      })),
+    },
+    {
+      method: 'POST',
       path: '/own-headers',
       async run(session, query) {
         const { headers, ...answer } = await json(set)(session, query)
@@ -221,6 +238,11 @@ export function probeRoutes(
 
 function ownHttpError(status: number): Error {
   return Object.assign(new Error(`status ${status}`), { status })
+}
+
+function innerOf(inner: Session | undefined): Session {
+  if (!inner) throw new Error('/both needs two engines: pass the session of the inner one to `run`.')
+  return inner
 }
 
 const keyOf = (query: URLSearchParams) => query.get('k') ?? ''

@@ -1,4 +1,4 @@
-import type { AdapterFactory } from './adapter-cases/fixture.ts'
+import type { AdapterFactory, AdapterOptions } from './adapter-cases/fixture.ts'
 import { adapterCases } from './adapter-cases/index.ts'
 import type { Case } from './case.ts'
 import { cookieStoreCases } from './cookie-cases/index.ts'
@@ -58,7 +58,11 @@ export interface Registrars {
   /** Registers every case of the contract of cookie stores. */
   describeCookieStore(name: string, factory: CookieStoreFactory, options?: RegisterOptions): void
   /** Registers every case for adapters: a factory starts the probe app, or it listens at a URL already. */
-  describeAdapter(name: string, target: string | AdapterFactory, options?: RegisterOptions): void
+  describeAdapter(
+    name: string,
+    target: string | AdapterFactory,
+    options?: RegisterOptions & AdapterOptions,
+  ): void
 }
 
 export function registrars(framework: Framework): Registrars {
@@ -71,7 +75,7 @@ export function registrars(framework: Framework): Registrars {
       registerCases(framework, name, cookieStoreCases, openCookieStore(factory), options)
     },
     describeAdapter(name, target, options) {
-      registerCases(framework, name, adapterCases, openAdapterFor(target), options)
+      registerCases(framework, name, adapterCases, openAdapterFor(target, options), options)
     },
   }
 }

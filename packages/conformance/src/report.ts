@@ -1,4 +1,4 @@
-import { NEEDS_START } from './adapter-cases/fixture.ts'
+import { NEEDS_START, NEEDS_TWO_ENGINES } from './adapter-cases/fixture.ts'
 import type { CaseResult, Report } from './runner.ts'
 
 /**
@@ -22,7 +22,7 @@ export function formatReport(report: Report): string {
   for (const reason of new Set(unproved.map(({ reason }) => reason))) {
     const ids = unproved.filter(result => result.reason === reason).map(({ id }) => id)
     const { what, how } = meansFor(reason) as Means
-    lines.push('', `${what} NOT proved, for ${reason}:`, ...ids.map(id => `  ${id}`), how)
+    lines.push('', `${what} NOT proved, because ${reason}:`, ...ids.map(id => `  ${id}`), how)
   }
   return lines.join('\n')
 }
@@ -41,6 +41,7 @@ function meansFor(reason: string | undefined): Means | undefined {
       how: 'Take the routes from probeRoutes: docs/write-an-adapter.md shows how.',
     }
   }
+  if (reason === NEEDS_TWO_ENGINES) return { what: 'Two engines on one app are', how: PROVES_TWO_ENGINES }
   if (!reason?.startsWith('the factory offers no ')) return undefined
   const outages = reason.includes('breakBackend')
   const what = reason.includes('fail()')
@@ -59,6 +60,7 @@ function meansFor(reason: string | undefined): Means | undefined {
 }
 
 const PROVES_ADAPTER = 'Only describeAdapter(name, start), or runAdapterCases(start), proves an adapter.'
+const PROVES_TWO_ENGINES = 'Give describeAdapter a `startTwoEngines`: docs/write-an-adapter.md shows how.'
 
 /** One broken rule: which, what was expected, what happened, and why it matters to a user. */
 export function formatFailure(result: CaseResult): string {

@@ -1,4 +1,10 @@
-import { type AdapterFactory, type AdapterFixture, openAdapter, openUrl } from './adapter-cases/fixture.ts'
+import {
+  type AdapterFactory,
+  type AdapterFixture,
+  type AdapterOptions,
+  openAdapter,
+  openUrl,
+} from './adapter-cases/fixture.ts'
 import { adapterCases } from './adapter-cases/index.ts'
 import { type Case, DoesNotApply } from './case.ts'
 import { CaseFailure, show } from './check.ts'
@@ -77,12 +83,15 @@ export function openCookieStore(factory: CookieStoreFactory) {
  * Runs every case for adapters: against a probe app that listens at a URL, or one that the factory starts for each
  * case with the options that the case needs.
  */
-export function runAdapterCases(target: string | AdapterFactory, options: RunOptions = {}): Promise<Report> {
-  return runCases(adapterCases, openAdapterFor(target), options)
+export function runAdapterCases(
+  target: string | AdapterFactory,
+  options: RunOptions & AdapterOptions = {},
+): Promise<Report> {
+  return runCases(adapterCases, openAdapterFor(target, options), options)
 }
 
-export function openAdapterFor(target: string | AdapterFactory) {
-  if (typeof target === 'function') return () => openAdapter(target)
+export function openAdapterFor(target: string | AdapterFactory, options: AdapterOptions = {}) {
+  if (typeof target === 'function') return () => openAdapter(target, options)
   let listening: Promise<AdapterFixture> | undefined
   return async (): Promise<Opened<AdapterFixture>> => {
     listening ??= openUrl(target)

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { adapterCases } from '../src/adapter-cases/index.ts'
 import { type Report, runAdapterCases } from '../src/runner.ts'
-import { startReference } from './reference-probe.ts'
+import { startReference, startReferenceWithTwo } from './reference-probe.ts'
 import { brokenAdapters } from './zoo/broken-adapters.ts'
 
 const reports = new Map<string, Report>()
@@ -12,7 +12,10 @@ beforeAll(async () => {
   const work = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const { id, Adapter } = next
-      const report = await runAdapterCases(options => startReference(options, Adapter), { timeout: 2_500 })
+      const report = await runAdapterCases(options => startReference(options, Adapter), {
+        startTwoEngines: startReferenceWithTwo(Adapter),
+        timeout: 2_500,
+      })
       reports.set(id, report)
     }
   }
@@ -42,7 +45,9 @@ describe('the zoo of broken adapters', () => {
 
 describe('no false alarm', () => {
   test('on the reference probe, where every case applies', async () => {
-    const report = await runAdapterCases(options => startReference(options))
+    const report = await runAdapterCases(options => startReference(options), {
+      startTwoEngines: startReferenceWithTwo(),
+    })
     expect(report.results.filter(({ status }) => status !== 'passed')).toEqual([])
   })
 

@@ -107,7 +107,7 @@ describe('what was not proved closes the report', () => {
     const path = await reports('no-outage.mjs', '{ store, second: store }')
     const { code, out } = await command(path, '--filter', 'down')
     expect(out).toMatch(
-      /\nOutages are NOT proved, for .* no breakBackend\(\) and healBackend\(\):\n {2}store\/down-read\n/,
+      /\nOutages are NOT proved, because .* no breakBackend\(\) and healBackend\(\):\n {2}store\/down-read\n/,
     )
     expect(out).toMatch(/\nLet the factory offer both: docs\/write-a-store\.md shows how\.\n$/)
     expect(out).toContain(' 0 do not apply.\n')
@@ -116,7 +116,7 @@ describe('what was not proved closes the report', () => {
 
   test('other processes, where it has no second store', async () => {
     const { out } = await command(await reports('no-second.mjs', '{ store }'))
-    expect(out).toContain('\nOther processes are NOT proved, for the factory offers no `second`')
+    expect(out).toContain('\nOther processes are NOT proved, because the factory offers no `second`')
   })
 
   test('nothing, where it offers both', async () => {
@@ -133,7 +133,9 @@ test('adapter: proves a process that listens', async () => {
     expect(out).toContain('1 passed, 0 failed')
     expect(code).toBe(0)
     const { out: all } = await command('adapter', url, '--filter', 'save')
-    expect(all).toContain('\nThe adapter is NOT proved, for the process that listens cannot be given options')
+    expect(all).toContain(
+      '\nThe adapter is NOT proved, because the process that listens cannot be given options',
+    )
     expect(all).toMatch(/\n {2}adapter\/save-fails\n(?: .*\n)*Only describeAdapter\(name, start\), .*\n$/)
   } finally {
     await stop()

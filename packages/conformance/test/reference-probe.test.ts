@@ -1,4 +1,6 @@
 import { describeAdapter } from '../src/vitest.ts'
-import { startReference } from './reference-probe.ts'
+import { startReference, startReferenceWithTwo } from './reference-probe.ts'
 
-describeAdapter('the reference probe', options => startReference(options))
+describeAdapter('the reference probe', options => startReference(options), {
+  startTwoEngines: startReferenceWithTwo(),
+})

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
 import { privateCache, varyByCookie } from '@sess/core/adapter'
-import type { AdapterSetup } from '../src/adapter-cases/fixture.ts'
+import type { AdapterSetup, StartTwoEngines } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
 import { probeRoutes } from '../src/probe-routes.ts'
 
@@ -15,6 +15,8 @@ export interface Reply {
 }
 
 export type Out = Awaited<ReturnType<Sessions['commit']>>
+
+const NOTHING: Out = { setCookies: [], vary: false, private: false }
 
 /** An HTTP error as frameworks have them. */
 class HttpError extends Error {
@@ -31,36 +33,57 @@ const mapped = new WeakMap<object, number>()
 /** The adapter for bare `node:http`, step by step, so that each step can be got wrong. */
 export class ReferenceAdapter {
   readonly sessions: Sessions
+  /** A second engine on the same app, further in. */
+  readonly inner: Sessions | undefined
   readonly #requests = new WeakMap<Session, IncomingMessage>()
 
-  constructor(sessions: Sessions) {
+  constructor(sessions: Sessions, inner?: Sessions) {
     this.sessions = sessions
+    this.inner = inner
   }
 
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const session = this.open(req)
     this.#requests.set(session, req)
-    let reply = await this.reply(req, session)
+    const inner = this.inner?.open(req.headers.cookie)
+    let reply = await this.reply(req, session, inner)
+    let innerOut = NOTHING
     let out: Out
     try {
+      if (inner) innerOut = await this.commitInner(inner, reply)
       out = await this.commit(session, reply)
     } catch (error) {
       reply = this.failed(error)
       out = await this.commit(session, reply)
     }
-    await this.send(res, reply, out)
+    await this.send(res, reply, this.join(innerOut, out, reply))
+  }
+
+  async commitInner(inner: Session, { status }: Reply): Promise<Out> {
+    return await this.inner!.commit(inner, { status, secure: false })
+  }
+
+  /** What both engines say of the response. */
+  join(inner: Out, outer: Out, _reply: Reply): Out {
+    return {
+      setCookies: [...inner.setCookies, ...outer.setCookies],
+      vary: inner.vary || outer.vary,
+      private: inner.private || outer.private,
+    }
   }
 
   open(req: IncomingMessage): Session {
     return this.sessions.open(req.headers.cookie)
   }
 
-  async reply(req: IncomingMessage, session: Session): Promise<Reply> {
+  async reply(req: IncomingMessage, session: Session, inner?: Session): Promise<Reply> {
     try {
       await this.load(session)
+      await inner?.load()
       return await respond(
         this.sessions,
         session,
+        inner,
         // Node drops the body of an answer to HEAD by itself.
         req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET'),
         new URL(req.url ?? '/', 'http://probe'),
@@ -117,13 +140,19 @@ export class ReferenceAdapter {
 }
 
 /** The routes of the probe app. HEAD is GET without its body. */
-async function respond(sessions: Sessions, session: Session, method: string, url: URL): Promise<Reply> {
+async function respond(
+  sessions: Sessions,
+  session: Session,
+  inner: Session | undefined,
+  method: string,
+  url: URL,
+): Promise<Reply> {
   const asked = method === 'HEAD' ? 'GET' : method
   const routes = probeRoutes(sessions, { httpError: status => new HttpError(status) })
   const route = routes.find(({ method, path }) => method === asked && path === url.pathname)
   if (!route) throw new HttpError(404)
   try {
-    const { status, headers, body } = await route.run(session, url.searchParams)
+    const { status, headers, body } = await route.run(session, url.searchParams, inner)
     const named: Reply['headers'] = {}
     for (const [name, value] of headers) {
       named[name] = named[name] === undefined || name === 'content-type' ? value : [named[name], value].flat()
@@ -140,9 +169,10 @@ async function respond(sessions: Sessions, session: Session, method: string, url
 export async function startReference(
   options: Partial<SessionsOptions> = {},
   Adapter: typeof ReferenceAdapter = ReferenceAdapter,
+  inner?: Partial<SessionsOptions>,
 ): Promise<AdapterSetup> {
   const sessions = createSessions({ store: memoryStore(), ...options })
-  const adapter = new Adapter(sessions)
+  const adapter = new Adapter(sessions, inner && createSessions({ store: memoryStore(), ...inner }))
   const server = createServer((req, res) => {
     adapter.handle(req, res).catch(error => {
       if (!res.headersSent) res.writeHead(500)
@@ -159,4 +189,9 @@ export async function startReference(
       await once(server, 'close')
     },
   }
+}
+
+/** Starts the reference probe, or a broken one, with two engines. */
+export function startReferenceWithTwo(Adapter: typeof ReferenceAdapter = ReferenceAdapter): StartTwoEngines {
+  return (outer, inner) => startReference(outer, Adapter, inner)
 }

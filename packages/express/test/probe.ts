@@ -1,6 +1,8 @@
+import type { Session } from '@sess/core'
 import { session } from '@sess/express'
 import { serve } from '@sess/test-fixtures/http.ts'
 import {
+  bothSessions,
   changedLate,
   jsonRoutes,
   OWN_SEVERAL,
@@ -15,16 +17,20 @@ import {
 import express, { type ErrorRequestHandler, type Request } from 'express'
 
 /** The probe app on Express: `STORE=sqlite PORT=3000 node packages/express/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0) => {
+export const start: StartProbe = async (options = {}, port = 0, inner) => {
   const sessions = await probeSessions(options)
   const app = express()
   app.use(session(sessions))
+  if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
 
   for (const { method, path, run } of jsonRoutes) {
     app[method.toLowerCase() as 'get'](path, async (req, res) => {
       res.json(await run({ session: req.session, sessions, query: queryOf(req) }))
     })
   }
+  app.all('/both', (req, res) => {
+    res.json(bothSessions(req.method, req.session, innerOf(req), queryOf(req)))
+  })
   app.get('/none', (_req, res) => {
     res.type('text').send('ok')
   })
@@ -77,6 +83,11 @@ export const start: StartProbe = async (options = {}, port = 0) => {
   // Express logs errors unless it is told to be in a test.
   app.set('env', 'test')
   return serve(app, port)
+}
+
+/** The session of the inner of two engines. */
+function innerOf(req: Request): Session {
+  return (req as Request & { inner: Session }).inner
 }
 
 function queryOf(req: Request): URLSearchParams {

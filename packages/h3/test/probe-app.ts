@@ -1,6 +1,7 @@
-import type { Sessions } from '@sess/core'
+import type { Session, Sessions } from '@sess/core'
 import { session } from '@sess/h3'
 import {
+  bothSessions,
   changedLate,
   jsonRoutes,
   OWN_SEVERAL,
@@ -12,16 +13,21 @@ import {
 import { H3, HTTPError, iterable, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
-export function probeApp(sessions: Sessions): H3 {
+export function probeApp(sessions: Sessions, inner?: Sessions): H3 {
   // h3 logs errors unless it is told not to.
   const app = new H3({ silent: true })
   app.use(session(sessions))
+  if (inner) app.use(session(inner, { property: 'inner' }))
 
   for (const { method, path, run } of jsonRoutes) {
     app.on(method, path, event => {
       return run({ session: event.context.session, sessions, query: event.url.searchParams })
     })
   }
+  app.all('/both', event => {
+    const { session, inner } = event.context as typeof event.context & { inner: Session }
+    return bothSessions(event.req.method, session, inner, event.url.searchParams)
+  })
   app.get('/none', () => 'ok')
   app.post('/status/:code', event => {
     const { session } = event.context

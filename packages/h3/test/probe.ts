@@ -5,8 +5,8 @@ import { serve } from 'h3'
 import { probeApp } from './probe-app.ts'
 
 /** The probe app on h3: `STORE=sqlite PORT=3000 node packages/h3/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0) => {
-  const app = probeApp(await probeSessions(options))
+export const start: StartProbe = async (options = {}, port = 0, inner) => {
+  const app = probeApp(await probeSessions(options), inner && (await probeSessions(inner)))
   const server = serve(app, { port, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
   await server.ready()
   return { url: server.url!.replace(/\/$/, ''), stop: () => stopServer(server.node!.server as Server) }

@@ -4,7 +4,9 @@ import { requireServer, startRedis } from '@sess/test-fixtures/servers'
 import { afterAll, describe } from 'vitest'
 import { start } from './probe.ts'
 
-describeAdapter('@sess/koa', start)
+describeAdapter('@sess/koa', start, {
+  startTwoEngines: (outer, inner) => start(outer, 0, inner),
+})
 
 /** The same over a real store, as far as a case need not disturb the store. */
 async function over(name: string): Promise<void> {

@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream'
+import type { Session } from '@sess/core'
 import { session } from '@sess/koa'
 import { serve } from '@sess/test-fixtures/http.ts'
 import {
+  bothSessions,
   changedLate,
   jsonRoutes,
   OWN_SEVERAL,
@@ -16,12 +18,13 @@ import {
 import Koa, { type Context } from 'koa'
 
 /** The probe app on Koa: `STORE=sqlite PORT=3000 node packages/koa/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0) => {
+export const start: StartProbe = async (options = {}, port = 0, inner) => {
   const sessions = await probeSessions(options)
   const app = new Koa()
   // Koa logs errors unless it is told not to.
   app.silent = true
   app.use(session(sessions))
+  if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
 
   app.use(async (ctx, next) => {
     // Koa drops the body of an answer to HEAD by itself.
@@ -33,6 +36,10 @@ export const start: StartProbe = async (options = {}, port = 0) => {
   app.use(async ctx => {
     const { searchParams: query } = ctx.URL
     switch (`${ctx.method} ${ctx.path}`) {
+      case 'GET /both':
+      case 'POST /both':
+        ctx.body = bothSessions(ctx.method, ctx.session, innerOf(ctx), query)
+        break
       case 'GET /none':
         ctx.body = 'ok'
         break
@@ -74,6 +81,11 @@ export const start: StartProbe = async (options = {}, port = 0) => {
     }
   })
   return serve(app.callback(), port)
+}
+
+/** The session of the inner of two engines. */
+function innerOf(ctx: Context): Session {
+  return (ctx as Context & { inner: Session }).inner
 }
 
 function answerStatus(ctx: Context, query: URLSearchParams): void {

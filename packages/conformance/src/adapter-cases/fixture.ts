@@ -14,12 +14,34 @@ export interface AdapterSetup {
 /** Starts the probe app in this process on a free port of 127.0.0.1, with these options for `createSessions`. */
 export type AdapterFactory = (options: Partial<SessionsOptions>) => MaybePromise<AdapterSetup>
 
+/**
+ * Starts the probe app with two engines. The middleware of `outer` is mounted first, that of `inner` below it with
+ * `{ property: 'inner' }`. Both arguments are options for `createSessions`; the cookie names differ.
+ */
+export type StartTwoEngines = (
+  outer: Partial<SessionsOptions>,
+  inner: Partial<SessionsOptions>,
+) => MaybePromise<AdapterSetup>
+
+/** What the author of an adapter can offer besides the factory. */
+export interface AdapterOptions {
+  /** Without it the cases about two engines on one app are skipped, and reported as not proved. */
+  startTwoEngines?: StartTwoEngines | undefined
+}
+
 export type AdapterCase = Case<AdapterFixture>
 
 /** A probe app of the case's own, with the store that it was started with. */
 export interface StartedApp {
   url: string
   store: WatchedStore
+  browser(): HttpBrowser
+}
+
+/** A probe app with two engines, each over a store of its own. */
+export interface AppWithTwoEngines {
+  outer: WatchedStore
+  inner: WatchedStore
   browser(): HttpBrowser
 }
 
@@ -30,6 +52,8 @@ export interface AdapterFixture {
   browser(): Promise<HttpBrowser>
   /** A probe app with options, over a store that the case can watch and disturb; only with a factory. */
   start(options?: Partial<SessionsOptions>): Promise<StartedApp>
+  /** A probe app with two engines, whose cookies are `OUTER_COOKIE` and `INNER_COOKIE`. */
+  startTwoEngines?: (() => Promise<AppWithTwoEngines>) | undefined
   /** Whether `start` works. A process that listens already has its options. */
   inProcess: boolean
   /** Whether the session is kept in the cookie itself. */
@@ -44,13 +68,26 @@ export const NEEDS_START = 'the process that listens cannot be given options or 
 /** For `skip`: the case gives options, or disturbs the store. */
 export const needsStart = (f: AdapterFixture) => (f.inProcess ? undefined : NEEDS_START)
 
+/** Why a case about two engines is left out. */
+export const NEEDS_TWO_ENGINES = 'no `startTwoEngines` was given, which starts the probe app with two engines'
+
+/** For `skip`: the case is about two engines on one app. */
+export const needsTwoEngines = (f: AdapterFixture) =>
+  needsStart(f) ?? (f.startTwoEngines ? undefined : NEEDS_TWO_ENGINES)
+
 /** For `skip`: the case is about sessions that are kept on the server. */
 export const needsServerSide = (f: AdapterFixture) =>
   f.inCookie
     ? 'sessions are kept in the cookie, where the last answer wins and a copied token lives on'
     : undefined
 
-export async function openAdapter(factory: AdapterFactory): Promise<{
+export const OUTER_COOKIE = 'sessionid'
+export const INNER_COOKIE = 'innerid'
+
+export async function openAdapter(
+  factory: AdapterFactory,
+  { startTwoEngines }: AdapterOptions = {},
+): Promise<{
   fixture: AdapterFixture
   close(): Promise<void>
 }> {
@@ -62,6 +99,15 @@ export async function openAdapter(factory: AdapterFactory): Promise<{
     const url = setup.url.replace(/\/$/, '')
     return { url, store, browser: () => new HttpBrowser(url) }
   }
+  const startBoth =
+    startTwoEngines &&
+    (async (): Promise<AppWithTwoEngines> => {
+      const [outer, inner] = [watchedStore(), watchedStore()]
+      const setup = await startTwoEngines({ store: outer }, { store: inner, cookie: { name: INNER_COOKIE } })
+      running.push(setup)
+      const url = setup.url.replace(/\/$/, '')
+      return { outer, inner, browser: () => new HttpBrowser(url) }
+    })
   let app: Promise<StartedApp> | undefined
   const url = async () => {
     app ??= start()
@@ -72,9 +118,10 @@ export async function openAdapter(factory: AdapterFactory): Promise<{
       url,
       browser: async () => new HttpBrowser(await url()),
       start,
+      startTwoEngines: startBoth,
       inProcess: true,
       inCookie: false,
-      cookieName: 'sessionid',
+      cookieName: OUTER_COOKIE,
     },
     close: async () => {
       for (const setup of running) await setup.stop()

@@ -3,6 +3,7 @@ import { deliveryCases } from './delivery.ts'
 import type { AdapterCase } from './fixture.ts'
 import { requestCases } from './requests.ts'
 import { semanticsCases } from './semantics.ts'
+import { twoEnginesCases } from './two-engines.ts'
 
 /** What every adapter does, over real HTTP against its probe app. */
 export const adapterCases: readonly AdapterCase[] = [
@@ -10,4 +11,5 @@ export const adapterCases: readonly AdapterCase[] = [
   ...semanticsCases,
   ...deliveryCases,
   ...requestCases,
+  ...twoEnginesCases,
 ]

@@ -688,4 +688,35 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
       }
     },
   },
+
+  // --- two engines
+  {
+    id: 'two engines: a failed save drops the cookie of what the other engine has saved',
+    Adapter: class extends ReferenceAdapter {
+      override join(inner: Out, outer: Out, reply: Reply) {
+        return reply.status === 503 ? outer : super.join(inner, outer, reply)
+      }
+    },
+  },
+  {
+    id: 'two engines: the cookies of one replace those of the other',
+    Adapter: class extends ReferenceAdapter {
+      override join(inner: Out, outer: Out, reply: Reply) {
+        const both = super.join(inner, outer, reply)
+        return outer.setCookies.length > 0 ? { ...both, setCookies: outer.setCookies } : both
+      }
+    },
+  },
+  {
+    id: 'two engines: a failed save of the inner one is swallowed',
+    Adapter: class extends ReferenceAdapter {
+      override async commitInner(inner: Session, reply: Reply) {
+        try {
+          return await super.commitInner(inner, reply)
+        } catch {
+          return nothing
+        }
+      }
+    },
+  },
 ]

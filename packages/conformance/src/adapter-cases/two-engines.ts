@@ -1,0 +1,98 @@
+import { equal } from '../check.ts'
+import { status } from './answers.ts'
+import type { HttpAnswer } from './client.ts'
+import {
+  type AdapterCase,
+  type AdapterFixture,
+  type AppWithTwoEngines,
+  INNER_COOKIE,
+  needsTwoEngines,
+  OUTER_COOKIE,
+} from './fixture.ts'
+
+const engines = [
+  { place: 'outer', cookie: OUTER_COOKIE },
+  { place: 'inner', cookie: INNER_COOKIE },
+] as const
+
+async function startBoth(f: AdapterFixture): Promise<AppWithTwoEngines> {
+  // `skip` has asked whether it is there.
+  return await f.startTwoEngines!()
+}
+
+/** The names of the cookies that a response sets, without those that it deletes. */
+function cookieNames({ setCookies }: HttpAnswer): string[] {
+  return setCookies
+    .filter(({ deletes }) => !deletes)
+    .map(({ name }) => name)
+    .sort()
+}
+
+export const twoEnginesCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/two-engines',
+    title: 'two engines on one app have a session, a store and a cookie each [A9]',
+    rule: 'Each engine has its own property and cookie. Both commit before the first byte, and both cookies are sent.',
+    source: 'docs/design.md#one-gate, docs/requirements.md#a9',
+    why: 'An app with a session for visitors and one for staff would lose one of the two logins.',
+    skip: needsTwoEngines,
+    async run(f) {
+      const app = await startBoth(f)
+      const browser = app.browser()
+      const first = await browser.post('/both?k=n&v=1')
+      status(first, 200, 'POST /both')
+      equal(cookieNames(first), [INNER_COOKIE, OUTER_COOKIE], 'the cookies that POST /both sets')
+      equal([app.outer.calls, app.inner.calls], [['insert'], ['insert']], 'the calls of the two stores')
+      for (const { place, cookie } of engines) {
+        const one = browser.copy()
+        for (const name of [...one.cookies.keys()]) if (name !== cookie) one.cookies.delete(name)
+        const { json } = await one.get('/both?k=n')
+        const expected = { outer: place === 'outer' ? 1 : null, inner: place === 'inner' ? 1 : null }
+        equal(
+          { outer: json['outer'] ?? null, inner: json['inner'] ?? null },
+          expected,
+          `what ${cookie} leads to`,
+        )
+      }
+    },
+  },
+  {
+    id: 'adapter/two-engines-save-fails',
+    title:
+      'when one of two engines cannot save, the error response carries the cookie of what the other has saved [F2]',
+    rule: 'The cookies of the engines that succeeded go with the error response. The failed engine sets none.',
+    source: 'docs/design.md#one-gate, docs/requirements.md#f2',
+    why: 'A renewed key that does not arrive logs its visitor out, although only the other session failed.',
+    skip: needsTwoEngines,
+    async run(f) {
+      for (const { place: down } of engines) {
+        const app = await startBoth(f)
+        const browser = app.browser()
+        await browser.post('/both?k=n&v=1')
+        app[down].before = call => {
+          if (call === 'insert' || call === 'replace') throw new Error('connect ECONNREFUSED')
+        }
+        app.outer.calls.length = 0
+        app.inner.calls.length = 0
+        // Without a cookie a save is an `insert`, and its response needs a cookie.
+        const anew = app.browser()
+        const response = await anew.post('/both?k=n&v=2')
+        const what = `POST /both while the store of the ${down} engine is down`
+        status(response, 503, what)
+        equal(/"sessionKey"/.test(response.body), false, `whether the body of ${what} is that of the success`)
+        const saved = engines.filter(({ place }) => place !== down && app[place].calls.includes('insert'))
+        equal(
+          cookieNames(response),
+          saved.map(({ cookie }) => cookie),
+          `the cookies that ${what} sets`,
+        )
+        app[down].before = undefined
+        const { json } = await anew.get('/both?k=n')
+        for (const { place } of saved)
+          equal(json[place], 2, `the value that the ${place} engine saved during ${what}`)
+        const { json: kept } = await browser.get('/both?k=n')
+        equal([kept['outer'], kept['inner']], [1, 1], `the values of another visitor after ${what}`)
+      }
+    },
+  },
+]
