@@ -23,7 +23,13 @@ export interface CorruptEvent extends HookEvent {
    * or a whole one beside chunks. Often a changed cookie domain or path, at times a neighbour domain (docs/cookies.md).
    */
   reason: 'payload' | 'schema' | 'token' | 'cookie'
-  error?: unknown
+  /**
+   * What the codec, the schema or `migrate` threw, or that the data do not fit. It is safe to log: name, `code` and stack
+   * of the error, without its message, which may quote data.
+   */
+  error?: Error | undefined
+  /** Where stored data do not fit the schema, such as `user.address`; the first ten. */
+  paths?: readonly string[]
 }
 
 export interface WarningEvent extends HookEvent {

@@ -2,6 +2,7 @@ import { authenticatedAt, createdAt, EXPIRY, SUBJECT, SUPERSEDED, subjectSince }
 import { Changes } from './changes.ts'
 import { isRecord } from './codec.ts'
 import { type ReceivedToken, receivedCookies } from './cookie.ts'
+import { schemaThrew, unfit, unreadable } from './corrupt-event.ts'
 import { asStoreError, ConfigError, type SessionError, SessionNotLoadedError } from './errors.ts'
 import { expiryMoment, LAST_MOMENT } from './expiry.ts'
 import { type CorruptEvent, emit, type HookEvent, type HookName, type StoreErrorEvent } from './hooks.ts'
@@ -216,7 +217,7 @@ export class State {
       data = isPromise(decoded) ? yield* wait(decoded) : decoded
       if (!isRecord(data)) throw new TypeError('not an object')
     } catch (error) {
-      return this.#corrupt('payload', error)
+      return this.#corrupt('payload', unreadable(error))
     }
     return schema && !data[SUPERSEDED] ? (yield* this.validate(payload)).shown : data
   }
@@ -224,21 +225,21 @@ export class State {
   /** What is in a payload and what its schema makes of it, all of it new objects. What does not fit is nothing. */
   *validate(payload: string): Task<Validated> {
     const { codec, schema, migrate } = this.settings
-    let issues: unknown
+    let details: Partial<CorruptEvent>
     try {
       const result = yield* validated(schema!, migrate, () => codec.decode(payload))
       if (!('issues' in result)) return result
-      issues = result.issues
+      details = unfit(result.issues)
     } catch (error) {
-      issues = error
+      details = schemaThrew(error)
     }
-    this.#corrupt('schema', issues)
+    this.#corrupt('schema', details)
     return { stored: {}, shown: {} }
   }
 
   /** What cannot be used is an empty session. */
-  #corrupt(reason: CorruptEvent['reason'], error?: unknown): Data {
-    this.tell('corrupt', this.#id, undefined, { reason, error })
+  #corrupt(reason: CorruptEvent['reason'], details: Partial<CorruptEvent> = {}): Data {
+    this.tell('corrupt', this.#id, undefined, { reason, ...details })
     return {}
   }
 

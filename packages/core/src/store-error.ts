@@ -30,11 +30,26 @@ export function safeCause(error: unknown, hidden: readonly (string | undefined)[
   }
 }
 
-function copy(error: unknown, hidden: readonly (string | undefined)[], depth: number): Error {
+/** A copy of an error that keeps its name, `code` and place, and has another message and no cause. */
+export function errorSaying(message: string, error: unknown): Error {
+  try {
+    return copy(error, [], 1, message)
+  } catch {
+    // A getter of the error threw.
+    return new Error(message)
+  }
+}
+
+function copy(
+  error: unknown,
+  hidden: readonly (string | undefined)[],
+  depth: number,
+  instead?: string,
+): Error {
   const { name, code, message, stack, cause, errors } = partsOf(error)
   // Node reports a name with several addresses as one error without a message for each.
   const text = message === '' && Array.isArray(errors) ? partsOf(errors[0]).message : message
-  const safe = new Error(safeMessage(String(text), hidden))
+  const safe = new Error(instead ?? safeMessage(String(text), hidden))
   if (typeof name === 'string' && /^[A-Za-z]\w{0,39}$/.test(name)) define(safe, 'name', name)
   if (typeof code === 'number' || (typeof code === 'string' && /^\w{1,40}$/.test(code)))
     define(safe, 'code', code)

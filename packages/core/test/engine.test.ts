@@ -397,7 +397,9 @@ describe('a schema', () => {
     const session = app.open(plain.cookie)
     await session.load()
     expect(session.get('n')).toBeUndefined()
-    expect(corrupt).toEqual([{ reason: 'schema', id: expect.any(String), error: ['n'] }])
+    expect(corrupt).toEqual([
+      { reason: 'schema', id: expect.any(String), error: expect.any(Error), paths: [''] },
+    ])
   })
 })
 

@@ -12,6 +12,7 @@ const EVENTS: readonly HookName[] = [
   'interrupted',
   'corrupt',
   'storeError',
+  'warning',
 ]
 
 /**
