@@ -207,7 +207,7 @@ const space: readonly StoreCase[] = (['name', 'count', 'lives', 'origin', 'excep
 
 /** Some pages of the backend, or as many as a slow one removes in time one by one. */
 async function manyOf(f: StoreFixture): Promise<number> {
-  const wanted = f.quick ? 130 : Math.max(1_100, 2 * (f.pageSize ?? 0) + 1)
+  const wanted = f.quick ? 105 : Math.max(1_100, 2 * (f.pageSize ?? 0) + 1)
   return Math.max(27, Math.min(wanted, Math.floor(12_000 / Math.max(0.1, await f.pace()))))
 }
 

@@ -156,7 +156,7 @@ const space: readonly StoreCase[] = PARTS.flatMap(({ dimension, rule, why }) =>
     source: 'docs/design.md#store-record; docs/conformance-space.md, a record',
     why,
     async run(f: StoreFixture) {
-      for (const { point, name: chosen } of pointsThrough(DIMENSIONS, dimension, name, f.quick ? 2 : 12))
+      for (const { point, name: chosen } of pointsThrough(DIMENSIONS, dimension, name, f.quick ? 1 : 12))
         await live(f, point, chosen)
     },
   })),

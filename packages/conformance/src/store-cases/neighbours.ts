@@ -81,7 +81,7 @@ const abortCases: readonly StoreCase[] = Object.entries(ABORTED).map(([name, [ca
   why: 'Visitors who leave early would take connections or locks along, until the site stands still.',
   ...(needs && { skip: without(needs) }),
   async run(f: StoreFixture) {
-    const rounds = Array.from({ length: f.quick ? 12 : 48 }, (_, n) => n)
+    const rounds = Array.from({ length: f.quick ? 6 : 48 }, (_, n) => n)
     const neighbour = await f.stored()
     await eachOf(
       rounds,
@@ -190,7 +190,7 @@ export const neighbourCases: readonly StoreCase[] = [
     async run(f) {
       const { id, version } = await f.stored()
       equal(await f.store.replace(id, f.record(), version, f.context()), 'ok', 'the answer of replace()')
-      const count = f.quick ? 30 : 240
+      const count = f.quick ? 15 : 240
       const context = f.context()
       const wrong: [string, unknown, () => unknown][] = [
         ['replace() at an old version', 'stale', () => f.store.replace(id, f.record(), version, context)],

@@ -212,7 +212,7 @@ export const pairCases: readonly StoreCase[] = CALLS.flatMap((one, at) =>
           : undefined
       },
       async run(f) {
-        for (let round = 0; round < (f.quick ? 4 : 12); round++) await meet(f, [one, two], round)
+        for (let round = 0; round < (f.quick ? 2 : 12); round++) await meet(f, [one, two], round)
       },
     }),
   ),

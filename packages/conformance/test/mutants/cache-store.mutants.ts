@@ -1,0 +1,7 @@
+import { cacheStore } from '../../../store-cache/src/index.ts'
+import { describeStore } from '../../src/vitest.ts'
+
+describeStore('store-cache', () => {
+  const store = cacheStore()
+  return { store, second: store }
+})

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+// What Stryker runs against every mutant: the suite alone.
+export default defineConfig({
+  test: {
+    include: ['packages/conformance/test/mutants/*.mutants.ts'],
+    env: { SESS_CONFORMANCE_QUICK: '1' },
+    pool: 'threads',
+    testTimeout: 20_000,
+  },
+})
