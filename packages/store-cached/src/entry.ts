@@ -17,12 +17,10 @@ type Header = [
   subject?: string | null,
 ]
 
-const writer = Array.from(globalThis.crypto.getRandomValues(new Uint32Array(3)), part => part.toString(36))
-const prefix = writer.join('')
-let written = 0
-
+/** Random alone: a counter or a prefix would repeat in processes that start from one V8 snapshot. */
 function newMark(): string {
-  return `${prefix}.${(written++).toString(36)}`
+  const parts = globalThis.crypto.getRandomValues(new Uint32Array(3))
+  return Array.from(parts, part => part.toString(36)).join('')
 }
 
 /** A copy of what the durable store said at `readAt` (ms since the epoch), to be kept until `keepUntil`. */
