@@ -10,19 +10,23 @@ import { root } from './workspace.ts'
 
 type Step = { name: string; command: string; args: string[] }
 
+// TypeScript's native compiler checks one program in a fifth of the time of one program a package.
+const tsc = join(root, 'node_modules/typescript-native/bin/tsc')
+const PROJECTS = ['tsconfig.json', 'tsconfig.portable.json', 'examples/shop/tsconfig.json']
+
 const STEPS: Step[] = [
   { name: 'lint', command: 'biome', args: ['ci', '--colors=off', '.'] },
   script('build'),
-  script('types'),
-  script('arrows'),
+  ...PROJECTS.map(project => ({ name: 'types', command: tsc, args: ['--noEmit', '-p', project] })),
+  { name: 'arrows', command: 'depcruise', args: ['packages', '--config', '.dependency-cruiser.mjs'] },
   script('plain-words'),
-  script('size'),
+  { name: 'size', command: 'size-limit', args: [] },
   script('tarballs'),
   script('pack-test'),
 ]
 
 const wanted = process.argv.slice(2)
-const known = [...STEPS.map(({ name }) => name), 'tests']
+const known = [...new Set(STEPS.map(({ name }) => name)), 'tests']
 const unknown = wanted.filter(name => !known.includes(name))
 if (unknown.length > 0)
   throw new Error(`There is no step ${unknown.join(', ')}: the steps are ${known.join(', ')}`)

@@ -1,0 +1,14 @@
+// A tripwire, not a goal: nothing is made harder to read for bytes (docs/decisions/0002-what-core-weighs.md).
+const onNode = config => ({ ...config, platform: 'node' })
+
+export default [
+  { name: 'core, any platform', path: 'packages/core/src/index.ts', limit: '19 kB', gzip: true },
+  {
+    name: 'core + node + express',
+    path: 'packages/express/src/index.ts',
+    limit: '23 kB',
+    gzip: true,
+    ignore: ['express'],
+    modifyEsbuildConfig: onNode,
+  },
+]
