@@ -37,7 +37,7 @@ for (const target of targets) {
     ],
     tempDirName: join(tmpdir(), 'sess-suite-mutants'),
     cleanTempDir: 'always',
-    reporters: [],
+    reporters: ['progress-append-only'],
     warnings: { slow: false, unknownOptions: true, preprocessorErrors: true, unserializableOptions: true },
     allowConsoleColors: false,
     concurrency: 1,

@@ -10,6 +10,15 @@ export type {
 } from './adapter-cases/fixture.ts'
 export { adapterCases } from './adapter-cases/index.ts'
 export type { WatchedStore } from './adapter-cases/watched-store.ts'
+export {
+  type Breakable,
+  breakable,
+  type CuttableProxy,
+  cuttable,
+  freePort,
+  type StartedServer,
+  startServer,
+} from './backend-helpers.ts'
 export { type Case, DoesNotApply } from './case.ts'
 export { CaseFailure } from './check.ts'
 export { cookieStoreCases } from './cookie-cases/index.ts'

@@ -1,0 +1,208 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+/**
+ * A TCP port of 127.0.0.1 that nobody listens on just now.
+ *
+ * @example
+ * const port = await freePort()
+ */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  const port = await listening(server)
+  await closed(server)
+  return port
+}
+
+/** A server that runs for the tests. */
+export interface StartedServer {
+  port: number
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a server as a process, and waits until something listens on the port.
+ *
+ * @param args the arguments, or what makes them of the port
+ * @param options `port`: a free one unless given; `patience`: milliseconds to wait, 10,000 unless given
+ * @throws Error with what the server wrote, if it ends or nothing listens in time
+ * @example
+ * const { port, stop } = await startServer('memcached', port => ['-l', '127.0.0.1', '-p', String(port), '-u', 'nobody'])
+ */
+export async function startServer(
+  command: string,
+  args: readonly string[] | ((port: number) => readonly string[]),
+  { port, patience = 10_000 }: { port?: number; patience?: number } = {},
+): Promise<StartedServer> {
+  const at = port ?? (await freePort())
+  const child = spawn(command, typeof args === 'function' ? args(at) : args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', text => void (said += text))
+  let failure: string | undefined
+  child.once('error', error => void (failure = error.message))
+  child.once('exit', (code, signal) => void (failure ??= `it ended (${code ?? signal})`))
+  const until = performance.now() + patience
+  while (!(await answers(at))) {
+    if (failure === undefined && performance.now() > until)
+      failure = `nothing listens on ${at} after ${patience} ms`
+    if (failure !== undefined) {
+      child.kill()
+      throw new Error(`cannot start ${command}: ${failure}\n${said.slice(-2_000)}`)
+    }
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  return { port: at, stop: () => ended(child) }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = once(child, 'exit')
+  child.kill()
+  await exit
+}
+
+/** Whether somebody accepts connections there. */
+async function answers(port: number): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** A proxy before a server, which can be cut: for `breakBackend`, `healBackend` and `loseAnswer` of a factory. */
+export interface CuttableProxy {
+  /** Connect the store here instead of to the server. */
+  port: number
+  /** Ends all connections and accepts none until `mend()`. The server keeps its data. */
+  cut(): void
+  mend(): void
+  /** The next piece that a client sends reaches the server; its connection ends before the answer comes back. */
+  loseAnswer(): void
+  close(): Promise<void>
+}
+
+/**
+ * Puts a TCP proxy before a server: an outage is then a cut, not a restart that loses what is in memory.
+ *
+ * @param port the server's
+ * @example
+ * const proxy = await cuttable(6379)
+ * return { store: myStore(connectTo(proxy.port)), breakBackend: proxy.cut, healBackend: proxy.mend, loseAnswer: proxy.loseAnswer }
+ */
+export async function cuttable(port: number, host = '127.0.0.1'): Promise<CuttableProxy> {
+  const pairs = new Set<[Socket, Socket]>()
+  let isCut = false
+  let losing = false
+  const server = createServer(client => {
+    if (isCut) return void client.destroy()
+    const upstream = connect({ port, host })
+    const pair: [Socket, Socket] = [client, upstream]
+    pairs.add(pair)
+    let lost = false
+    const end = () => {
+      client.destroy()
+      upstream.destroy()
+      pairs.delete(pair)
+    }
+    for (const socket of pair) socket.on('error', end).on('close', end)
+    client.on('data', piece => {
+      if (losing) {
+        losing = false
+        lost = true
+      }
+      upstream.write(piece)
+    })
+    upstream.on('data', piece => {
+      if (lost) end()
+      else client.write(piece)
+    })
+  })
+  const own = await listening(server)
+  const cutAll = () => {
+    for (const [client, upstream] of pairs) {
+      client.destroy()
+      upstream.destroy()
+    }
+    pairs.clear()
+  }
+  return {
+    port: own,
+    cut() {
+      isCut = true
+      cutAll()
+    },
+    mend() {
+      isCut = false
+      losing = false
+    },
+    loseAnswer() {
+      losing = true
+    },
+    async close() {
+      cutAll()
+      await closed(server)
+    },
+  }
+}
+
+/** A client whose every method can be made to fail. */
+export interface Breakable<Client extends object> {
+  client: Client
+  /** From now on each method throws this error. */
+  fail(error?: Error): void
+  heal(): void
+}
+
+/**
+ * Wraps a client that has no connection to cut (SQLite, an SDK over HTTP): for `breakBackend`, `fail` and `healBackend`.
+ * A method that returns a promise rejects, any other throws.
+ *
+ * @example
+ * const { client, fail, heal } = breakable(new DynamoDBClient({}))
+ * return { store: myStore(client), breakBackend: () => fail(), healBackend: heal, fail: kind => fail(new Error(kind)) }
+ */
+export function breakable<Client extends object>(given: Client): Breakable<Client> {
+  let failure: Error | undefined
+  const client = new Proxy(given, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        if (failure === undefined) return value.apply(target, args)
+        if (value.constructor.name === 'AsyncFunction') return Promise.reject(failure)
+        throw failure
+      }
+    },
+  })
+  return {
+    client,
+    fail(error = new Error('connect ECONNREFUSED')) {
+      failure = error
+    },
+    heal() {
+      failure = undefined
+    },
+  }
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string')
+    throw new Error('the port of a TCP server is not known')
+  return address.port
+}
+
+async function closed(server: Server): Promise<void> {
+  server.close()
+  await once(server, 'close')
+}

@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { breakable, cuttable, freePort, type StartedServer, startServer } from '../src/index.ts'
+
+const ECHO = (port: number) => [
+  '-e',
+  `let n = 0; require('node:net').createServer(s => s.on('error', () => {}).on('data', d => s.write(++n + ':' + d))).listen(${port}, '127.0.0.1')`,
+]
+
+async function say(port: number, text: string): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  try {
+    await once(socket, 'connect')
+    socket.write(text)
+    const [answer] = await Promise.race([
+      once(socket, 'data'),
+      once(socket, 'close').then(() => Promise.reject(new Error('cut'))),
+    ])
+    return String(answer)
+  } finally {
+    socket.destroy()
+  }
+}
+
+describe('a server and a proxy before it', () => {
+  let server: StartedServer
+  beforeAll(async () => {
+    server = await startServer(process.execPath, ECHO)
+  })
+  afterAll(() => server.stop())
+
+  test('a cut ends connections, and mending brings them back; the server goes on', async () => {
+    const proxy = await cuttable(server.port)
+    try {
+      expect(await say(proxy.port, 'a')).toMatch(/^\d+:a$/)
+      const waiting = connect({ port: proxy.port, host: '127.0.0.1' })
+      waiting.on('error', () => undefined)
+      await once(waiting, 'connect')
+      const closed = once(waiting, 'close')
+      proxy.cut()
+      await closed
+      await expect(say(proxy.port, 'b')).rejects.toThrow()
+      proxy.mend()
+      expect(await say(proxy.port, 'c')).toMatch(/:c$/)
+    } finally {
+      await proxy.close()
+    }
+  })
+
+  test('a lost answer: the server has done it, and the client is cut', async () => {
+    const proxy = await cuttable(server.port)
+    try {
+      const before = Number((await say(proxy.port, 'x')).split(':')[0])
+      proxy.loseAnswer()
+      await expect(say(proxy.port, 'y')).rejects.toThrow()
+      expect(await say(proxy.port, 'z')).toBe(`${before + 2}:z`)
+    } finally {
+      await proxy.close()
+    }
+  })
+})
+
+test('a server that does not start is an error with what it wrote', async () => {
+  const broken = ['-e', 'console.error("no disk"); process.exit(3)']
+  await expect(startServer(process.execPath, broken)).rejects.toThrow(/it ended \(3\)\nno disk/)
+  await expect(startServer('no-such-server', [])).rejects.toThrow(/ENOENT/)
+})
+
+test('a free port is one that can be listened on', async () => {
+  const server = createServer().listen(await freePort(), '127.0.0.1')
+  await once(server, 'listening')
+  server.close()
+})
+
+test('a breakable client fails while it is broken, sync and async', async () => {
+  const real = { count: 1, get: () => 5, load: async () => 6 }
+  const { client, fail, heal } = breakable(real)
+  expect([client.get(), await client.load(), client.count]).toEqual([5, 6, 1])
+  fail(new Error('READONLY'))
+  expect(() => client.get()).toThrow('READONLY')
+  await expect(client.load()).rejects.toThrow('READONLY')
+  heal()
+  expect(client.get()).toBe(5)
+})
