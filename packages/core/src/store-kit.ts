@@ -9,7 +9,7 @@ import type {
   StoredEntry,
   StoredRecord,
 } from './store.ts'
-import { after } from './task.ts'
+import { after, whenTimeIsUp } from './task.ts'
 
 export { type Check, flag, oneOf, type Read, readOptions, type Table, textLike } from './check.ts'
 export { after, isPromise, settle, whenTimeIsUp } from './task.ts'
@@ -70,22 +70,87 @@ export function ttlSeconds(expiresAt: number, now: number, max = Number.MAX_SAFE
   return Math.min(max, Math.max(1, Math.ceil((expiresAt - now) / 1000)))
 }
 
+/** What `abortable` does when the signal is aborted. */
+export interface AbortableOptions<T> {
+  /** Gets a value that arrives after the wait has ended, for example a connection to give back. */
+  late?(value: T): void
+  /** Returns why the work takes so long. It becomes the `cause` of the signal's reason. */
+  cause?(): Error | undefined
+}
+
 /**
- * Waits for a promise until the signal is aborted; then it rejects with the signal's reason. What the promise comes to
- * afterwards is ignored: hand the signal to the client as well if it takes one.
+ * Waits for a promise until the signal is aborted; then it rejects with the signal's reason. Hand the signal to the
+ * client as well if it takes one.
+ *
+ * A result that has arrived wins over the signal. After a long computation Node runs its timers before it reads its
+ * sockets, so a time limit can pass although the result is there. See `whenTimeIsUp`.
  *
  * @example
  * return await abortable(client.get(key), context?.signal)
  */
-export function abortable<T>(work: PromiseLike<T>, signal: BareSignal | undefined): Promise<T> {
+export function abortable<T>(
+  work: PromiseLike<T>,
+  signal: BareSignal | undefined,
+  { late, cause }: AbortableOptions<T> = {},
+): Promise<T> {
+  if (signal === undefined) return Promise.resolve(work)
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal?.reason)
+    let isWaiting = true
+    let cancel: (() => void) | undefined
+    const abort = () => {
+      // At once, because the engine does not wait: it reports this reason.
+      explain(signal.reason, cause)
+      cancel = whenTimeIsUp(1, () => {
+        isWaiting = false
+        reject(signal.reason)
+      })
+    }
+    const done = () => {
+      cancel?.()
+      signal.removeEventListener('abort', abort)
+    }
     // A listener on an aborted signal is never called.
-    if (signal?.aborted) abort()
-    signal?.addEventListener('abort', abort)
-    const done = () => signal?.removeEventListener('abort', abort)
-    work.then(resolve, reject).then(done)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    work.then(
+      value => {
+        done()
+        if (isWaiting) resolve(value)
+        else late?.(value)
+      },
+      error => {
+        done()
+        reject(error)
+      },
+    )
   })
+}
+
+/**
+ * Gives the reason of an aborted signal a `cause`, if it is an error without one. The engine reports the reason, so this
+ * tells the user why a store was late.
+ *
+ * @example
+ * explain(signal.reason, () => lastError)
+ */
+export function explain(reason: unknown, cause: (() => Error | undefined) | undefined): void {
+  if (!(reason instanceof Error) || reason.cause !== undefined || !Object.isExtensible(reason)) return
+  const found = cause?.()
+  if (found) reason.cause = found
+}
+
+/**
+ * Waits `ms` milliseconds. Rejects with the signal's reason if that is aborted meanwhile.
+ *
+ * @example
+ * await pause(10, context?.signal)
+ */
+export function pause(
+  ms: number,
+  signal?: BareSignal,
+  options?: Pick<AbortableOptions<void>, 'cause'>,
+): Promise<void> {
+  return abortable(new Promise(resolve => setTimeout(resolve, ms)), signal, options)
 }
 
 /**

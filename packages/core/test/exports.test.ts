@@ -66,11 +66,13 @@ it('the exported names change only on purpose', () => {
       "store": [
         "abortable",
         "after",
+        "explain",
         "flag",
         "isPromise",
         "isSessionId",
         "nowOf",
         "oneOf",
+        "pause",
         "readOptions",
         "removeEach",
         "settle",

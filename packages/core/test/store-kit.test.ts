@@ -7,6 +7,7 @@ import {
   abortable,
   isSessionId,
   nowOf,
+  pause,
   removeEach,
   type SyncStore,
   storeFrom,
@@ -165,6 +166,41 @@ describe('small parts', () => {
     aborting.abort(new Error('nobody waits'))
     await expect(waiting).rejects.toThrow('nobody waits')
     await expect(abortable(never, aborting.signal)).rejects.toThrow('nobody waits')
+  })
+
+  it('abortable prefers a result that has arrived to the signal', async () => {
+    const controller = new AbortController()
+    const arriving = new Promise(resolve => setImmediate(resolve, 'arrived'))
+    const waiting = abortable(arriving, controller.signal)
+    controller.abort()
+    expect(await waiting).toBe('arrived')
+  })
+
+  it('abortable hands over a late value, and tells the cause of the delay', async () => {
+    const controller = new AbortController()
+    const late: unknown[] = []
+    let arrive = (_: string) => {}
+    const work = new Promise<string>(resolve => {
+      arrive = resolve
+    })
+    const cause = new Error('the pool is empty')
+    const waiting = abortable(work, controller.signal, {
+      late: value => late.push(value),
+      cause: () => cause,
+    })
+    controller.abort(new Error('time is up'))
+    await expect(waiting).rejects.toMatchObject({ message: 'time is up', cause })
+    arrive('connection')
+    await work
+    expect(late).toEqual(['connection'])
+  })
+
+  it('pause waits, and ends with the signal', async () => {
+    await pause(1)
+    const controller = new AbortController()
+    const waiting = pause(60_000, controller.signal)
+    controller.abort(new Error('nobody waits'))
+    await expect(waiting).rejects.toThrow('nobody waits')
   })
 
   it('the variants of Store', () => {

@@ -1,40 +1,23 @@
-import {
-  type ClearExpiredOptions,
-  ConfigError,
-  type RemoveBySubjectOptions,
-  type SessionRecord,
-  type Store,
-  type StoreContext,
-  type StoredEntry,
-  type StoredRecord,
-} from '@sess/core'
+import type { SessionRecord, StoreContext, StoredRecord } from '@sess/core'
+import { nowOf, pause, readOptions, type SyncStore } from '@sess/core/store'
 import { LRUCache } from 'lru-cache'
 import { subjectIndex } from './subject-index.ts'
 
 export interface CacheStoreOptions {
-  /** Sessions at the most, expired ones included. Default 100,000. Room for 32 bytes each is taken at once. */
+  /** The most sessions that are kept, expired ones included. Default 100,000. Their 32 bytes each are reserved at once. */
   maxEntries?: number
-  /** Bytes of memory that all sessions may take, by estimate. Default 67,108,864 (64 MiB). */
+  /** The most bytes of memory that all sessions may take, by estimate. Default 67,108,864 (64 MiB). */
   maxBytes?: number
 }
 
-/** A store that answers at once: no call but the iterators makes a promise. */
-export interface CacheStore extends Store {
-  read(id: string, context?: StoreContext): StoredRecord | null
-  insert(id: string, record: SessionRecord, context?: StoreContext): boolean
-  replace(id: string, record: SessionRecord, version: string, context?: StoreContext): 'ok' | 'stale' | 'gone'
-  touch(id: string, expiresAt: number, version: string, context?: StoreContext): boolean
-  remove(id: string, version?: string, context?: StoreContext): 'ok' | 'stale' | 'gone'
-  clearExpired(options?: ClearExpiredOptions): AsyncIterable<{ removed: number }>
-  scan(options?: StoreContext): AsyncIterable<StoredEntry>
-  removeBySubject(subject: string, options?: RemoveBySubjectOptions): number
-  scanBySubject(subject: string, options?: StoreContext): AsyncIterable<StoredEntry>
-}
+/** A store whose methods return plain values, except for the iterators. */
+export type CacheStore = Required<Omit<SyncStore, 'close' | 'maxBytes'>>
 
-// What V8 takes for a session beside the characters (Node 24, 64 bit, hash table half full; `pnpm campaign cache-heap`):
-// entry, id, map and list slots. And for a subject: its string and place in the index.
+// Bytes that V8 needs for a session beside its characters: entry, id, slots of map and list (Node 24, 64 bit, hash table
+// half full; `pnpm campaign cache-heap`). And for a subject: its string and its place in the index.
 const ENTRY_BYTES = 224
 const SUBJECT_BYTES = 80
+/** Other work gets a turn after so many entries. */
 const EXAMINED_AT_ONCE = 10_000
 
 interface Entry {
@@ -44,19 +27,20 @@ interface Entry {
 }
 
 /**
- * Sessions in this process's memory (Django's `cache` backend on local memory). When it is full, the session that was
- * used least recently goes: its visitor is logged out. A version is the payload itself.
+ * Keeps sessions in the memory of this process (Django's `cache` backend on local memory). When it is full, it removes the
+ * session that was used least recently: its visitor is logged out. The version of a record is its payload.
  *
- * Expiry goes by the time that each call is given, so lru-cache's own `ttl`, which has a clock of its own, stays unused.
+ * @throws ConfigError (`CONFIG`) for a wrong option
+ * @example
+ * const sessions = createSessions({ store: cacheStore({ maxBytes: 256 * 1024 * 1024 }) })
  */
 export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
-  const { maxEntries = 100_000, maxBytes = 67_108_864, ...unknown } = options
-  for (const name of Object.keys(unknown)) {
-    throw new ConfigError(name, 'cacheStore has no such option; there are maxEntries, maxBytes.')
-  }
-  checkPositive('maxEntries', maxEntries)
-  checkPositive('maxBytes', maxBytes)
+  const { maxEntries, maxBytes } = readOptions<CacheStoreOptions>(options, {
+    maxEntries: [100_000, [isPositive, 'a positive whole number']],
+    maxBytes: [67_108_864, [isPositive, 'a positive whole number of bytes']],
+  })
   const subjects = subjectIndex()
+  // Without lru-cache's `ttl`: expiry follows the time that each call passes, and `ttl` has a clock of its own.
   const cache = new LRUCache<string, Entry>({
     max: maxEntries,
     maxSize: maxBytes,
@@ -65,48 +49,54 @@ export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
     },
   })
 
-  function live(entry: Entry | undefined, now = Date.now()): Entry | undefined {
-    return entry !== undefined && entry.expiresAt > now ? entry : undefined
+  function live(entry: Entry | undefined, context: StoreContext | undefined): Entry | undefined {
+    return entry !== undefined && entry.expiresAt > nowOf(context) ? entry : undefined
   }
 
   function put(id: string, { payload, expiresAt, subject }: SessionRecord): void {
     const entry: Entry = { payload, expiresAt, subject }
     const size = estimate(entry)
-    // lru-cache answers what can never fit by deleting the entry that is there.
+    // lru-cache would delete the present entry instead of throwing.
     if (size > maxBytes) {
       throw new RangeError(
-        `The session takes more memory than the whole store may. Raise maxBytes (${maxBytes}).`,
+        `The session takes ${size} bytes, more than maxBytes (${maxBytes}). Raise maxBytes.`,
       )
     }
     cache.set(id, entry, { size })
     if (subject !== undefined) subjects.add(subject, id)
   }
 
-  async function* entries(ids: Iterable<string>, subject: string | undefined, context: StoreContext) {
-    let examined = 0
-    for (const id of ids) {
-      if (++examined % EXAMINED_AT_ONCE === 0) await breathe()
-      context.signal?.throwIfAborted()
+  /** The entries that are still there, with pauses for other work. */
+  async function* walk(ids: string[], signal: StoreContext['signal']) {
+    for (const [index, id] of ids.entries()) {
+      if (index % EXAMINED_AT_ONCE === EXAMINED_AT_ONCE - 1) await pause(0)
+      signal?.throwIfAborted()
       const entry = cache.peek(id)
-      if (entry === undefined || entry.expiresAt <= (context.now ?? Date.now())) continue
-      if (subject === undefined || entry.subject === subject) yield { id, ...stored(entry) }
+      if (entry !== undefined) yield { id, entry }
+    }
+  }
+
+  async function* entries(ids: string[], subject: string | undefined, context: StoreContext) {
+    for await (const { id, entry } of walk(ids, context.signal)) {
+      const isWanted = subject === undefined || entry.subject === subject
+      if (isWanted && live(entry, context)) yield { id, ...stored(entry) }
     }
   }
 
   return {
     read(id, context) {
-      const entry = live(cache.get(id), context?.now)
+      const entry = live(cache.get(id), context)
       return entry === undefined ? null : stored(entry)
     },
 
     insert(id, record, context) {
-      if (live(cache.peek(id), context?.now) !== undefined) return false
+      if (live(cache.peek(id), context)) return false
       put(id, record)
       return true
     },
 
     replace(id, record, version, context) {
-      const entry = live(cache.peek(id), context?.now)
+      const entry = live(cache.peek(id), context)
       if (entry === undefined) return 'gone'
       if (entry.payload !== version) return 'stale'
       put(id, record)
@@ -114,27 +104,23 @@ export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
     },
 
     touch(id, expiresAt, version, context) {
-      const entry = live(cache.get(id), context?.now)
+      const entry = live(cache.get(id), context)
       if (entry?.payload !== version) return false
       entry.expiresAt = expiresAt
       return true
     },
 
     remove(id, version, context) {
-      const entry = live(cache.peek(id), context?.now)
+      const entry = live(cache.peek(id), context)
       if (entry !== undefined && version !== undefined && entry.payload !== version) return 'stale'
       cache.delete(id)
       return entry === undefined ? 'gone' : 'ok'
     },
 
-    async *clearExpired({ now, signal, batchSize = 1_000 } = {}) {
+    async *clearExpired({ batchSize = 1_000, ...context } = {}) {
       let removed = 0
-      let examined = 0
-      for (const id of [...cache.keys()]) {
-        if (++examined % EXAMINED_AT_ONCE === 0) await breathe()
-        signal?.throwIfAborted()
-        const entry = cache.peek(id)
-        if (entry === undefined || entry.expiresAt > (now ?? Date.now())) continue
+      for await (const { id, entry } of walk([...cache.keys()], context.signal)) {
+        if (live(entry, context)) continue
         cache.delete(id)
         if (++removed < batchSize) continue
         yield { removed }
@@ -145,11 +131,11 @@ export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
 
     scan: (context = {}) => entries([...cache.keys()], undefined, context),
 
-    removeBySubject(subject, { now = Date.now(), except } = {}) {
+    removeBySubject(subject, { except, ...context } = {}) {
       let removed = 0
       for (const id of subjects.of(subject)) {
         if (id === except) continue
-        if (cache.peek(id)!.expiresAt > now) removed++
+        if (live(cache.peek(id), context)) removed++
         cache.delete(id)
       }
       return removed
@@ -166,22 +152,15 @@ function stored({ payload, expiresAt, subject }: Entry): StoredRecord {
 }
 
 function estimate({ payload, subject }: Entry): number {
-  const bytes = ENTRY_BYTES + characters(payload)
-  return subject === undefined ? bytes : bytes + SUBJECT_BYTES + characters(subject)
+  const bytes = ENTRY_BYTES + bytesOf(payload)
+  return subject === undefined ? bytes : bytes + SUBJECT_BYTES + bytesOf(subject)
 }
 
-// V8 keeps a byte a character where all are Latin-1, and two everywhere else.
-function characters(text: string): number {
+/** V8 keeps one byte a character if all are Latin-1, otherwise two. */
+function bytesOf(text: string): number {
   return /[^\0-\xff]/.test(text) ? 2 * text.length : text.length
 }
 
-/** Lets requests have their turn amid a long walk. */
-function breathe(): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve))
-}
-
-function checkPositive(option: string, value: number): void {
-  if (!(Number.isSafeInteger(value) && value > 0)) {
-    throw new ConfigError(option, 'must be a positive whole number.')
-  }
+function isPositive(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0
 }

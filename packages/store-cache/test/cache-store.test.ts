@@ -50,7 +50,7 @@ describe('bounds', () => {
     const store = cacheStore({ maxBytes: 2_000 })
     store.insert(id(1), record('small', 'ann'), at)
     expect(() => store.replace(id(1), record('x'.repeat(2_000)), 'small', at)).toThrow(
-      'Raise maxBytes (2000)',
+      'more than maxBytes (2000). Raise maxBytes.',
     )
     expect(() => store.insert(id(2), record('x'.repeat(2_000)), at)).toThrow(RangeError)
     expect(store.read(id(1), at)?.payload).toBe('small')
@@ -84,7 +84,7 @@ describe('bounds', () => {
       expect.objectContaining({
         code: 'CONFIG',
         option: 'max',
-        message: 'max: cacheStore has no such option; there are maxEntries, maxBytes.',
+        message: 'max: unknown option; there are maxEntries, maxBytes.',
       }),
     )
   })

@@ -1,34 +1,42 @@
-import { ConfigError, type CookieStore, SessionDataError, type SessionRecord } from '@sess/core'
+import { type CookieStore, SessionDataError, type SessionRecord } from '@sess/core'
 import { weakness } from '@sess/core/crypto'
 import { COOKIE_SALT, dumpJson, expiryMoment, loadJson, unescapeJson } from '@sess/core/django'
-import { refuseOptions } from './unknown-options.ts'
+import { flag, readOptions, settle } from '@sess/core/store'
+import { SECRET_BELONGS } from './secret-belongs.ts'
 
 export interface DjangoCookieOptions {
-  /** Default `django.contrib.sessions.backends.signed_cookies`, which is what Django's backend uses. */
+  /** Django's salt. Default `django.contrib.sessions.backends.signed_cookies`, as Django has it. */
   salt?: string
-  /** Seconds; Django's `SESSION_COOKIE_AGE` (default 1209600, two weeks). */
+  /** Seconds: Django's `SESSION_COOKIE_AGE`. Default 1,209,600 (two weeks). */
   age?: number
-  /** Deflate where that makes it shorter, as Django does (default true). */
+  /** Compresses if that makes the token shorter, as Django does. Default `true`. */
   compress?: boolean
 }
 
 type Data = Record<string, unknown>
 
 /**
- * Django's format has room for the data and the second they were signed in. So the end of a session's life is that
- * second plus the life that the data ask for (`_session_expiry`) or `age`, whichever is shorter; and its subject is
- * the data's `_session_subject`.
+ * Django's format holds the data and the second in which they were signed, but no expiry and no subject. So:
  *
- * What is written here is dated to end when the record does. With Django's own lifetimes that is the current second,
- * byte for byte as Django; otherwise an earlier one, or for a life beyond `age` a later one, which Django accepts.
+ * - The session ends `age` after that second, or earlier if the data ask for it (`_session_expiry`).
+ * - Its subject is `_session_subject` in the data.
+ * - A token is dated so that it ends when the record does. With Django's own lifetimes that is the current second, and the
+ *   token is the one that Django would write. Otherwise the date is earlier, or later for a life beyond `age`.
  */
 export function djangoCookieStore(options: DjangoCookieOptions): CookieStore {
-  const { salt = COOKIE_SALT, age = 1_209_600, compress = true, ...unknown } = options
-  refuseOptions(unknown, 'signedCookieStore has no such option; there are salt, age, compress.', 'django.')
-  if (typeof salt !== 'string') throw new ConfigError('django.salt', 'must be a string.')
-  if (!(Number.isFinite(age) && age > 0)) {
-    throw new ConfigError('django.age', 'must be a number of seconds, as SESSION_COOKIE_AGE is.')
-  }
+  const { salt, age, compress } = readOptions<DjangoCookieOptions>(
+    options,
+    {
+      salt: [COOKIE_SALT, [value => typeof value === 'string', 'a string']],
+      age: [
+        1_209_600,
+        [value => Number.isFinite(value) && value > 0, 'a number of seconds, as SESSION_COOKIE_AGE is'],
+      ],
+      compress: [true, flag],
+    },
+    'django.',
+    SECRET_BELONGS,
+  )
   const limit = age * 1000
 
   return {
@@ -37,10 +45,12 @@ export function djangoCookieStore(options: DjangoCookieOptions): CookieStore {
     seal({ payload, expiresAt, subject }, { secrets, now }) {
       const data = parse(payload)
       if (data === null) {
-        throw new SessionDataError('A cookie for Django holds a JSON object: use the codec json().')
+        throw new SessionDataError('A cookie for Django must hold a JSON object. Use the codec json().')
       }
       if (subject !== undefined && subjectOf(data) !== subject) {
-        throw new SessionDataError('A cookie for Django has its subject in the data, as `_session_subject`.')
+        throw new SessionDataError(
+          'A cookie for Django keeps the subject in its data. Set `_session_subject` there as well.',
+        )
       }
       const life = lifeOf(data, age)
       let signedAt = expiresAt - Math.min(life.span ?? limit, limit)
@@ -63,17 +73,12 @@ export function djangoCookieStore(options: DjangoCookieOptions): CookieStore {
         const subject = subjectOf(data)
         return subject === undefined ? record : { ...record, subject }
       }
-      try {
-        const loaded = loadJson(token, { secret, fallbacks, salt })
-        return 'then' in loaded ? loaded.then(open).then(undefined, refuse) : open(loaded)
-      } catch (error) {
-        return refuse(error)
-      }
+      return settle(() => loadJson(token, { secret, fallbacks, salt }), open, nullIfBad)
     },
   }
 }
 
-/** Not an object, or not what JavaScript takes for JSON (Python's NaN): `null`. */
+/** The data, or `null` if the text is no JSON object. Python's NaN, for example, is no JSON. */
 function parse(json: string): Data | null {
   let data: unknown
   try {
@@ -84,14 +89,14 @@ function parse(json: string): Data | null {
   return typeof data === 'object' && !Array.isArray(data) ? (data as Data | null) : null
 }
 
-/** Milliseconds from the signature on, or the moment of the end. Neither where the expiry is none: `age` it is. */
+/** The life in ms from the signature on, or the moment of the end. Neither if `_session_expiry` is malformed. */
 function lifeOf(data: Data, age: number): { span?: number; moment?: number } {
   const expiry = data['_session_expiry']
   try {
     const end = expiryMoment(expiry, 0, age)
     return typeof expiry === 'string' ? { moment: end } : { span: end }
   } catch (error) {
-    // Django reads such a cookie, and fails only when asked for its expiry.
+    // Django reads such a cookie too, and fails only when asked for its expiry.
     if (codeOf(error) === 'SESSION_DATA') return {}
     throw error
   }
@@ -102,14 +107,14 @@ function subjectOf(data: Data): string | undefined {
   return typeof subject === 'string' ? subject : undefined
 }
 
-/** For a bad token: forged, broken or not ours, it is no session. */
-function refuse(error: unknown): null {
+/** A token that is forged, broken or of another format is no session. */
+function nullIfBad(error: unknown): null {
   const code = codeOf(error)
   if (code === 'BAD_SIGNATURE' || code === 'SESSION_DATA') return null
   throw error
 }
 
-// Not instanceof: in the CommonJS build each entry of core has classes of its own.
+// `instanceof` would fail in the CommonJS build, where each entry of core has its own classes.
 function codeOf(error: unknown): unknown {
   return (error as { code?: unknown } | null)?.code
 }

@@ -1,16 +1,17 @@
 import type { CookieStore } from '@sess/core'
 import { sign, type TokenUse, verify, weakness } from '@sess/core/crypto'
+import { after, readOptions } from '@sess/core/store'
 import { type DjangoCookieOptions, djangoCookieStore } from './django-cookie-store.ts'
 import { recordOf, textOf } from './record-text.ts'
-import { refuseOptions } from './unknown-options.ts'
+import { SECRET_BELONGS } from './secret-belongs.ts'
 
 export type { DjangoCookieOptions }
 
 export interface SignedCookieOptions {
   /**
-   * Write and read what Django's signed_cookies backend does, so that both sites share the cookie. The engine's
-   * `secret` is then Django's `SECRET_KEY` followed by `SECRET_KEY_FALLBACKS`, its codec `json()`, its cookie
-   * Django's. `true` is Django's defaults.
+   * Uses the format of Django's `signed_cookies` backend, so that a Django site can share the cookie. `true` means Django's
+   * defaults. Give `session()` as `secret` Django's `SECRET_KEY` followed by `SECRET_KEY_FALLBACKS`, as cookie name
+   * Django's, and as codec `json()`. Default `false`.
    */
   django?: boolean | DjangoCookieOptions
 }
@@ -18,21 +19,26 @@ export interface SignedCookieOptions {
 const PURPOSE = 'sess signed session cookie'
 
 /**
- * Sessions in their cookie, which everybody can read and only the server can change: HMAC-SHA256, under a key derived
- * from the engine's `secret` for this cookie name alone.
+ * Keeps each session in its cookie, signed: everybody can read it, only the server can change it. The signature is
+ * HMAC-SHA256. The key is derived from the `secret` of `session()` and from the cookie's name.
+ *
+ * @throws ConfigError (`CONFIG`) for a wrong option
+ * @example
+ * app.use(session({ store: signedCookieStore(), secret: process.env.SESSION_SECRET }))
  */
 export function signedCookieStore(options: SignedCookieOptions = {}): CookieStore {
-  const { django = false, ...unknown } = options
-  refuseOptions(unknown, 'signedCookieStore has no such option; there is django.')
+  const isChoice = (value: unknown) => typeof value === 'boolean' || typeof value === 'object'
+  const { django } = readOptions<SignedCookieOptions>(
+    options,
+    { django: [false, [isChoice, 'true, false or options']] },
+    '',
+    SECRET_BELONGS,
+  )
   if (django) return djangoCookieStore(django === true ? {} : django)
   return {
     weakness,
     seal: (record, context) => sign(textOf(record), use(context)),
-    unseal(token, context) {
-      const text = verify(token, use(context))
-      if (text === null || typeof text === 'string') return recordOf(text, context.now)
-      return text.then(opened => recordOf(opened, context.now))
-    },
+    unseal: (token, context) => after(verify(token, use(context)), text => recordOf(text, context.now)),
   }
 }
 

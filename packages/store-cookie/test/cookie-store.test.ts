@@ -68,10 +68,10 @@ describe('options', () => {
   const encrypted = encryptedCookieStore as (...given: unknown[]) => CookieStore
   const signed = signedCookieStore as (...given: unknown[]) => CookieStore
   test.each<[option: string, remedy: string, () => CookieStore]>([
-    ['djang', 'signedCookieStore has no such option; there is django.', () => signed({ djang: true })],
+    ['djang', 'unknown option; there are django.', () => signed({ djang: true })],
     ['django.slat', '; there are salt, age, compress.', () => signed({ django: { slat: 'x' } })],
-    ['maxAge', 'encryptedCookieStore takes no options.', () => encrypted({ maxAge: 60 })],
-    ['options', 'encryptedCookieStore takes no options.', () => encrypted(secret)],
+    ['maxAge', 'unknown option; there are none.', () => encrypted({ maxAge: 60 })],
+    ['options', 'must be an object.', () => encrypted(secret)],
     ['secret', 'is an option of session() and createSessions().', () => encrypted({ secret })],
     ['secret', 'is an option of session() and createSessions().', () => signed({ secret })],
     ['django.secret', 'of session() and createSessions().', () => signed({ django: { secret } })],

@@ -172,7 +172,7 @@ describe('what the payload may be', () => {
 
   test('F15: what is no JSON object is an error, not a cookie', () => {
     for (const payload of ['', 'x', '5', 'null', '[1]', '"text"']) {
-      expect(() => seal(payload)).toThrow('use the codec json()')
+      expect(() => seal(payload)).toThrow('Use the codec json()')
     }
   })
 

@@ -1,10 +1,11 @@
 import { ConfigError } from '@sess/core'
+import { abortable, oneOf, readOptions } from '@sess/core/store'
 import { CompiledQuery } from 'kysely'
 import { type DialectName, dialects } from './dialects.ts'
 import { migrate } from './migrate.ts'
-import { layoutOf, type TableOptions } from './options.ts'
+import { TABLE_OPTIONS, type TableOptions } from './options.ts'
 import { noConnection } from './pooled.ts'
-import { type Answer, abortable, type Runner } from './runner.ts'
+import type { Result, Runner } from './runner.ts'
 import type { Statement } from './statements.ts'
 import { createStore, type SqlStore } from './store.ts'
 
@@ -26,6 +27,8 @@ export interface KyselyExecutor {
   executeQuery(query: never): Promise<{ rows: unknown[]; numAffectedRows?: bigint | undefined }>
 }
 
+const DIALECT = oneOf(...Object.keys(dialects))
+
 /**
  * Sessions through the application's own Kysely instance, with whatever driver it has; its plugins are left out. It
  * stays open. For SQLite, PostgreSQL and MySQL through their usual drivers the stores of these names are shorter ways
@@ -34,12 +37,12 @@ export interface KyselyExecutor {
  * @throws ConfigError for a wrong option.
  */
 export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore {
-  const { dialect: name, ...table } = options
-  const dialect = Object.hasOwn(dialects, name) ? dialects[name] : undefined
-  if (dialect === undefined) {
-    throw new ConfigError('dialect', `must be one of ${Object.keys(dialects).join(', ')}.`)
-  }
-  const layout = layoutOf(table, ['dialect', 'table', 'schema', 'subject'])
+  const { dialect: name, ...layout } = readOptions<SqlOptions, 'schema'>(options, {
+    ...TABLE_OPTIONS,
+    dialect: [undefined, DIALECT],
+  })
+  if (name === undefined) throw new ConfigError('dialect', `must be ${DIALECT[1]}.`)
+  const dialect = dialects[name]
   if (typeof kysely?.withoutPlugins !== 'function') {
     throw new ConfigError('kysely', 'must be an instance of Kysely.')
   }
@@ -58,7 +61,7 @@ export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore 
     executor: KyselyExecutor,
     statement: Statement,
     parameters: readonly unknown[],
-  ): Promise<Answer> {
+  ): Promise<Result> {
     const query = CompiledQuery.raw(statement.sql, [...parameters])
     const { rows, numAffectedRows } = await executor.executeQuery(query as never)
     return { rows, changes: Number(numAffectedRows ?? 0) }

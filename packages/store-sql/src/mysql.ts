@@ -1,7 +1,8 @@
 import { ConfigError, SessionStoreError } from '@sess/core'
+import { readOptions } from '@sess/core/store'
 import { mysql } from './dialects.ts'
 import { driverError } from './missing-driver.ts'
-import { layoutOf, type TableOptions } from './options.ts'
+import { TABLE_OPTIONS, type TableOptions } from './options.ts'
 import { pooledRunner } from './pooled.ts'
 import { createStore, type SqlStore } from './store.ts'
 
@@ -45,7 +46,7 @@ export function mysqlStore(
   pool: MysqlPool | MysqlCallbackPool | string,
   options: TableOptions = {},
 ): SqlStore {
-  const layout = layoutOf(options, ['table', 'schema', 'subject'])
+  const layout = readOptions<TableOptions, 'schema'>(options, TABLE_OPTIONS)
   const given = typeof pool === 'string' && isUrl(pool) ? undefined : promiseBased(pool)
   let own: ReturnType<typeof openPool> | undefined
   let closed = false

@@ -1,10 +1,11 @@
 import { type MaybePromise, SessionStoreError } from '@sess/core'
+import { abortable } from '@sess/core/store'
 import { migrate } from './migrate.ts'
-import { type Answer, abortable, type Runner } from './runner.ts'
+import type { Result, Runner } from './runner.ts'
 
 /** A connection of a pool, in use. */
 export interface Connection {
-  execute(sql: string, parameters: readonly unknown[]): Promise<Answer>
+  execute(sql: string, parameters: readonly unknown[]): Promise<Result>
   /** Back into the pool, or, when it cannot be trusted any more, out of it. */
   release(usable: boolean): void
 }

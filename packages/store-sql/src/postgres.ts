@@ -1,7 +1,8 @@
 import { ConfigError } from '@sess/core'
+import { readOptions } from '@sess/core/store'
 import { postgres } from './dialects.ts'
 import { driverError } from './missing-driver.ts'
-import { layoutOf, type TableOptions } from './options.ts'
+import { TABLE_OPTIONS, type TableOptions } from './options.ts'
 import { pooledRunner } from './pooled.ts'
 import { createStore, type SqlStore } from './store.ts'
 
@@ -35,7 +36,7 @@ const URL_OF_PG = /^(postgres(ql)?:\/\/|socket:)/i
  * @throws ConfigError for a wrong option.
  */
 export function postgresStore(pool: PostgresPool | string, options: TableOptions = {}): SqlStore {
-  const layout = layoutOf(options, ['table', 'schema', 'subject'])
+  const layout = readOptions<TableOptions, 'schema'>(options, TABLE_OPTIONS)
   if (typeof pool === 'string' ? !URL_OF_PG.test(pool) : typeof pool?.connect !== 'function') {
     throw new ConfigError('pool', "must be a Pool of `pg` or a URL like 'postgres://user@host/database'.")
   }

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError } from '@sess/core'
+import { oneOf, pause, readOptions } from '@sess/core/store'
 import { preparePrivateFile } from './database-file.ts'
 import { sqlite } from './dialects.ts'
 import { ForeignTransactionError } from './foreign-transaction.ts'
 import { migrateSync } from './migrate.ts'
-import { layoutOf, type TableOptions } from './options.ts'
-import { type Answer, BUSY_LIMIT_MS, pause, type Runner } from './runner.ts'
+import { TABLE_OPTIONS, type TableOptions } from './options.ts'
+import { BUSY_LIMIT_MS, type Result, type Runner } from './runner.ts'
 import type { Statement } from './statements.ts'
 import { createStore, type SqlStore } from './store.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -49,11 +50,12 @@ export interface SqliteStatement {
  *   (`cause` has the reason), or a file that others can read or write; SQLite's own error when the file is no database.
  */
 export function sqliteStore(database: string | SqliteDatabase, options: SqliteOptions = {}): SqlStore {
-  const layout = layoutOf(options, ['table', 'subject', 'synchronous'])
-  const { synchronous = 'full' } = options
-  if (synchronous !== 'full' && synchronous !== 'normal') {
-    throw new ConfigError('synchronous', "must be 'full' or 'normal'.")
-  }
+  const { synchronous, ...table } = readOptions<SqliteOptions>(options, {
+    table: TABLE_OPTIONS.table,
+    subject: TABLE_OPTIONS.subject,
+    synchronous: ['full', oneOf('full', 'normal')],
+  })
+  const layout = { ...table, schema: undefined }
   const own = typeof database === 'string'
   if (own ? !isFileName(database) : typeof database?.prepare !== 'function') {
     throw new ConfigError('database', 'must be a file name, or a database of node:sqlite or better-sqlite3.')
@@ -69,12 +71,12 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
     if (!own && inTransaction(db)) throw new ForeignTransactionError()
   }
 
-  function read(statement: Statement, parameters: readonly unknown[]): Answer {
+  function read(statement: Statement, parameters: readonly unknown[]): Result {
     assertNoTransaction()
     return executeAnyway(statement, parameters)
   }
 
-  function executeAnyway(statement: Statement, parameters: readonly unknown[]): Answer {
+  function executeAnyway(statement: Statement, parameters: readonly unknown[]): Result {
     let ready = prepared.get(statement.sql)
     if (ready === undefined) {
       ready = db.prepare(statement.sql)

@@ -11,8 +11,9 @@ import {
   type StoredEntry,
   type StoredRecord,
 } from '@sess/core'
+import { after, nowOf, pause } from '@sess/core/store'
 import { type Dialect, inRange } from './dialects.ts'
-import { type Answer, chain, patiently, pause, type Runner } from './runner.ts'
+import { type Result, type Runner, withRetry } from './runner.ts'
 import {
   capacityOf,
   compileRaw,
@@ -47,15 +48,15 @@ const MOST_IN_A_BATCH = 10_000
  */
 export function createStore(runner: Runner, dialect: Dialect, layout: Layout): SqlStore {
   const statements = compileStatements(dialect, layout)
-  const execute = patiently(runner, dialect, layout.table)
+  const execute = withRetry(runner, dialect, layout.table)
   const { check } = dialect
   let checked = check === undefined
 
   /** Executes a statement; before the first one, throws if the server is not set up for it. */
-  function run(statement: Statement, values: Values, context: Context, stores = false): MaybePromise<Answer> {
+  function run(statement: Statement, values: Values, context: Context, stores = false): MaybePromise<Result> {
     if (checked || check === undefined) return execute(statement, values, context)
     const question = compileRaw(dialect, check.question(layout.table, layout.schema))
-    return chain(execute(question, {}, context), ({ rows }) => {
+    return after(execute(question, {}, context), ({ rows }) => {
       const [row] = rows as Record<string, unknown>[]
       // No row: there is no such table, which the statement itself will say.
       const { all, writes } = row === undefined ? {} : check.verdict(row)
@@ -70,11 +71,11 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   const write = (statement: Statement, values: Values, context: Context) =>
     run(statement, values, context, true)
 
-  const now = (context: Context) => dialect.expiry(context?.now ?? Date.now())
+  const now = (context: Context) => dialect.expiry(nowOf(context))
 
   function read(id: string, context?: StoreContext): MaybePromise<StoredRecord | null> {
     if (!canBeId(id)) return null
-    return chain(run(statements.read, { id, now: now(context) }, context), ({ rows }) =>
+    return after(run(statements.read, { id, now: now(context) }, context), ({ rows }) =>
       recordOf(rows[0] as Row | undefined),
     )
   }
@@ -83,7 +84,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     if (!canBeId(id))
       throw new SessionDataError('An id has 1 to 40 characters, none of them NUL or half of one.')
     const values = { id, ...columnsOf(record) }
-    return chain(write(statements.insert, values, context), ({ changes }) => changes > 0)
+    return after(write(statements.insert, values, context), ({ changes }) => changes > 0)
   }
 
   function replace(id: string, record: SessionRecord, version: string, context?: StoreContext) {
@@ -99,7 +100,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
       context,
       found => found.expiresAt === inRange(expiresAt),
     )
-    return chain(outcome, word => word === 'ok')
+    return after(outcome, word => word === 'ok')
   }
 
   function remove(id: string, version?: string, context?: StoreContext) {
@@ -107,7 +108,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
       return changeAt(statements.removeVersion, { id, version, now: now(context) }, context, () => false)
     }
     if (!canBeId(id)) return 'gone'
-    return chain(run(statements.remove, { id, now: now(context) }, context), ({ changes }) =>
+    return after(run(statements.remove, { id, now: now(context) }, context), ({ changes }) =>
       changes > 0 ? 'ok' : 'gone',
     )
   }
@@ -125,9 +126,9 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     retries = 3,
   ): MaybePromise<'ok' | 'stale' | 'gone'> {
     if (!canBeId(values.id)) return 'gone'
-    return chain(write(statement, values, context), ({ changes }) => {
+    return after(write(statement, values, context), ({ changes }) => {
       if (changes > 0) return 'ok'
-      return chain(read(values.id, context), found => {
+      return after(read(values.id, context), found => {
         if (found === null) return 'gone'
         if (found.version !== values.version) return 'stale'
         if (asWished(found)) return 'ok'

@@ -1,5 +1,6 @@
 import { type MaybePromise, SessionStoreError, safeCause } from '@sess/core'
-import { type Answer, BUSY_LIMIT_MS, explain, pause } from './runner.ts'
+import { explain, pause } from '@sess/core/store'
+import { BUSY_LIMIT_MS, type Result } from './runner.ts'
 import type { Statement } from './statements.ts'
 
 /** Writes in one transaction at the most, so that other processes get their turn. */
@@ -9,7 +10,7 @@ interface Waiting {
   statement: Statement
   parameters: readonly unknown[]
   since: number
-  resolve(answer: Answer): void
+  resolve(answer: Result): void
   reject(error: unknown): void
   /** Ends the listening to the caller's signal. */
   forget(): void
@@ -17,7 +18,7 @@ interface Waiting {
 
 /** What the queue does on its database. Each throws SQLite's error. */
 export interface Writer {
-  execute(statement: Statement, parameters: readonly unknown[]): Answer
+  execute(statement: Statement, parameters: readonly unknown[]): Result
   begin(): void
   commit(): void
   rollback(): void
@@ -39,7 +40,7 @@ export class WriteQueue {
     this.#writer = writer
   }
 
-  run(statement: Statement, parameters: readonly unknown[], signal?: AbortSignal): MaybePromise<Answer> {
+  run(statement: Statement, parameters: readonly unknown[], signal?: AbortSignal): MaybePromise<Result> {
     if (this.#waiting.length > 0) return this.#wait(statement, parameters, signal)
     try {
       return this.#writer.execute(statement, parameters)
@@ -52,7 +53,7 @@ export class WriteQueue {
     }
   }
 
-  #wait(statement: Statement, parameters: readonly unknown[], signal?: AbortSignal): Promise<Answer> {
+  #wait(statement: Statement, parameters: readonly unknown[], signal?: AbortSignal): Promise<Result> {
     return new Promise((resolve, reject) => {
       const abort = () => {
         this.#waiting = this.#waiting.filter(other => other !== waiting)
