@@ -1,4 +1,4 @@
-/** Builds applications of every store with every bundler, in a folder that has no driver of a database. */
+/** Builds applications with every bundler, in a folder without drivers of databases. */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,34 +11,25 @@ import webpack from 'webpack'
 const packages = join(import.meta.dirname, '../..')
 const execute = promisify(execFile)
 
-/** The packages of the stores, and core. */
-const NAMES = [
-  'core',
-  'store-cache',
-  'store-cached',
-  'store-cookie',
-  'store-file',
-  'store-redis',
-  'store-sql',
-]
-
 interface Manifest {
   dependencies?: Record<string, string>
   exports: Record<string, string>
   imports?: Record<string, Record<string, string>>
 }
 
-/** Puts the packages into `node_modules` of the folder as they are published, less the optional peer packages. */
-export async function installStores(folder: string): Promise<void> {
+/**
+ * Puts core and these stores into `node_modules` of the folder as they are published, without their optional peers. The
+ * application brings its own client of Redis.
+ */
+export async function installStores(folder: string, stores: string[]): Promise<void> {
   const modules = join(folder, 'node_modules')
   mkdirSync(join(modules, '@sess'), { recursive: true })
-  for (const name of NAMES) {
+  for (const name of ['core', ...stores]) {
     const { dependencies = {} } = await installFromSource(join(modules, '@sess', name), join(packages, name))
     const others = Object.keys(dependencies).filter(dependency => !dependency.startsWith('@sess/'))
     for (const dependency of others) link(join(packages, name), dependency, modules)
   }
-  // The application of the test brings its client of Redis.
-  link(join(packages, 'store-redis'), 'redis', modules)
+  if (stores.includes('store-redis')) link(join(packages, 'store-redis'), 'redis', modules)
 }
 
 /** A dependency of the package, from where the workspace has it. */
@@ -130,7 +121,20 @@ export const bundlers = {
   },
 }
 
-const ROUND_TRIP = `
+/** An application of the stores in `@sess/store-sql`, imported as the README does. */
+export const SQL_APP = `import { createSessions } from '@sess/core'
+import { mysqlStore, postgresStore, sqliteStore } from '@sess/store-sql'
+${roundTrip()}
+console.log(JSON.stringify({
+  sqlite: await attempt({ store: sqliteStore(':memory:') }),
+  mysql: await attempt({ store: mysqlStore('mysql://root@127.0.0.1:1/none') }),
+  postgres: await attempt({ store: postgresStore('postgres://postgres@127.0.0.1:1/none') }),
+}))
+`
+
+/** Source of `attempt(options)`: saves a word, and returns what the next request reads, or the error message. */
+export function roundTrip(): string {
+  return `
 async function roundTrip(options) {
   const sessions = createSessions(options)
   const first = sessions.open()
@@ -145,49 +149,7 @@ async function roundTrip(options) {
 }
 const attempt = options => roundTrip(options).catch(error => error.message)
 `
-
-/** An application that has SQLite alone, imported as the README has it. */
-export const SQLITE_APP = `import { createSessions } from '@sess/core'
-import { sqliteStore } from '@sess/store-sql'
-${ROUND_TRIP}
-console.log(JSON.stringify({ sqlite: await attempt({ store: sqliteStore(':memory:') }) }))
-`
-
-/** An application that has every store. It takes a folder, and a URL of Redis. */
-export const EVERY_APP = `import { mkdtempSync } from 'node:fs'
-import { join } from 'node:path'
-import { createSessions } from '@sess/core'
-import { cacheStore } from '@sess/store-cache'
-import { cachedStore } from '@sess/store-cached'
-import { encryptedCookieStore } from '@sess/store-cookie'
-import { fileStore } from '@sess/store-file'
-import { redisStore } from '@sess/store-redis'
-import { mysqlStore } from '@sess/store-sql/mysql'
-import { postgresStore } from '@sess/store-sql/postgres'
-import { sqliteStore } from '@sess/store-sql/sqlite'
-import { createClient } from 'redis'
-${ROUND_TRIP}
-const [folder, redisUrl] = process.argv.slice(2)
-const stores = {
-  cache: () => attempt({ store: cacheStore() }),
-  cached: () => attempt({ store: cachedStore({ fast: cacheStore(), durable: sqliteStore(':memory:') }) }),
-  cookie: () => attempt({ store: encryptedCookieStore(), secret: '0123456789abcdefghijklmnopqrstuv' }),
-  file: () => attempt({ store: fileStore(mkdtempSync(join(folder, 'sessions-'))) }),
-  sqlite: () => attempt({ store: sqliteStore(':memory:') }),
-  mysql: () => attempt({ store: mysqlStore('mysql://root@127.0.0.1:1/none') }),
-  postgres: () => attempt({ store: postgresStore('postgres://postgres@127.0.0.1:1/none') }),
-  async redis() {
-    const client = await createClient({ url: redisUrl }).connect()
-    const word = await attempt({ store: redisStore(client) })
-    client.destroy()
-    return word
-  },
 }
-if (!redisUrl) delete stores.redis
-const words = {}
-for (const [name, run] of Object.entries(stores)) words[name] = await run()
-console.log(JSON.stringify(words))
-`
 
 /** Runs a built application and returns what it printed. */
 export async function run(file: string, ...args: string[]): Promise<Record<string, string>> {
