@@ -179,7 +179,7 @@ describe('small parts', () => {
   it('abortable hands over a late value, and tells the cause of the delay', async () => {
     const controller = new AbortController()
     const late: unknown[] = []
-    let arrive = (_: string) => {}
+    let arrive!: (value: string) => void
     const work = new Promise<string>(resolve => {
       arrive = resolve
     })
