@@ -120,8 +120,9 @@ describe('what was not proved closes the report', () => {
   })
 
   test('nothing, where it offers both', async () => {
-    const all = '{ store, second: store, breakBackend() {}, healBackend() {} }'
-    const { out } = await command(await reports('all.mjs', all), '--filter', 'replace')
+    const all =
+      '{ store, second: store, breakBackend() {}, healBackend() {}, loseAnswer() {}, module: import.meta.url }'
+    const { out } = await command(await reports('all.mjs', all), '--filter', 'store/replace')
     expect(out).toMatch(/ do not apply\.\n$/)
   })
 })
@@ -321,4 +322,42 @@ test('a filter that chooses nothing is a wrong command', async () => {
   const { code, out } = await command(path, '--filter', 'no such case')
   expect(out).toContain('No case was chosen')
   expect(code).toBe(2)
+})
+
+describe('what the cases share', () => {
+  test('the command ends, with its exit code, though a factory left handles open', async () => {
+    const path = await moduleOf(
+      'open-handles.mjs',
+      `import { createServer } from 'node:net'
+      createServer().listen(0, '127.0.0.1')
+      setInterval(() => undefined, 1000)
+      export default memoryStore`,
+    )
+    const cli = join(source, 'cli.ts')
+    const { stdout } = await run(process.execPath, [cli, path, '--filter', 'store/replace-'], {
+      timeout: 20_000,
+    })
+    expect(stdout).toMatch(/\n\d+ passed, 0 failed, \d+ do not apply\.\n/)
+  })
+
+  test('is closed by the teardown of the module, once and at the end', async () => {
+    const path = await moduleOf(
+      'teardown.mjs',
+      `let closed = 0
+      export default () => {
+        if (closed) throw new Error('closed too early')
+        return memoryStore()
+      }
+      export const teardown = async () => { globalThis.tornDown = ++closed }`,
+    )
+    const { code } = await command(path, '--filter', 'store/replace-', '--quick', '--call-timeout', '500')
+    expect(code).toBe(0)
+    expect((globalThis as { tornDown?: number }).tornDown).toBe(1)
+  })
+
+  test('--call-timeout is a number of milliseconds', async () => {
+    const { code, err } = await command('./x.mjs', '--call-timeout', 'soon')
+    expect(code).toBe(2)
+    expect(err).toContain('--call-timeout must be a number of milliseconds')
+  })
 })
