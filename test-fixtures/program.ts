@@ -7,26 +7,46 @@ export interface Program {
   url: string
   /** What it has written to stderr so far. */
   stderr(): string
+  /** Resolves when it has written that line to stdout. */
+  line(text: string): Promise<void>
   /** Whether it still runs. */
   alive(): boolean
+  /** Sends it a signal. Resolves when it has ended, with how. */
+  stop(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Runs a script that prints `listening on http://…` when it is ready. */
-export async function runProgram(file: string): Promise<Program> {
-  const child: ChildProcess = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'pipe'] })
+export async function runProgram(
+  file: string,
+  { cwd, env }: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<Program> {
+  const child: ChildProcess = spawn(process.execPath, [file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd && { cwd }),
+    env: { ...process.env, ...env },
+  })
   const ended = once(child, 'exit')
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', text => {
     stderr += text
   })
-  const ready = once(createInterface(child.stdout!), 'line')
-  const [line] = await Promise.race([ready, ended])
+  const lines: string[] = []
+  const reader = createInterface(child.stdout!).on('line', line => lines.push(line))
+  const [line] = await Promise.race([once(reader, 'line'), ended])
   if (typeof line !== 'string') throw new Error(`${file} has ended: ${stderr}`)
   return {
     url: line.replace('listening on ', ''),
     stderr: () => stderr,
+    async line(text) {
+      while (!lines.includes(text)) await once(reader, 'line')
+    },
     alive: () => child.exitCode === null && child.signalCode === null,
+    async stop(signal) {
+      child.kill(signal)
+      const [code, by] = await ended
+      return { code, signal: by }
+    },
     async [Symbol.asyncDispose]() {
       child.kill()
       await ended
