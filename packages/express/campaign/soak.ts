@@ -6,8 +6,9 @@ const seconds = Number(process.argv[2] ?? 600)
 const MAX_GROWTH = 5e6
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
-console.log(`${seconds} s of mixed load on each of three servers …`)
-const results = await soak({ seconds, seed: Number(process.env['SESS_SOAK_SEED'] ?? Date.now() % 1e6) })
+const seed = Number(process.env['SESS_SOAK_SEED'] ?? Date.now() % 1e6)
+console.log(`${seconds} s of mixed load on each of three servers, SESS_SOAK_SEED=${seed} …`)
+const results = await soak({ seconds, seed })
 const control = growth(results.find(({ name }) => name === 'none')!.samples, 'heap')
 
 for (const { name, requests, errors, wrong, interrupted, overtaken, samples } of results) {

@@ -34,6 +34,15 @@ async function openStore(): Promise<Store | undefined> {
 const store = await openStore()
 const app = express()
 app.set('env', 'test')
+let sent = 0
+app.use((_req, res, next) => {
+  const { writeHead } = res
+  res.writeHead = (...args: unknown[]) => {
+    res.setHeader('X-Sent', ++sent)
+    return (writeHead as (...args: unknown[]) => typeof res).apply(res, args)
+  }
+  next()
+})
 if (store) app.use(session({ store, saveEveryRequest: { touchAfter: 1 } }))
 
 const add: RequestHandler = (req, res) => {

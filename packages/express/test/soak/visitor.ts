@@ -9,7 +9,10 @@ export interface Tally {
   wrong: string[]
   /** Saves that were rejected because a login or logout overlapped, as documented. */
   interrupted: number
-  /** Responses that named the old key and arrived after those that brought a new one. A browser would be logged out. */
+  /**
+   * Responses with the old key that the server sent before those with a new one, and that arrived after them: two
+   * connections have no common order. A browser would be logged out.
+   */
   overtaken: number
 }
 
@@ -20,6 +23,9 @@ export class Visitor {
   readonly #random: () => number
   readonly #agent = new Agent({ keepAlive: true })
   #cookie: string | undefined
+  /** The place of the response that brought the cookie, in the order in which the server sent its responses. */
+  #cookieSent = 0
+  readonly #replaced = new Set<string>()
   #count = 0
 
   constructor(url: string, tally: Tally, random: () => number) {
@@ -49,7 +55,7 @@ export class Visitor {
     () => this.#signIn(),
     () => this.#signOut(),
     () => this.#send('GET', '/untouched'),
-    () => this.#send('GET', '/read', undefined),
+    () => this.#send('GET', '/read', null),
     () =>
       this.#send(
         'GET',
@@ -99,13 +105,14 @@ export class Visitor {
     })
   }
 
-  #send(method: string, path: string, cookie = this.#cookie): Promise<{ status: number; body: string }> {
+  /** Sends the visitor's cookie, or another, or none (`null`). What comes back is kept only for the visitor's own. */
+  #send(method: string, path: string, other?: string | null): Promise<{ status: number; body: string }> {
     const { errors } = this.#tally
-    const isOwn = cookie === this.#cookie
+    const cookie = other === undefined ? this.#cookie : other
+    const headers = cookie == null ? {} : { cookie }
     this.#tally.requests++
     return new Promise(resolve => {
-      const options = { method, agent: this.#agent, headers: cookie === undefined ? {} : { cookie } }
-      const sent = request(this.#url + path, options, response => {
+      const sent = request(this.#url + path, { method, agent: this.#agent, headers }, response => {
         let body = ''
         response.setEncoding('utf8').on('data', chunk => {
           body += chunk
@@ -114,11 +121,10 @@ export class Visitor {
           const status = response.statusCode!
           if (status === 400) this.#tally.interrupted++
           else if (status !== 200) errors.push(`${method} ${path}: ${status} ${body.slice(0, 200)}`)
-          for (const line of isOwn ? (response.headers['set-cookie'] ?? []) : []) {
-            const isOvertaken = cookie !== this.#cookie && line.split(';')[0] === cookie
-            if (isOvertaken) this.#tally.overtaken++
-            else this.#keep(line)
-          }
+          const lines = response.headers['set-cookie'] ?? []
+          if (other === undefined)
+            for (const line of lines) this.#keep(line, Number(response.headers['x-sent']))
+          else if (other === null && lines.length > 0) errors.push(`${path}: a cookie for nobody's look`)
           resolve({ status, body })
         })
       })
@@ -130,9 +136,18 @@ export class Visitor {
     })
   }
 
-  #keep(line: string): void {
+  /** Keeps cookies in the order in which they were sent, which a browser cannot know. */
+  #keep(line: string, sent: number): void {
     const isDeletion = /Max-Age=0/.test(line)
-    this.#cookie = isDeletion ? undefined : line.split(';')[0]
+    const cookie = isDeletion ? undefined : line.split(';')[0]
+    if (sent < this.#cookieSent) {
+      if (cookie !== this.#cookie) this.#tally.overtaken++
+      return
+    }
+    if (cookie && this.#replaced.has(cookie)) this.#tally.wrong.push('the old key was sent after the new one')
+    if (this.#cookie && cookie !== this.#cookie) this.#replaced.add(this.#cookie)
+    this.#cookie = cookie
+    this.#cookieSent = sent
     if (isDeletion) this.#count = 0
   }
 }
