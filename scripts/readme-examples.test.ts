@@ -1,7 +1,16 @@
 // The examples in the READMEs of the packages: they type-check, and those that need no server are run as they stand.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -13,6 +22,8 @@ const packages = publicPackages()
 const READMES = packages.map(({ folder }) => basename(folder))
 /** Packages that the tests prove on other runtimes, too. */
 const PORTABLE = ['core', 'h3', 'store-cache', 'store-cookie']
+/** Pages of `docs` whose TypeScript is complete. */
+const PAGES = ['cookies.md', 'cross-site-post.md', 'django.md', 'running.md']
 /** Its example imports the reader's own store; the guide that it names is run by its own test. */
 const OF_THE_READER = 'conformance'
 const SECRET = 'kD9vXo3c1Yq8mZr5T7uW2bE4nH6jL0pS'
@@ -38,11 +49,13 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const readme = (name: string): string => readFileSync(join(root, 'packages', name, 'README.md'), 'utf8')
+/** A package's README, or a page of `docs`. */
+const readme = (name: string): string =>
+  readFileSync(join(root, name.endsWith('.md') ? `docs/${name}` : `packages/${name}/README.md`), 'utf8')
 
 /** The TypeScript in a README. A block without imports goes on from the first one. */
 function examples(name: string): string[] {
-  const [first = '', ...others] = [...readme(name).matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(
+  const [first = '', ...others] = [...readme(name).matchAll(/^```ts(?: file=\S+)?\n([\s\S]*?)^```$/gm)].map(
     found => found[1]!,
   )
   return [first, ...others.map(text => (text.startsWith('import ') ? text : first + text))]
@@ -65,11 +78,22 @@ describe('every README', () => {
   })
 })
 
+test('every login in an example says whose session it is, for "log out everywhere"', () => {
+  const pages = globSync(['*.md', 'docs/*.md', 'packages/*/README.md'], { cwd: root })
+  const logins = pages.flatMap(page =>
+    [...readFileSync(join(root, page), 'utf8').matchAll(/^```[jt]s.*\n([\s\S]*?)^```$/gm)]
+      .filter(([, code]) => code!.includes('cycleKey()'))
+      .map(([, code]) => [page, /\.subject = /.test(code!)]),
+  )
+  expect(logins.length).toBeGreaterThan(10)
+  expect(logins.filter(([, hasSubject]) => !hasSubject)).toEqual([])
+})
+
 /** What is wrong with the examples of these READMEs, checked as one program. */
 function typeErrors(names: string[]): string[] {
   const files = names.flatMap(name =>
     examples(name).map((code, index) => {
-      const file = join(folder, `${name}-${index}.ts`)
+      const file = join(folder, `${name.replace('.md', '')}-${index}.ts`)
       writeFileSync(file, `${code}\nexport {}\n`)
       return file
     }),
@@ -100,7 +124,7 @@ function typeErrors(names: string[]): string[] {
 describe('type-checks under strict', () => {
   // What an example declares of `SessionData` must not type the others.
   const typed = READMES.filter(name => readme(name).includes('interface SessionData'))
-  const plain = READMES.filter(name => !typed.includes(name) && name !== OF_THE_READER)
+  const plain = [...READMES.filter(name => !typed.includes(name) && name !== OF_THE_READER), ...PAGES]
   test.each([...typed.map(name => [name]), plain])('%s', (...names) => {
     expect(typeErrors(names)).toEqual([])
   })

@@ -89,6 +89,7 @@ export class Shop {
       session.cycleKey()
       session.set('name', name)
       session.subject = subject
+      // `{ days: 30 }` is a moment, 30 days from now. `30 * 86_400` would count anew at each save.
       session.setExpiry(form.has('remember') ? { days: 30 } : 0)
       session.flash('notice', `Good morning, ${name}.`)
       return this.#seeShop(trace)
