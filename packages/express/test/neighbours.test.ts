@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { Controller, Get, Module, Req } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
+import { createSessions } from '@sess/core'
 import { session } from '@sess/express'
 import { cacheStore } from '@sess/store-cache'
 import { cookiesOf, request, serve } from '@sess/test-fixtures/http.ts'
@@ -143,7 +144,8 @@ describe('NestJS on Express', () => {
     const store = intercept(cacheStore())
     store.before = () => Promise.resolve()
     const app = await NestFactory.create(App, { logger: false })
-    app.use(session({ store }))
+    const sessions = createSessions({ store })
+    app.use(session(sessions))
     await app.listen(0, '127.0.0.1')
     const url = (await app.getUrl()) as string
     try {
@@ -156,6 +158,13 @@ describe('NestJS on Express', () => {
       expect([failed.status, failed.setCookies]).toEqual([503, []])
       store.before = async () => down()
       expect((await request(`${url}/look`, { cookie })).status).toBe(503)
+      // A logout in another tab, between the read and the save.
+      store.before = async method => {
+        if (method === 'replace') await sessions.delete(cookie.split('=')[1]!)
+      }
+      const interrupted = await request(url, { cookie })
+      expect([interrupted.status, interrupted.setCookies]).toEqual([400, []])
+      expect(interrupted.json).toMatchObject({ statusCode: 400 })
     } finally {
       await app.close()
     }
