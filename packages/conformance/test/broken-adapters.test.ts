@@ -4,6 +4,12 @@ import { type Report, runAdapterCases } from '../src/runner.ts'
 import { startReference, startReferenceWithTwo } from './reference-probe.ts'
 import { brokenAdapters } from './zoo/broken-adapters.ts'
 
+/** These have a zoo of their own (`strangers-adapters.ts`), whose adapters name the case that rejects them. */
+const SECOND =
+  /^adapter\/(?:method-|path-|(?:own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
+const firstCases = adapterCases.filter(({ id }) => !SECOND.test(id))
+const filter = new RegExp(`^(?:${firstCases.map(({ id }) => id).join('|')}) `)
+
 const reports = new Map<string, Report>()
 
 /** Most of a case's time is waiting, so many broken adapters are proved side by side. */
@@ -31,11 +37,11 @@ describe('the zoo of broken adapters', () => {
 
   test('every case rejects one', () => {
     const victims = new Set([...reports.keys()].flatMap(id => rejecting(id).map(result => result.id)))
-    const idle = adapterCases.filter(({ id }) => !victims.has(id)).map(({ id }) => id)
+    const idle = firstCases.filter(({ id }) => !victims.has(id)).map(({ id }) => id)
     const killed = brokenAdapters.filter(({ id }) => rejecting(id).length > 0).length
     console.log(
       `broken adapters rejected: ${killed} of ${brokenAdapters.length}, ` +
-        `cases: ${adapterCases.length}, cases that reject none: ${idle.length}`,
+        `cases: ${firstCases.length}, cases that reject none: ${idle.length}`,
     )
     expect(idle).toEqual([])
     expect(killed).toBe(brokenAdapters.length)
