@@ -21,6 +21,7 @@ beforeAll(async () => {
       const report = await runAdapterCases(options => startReference(options, Adapter), {
         startTwoEngines: startReferenceWithTwo(Adapter),
         timeout: 2_500,
+        filter,
       })
       reports.set(id, report)
     }

@@ -931,16 +931,16 @@ export const strangersStores: readonly (BrokenStore & { by: string })[] = [
     }),
   },
   {
-    id: 'three at once: a replace of one id while another id is being replaced is not sent',
+    id: 'three at once: an insert of one id while another id is being inserted is not sent',
     by: 'store/random-programs',
     mistake: ({ right }) => {
       const running = new Set<string>()
       return {
-        async replace(id, ...rest) {
+        async insert(id, ...rest) {
           running.add(id)
           await null
           try {
-            return running.size > 1 ? 'ok' : await right.replace(id, ...rest)
+            return running.size > 1 ? true : await right.insert(id, ...rest)
           } finally {
             running.delete(id)
           }
