@@ -938,7 +938,7 @@ export const strangersStores: readonly (BrokenStore & { by: string })[] = [
       return {
         async insert(id, ...rest) {
           running.add(id)
-          await null
+          for (let tick = 0; tick < 20; tick++) await null
           try {
             return running.size > 1 ? true : await right.insert(id, ...rest)
           } finally {
