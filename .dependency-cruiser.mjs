@@ -27,8 +27,8 @@ export default {
     },
     {
       name: 'sideways',
-      comment: 'A package imports core alone. Adapters for Node may import node as well.',
-      from: { path: SOURCE, pathNot: `^packages/(${ON_NODE})/` },
+      comment: 'A package imports core alone. Adapters for Node may import node as well, and cli the stores.',
+      from: { path: SOURCE, pathNot: `^packages/(${ON_NODE}|cli)/` },
       to: { path: ['^packages/', '^@sess/'], pathNot: ['^packages/$1/', '^packages/core/', '^@sess/core'] },
     },
     {
@@ -38,6 +38,15 @@ export default {
       to: {
         path: ['^packages/', '^@sess/'],
         pathNot: ['^packages/$1/', '^packages/(core|node)/', '^@sess/(core|node)'],
+      },
+    },
+    {
+      name: 'sideways-cli',
+      comment: 'cli imports core and the stores alone.',
+      from: { path: '^packages/cli/src/' },
+      to: {
+        path: ['^packages/', '^@sess/'],
+        pathNot: ['^packages/cli/', '^packages/(core|store-[^/]+)/', '^@sess/(core|store-[^/]+)'],
       },
     },
     {

@@ -1,0 +1,124 @@
+import { type Console, note, printable, say, sayJson, styled } from '../console.ts'
+import { type ExitCode, STOPPED } from '../failure.ts'
+import { bytes, counted, isoMoment, number, relative, table } from '../format.ts'
+import { scanLive } from '../scan.ts'
+import type { SessionView } from '../sessions-view.ts'
+import { valueAt } from '../sessions-view.ts'
+import { stoppable } from '../stop.ts'
+import { openTarget, type StoreOptions } from '../target.ts'
+
+export interface Condition {
+  path: string
+  value: string
+}
+
+export interface ListOptions extends StoreOptions {
+  subject?: string
+  where?: Condition[]
+  limit: number
+  json?: boolean
+}
+
+/** Lists live sessions, newest first where it is known when they were created. */
+export async function list(console: Console, options: ListOptions): Promise<ExitCode> {
+  const now = Date.now()
+  const target = await openTarget(options, { cwd: console.cwd() })
+  try {
+    return await stoppable(console, async stop => {
+      const newest = new Newest(options.limit)
+      let unreadable = 0
+      for await (const view of scanLive(target, 'list', { subject: options.subject, signal: stop.signal })) {
+        if (stop.signal.aborted) break
+        if (!(options.where ?? []).every(condition => matches(view, condition))) continue
+        if (view.problem !== undefined) unreadable += 1
+        newest.add(view)
+      }
+      const views = newest.sorted()
+      if (options.json) sayJson(console, views.map(asJson), 2)
+      else show(console, views, newest.count, now)
+      if (unreadable > 0) {
+        note(
+          console,
+          `${counted(unreadable, 'session')} cannot be decoded: ${views.find(view => view.problem)?.problem ?? 'see `sess show`'}`,
+        )
+      }
+      return stop.signal.aborted ? STOPPED : 0
+    })
+  } finally {
+    await target.close()
+  }
+}
+
+function show(console: Console, views: SessionView[], count: number, now: number): void {
+  if (views.length === 0) {
+    say(console, 'No live session.')
+    return
+  }
+  const [heading = '', ...rows] = table(
+    ['ID', 'SUBJECT', 'CREATED', 'LAST SEEN', 'ENDS', 'SIZE'],
+    views.map(view => [
+      view.id,
+      shortened(printable(view.subject ?? '-')),
+      relative(view.createdAt, now),
+      relative(view.lastSeenAt, now),
+      relative(view.expiresAt, now),
+      bytes(view.bytes),
+    ]),
+  )
+  say(console, styled(console, 'bold', heading))
+  for (const row of rows) say(console, row)
+  if (count > views.length) {
+    note(console, `${number(views.length)} of ${counted(count, 'live session')}. --limit 0 lists all.`)
+  }
+}
+
+function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text
+}
+
+function asJson(view: SessionView) {
+  return {
+    id: view.id,
+    subject: view.subject ?? null,
+    createdAt: isoMoment(view.createdAt),
+    authenticatedAt: isoMoment(view.authenticatedAt),
+    lastSeenAt: isoMoment(view.lastSeenAt),
+    expiresAt: isoMoment(view.expiresAt),
+    bytes: view.bytes,
+    ...(view.problem !== undefined && { problem: view.problem }),
+  }
+}
+
+/** Equal as text, or as JSON: `--where admin=true`, `--where 'roles=["a","b"]'`. */
+function matches({ data }: SessionView, { path, value }: Condition): boolean {
+  const found = valueAt(data, path)
+  if (found === undefined) return false
+  return typeof found === 'string' ? found === value : JSON.stringify(found) === value
+}
+
+/** Keeps the newest `limit` of many, so that memory does not grow with the store. 0: all. */
+class Newest {
+  count = 0
+  #kept: SessionView[] = []
+  readonly #limit: number
+
+  constructor(limit: number) {
+    this.#limit = limit === 0 ? Number.POSITIVE_INFINITY : limit
+  }
+
+  add(view: SessionView): void {
+    this.count += 1
+    // A list shows no data.
+    this.#kept.push({ ...view, data: {} })
+    if (this.#kept.length >= 2 * this.#limit + 1_000) this.#kept = this.sorted()
+  }
+
+  sorted(): SessionView[] {
+    return this.#kept.sort((a, b) => newness(b) - newness(a)).slice(0, this.#limit)
+  }
+}
+
+/** Those that do not say when they were created come last, the one that ends latest first. */
+function newness({ createdAt, expiresAt }: SessionView): number {
+  return createdAt ?? expiresAt - 1e14
+}

@@ -1,0 +1,101 @@
+import type { StoredEntry } from '@sess/core'
+import type { Decode } from './payload.ts'
+
+/** A session as the commands show it. Times in milliseconds since the epoch, `undefined` where unknown. */
+export interface SessionView {
+  id: string
+  subject: string | undefined
+  createdAt: number | undefined
+  authenticatedAt: number | undefined
+  lastSeenAt: number | undefined
+  expiresAt: number
+  /** Bytes of payload, as UTF-8. */
+  bytes: number
+  /** The application's data, without our bookkeeping. */
+  data: Record<string, unknown>
+  /** The id of the record that replaced this one (rotation): it is a marker, and no session. */
+  supersededBy: string | undefined
+  /** Why the payload cannot be read. */
+  problem: string | undefined
+  /** `false`: it was signed, and nobody gave the secret to check the signature. */
+  verified: boolean
+}
+
+/** What the engine keeps in the data (design.md, section 3). `_session_expiry` is visible to applications, too. */
+const CREATED = '_session_created'
+const AUTHENTICATED = '_session_authenticated'
+const SUBJECT = '_session_subject'
+const FLASH = '_session_flash'
+const SUPERSEDED = '_session_superseded'
+const EXPIRY = '_session_expiry'
+/** Django's own name for whose session it is (django.contrib.auth SESSION_KEY). */
+const DJANGO_USER = '_auth_user_id'
+
+/** Decodes a record. What cannot be decoded is shown all the same, with the reason. `age`: the engine's, in seconds. */
+export async function viewOf(
+  entry: StoredEntry,
+  decode: Decode,
+  age: number | undefined,
+): Promise<SessionView> {
+  const { id, payload, expiresAt, subject } = entry
+  const bytes = Buffer.byteLength(payload)
+  const view: SessionView = {
+    id,
+    subject,
+    createdAt: undefined,
+    authenticatedAt: undefined,
+    lastSeenAt: undefined,
+    expiresAt,
+    bytes,
+    data: {},
+    supersededBy: undefined,
+    problem: undefined,
+    verified: true,
+  }
+  let data: Record<string, unknown>
+  try {
+    const decoded = await decode(payload)
+    data = { ...decoded.data }
+    view.verified = decoded.verified
+  } catch (error) {
+    // Whatever a codec throws is a reason to show; the message of ours holds no data.
+    return { ...view, problem: error instanceof Error ? error.message : 'The codec threw.' }
+  }
+  view.subject ??= textOf(data[SUBJECT]) ?? textOf(data[DJANGO_USER])
+  view.createdAt = numberOf(data[CREATED])
+  view.authenticatedAt = numberOf([data[AUTHENTICATED]].flat()[0])
+  view.supersededBy = textOf(data[SUPERSEDED])
+  view.lastSeenAt = lastSeen(expiresAt, data[EXPIRY], age)
+  for (const name of [CREATED, AUTHENTICATED, SUBJECT, SUPERSEDED]) delete data[name]
+  if (Array.isArray(data[FLASH]) || typeof data[FLASH] === 'object') data['(flash)'] = data[FLASH]
+  delete data[FLASH]
+  view.data = data
+  return view
+}
+
+/** A session lives on for its age after it was last saved or extended, unless it ends at a fixed date. */
+function lastSeen(expiresAt: number, expiry: unknown, age: number | undefined): number | undefined {
+  if (typeof expiry === 'string') return undefined
+  const life = numberOf(expiry) || age
+  return life === undefined ? undefined : expiresAt - life * 1000
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'number') return String(value)
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** What `value` is at a path such as `cart.items.0`; a key with dots in it is found whole first. */
+export function valueAt(data: Record<string, unknown>, path: string): unknown {
+  if (Object.hasOwn(data, path)) return data[path]
+  let value: unknown = data
+  for (const step of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined
+    value = (value as Record<string, unknown>)[step]
+  }
+  return value
+}

@@ -1,0 +1,216 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Store } from '@sess/core'
+import { fileStore } from '@sess/store-file'
+import { redisStore } from '@sess/store-redis'
+import { mysqlStore, postgresStore, sqliteStore } from '@sess/store-sql'
+import {
+  requireServer,
+  startMariadb,
+  startPostgres,
+  startRedis,
+  startRedisCluster,
+} from '@sess/test-fixtures/servers'
+import { createClient, createCluster } from 'redis'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { plant, sess, temporaryFolder } from './run.ts'
+
+interface Place {
+  /** What `--store` is given. */
+  url: string
+  /** The store as an application opens it. */
+  store: Store
+  close(): Promise<unknown>
+}
+
+const folder = temporaryFolder()
+
+const places: Record<string, { server?: 'postgres' | 'mariadb' | 'redis'; open(): Promise<Place> }> = {
+  sqlite: {
+    async open() {
+      const file = join(folder, 'sessions.db')
+      const url = `sqlite:${file}`
+      await sess(['migrate', '--store', url])
+      const store = sqliteStore(file)
+      return { url, store, close: async () => store.close() }
+    },
+  },
+  file: {
+    async open() {
+      const place = join(folder, 'sessions')
+      await sess(['migrate', '--store', `file:${place}`])
+      return { url: `file:${place}`, store: fileStore(place), close: async () => undefined }
+    },
+  },
+  postgres: {
+    server: 'postgres',
+    async open() {
+      const server = await startPostgres()
+      await sess(['migrate', '--store', server.url])
+      const store = postgresStore(server.url)
+      const close = async () => {
+        await store.close()
+        await server.stop()
+      }
+      return { url: server.url, store, close }
+    },
+  },
+  mariadb: {
+    server: 'mariadb',
+    async open() {
+      const server = await startMariadb()
+      await sess(['migrate', '--store', server.url])
+      const store = mysqlStore(server.url)
+      const close = async () => {
+        await store.close()
+        await server.stop()
+      }
+      return { url: server.url, store, close }
+    },
+  },
+  redis: {
+    server: 'redis',
+    async open() {
+      const server = await startRedis()
+      const client = createClient({ url: server.url })
+      await client.connect()
+      const close = async () => {
+        await client.close()
+        await server.stop()
+      }
+      return { url: server.url, store: redisStore(client as never), close }
+    },
+  },
+  'redis-cluster': {
+    server: 'redis',
+    async open() {
+      const server = await startRedisCluster({ masters: 3, replicas: 0 })
+      const urls = server.nodes.map(({ host, port }) => `redis://${host}:${port}`)
+      const cluster = createCluster({ rootNodes: urls.map(url => ({ url })) })
+      await cluster.connect()
+      const close = async () => {
+        await cluster.close()
+        await server.stop()
+      }
+      return { url: urls[1]!, store: redisStore(cluster as never), close }
+    },
+  },
+}
+
+const usable = Object.entries(places).filter(
+  ([, { server }]) => server === undefined || requireServer(server),
+)
+const opened = new Map<string, Place>()
+// At once, because each waits for its server.
+beforeAll(async () => {
+  await Promise.all(usable.map(async ([name, { open }]) => opened.set(name, await open())))
+})
+afterAll(() => Promise.all([...opened.values()].map(place => place.close())))
+
+describe.each(usable)('%s', name => {
+  let env: Record<string, string>
+  let keys: string[]
+  beforeAll(async () => {
+    const place = opened.get(name)!
+    env = { SESS_STORE: place.url }
+    keys = await plant({ store: place.store }, [
+      { data: { cart: { currency: 'EUR' }, password: 'hunter2' }, subject: 42 },
+      { data: { cart: { currency: 'USD' } }, subject: 42 },
+      { data: { cart: { currency: 'EUR' } }, subject: 'ada' },
+      { data: { note: '\u001b]0;owned\u0007' } },
+      { data: { old: true }, expiry: -60 },
+      { data: { old: true }, expiry: -60 },
+    ])
+  })
+  const json = async (...args: string[]) => {
+    const { code, out, err } = await sess([...args, '--json'], { env })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    return JSON.parse(out)
+  }
+
+  test('migrate finds nothing missing the second time', async () => {
+    const { code, out } = await sess(['migrate', '--dry-run'], { env })
+    expect(code).toBe(0)
+    expect(out).toMatch(/Nothing is missing|needs nothing/)
+  })
+
+  test('list shows live sessions, and those of a subject or with a value', async () => {
+    const all = await json('list')
+    expect(all.map((each: { subject: string }) => each.subject).sort()).toEqual(['42', '42', 'ada', null])
+    expect(all[0].id).toMatch(/^[0-9a-f]{40}$/)
+    expect(await json('list', '--subject', '42')).toHaveLength(2)
+    expect(await json('list', '--where', 'cart.currency=EUR')).toHaveLength(2)
+    expect(await json('list', '--subject', '42', '--where', 'cart.currency=EUR')).toHaveLength(1)
+    expect(await json('list', '--limit', '3')).toHaveLength(3)
+    const { out } = await sess(['list'], { env })
+    expect(out).toContain(all[0].id)
+  })
+
+  test('show takes an id or a key, masks what looks secret, and escapes what a terminal obeys', async () => {
+    const [first, , , fourth] = keys
+    const byKey = await json('show', first!)
+    expect(byKey).toMatchObject({ subject: '42', data: { cart: { currency: 'EUR' }, password: '••••••' } })
+    expect(await json('show', byKey.id, '--reveal')).toMatchObject({ data: { password: 'hunter2' } })
+    const { out } = await sess(['show', fourth!], { env })
+    expect(out).toContain('owned')
+    expect(out).not.toContain('\u001b]')
+  })
+
+  test('stats counts, and clear-expired removes what has expired and nothing else', async () => {
+    const hasWaiting = ['sqlite', 'postgres', 'mariadb'].includes(name)
+    const before = await json('stats')
+    expect(before).toMatchObject({
+      live: 4,
+      subjects: 2,
+      withoutSubject: 1,
+      expiredWaiting: hasWaiting ? 2 : null,
+    })
+    const { code, out } = await sess(['clear-expired'], { env })
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      name.startsWith('redis') ? /removes expired sessions by itself/ : /^Removed 2 expired sessions\.$/m,
+    )
+    const after = await json('stats')
+    expect(after).toMatchObject({ live: 4, expiredWaiting: hasWaiting ? 0 : null })
+  })
+
+  test('end ends a session, or all of a subject, and nothing if one of several is wrong', async () => {
+    const [first, , , fourth] = keys
+    const nobody = 'z'.repeat(32)
+    expect(await sess(['end', fourth!, nobody, '--yes'], { env })).toMatchObject({ code: 1 })
+    expect(await sess(['show', fourth!], { env })).toMatchObject({ code: 0 })
+    expect(await sess(['end', fourth!], { env })).toMatchObject({ code: 2 })
+    expect(await json('end', fourth!, '--yes')).toEqual({ ended: 1 })
+    expect(await sess(['end', fourth!, '--yes'], { env })).toMatchObject({ code: 1 })
+    expect(await json('end', '--subject', '42', '--yes')).toEqual({ ended: 2 })
+    expect(await sess(['show', first!], { env })).toMatchObject({ code: 1 })
+    expect(await sess(['end', '--subject', '42', '--yes'], { env })).toMatchObject({ code: 1 })
+    expect(await json('list')).toHaveLength(1)
+  })
+})
+
+describe('what is not there is not made', () => {
+  test.each(['sqlite', 'file'])('%s', async kind => {
+    const place = join(folder, `nobody-${kind}`)
+    for (const command of [
+      ['list'],
+      ['stats'],
+      ['clear-expired'],
+      ['show', 'a'.repeat(40)],
+      ['end', 'a'.repeat(40), '--yes'],
+    ]) {
+      const { code, err } = await sess([...command, '--store', `${kind}:${place}`])
+      expect(code).toBe(3)
+      expect(err).toContain('sess migrate')
+    }
+    expect(existsSync(place)).toBe(false)
+  })
+
+  test('the dry run of migrate makes no file', async () => {
+    const place = join(folder, 'dry.db')
+    const { code, out } = await sess(['migrate', '--dry-run', '--store', `sqlite:${place}`])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^create table "sessions"/)
+    expect(existsSync(place)).toBe(false)
+  })
+})
