@@ -31,7 +31,7 @@ const EXPIRY = '_session_expiry'
 /** Django's own name for whose session it is (django.contrib.auth SESSION_KEY). */
 const DJANGO_USER = '_auth_user_id'
 
-/** Decodes a record. What cannot be decoded is shown all the same, with the reason. `age`: the engine's, in seconds. */
+/** Decodes a record. A record that cannot be decoded is shown, too, with the reason. `age`: the engine's, in seconds. */
 export async function viewOf(
   entry: StoredEntry,
   decode: Decode,

@@ -50,7 +50,7 @@ function create(file: string): void {
   }
 }
 
-/** Until Node 24 the import prints a warning that says nothing to whoever runs a command. */
+/** Until Node 24 the import prints a warning that does not concern the user of a command. */
 async function importSqlite(): Promise<typeof import('node:sqlite')> {
   const { emitWarning } = process
   process.emitWarning = () => undefined

@@ -17,7 +17,7 @@ export interface RunOptions {
   env?: Record<string, string>
   cwd?: string
   stdin?: string
-  /** Is told each piece of stdout; `interrupt` is what Ctrl-C does. */
+  /** Gets each piece of stdout; `interrupt` is what Ctrl-C does. */
   onOut?: (text: string, interrupt: () => void) => void
 }
 

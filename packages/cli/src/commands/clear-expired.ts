@@ -12,7 +12,7 @@ export interface ClearExpiredOptions extends StoreOptions {
   json?: boolean
 }
 
-/** Removes expired sessions, once or again and again. Ends between two batches when it is told to. */
+/** Removes expired sessions, once or again and again. Ends between two batches after Ctrl-C or SIGTERM. */
 export async function clearExpired(console: Console, options: ClearExpiredOptions): Promise<ExitCode> {
   return stoppable(console, async stop => {
     if (options.every === undefined) return clearOnce(console, options, stop)
