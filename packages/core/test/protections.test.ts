@@ -132,3 +132,18 @@ function sharedStart(one: string, other: string): number {
   while (length < one.length && one[length] === other[length]) length++
   return length
 }
+
+describe('several tenants on one store, as in docs/cookies.md', () => {
+  it('a key of one tenant is nothing to another, under its own name or the other one [A9, C18]', async () => {
+    const acme = bench({ cookie: { name: 'sid-acme' } })
+    const umbrella = bench({ store: acme.store, cookie: { name: 'sid-umbrella' } })
+    await acme.request(session => session.set('user', 'ann'))
+    const key = acme.cookie.split('=')[1]!
+    for (const cookie of [acme.cookie, `sid-umbrella=${key}`]) {
+      expect(await umbrella.peek('user', cookie)).toBeUndefined()
+      expect(await umbrella.sessions.exists(key)).toBe(false)
+      expect(await umbrella.sessions.delete(key)).toBe(false)
+    }
+    expect(await acme.peek('user')).toBe('ann')
+  })
+})
