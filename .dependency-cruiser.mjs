@@ -1,7 +1,8 @@
 // The arrows: which imports the design allows (docs/design.md). `pnpm arrows` checks them.
-const PORTABLE = 'core|h3|store-cookie|store-cache'
-const ON_NODE = 'express|koa'
-const ADAPTERS = `node|${ON_NODE}|h3`
+const PORTABLE = 'core|fetch|hono|h3|store-cookie|store-cache'
+const ON_NODE = 'express|fastify|koa|h3-v1'
+const ON_FETCH = 'hono'
+const ADAPTERS = `node|fetch|h3|${ON_NODE}|${ON_FETCH}`
 const TEST_HELP = '^packages/(core|conformance|store-[^/]+)/'
 const SOURCE = '^packages/([^/]+)/src/'
 
@@ -27,8 +28,8 @@ export default {
     },
     {
       name: 'sideways',
-      comment: 'A package imports core alone. Adapters for Node may import node as well, and cli the stores.',
-      from: { path: SOURCE, pathNot: `^packages/(${ON_NODE}|cli)/` },
+      comment: 'A package imports core alone. Adapters may import node or fetch as well, and cli the stores.',
+      from: { path: SOURCE, pathNot: `^packages/(${ON_NODE}|${ON_FETCH}|cli)/` },
       to: { path: ['^packages/', '^@sess/'], pathNot: ['^packages/$1/', '^packages/core/', '^@sess/core'] },
     },
     {
@@ -50,11 +51,20 @@ export default {
       },
     },
     {
+      name: 'sideways-fetch-adapter',
+      comment: 'An adapter for web standards imports core and fetch alone.',
+      from: { path: `^packages/(${ON_FETCH})/src/` },
+      to: {
+        path: ['^packages/', '^@sess/'],
+        pathNot: ['^packages/$1/', '^packages/(core|fetch)/', '^@sess/(core|fetch)'],
+      },
+    },
+    {
       name: 'sideways-test',
       comment:
-        'Tests may also use conformance, the stores and the fixtures; those of adapters for Node also node.',
+        'Tests may also use conformance, the stores and the fixtures; those of adapters also node and fetch.',
       from: { path: '^packages/([^/]+)/test/' },
-      to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/node/', TEST_HELP] },
+      to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/(node|fetch)/', TEST_HELP] },
     },
     {
       name: 'into-another-package',

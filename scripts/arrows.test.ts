@@ -20,6 +20,7 @@ const WRONG: [file: string, code: string, rule: string][] = [
   ['h3/src/gate.ts', "import '@sess/express'", 'sideways'],
   ['express/src/other.ts', "import '@sess/store-file'", 'sideways-adapter'],
   ['cli/src/web.ts', "import '@sess/express'", 'sideways-cli'],
+  ['hono/src/other.ts', "import '@sess/store-file'", 'sideways-fetch-adapter'],
   ['core/test/web.test.ts', "import '@sess/express'", 'sideways-test'],
   ['express/src/private.ts', "import '../../core/src/index.ts'", 'into-another-package'],
   ['express/src/all.ts', "export type * from '@sess/core'", 're-export'],
@@ -42,6 +43,8 @@ const RIGHT: Record<string, string> = {
   'express/test/probe.ts': "import '@sess/store-file'\nimport '@sess/node'",
   'cli/src/index.ts': "import '@sess/core'\nimport '@sess/store-file'",
   'h3/src/index.ts': "import '@sess/core'",
+  'fetch/src/index.ts': "import '@sess/core'",
+  'hono/src/index.ts': "import '@sess/fetch'",
   'store-file/src/index.ts': "import 'node:fs'\nimport '@sess/core'",
   'store-cookie/src/index.ts': "import '@sess/core'",
 }

@@ -88,8 +88,8 @@ type Columns = (proof: { cases: string[]; files: string[] }) => string[]
 
 /** The packages that run a part of the conformance suite. */
 function running(call: string): string[] {
-  const users = globSync('packages/{store-*,express,koa,h3}/test/*.ts', { cwd: root }).filter(file =>
-    readFileSync(join(root, file), 'utf8').includes(`${call}(`),
+  const users = globSync('packages/*/test/*.ts', { cwd: root }).filter(file =>
+    new RegExp(`${call}\\(|\\(${call},`).test(readFileSync(join(root, file), 'utf8')),
   )
   return [...new Set(users.map(packageOf))].sort()
 }
@@ -106,8 +106,8 @@ const groups = {
 }
 
 const stores: Columns = proof => packagesOf(proof).filter(name => name.startsWith('store-'))
-const adapters: Columns = proof =>
-  packagesOf(proof).filter(name => ['express', 'koa', 'h3', 'node'].includes(name))
+const ADAPTERS = ['express', 'fastify', 'fetch', 'h3', 'h3-v1', 'hono', 'koa', 'node']
+const adapters: Columns = proof => packagesOf(proof).filter(name => ADAPTERS.includes(name))
 
 function packagesOf({ cases, files }: { cases: string[]; files: string[] }): string[] {
   const suites = Object.entries(groups).flatMap(([group, users]) =>

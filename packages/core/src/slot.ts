@@ -20,7 +20,7 @@ export interface MiddlewareOptions {
 }
 
 /**
- * What an adapter knows of a request beside its status. Adapters pass functions, because most responses set no cookie and
+ * What an adapter passes to `commit` beside the status. Adapters pass functions, because most responses set no cookie and
  * need none of it.
  */
 export type Connection = Omit<Answer, 'status'>
@@ -109,7 +109,7 @@ export class SessionSlot<D extends object = DefaultData> {
    *
    * @param request the object that gets the session under our property
    * @param cookieHeader the `Cookie` header as it came
-   * @param connection what `commit` is told beside the status
+   * @param connection what `commit` gets beside the status
    * @returns `undefined` when this engine has a session on the request already. The adapter that opened it loads and
    *   commits it.
    * @throws ConfigError (`CONFIG`) when another engine has the property or the cookie

@@ -1,0 +1,36 @@
+import type { describeAdapter } from '@sess/conformance/vitest'
+import { afterAll, describe } from 'vitest'
+import type { StartProbe } from './probe.ts'
+import { openStore } from './probe-stores.ts'
+import { requireServer, startRedis } from './servers/index.ts'
+
+/**
+ * Registers the adapter cases of a probe app: over a store in memory that cases may disturb, and over SQLite, encrypted
+ * cookies and Redis, as far as a case need not disturb the store.
+ */
+export async function describeOverStores(
+  describeCases: typeof describeAdapter,
+  name: string,
+  start: StartProbe,
+): Promise<void> {
+  describeCases(name, start)
+
+  const over = async (storeName: string): Promise<void> => {
+    const { store, close } = await openStore(storeName)
+    const probe = await start({ store })
+    afterAll(async () => {
+      await probe.stop()
+      await close()
+    })
+    describeCases(`${name}, ${storeName}`, probe.url)
+  }
+  await over('sqlite')
+  await over('encrypted-cookie')
+  if (requireServer('redis')) {
+    const server = await startRedis()
+    // Registered first, so run last.
+    afterAll(() => server.stop())
+    process.env['REDIS_URL'] = server.url
+    await over('redis')
+  } else describe.skip('redis', () => undefined)
+}

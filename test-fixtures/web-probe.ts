@@ -1,0 +1,36 @@
+import type { ProbeAnswer } from '@sess/conformance'
+
+/** The path that answers with what `/foreign` fetches. Register it without a session. */
+export const ELSEWHERE = '/elsewhere'
+
+export const elsewhere = (): Response => new Response('from elsewhere', { headers: { 'x-foreign': 'yes' } })
+
+/** The answer of a probe route as a web `Response`. */
+export function webResponse(
+  { status, headers, body, foreign }: ProbeAnswer,
+  url: string,
+): Response | Promise<Response> {
+  if (foreign) return fetch(new URL(ELSEWHERE, url))
+  return new Response(webBody(body), { status, headers })
+}
+
+/** A body of text pieces as a body that a web `Response` takes. */
+export function webBody(body: ProbeAnswer['body']): string | null | ReadableStream<Uint8Array> {
+  if (body === null || typeof body === 'string') return body
+  const pieces = body[Symbol.asyncIterator]()
+  const encoder = new TextEncoder()
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await pieces.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    cancel: async () => void (await pieces.return?.()),
+  })
+}
+
+/** The status that the error handler of a probe app answers with. */
+export function statusOfError(error: unknown, query: URLSearchParams): number {
+  const { status = 500 } = error as { status?: number }
+  return Number(query.get('mapped') ?? status)
+}
