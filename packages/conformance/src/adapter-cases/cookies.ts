@@ -389,7 +389,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/forgotten-proxy',
     title: 'a login over http that a proxy got over https calls the hook `warning` [A20]',
     rule: 'Tell commit how the browser asked: `target: () => ({ host, path, forwardedProto })`.',
-    source: 'docs/running.md: cookie not secure behind nginx; Answer.target; docs/requirements.md#a20',
+    source: 'docs/requirements.md#a20; docs/running.md (cookie not secure behind nginx); Answer.target',
     why: 'Behind a proxy that nobody trusts all cookies lack Secure, and nobody notices.',
     skip: needsStart,
     async run(f) {

@@ -46,7 +46,7 @@ const methodCases: readonly AdapterCase[] = ['PUT', 'PATCH', 'DELETE', 'OPTIONS'
   id: `adapter/method-${method.toLowerCase()}`,
   title: `${method} saves as POST does`,
   rule: 'What was changed is saved, by whatever method: none is read-only to a session.',
-  source: 'Django SessionMiddleware.process_response; docs/conformance-space.md, an adapter',
+  source: 'docs/conformance-space.md#an-adapter; Django SessionMiddleware.process_response',
   why: `A handler of ${method} would answer 200, and what it changed would be gone.`,
   run: (f: AdapterFixture) => saves(f, method, '/set'),
 }))
@@ -63,7 +63,7 @@ const pathCases: readonly AdapterCase[] = (
   id: `adapter/path-${name}`,
   title: `a request of ${path} has its session, and saves it`,
   rule: 'A path says nothing of whether its handler uses the session.',
-  source: 'docs/conformance-space.md, an adapter',
+  source: 'docs/conformance-space.md#an-adapter',
   why: 'A page whose address looks like a file would log its visitors out, or forget what they did.',
   run: (f: AdapterFixture) => saves(f, 'POST', path),
 }))
@@ -75,7 +75,7 @@ export const requestCases: readonly AdapterCase[] = [
     id: 'adapter/method-head',
     title: 'HEAD answers as GET does, without a body, and leaves the session as it is',
     rule: 'HEAD has the head of GET: Vary as well.',
-    source: 'RFC 9110 section 9.3.2; docs/conformance-space.md, an adapter',
+    source: 'docs/conformance-space.md#an-adapter; RFC 9110 section 9.3.2',
     why: 'A link checker, or a cache that revalidates by HEAD, would hang, or log the visitor out.',
     async run(f) {
       const browser = await f.browser()
@@ -96,7 +96,8 @@ export const requestCases: readonly AdapterCase[] = [
     id: 'adapter/own-several',
     title: 'C29: several cookies and several Vary of the app itself all stay beside those of the session',
     rule: 'Append Set-Cookie, merge Vary; replace nothing, and split nothing at a comma.',
-    source: 'RFC 6265 section 3 (no folding of Set-Cookie); C29, A19; docs/conformance-space.md, an adapter',
+    source:
+      'docs/requirements.md#c29, docs/requirements.md#a19, docs/conformance-space.md#an-adapter; RFC 6265 section 3 (no folding of Set-Cookie)',
     why: 'The site’s other cookies would vanish, or be cut at the comma of their date, whenever the session is saved.',
     async run(f) {
       const answer = await request(f, 'POST', '/own-several?k=a&v=1')
@@ -118,7 +119,7 @@ export const requestCases: readonly AdapterCase[] = [
     id: 'adapter/foreign-response',
     title: 'a response that the app did not make, and cannot change, carries the session’s cookie',
     rule: 'Saved, and the cookie sent; or an error, and nothing saved. Make a response of your own of it.',
-    source: 'Fetch standard, "immutable" headers; docs/conformance-space.md, an adapter',
+    source: 'docs/conformance-space.md#an-adapter; Fetch standard, "immutable" headers',
     why: 'A handler that hands on what fetch() gave would save a session whose key nobody gets, or break the answer.',
     async run(f) {
       const answer = await request(f, 'POST', '/foreign?k=a&v=1')
@@ -134,7 +135,7 @@ export const requestCases: readonly AdapterCase[] = [
     id: 'adapter/forwarded',
     title: 'a header that a client made up does not make the connection TLS',
     rule: 'Tell commit() by the framework’s own word, which knows the proxies that the app trusts.',
-    source: 'design section 4 (`secure`); docs/conformance-space.md, an adapter',
+    source: 'docs/conformance-space.md#an-adapter; design section 4 (`secure`)',
     why: 'Anybody could have the site send cookies that the browser then drops.',
     async run(f) {
       const headers = { 'x-forwarded-proto': 'https', forwarded: 'proto=https', 'x-forwarded-ssl': 'on' }
@@ -149,7 +150,7 @@ export const requestCases: readonly AdapterCase[] = [
     id: 'adapter/not-modified',
     title: 'an answer that the framework turns into 304 carries the cookie all the same',
     rule: 'The headers of the session are on the answer that leaves.',
-    source: 'RFC 9110 section 15.4.5; docs/conformance-space.md, an adapter',
+    source: 'docs/conformance-space.md#an-adapter; RFC 9110 section 15.4.5',
     why: 'A visitor whose browser has the page in its cache would be logged out in the middle of browsing.',
     skip: needsStart,
     async run(f) {
@@ -174,7 +175,7 @@ export const requestCases: readonly AdapterCase[] = [
     id: 'adapter/with-body',
     title: 'a request with a body has its session, however the body is sent',
     rule: 'The session is opened from the headers; what the body does is the app’s.',
-    source: 'docs/conformance-space.md, an adapter',
+    source: 'docs/conformance-space.md#an-adapter',
     why: 'A form, an upload or a JSON request would hang, or lose the session.',
     async run(f) {
       const browser = await f.browser()
@@ -207,7 +208,7 @@ export const requestCases: readonly AdapterCase[] = [
     id: 'adapter/many-failures',
     title: 'an app that has failed, thrown, and been left a hundred times works as before',
     rule: 'A request that ends in an error is over: it holds nothing.',
-    source: 'F26, F28; docs/conformance-space.md, many of a kind',
+    source: 'docs/requirements.md#f26, docs/requirements.md#f28, docs/conformance-space.md#many-of-a-kind',
     why: 'Each failed request would take something along, until the site stands still.',
     skip: needsStart,
     async run(f) {
@@ -245,7 +246,8 @@ export const requestCases: readonly AdapterCase[] = [
     id: 'adapter/left-after-change',
     title: 'what a handler changed is saved, though its client has left',
     rule: 'The request was carried out: its commit does not depend on who waits for the answer.',
-    source: 'Django: the response is made whoever reads it; F26; docs/conformance-space.md, an adapter',
+    source:
+      'docs/requirements.md#f26, docs/conformance-space.md#an-adapter; Django: the response is made whoever reads it',
     why: 'A visitor who taps "log out" or "buy" and closes the tab would not be logged out, or would have bought nothing.',
     skip: needsStart,
     async run(f) {
