@@ -4,7 +4,7 @@ import { ConfigError } from './errors.ts'
 import { tellError } from './hooks.ts'
 import { isKey, type RecordId } from './key.ts'
 import { refuseAssignments } from './members.ts'
-import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
+import { type Removal, resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
 import { type CommitResult, State } from './state.ts'
 import type { ClearExpiredOptions, MaybePromise, Store } from './store.ts'
@@ -64,7 +64,8 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /**
-   * Removes the session of that key. Returns whether there was one. To end a session of a list, call `end(id)`.
+   * Removes the session of that key. Returns whether there was one. To end a session of a list, call `end(id)`. If it is
+   * the session of the request that asks, that one ends as by `flush()`, as with `removeBySubject`.
    *
    * @throws TypeError for an id, which is no key
    * @example
@@ -76,7 +77,13 @@ export class Sessions<D extends object = DefaultData> {
         Promise.reject(new TypeError('delete() takes a key, and this is an id. Call sessions.end(id).')),
       )
     }
-    return this.#run('delete', key, (state, deadline, id) => destroy(state, { id, ageless: true }, deadline))
+    const turn = ++this.#settings.removals
+    return this.#run(
+      'delete',
+      key,
+      (state, deadline, id) => destroy(state, { id, ageless: true }, deadline),
+      id => this.#letAskerEnd({ id, turn }),
+    )
   }
 
   /**
@@ -94,8 +101,12 @@ export class Sessions<D extends object = DefaultData> {
       if (!(hashKeys ? isHashedId(id) : isKey(id))) {
         throw new TypeError('end() takes the `id` of a session that scanBySubject() shows.')
       }
+      const turn = ++this.#settings.removals
       const state = new State(this.#settings)
-      return state.run(deadline => destroy(state, { id: id as RecordId, ageless: true }, deadline))
+      const target = { id: id as RecordId, ageless: true }
+      const ended = await state.run(deadline => destroy(state, target, deadline))
+      if (ended) void this.#letAskerEnd({ id: target.id, turn })
+      return ended
     })
   }
 
@@ -184,10 +195,11 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /** Until the caller's `await` has gone on, through some async functions between. No timer, so that nobody else runs. */
-  async #letAskerEnd(removal: Settings['removal']): Promise<void> {
-    this.#settings.removal = removal
+  async #letAskerEnd(removal: Removal): Promise<void> {
+    this.#settings.removal = [...(this.#settings.removal ?? []), removal]
     for (let ticks = 0; ticks < 30; ticks++) await undefined
-    if (this.#settings.removal === removal) this.#settings.removal = undefined
+    const others = this.#settings.removal?.filter(each => each !== removal) ?? []
+    this.#settings.removal = others[0] ? others : undefined
   }
 
   /**
@@ -228,13 +240,15 @@ export class Sessions<D extends object = DefaultData> {
     method: string,
     key: string,
     task: (state: State, deadline: Deadline, id: RecordId) => Task<boolean>,
+    whenTrue?: (id: RecordId) => unknown,
   ): Promise<boolean> {
     return this.#watch(method, async () => {
       const state = new State(this.#settings)
       if (!isKey(key) || this.#settings.cookieStore) return false
-      return state.run(function* (deadline) {
-        return yield* task(state, deadline, yield* wait(state.idOf(key)))
-      })
+      const id = await state.idOf(key)
+      const result = await state.run(deadline => task(state, deadline, id))
+      if (result) void whenTrue?.(id)
+      return result
     })
   }
 }

@@ -78,6 +78,14 @@ export interface SessionsOptions<Data extends object = any> {
 }
 
 /** The options, checked, with their defaults. */
+/** What `removeBySubject`, `delete` or `end` has just ended: all sessions of a subject but one, or the one with an id. */
+export interface Removal {
+  subject?: string
+  except?: RecordId | undefined
+  id?: RecordId
+  turn: number
+}
+
 export interface Settings {
   /** What was given: look for `cookieStore` first, of which it may be no more than a `close`. */
   store: Store
@@ -111,9 +119,9 @@ export interface Settings {
   queue: Map<RecordId, Promise<void>>
   /** Loads, saves and commits that wait for the store. */
   underWay: UnderWay
-  /** What `removeBySubject` has just ended, while whoever awaits it goes on (docs/decisions/0032). */
-  removal: { subject: string; except: RecordId | undefined; turn: number } | undefined
-  /** How many times `removeBySubject` has been called. */
+  /** What has just been ended, while whoever awaits it goes on (docs/decisions/0032). Undefined when there is nothing. */
+  removal: Removal[] | undefined
+  /** How many times something was ended. */
   removals: number
   /** The hook `warning` was called. */
   hasWarned: boolean

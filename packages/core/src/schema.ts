@@ -59,7 +59,7 @@ function* attempt(
   const bookkeeping = takeBookkeeping(copy)
   const result = yield* wait(schema['~standard'].validate(copy))
   if (result.issues) return { issues: result.issues }
-  return { stored, shown: { ...(result.value as Data), ...bookkeeping } }
+  return { stored, shown: { ...(ownCopy(result.value) as Data), ...bookkeeping } }
 }
 
 function takeBookkeeping(data: Data): Data {
@@ -74,9 +74,42 @@ function takeBookkeeping(data: Data): Data {
  */
 export function defaultsOf(schema: StandardSchema): Data {
   const result = schema['~standard'].validate({})
-  if (!isPromise(result)) return result.issues ? {} : { ...(result.value as Data) }
+  if (!isPromise(result)) return result.issues ? {} : (ownCopy(result.value) as Data)
   result.then(undefined, () => undefined)
   return {}
+}
+
+/**
+ * A copy of what a validator returned. Its defaults may be one array or date for everybody, and what one visitor's request
+ * writes into it would reach the next visitor.
+ */
+function ownCopy(value: unknown, copies = new Map<unknown, unknown>()): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (copies.has(value)) return copies.get(value)
+  const keep = <T>(copy: T): T => {
+    copies.set(value, copy)
+    return copy
+  }
+  if (value instanceof Date) return keep(new Date(value))
+  if (Array.isArray(value)) {
+    const list = keep<unknown[]>([])
+    for (const item of value) list.push(ownCopy(item, copies))
+    return list
+  }
+  if (value instanceof Map) {
+    const map = keep(new Map())
+    for (const [key, item] of value) map.set(ownCopy(key, copies), ownCopy(item, copies))
+    return map
+  }
+  if (value instanceof Set) {
+    const set = keep(new Set())
+    for (const item of value) set.add(ownCopy(item, copies))
+    return set
+  }
+  if (!isPlain(value)) return value
+  const object = keep<Data>({})
+  for (const key of Object.keys(value)) put(object, key, ownCopy(value[key], copies))
+  return object
 }
 
 /**

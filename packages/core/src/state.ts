@@ -280,17 +280,23 @@ export class State {
   }
 
   /**
-   * `removeBySubject` has just returned: whoever uses a session of that subject first is the request that asked, and its
-   * session ends as by `flush`. Requests in flight are not: what they set would bring a login back (decision 0032).
+   * `removeBySubject`, `delete` or `end` has just returned: whoever uses an ended session first is the request that asked,
+   * and its session ends as by `flush`. Requests in flight are not: what they set would bring a login back (decision 0032).
    */
   endIfRemoved(): void {
     const { removal } = this.settings
     if (!removal || this.committed || this.saving || this.failed || !this.#loaded) return
     this.open()
     const own = this.rotatedFrom ?? this.stored
-    const isMeant = this.storedSubject === removal.subject && this.storedAfter < removal.turn
-    if (!own || own.successor || !isMeant || own.id === removal.except) return
-    this.settings.removal = undefined
+    if (!own || own.successor) return
+    const mine = removal.find(
+      ({ subject, except, id, turn }) =>
+        this.storedAfter < turn &&
+        (id === undefined ? subject === this.storedSubject && except !== own.id : id === own.id),
+    )
+    if (!mine) return
+    const others = removal.filter(each => each !== mine)
+    this.settings.removal = others[0] ? others : undefined
     this.flush()
   }
 

@@ -206,3 +206,61 @@ describe('log out everywhere: removeBySubject of the subject that the asking ses
     expect([await app.peek('user'), await app.peek('a')]).toEqual(['ada', 1])
   })
 })
+
+describe('a request that ends its own session by key or id', () => {
+  const ways: Record<string, (app: ReturnType<typeof bench>, s: Session) => Promise<unknown>> = {
+    'delete(sessionKey)': (app, s) => app.sessions.delete(s.sessionKey!),
+    'end(id), of a list': async app => {
+      for await (const { id } of app.sessions.scanBySubject('ada')) await app.sessions.end(id)
+    },
+    'removeBySubject of two subjects at once': app =>
+      Promise.all(['ada', 'bob'].map(subject => app.sessions.removeBySubject(subject))),
+    'removeBySubject and delete at once': (app, s) =>
+      Promise.all([app.sessions.delete(s.sessionKey!), app.sessions.removeBySubject('ada')]),
+  }
+
+  it.each(
+    Object.keys(ways).flatMap(way => [
+      [way, memoryStore()] as const,
+      [`${way}, with a slow store`, slow(memoryStore())] as const,
+    ]),
+  )('is logged out as by flush(): %s [S4]', async (name, store) => {
+    const way = ways[name.replace(', with a slow store', '')]!
+    for (const saveEveryRequest of [false, true]) {
+      const app = await loggedIn({ store, saveEveryRequest })
+      const old = app.cookie
+      await app.request(async s => {
+        expect(s.get('user')).toBe('ada')
+        await way(app, s)
+        s.set('notice', 'bye')
+        expect([s.get('user'), s.subject]).toEqual([undefined, null])
+      })
+      expect(app.cookie).not.toBe(old)
+      expect(await app.peek('notice')).toBe('bye')
+      expect(await app.peek('user', old)).toBeUndefined()
+    }
+  })
+
+  it('leaves the request alone when it ends another session, or none', async () => {
+    const app = await loggedIn()
+    const other = await loggedIn({ store: app.store })
+    await app.request(async s => {
+      expect(await app.sessions.delete(other.cookie.slice('sessionid='.length))).toBe(true)
+      expect(await app.sessions.delete(other.cookie.slice('sessionid='.length))).toBe(false)
+      s.set('notice', 'kept')
+    })
+    expect(await app.peek('user')).toBe('ada')
+    expect(await app.peek('notice')).toBe('kept')
+  })
+
+  it('does not end the session of another request that is under way', async () => {
+    const app = await loggedIn()
+    const late = app.sessions.open(app.cookie)
+    await late.load()
+    const key = late.sessionKey!
+    await app.sessions.delete(key)
+    await turn()
+    late.set('notice', 'x')
+    expect(await codeOf(() => app.sessions.commit(late, { status: 200 }))).toBe('SESSION_INTERRUPTED')
+  })
+})

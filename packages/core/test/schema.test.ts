@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { StandardSchema } from '../src/index.ts'
+import { rich } from '../src/rich.ts'
 import { type Bench, bench, codeOf } from './support.ts'
 
 /** An older release, which knows nothing of `mfa` and of `user.role`, in three libraries. */
@@ -237,4 +238,59 @@ describe('migrate', () => {
   it('needs a schema', () => {
     expect(() => bench({ migrate: () => undefined })).toThrow(expect.objectContaining({ option: 'migrate' }))
   })
+})
+
+describe('a default that the schema gives to everybody', () => {
+  const LIST: string[] = []
+  const SHARED = {
+    list: LIST,
+    when: new Date(0),
+    map: new Map([['a', LIST]]),
+    set: new Set(['a']),
+    deep: { list: [{ words: LIST }] },
+  }
+  const SCHEMAS: Record<string, StandardSchema<unknown, any>> = {
+    zod: z.object({ list: z.array(z.string()).default(LIST), when: z.date().default(new Date(0)) }),
+    valibot: v.object({
+      list: v.optional(v.array(v.string()), LIST),
+      when: v.optional(v.date(), new Date(0)),
+    }),
+    'one written by hand': {
+      '~standard': {
+        version: 1,
+        vendor: 'hand',
+        validate: value => ({ value: { ...SHARED, ...(value as object) } }),
+      },
+    },
+  }
+
+  it.each(Object.keys(SCHEMAS))('does not carry one visitor’s words to the next: %s [S2]', async library => {
+    const options = { schema: SCHEMAS[library]!, codec: rich() }
+    const write = (s: any): void => {
+      s.get('list').push('word')
+      s.data.when.setFullYear(2000)
+      s.get('map')?.get('a').push('word')
+      s.get('map')?.set('b', [])
+      s.get('set')?.add('word')
+      s.get('deep')?.list[0].words.push('word')
+    }
+    const seen = (s: any): unknown => [...s.values()]
+    const before = await captured(bench(options), seen)
+    // A new session, and one that was stored before there was a default.
+    const plain = bench({ codec: options.codec })
+    await plain.request(s => s.set('user' as never, 'ada' as never))
+    for (const app of [bench(options), bench({ ...options, store: plain.store })]) {
+      await app.request(write, { cookie: plain.cookie })
+    }
+    expect(LIST).toEqual([])
+    expect(await captured(bench(options), seen)).toEqual(before)
+  })
+
+  async function captured(app: Bench, look: (session: any) => unknown): Promise<unknown> {
+    let found: unknown
+    await app.request(s => {
+      found = structuredClone(look(s))
+    })
+    return found
+  }
 })
