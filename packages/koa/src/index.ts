@@ -1,9 +1,9 @@
 import { Stream } from 'node:stream'
 import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
-import { SessionSlot } from '@sess/core/adapter'
+import { type BegunSession, type MiddlewareOptions, SessionSlot } from '@sess/core/adapter'
 import { holdResponse } from '@sess/node'
-import type { Middleware } from 'koa'
-import { forgetBody, statusOfThrown } from './answer.ts'
+import type { Context, Middleware, Next } from 'koa'
+import { forgetBody, statusOfThrown } from './responses.ts'
 
 declare module 'koa' {
   interface ExtendableContext {
@@ -13,119 +13,132 @@ declare module 'koa' {
 }
 
 /**
- * For apps with several engines (`createSessions`): each has its own property and its own `cookie.name`. Only `session`
- * is typed; declare others on Koa's `ExtendableContext`.
+ * Milliseconds that the middlewares above have to respond, when a response failed that was ended already. Only a middleware
+ * that did not wait for `next()` needs more: it has responded, and does not know of the failure.
  */
-export interface MiddlewareOptions {
-  /** Where on the context the session goes; default `session`. */
-  property?: string | undefined
-}
+const RESPOND_WITHIN = 1_000
 
 /**
- * Gives every request its session, and saves it when the middlewares below are done, with the status they left or threw
- * (500 or more saves nothing), or earlier when one of them writes to `ctx.res`.
+ * Gives every request its session. Saves it when the middlewares below are done, with the status that they set or threw.
+ * If one of them writes to `ctx.res`, the session is saved before that is sent.
  *
- * - A save that fails is thrown to the middlewares above, in place of what those below threw, or answered by `ctx.onerror`
- *   when they no longer wait (`ctx.respond = false`); a load that failed throws when a handler first uses the session.
- * - The cookie goes with whatever response leaves in the end, also with the one Koa makes of an error.
- * - One engine may be mounted twice; two engines on one property or cookie name (each call with options makes an engine)
- *   are a ConfigError on the request.
+ * - If the save fails, the error is thrown to the middlewares above, in place of what those below threw. If they no longer
+ *   wait (`ctx.respond = false`), `ctx.onerror` gets it.
+ * - If the load fails, the error is thrown when a handler first uses the session.
+ * - A status of 500 or more saves nothing.
+ * - The cookie is sent with every response, also with the one that Koa makes of an error.
+ * - One engine may be mounted twice. Two engines on one property or one cookie name are a ConfigError on the request. (Each
+ *   call with options makes an engine.)
  *
  * @param options what `createSessions` takes, or the engine it made
- * @param place where its session goes, when that is not `session`
+ * @param place the property that holds the session, if it is not `session`
+ * @throws ConfigError (`CONFIG`) for a wrong option, so at start-up
+ * @example
+ * app.use(session({ store: sqliteStore('sessions.db') }))
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   place?: MiddlewareOptions,
 ): Middleware {
   const slot = new SessionSlot(options, place)
-  const { sessions } = slot
   return function sessionMiddleware(ctx, next) {
-    const session = slot.open(ctx, ctx.req.headers.cookie)
-    // This engine's is open already: whoever opened it loads and commits it.
-    if (!session) return next()
-    // What the middlewares above get of us, and whether they still wait for it.
-    const outcome = Promise.withResolvers<void>()
-    let isAwaited = true
-    const respondBefore = ctx.respond
-
-    /**
-     * A middleware above that does not wait for `next()` would end the process with an outage of the store. What the
-     * application throws stays an unhandled rejection there, as it is without us.
-     */
-    const forgive = (): void => void outcome.promise.catch(() => undefined)
-
-    // There are two ways to answer. What is said through Koa leaves when all middlewares are done: `run` commits before. A
-    // write to `ctx.res` Koa does not see: the gate holds it and commits, and calls `refused` if that fails. Both ways the
-    // gate adds the session's headers when the head leaves, for `ctx.onerror` would remove what is set earlier.
-    const gate = holdResponse(
-      ctx.res,
-      status =>
-        sessions.commit(session, {
-          status,
-          secure: () => ctx.secure,
-          target: () => ({
-            host: ctx.hostname,
-            path: ctx.originalUrl,
-            forwardedProto: ctx.req.headers['x-forwarded-proto'],
-          }),
-        }),
-      refused,
-      () => {
-        // Whoever answers instead does it through Koa or not, whatever the refused handler has said.
-        ctx.respond = respondBefore
-        forgetBody(ctx)
-      },
-    )
-
-    /** What was written to `ctx.res` cannot leave. (When `gate.commit` fails it throws, and does not come here.) */
-    function refused(error: unknown): void {
-      if (!isAwaited) {
-        ctx.onerror(error as Error)
-        return
-      }
-      // Ends the wait above without `run`, which may be stuck in a pipeline that never drains. Resolved with a promise the
-      // outcome is settled: what `run` comes to does not count any more. It rejects a turn later, when the handler waits:
-      // what it writes after somebody above has touched the head would be taken for the answer to the error.
-      forgive()
-      outcome.resolve(new Promise((_, reject) => setImmediate(reject, error)))
-    }
-
-    // Koa answers no error once the head has left, and its client waits for ever. (Express destroys the connection, too.)
-    const { onerror } = ctx
-    ctx.onerror = error => {
-      onerror.call(ctx, error)
-      const { res } = ctx
-      if (isSessionError(error) && res.headersSent && !res.writableEnded) res.destroy()
-    }
-
-    const run = async (): Promise<void> => {
-      try {
-        // Undefined when there is nothing to wait for. A load that failed shows when a handler first uses the session.
-        const loading = sessions.lazy ? undefined : session.load()
-        if (loading) await loading
-        try {
-          await next()
-        } catch (error) {
-          // A thrown 404 saves, too. When that fails, its error takes the place of this one.
-          await gate.commit(statusOfThrown(error))
-          throw error
-        }
-        // The handler answers on `ctx.res` in its own time, and the gate commits then.
-        if (ctx.respond === false) return
-        // Koa listens to a stream when it answers, and finds out then whether it has failed. Until then nobody listens, and
-        // an error that nobody hears ends the process.
-        if (ctx.body instanceof Stream) ctx.body.once('error', () => undefined)
-        await gate.commit(ctx.status)
-      } finally {
-        isAwaited = false
-      }
-    }
-    run().then(outcome.resolve, error => {
-      if (isSessionError(error)) forgive()
-      outcome.reject(error)
+    const begun = slot.begin(ctx, ctx.req.headers.cookie, {
+      secure: () => ctx.secure,
+      target: () => ({
+        host: ctx.hostname,
+        path: ctx.originalUrl,
+        forwardedProto: ctx.req.headers['x-forwarded-proto'],
+      }),
     })
-    return outcome.promise
+    // This engine's session is open already. The middleware that opened it loads and commits it.
+    if (!begun) return next()
+    destroyAfterLateChange(ctx)
+    return runWithSession(begun, ctx, next)
+  }
+}
+
+/**
+ * Runs the middlewares below and commits. There are two ways to respond:
+ *
+ * - Through Koa: the response is sent when all middlewares are done. `run` commits before that.
+ * - By a write to `ctx.res`, which Koa does not notice. The gate holds it and commits, and calls `onFailure` if that fails.
+ *
+ * Both ways the gate adds the session's headers when the head is sent, because `ctx.onerror` removes headers set earlier.
+ */
+function runWithSession<Data extends object>(
+  { ready, commit }: BegunSession<Data>,
+  ctx: Context,
+  next: Next,
+): Promise<void> {
+  /** What the middlewares above get of us. */
+  const outcome = Promise.withResolvers<void>()
+  let isRunning = true
+  const respondBefore = ctx.respond
+
+  const onFailure = (error: unknown): void => {
+    if (!isRunning) {
+      ctx.onerror(error as Error)
+      return
+    }
+    // Settles the outcome without `run`, which may be stuck in a pipeline that never drains. It rejects a turn later, when
+    // the handler waits: output of the handler, after a middleware above has touched the head, would be taken for the error
+    // response.
+    outcome.resolve(new Promise((_, reject) => setImmediate(reject, error)))
+    failOutcome(error)
+  }
+  const gate = holdResponse(ctx.res, commit, onFailure, () => {
+    // Another middleware responds now, through Koa or not, whatever the failed handler has said.
+    ctx.respond = respondBefore
+    forgetBody(ctx)
+  })
+  const failOutcome = (error: unknown): void => {
+    // A middleware above that does not wait for `next()` must not end the process when the store is down. What the
+    // application throws stays an unhandled rejection there, as without us.
+    outcome.promise.catch(() => undefined)
+    if (gate.wasEnded) respondInAnyCase(ctx, error)
+  }
+
+  const run = async (): Promise<void> => {
+    try {
+      if (ready) await ready
+      try {
+        await next()
+      } catch (error) {
+        // A thrown 404 saves, too. If that fails, its error takes the place of this one.
+        await gate.commit(statusOfThrown(error))
+        throw error
+      }
+      // The handler responds on `ctx.res` when it likes, and the gate commits then.
+      if (ctx.respond === false) return
+      // Koa listens to a stream when it sends it. An error before that would end the process.
+      if (ctx.body instanceof Stream) ctx.body.once('error', () => undefined)
+      await gate.commit(ctx.status)
+    } finally {
+      isRunning = false
+    }
+  }
+  run().then(outcome.resolve, error => {
+    if (isSessionError(error)) failOutcome(error)
+    outcome.reject(error)
+  })
+  return outcome.promise
+}
+
+/** Responds to an error after a while if no middleware above has. */
+function respondInAnyCase(ctx: Context, error: unknown): void {
+  const timer = setTimeout(() => {
+    if (!ctx.res.headersSent) ctx.onerror(error as Error)
+  }, RESPOND_WITHIN)
+  ctx.res.once('close', () => clearTimeout(timer))
+}
+
+/** Koa does not respond to an error once the head is sent, and the client waits for ever. (Express destroys the connection.) */
+function destroyAfterLateChange(ctx: Context): void {
+  const { onerror } = ctx
+  ctx.onerror = error => {
+    onerror.call(ctx, error)
+    const { res } = ctx
+    if (isSessionError(error) && res.headersSent && !res.writableEnded) res.destroy()
   }
 }
 

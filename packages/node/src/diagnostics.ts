@@ -1,31 +1,32 @@
 import { channel } from 'node:diagnostics_channel'
 import type { HookName, Hooks } from '@sess/core'
 
-const EVENTS: readonly HookName[] = [
-  'created',
-  'loaded',
-  'saved',
-  'touched',
-  'rotated',
-  'destroyed',
-  'conflict',
-  'interrupted',
-  'corrupt',
-  'storeError',
-  'warning',
-]
+/** An object, so that the type checker finds an event that is missing. */
+const EVENTS: Record<HookName, true> = {
+  created: true,
+  loaded: true,
+  saved: true,
+  touched: true,
+  rotated: true,
+  destroyed: true,
+  conflict: true,
+  interrupted: true,
+  corrupt: true,
+  storeError: true,
+  warning: true,
+}
 
 /**
- * Hooks that publish every event to `node:diagnostics_channel`, on `sess:created`, `sess:loaded` and so on; the
- * message is the hook's event. Without a subscriber an event costs a look at its channel.
+ * Hooks that publish every event to `node:diagnostics_channel`, on `sess:created`, `sess:loaded` and so on. The message
+ * is the event that the hook gets. Without a subscriber an event only costs a look at its channel.
  *
- * ```ts
+ * @returns the `hooks` option of `createSessions`
+ * @example
  * createSessions({ store, hooks: diagnostics() })
- * ```
  */
 export function diagnostics(): Hooks {
   return Object.fromEntries(
-    EVENTS.map(name => {
+    Object.keys(EVENTS).map(name => {
       const published = channel(`sess:${name}`)
       return [
         name,

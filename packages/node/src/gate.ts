@@ -3,8 +3,6 @@ import type { Http2ServerResponse } from 'node:http2'
 import type { Readable } from 'node:stream'
 import type { CommitResult, MaybePromise } from '@sess/core'
 import { settle } from '@sess/core/adapter'
-import { errorStatus } from './answer-error.ts'
-import { ErrorAnswer } from './error-answer.ts'
 import {
   addSessionHeaders,
   type HeaderSnapshot,
@@ -14,85 +12,97 @@ import {
   setHeaders,
 } from './headers.ts'
 import { HeldResponse } from './held-response.ts'
-import { callBack, type Method, type MethodName, type Methods } from './methods.ts'
+import { failCallback, type Method, type MethodName, type Methods } from './methods.ts'
+import { errorStatus } from './send-error.ts'
+import { StaleWriteGuard } from './stale-write-guard.ts'
 
 /** A response of `node:http`, or of `node:http2`'s compatibility API. */
 export type NodeResponse = ServerResponse | Http2ServerResponse
 
 /**
- * Saves the session, and returns what the response has to say of it. When it returns no promise, the response leaves at
- * once: no tick, no buffer. Called with the status that leaves; only `gate.commit` may make that twice, and then the
- * second call must do nothing and return the same, as those of `Sessions.commit` do.
+ * Saves the session. Returns what the response has to say of it.
+ *
+ * It is called with the status of the response. If it returns no promise, the response is sent at once, without a tick
+ * or a buffer. Only `gate.commit` may make that two calls. The second call must have no effect and return the same, as
+ * with `sessions.commit`.
  */
 export type Commit = (status: number) => MaybePromise<CommitResult>
 
 /**
- * Hears, once at most, why what was written cannot leave. (`gate.commit` throws instead.) One of two:
+ * Called at most once, when what was written cannot be sent. (`gate.commit` throws instead.) There are two cases:
  *
- * - The commit failed. The response is as it was before the gate, and free for an error page.
- * - The commit took its time and succeeded, and now Node refuses what was written meanwhile (a header with a line feed). The
- *   gate is open and the response as the handler left it, as if Node had thrown at the call.
+ * - The commit failed. The response is as it was before the gate, and free for an error response.
+ * - The commit took time and succeeded, and Node rejects what was written meanwhile (a header with a line feed). The gate
+ *   is open and the response as the handler left it, as if Node had thrown at the call.
  *
- * Answer at once, or not before the next turn: what the handler writes until it waits must not get into the answer.
+ * Respond before it returns, or later with a status or a header first. Everything else is taken for output of the handler,
+ * which may still be writing.
  */
-export type OnRefused = (error: unknown) => void
+export type OnFailure = (error: unknown) => void
 
 /**
- * What the commits of a response said that have succeeded, in their order. When a gate further out refuses the response,
- * its headers are dropped, but these belong to the answer to the error as well: a key that was renewed must arrive.
+ * The results of the commits of a response that succeeded, in their order. If the gate of another engine fails, the headers
+ * are dropped, but the error response needs these: a renewed key must reach the browser.
  */
 const committedOf = new WeakMap<ServerResponse, CommitResult[]>()
 
 /**
- * Holds a response until its session is committed: the first `writeHead`, `write`, `end` or `flushHeaders` (and so
- * `pipe`, `sendFile`, …) calls `commit`, and nothing leaves before that is done. 1xx responses pass (Node sends them
- * past these four).
+ * Holds a response until its session is committed. The first `writeHead`, `write`, `end` or `flushHeaders` (and so
+ * `pipe`, `sendFile`, …) calls `commit`, and nothing is sent before that is done. 1xx responses are sent at once.
+ * A commit that fails has these effects.
  *
- * When it throws or rejects, what was written is dropped, its callbacks get the error, sources are unpiped, headers and
- * methods are those of before (wrappers mounted later, such as compression, are gone with what they hold), the status
- * is the error's, and `onRefused` gets the error. Before that `forget` drops what the framework itself keeps of the
- * response, such as Koa's `ctx.body`; headers and status are set back after it.
+ * - What was written is dropped, its callbacks get the error, and sources are unpiped.
+ * - `reset` is called. Then headers and methods are those of before the gate. Wrappers that were mounted later, such as
+ *   compression, are gone, and so is what they hold.
+ * - The status is that of the error, and `onFailure` gets the error.
  *
- * Gates nest: the last one commits first. Each outcome counts alone: the cookies of those that have succeeded go with the
- * answer to the failure of another.
+ * Gates nest, and the last one commits first. The cookies of those that succeeded go with the error response of another.
+ *
+ * @param res a response that nobody has written to
+ * @param commit saves the session
+ * @param onFailure sends the error response
+ * @param reset drops what the framework itself keeps of the failed response, such as Koa's `ctx.body`
+ * @returns the gate, for a framework that commits before it writes
+ * @example
+ * const session = sessions.open(req.headers.cookie)
+ * holdResponse(res, status => sessions.commit(session, { status }), error => sendError(res, error))
  */
 export function holdResponse(
   res: NodeResponse,
   commit: Commit,
-  onRefused: OnRefused,
-  forget?: () => void,
+  onFailure: OnFailure,
+  reset?: () => void,
 ): ResponseGate {
-  return new ResponseGate(res as ServerResponse, commit, onRefused, forget)
+  return new ResponseGate(res as ServerResponse, commit, onFailure, reset)
 }
 
+/** Holds one response. `holdResponse` makes it. */
 export class ResponseGate {
   readonly #res: ServerResponse
   readonly #commit: Commit
-  readonly #onRefused: OnRefused
-  readonly #forget: (() => void) | undefined
-  /**
-   * `closed` at first, `committing` while what is written waits for its session. Then one of two for good: `open`, or
-   * `refused` because the commit failed.
-   */
-  #state: 'closed' | 'committing' | 'open' | 'refused' = 'closed'
-  /** What the commit says, until it is added: when the application's own headers are complete. */
+  readonly #onFailure: OnFailure
+  readonly #reset: (() => void) | undefined
+  /** First `closed`, then `committing` while a written response waits for its session. It ends `open` or `failed`. */
+  #state: 'closed' | 'committing' | 'open' | 'failed' = 'closed'
+  /** Results of commits whose headers are not added yet: they are when the application's own headers are complete. */
   #toAdd: readonly CommitResult[] = []
-  /** Why the response was refused. */
-  #refusal: unknown
+  /** Why the response was dropped. */
+  #error: unknown
   #held: HeldResponse | undefined
-  #answer: ErrorAnswer | undefined
+  #guard: StaleWriteGuard | undefined
   #sources: Readable[] | undefined
+  #wasEnded = false
 
   readonly #headers: HeaderSnapshot
-  /** The response's methods before the gate; compression, which is often mounted later, wraps `on` as well. */
+  /** The response's methods before the gate. `on` is one of them because compression wraps it. */
   readonly #original: Methods
   readonly #ourWriteHead: Method
 
-  constructor(res: ServerResponse, commit: Commit, onRefused: OnRefused, forget?: () => void) {
+  constructor(res: ServerResponse, commit: Commit, onFailure: OnFailure, reset?: () => void) {
     this.#res = res
     this.#commit = commit
-    this.#onRefused = onRefused
-    this.#forget = forget
+    this.#onFailure = onFailure
+    this.#reset = reset
     this.#headers = headersOf(res)
     const { writeHead, write, end, flushHeaders, on } = res
     this.#original = { writeHead, write, end, flushHeaders, on }
@@ -102,7 +112,7 @@ export class ResponseGate {
       this.#sources ??= []
       this.#sources.push(source)
     })
-    // Own properties, for compression has made its own before; changing the prototype costs ten times as much.
+    // Own properties: compression may have made its own before, and changing the prototype costs ten times as much.
     const methods: Methods = res
     this.#ourWriteHead = methods.writeHead = (...args) =>
       this.#pass('writeHead', this.#writeHeadWithSession, args, args[0] as number)
@@ -111,19 +121,29 @@ export class ResponseGate {
     methods.flushHeaders = () => this.#pass('flushHeaders', flushHeaders, [], res.statusCode)
   }
 
+  /** Whether the response that failed had been ended. */
+  get wasEnded(): boolean {
+    return this.#wasEnded
+  }
+
   /**
-   * Commits now, for a framework that answers later. A failure refuses the response and is thrown; `onRefused` does not
-   * hear of it.
+   * Commits now, for a framework that writes the response later. A failure drops what was written meanwhile and is thrown;
+   * `onFailure` is not called.
+   *
+   * @param status the status that the response will have
+   * @throws what `commit` throws
+   * @example
+   * await gate.commit(ctx.status)
    */
   commit(status: number): MaybePromise<void> {
     return settle(
       () => this.#commit(status),
       committed => {
-        // Not if something was written meanwhile: that waits for the same session, and opens the gate itself.
+        // What was written meanwhile waits for the same session, and opens the gate itself.
         if (this.#state === 'closed') this.#open(committed)
       },
       error => {
-        this.#refuse(error)
+        this.#drop(error)
         throw error
       },
     )
@@ -133,8 +153,8 @@ export class ResponseGate {
     if (this.#state === 'closed') this.#begin(name, status)
     if (this.#state === 'open') return method.apply(this.#res, args)
     if (this.#held) return this.#held.hold(this.#res, name, method, args)
-    // Refused, and only a wrapper of the refused response still knows this method.
-    callBack(args, this.#refusal)
+    // Failed: only a wrapper of the dropped response still has this method.
+    failCallback(args, this.#error)
     return name === 'write' ? false : this.#res
   }
 
@@ -150,13 +170,13 @@ export class ResponseGate {
       committed => this.#release(committed),
       error => this.#fail(error),
     )
-    // After `end` nothing comes, so the head can wait.
+    // After `end` nothing follows, so the head can wait.
     if (name === 'write' || name === 'flushHeaders') this.#callWrappedWriteHead(status)
   }
 
   /**
-   * A throw becomes a rejection, for we are inside of the handler's own call: refused now, the response would be free while
-   * the handler still runs, and its next line would write into the answer to the error.
+   * Makes a throw a rejection, because this is called inside the handler's own call. If the response failed now, the
+   * handler's next line would write into the error response.
    */
   #commitOrReject(status: number): MaybePromise<CommitResult> {
     try {
@@ -167,8 +187,8 @@ export class ResponseGate {
   }
 
   /**
-   * Who wraps `writeHead` goes by it: compression mounted after us makes its stream there, and would not compress what comes
-   * before. Node would call it before the first byte, which is held; so we do.
+   * Calls what wraps `writeHead`, as Node would before the first byte, which is held. Compression mounted after us makes
+   * its stream there, and would not compress what comes before.
    */
   #callWrappedWriteHead(status: number): void {
     const res = this.#res
@@ -177,7 +197,7 @@ export class ResponseGate {
 
   #open(committed: CommitResult): void {
     this.#state = 'open'
-    if (!saysSomething(committed)) return
+    if (!hasHeaders(committed)) return
     this.#toAdd = [committed]
     const all = committedOf.get(this.#res)
     if (all) all.push(committed)
@@ -186,59 +206,59 @@ export class ResponseGate {
 
   #release(committed: CommitResult): void {
     const held = this.#held
-    // `commit` may have refused the response meanwhile.
+    // `commit` may have dropped the response meanwhile.
     if (this.#state !== 'committing' || !held) return
     this.#held = undefined
     this.#open(committed)
     try {
       held.replay(this.#res)
     } catch (error) {
-      // What Node would have thrown at the call: a chunk of a wrong type, a header with a line feed. Nothing is reset:
-      // the gate is open, as it would have been at the call.
-      this.#onRefused(error)
+      // What Node would have thrown at the call: a chunk of a wrong type, a header with a line feed. Nothing is reset,
+      // because the gate would have been open at the call.
+      this.#onFailure(error)
     }
   }
 
   #fail(error: unknown): void {
     if (this.#state !== 'committing') return
-    this.#refuse(error)
-    this.#answer?.during(() => this.#onRefused(error))
+    this.#drop(error)
+    this.#guard?.during(() => this.#onFailure(error))
   }
 
-  /** Drops the response, and frees `res` for the answer to the error. */
-  #refuse(error: unknown): void {
-    // Of one failure both `commit` and what was written hear.
-    if (this.#state === 'open' || this.#state === 'refused') return
+  /** Drops the response, and frees `res` for the error response. */
+  #drop(error: unknown): void {
+    // `commit` and what was written meanwhile both report one failure.
+    if (this.#state === 'open' || this.#state === 'failed') return
     const res = this.#res
     const held = this.#held
-    this.#state = 'refused'
-    this.#refusal = error
+    this.#state = 'failed'
+    this.#error = error
     this.#held = undefined
-    // Stop what is under way.
+    this.#wasEnded = held?.ended === true
     held?.unmark(res)
     this.#dropSources()
-    // Everything as before the gate; headers last, for `forget` removes some.
     Object.assign(res, this.#original)
-    this.#forget?.()
+    this.#reset?.()
+    // After `reset`, which removes some.
     resetHeaders(res, this.#headers)
     this.#keepCommitted()
-    // Should something of the refused handler still slip out, then not as a success.
+    // If something of the handler is sent after all, then not as a success.
     res.statusCode = errorStatus(error)
     if (Object.hasOwn(res, 'statusMessage')) res.statusMessage = ''
-    // A handler that has begun to write and has not ended will write again.
-    this.#answer = new ErrorAnswer(res, held?.ended === false, error)
-    for (const { args } of held?.calls ?? []) callBack(args, error)
+    this.#guard = new StaleWriteGuard(res, error, held?.ended === false)
+    for (const { args } of held?.calls ?? []) failCallback(args, error)
   }
 
-  /** Engines further in have committed already, and the headers that said so are gone. */
+  /** Sends the headers of engines that have committed before with the error response. */
   #keepCommitted(): void {
     const committed = committedOf.get(this.#res)
     if (!committed) return
     this.#toAdd = [...committed]
-    ;(this.#res as unknown as Record<string, Method>)['writeHead'] = this.#writeHeadWithSession
+    const methods: Methods = this.#res
+    methods.writeHead = this.#writeHeadWithSession
   }
 
-  /** `writeHead` when the gate is open; Node and HTTP/2 come here too when the head is implicit. */
+  /** `writeHead` of an open gate. Node and HTTP/2 call it, too, when the application sends no head itself. */
   readonly #writeHeadWithSession: Method = (
     ...args: [status: number, message?: unknown, headers?: unknown]
   ) => {
@@ -248,29 +268,29 @@ export class ResponseGate {
     if (toAdd.length === 0) return writeHead.apply(res, args)
     const [status, message] = args
     const hasMessage = typeof message === 'string'
-    // Headers given here would replace those that are set, and so ours: set them first.
+    // Set first, because headers given to `writeHead` replace those that are set, and so the session's.
     setHeaders(res, (args[2] ?? (hasMessage ? undefined : message)) as HeadersArgument)
     this.#toAdd = []
     for (const committed of toAdd) addSessionHeaders(res, committed)
     return hasMessage ? writeHead.call(res, status, message) : writeHead.call(res, status)
   }
 
-  /** Takes the sources off, and gives them up when the error is answered: destroying one now may destroy its response. */
+  /** Unpipes the sources. They are destroyed after the error response, because destroying one may destroy the response. */
   #dropSources(): void {
     const res = this.#res
     for (const source of this.#sources ?? []) {
       // A stream of Node 0.8's kind cannot be unpiped.
       source.unpipe?.(res)
-      const giveUp = (): void => {
-        const unused = source.listenerCount('data') === 0 && source.listenerCount('readable') === 0
-        if (unused && (source as unknown) !== res.req) source.destroy()
+      const destroyUnused = (): void => {
+        const isUnused = source.listenerCount('data') === 0 && source.listenerCount('readable') === 0
+        if (isUnused && (source as unknown) !== res.req) source.destroy()
       }
-      if (res.destroyed) giveUp()
-      else this.#original.on.call(res, 'close', giveUp)
+      if (res.destroyed) destroyUnused()
+      else this.#original.on.call(res, 'close', destroyUnused)
     }
   }
 }
 
-function saysSomething({ setCookies, vary, private: isPrivate }: CommitResult): boolean {
+function hasHeaders({ setCookies, vary, private: isPrivate }: CommitResult): boolean {
   return setCookies.length > 0 || vary || isPrivate
 }

@@ -4,7 +4,7 @@ import { privateCache, varyByCookie } from '@sess/core/adapter'
 
 export type HeaderSnapshot = [name: string, value: number | string | string[]][]
 
-/** The headers set so far. By name, for the object of `getHeaders` takes three times as long. */
+/** The headers set so far. One by one, because the object of `getHeaders` takes three times as long. */
 export function headersOf(res: ServerResponse): HeaderSnapshot {
   return res.getHeaderNames().map(name => {
     const value = res.getHeader(name)!
@@ -13,7 +13,7 @@ export function headersOf(res: ServerResponse): HeaderSnapshot {
   })
 }
 
-/** Makes the headers what they were. */
+/** Replaces all headers by those of the snapshot. */
 export function resetHeaders(res: ServerResponse, headers: HeaderSnapshot): void {
   for (const name of res.getHeaderNames()) res.removeHeader(name)
   for (const [name, value] of headers) res.setHeader(name, value)
@@ -27,7 +27,10 @@ export type HeadersArgument =
   | null
   | undefined
 
-/** Sets them as `writeHead` does: each replaces its name, and an array may say a name twice (CVE-2025-7339 lost those). */
+/**
+ * Sets headers as `writeHead` does. Each replaces the header of its name, and an array may have a name twice (middleware
+ * lost those: CVE-2025-7339).
+ */
 export function setHeaders(res: ServerResponse, headers: HeadersArgument): void {
   if (!Array.isArray(headers)) {
     for (const [name, value] of Object.entries(headers ?? {})) if (name) res.setHeader(name, value)
@@ -44,13 +47,13 @@ function pairsOf(flat: string[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, index) => [flat[index * 2]!, flat[index * 2 + 1]!])
 }
 
-/** Adds what the commit says of the session to what the application says. */
+/** Adds the headers of the session to those of the application. */
 export function addSessionHeaders(
   res: ServerResponse,
   { setCookies, vary, private: isPrivate }: CommitResult,
 ): void {
   if (setCookies.length > 0) {
-    // `appendHeader` would push into the application's own array, and so hand the cookie to the next visitor.
+    // `appendHeader` would push into an array of the application, and so send the cookie to the next visitor.
     const others = res.getHeader('set-cookie') as string | string[] | undefined
     res.setHeader('Set-Cookie', ([] as string[]).concat(others ?? [], setCookies))
   }

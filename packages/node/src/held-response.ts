@@ -1,113 +1,128 @@
 import type { ServerResponse } from 'node:http'
-import { ACTING_METHODS, callBack, HEAD_METHODS, type Method, type MethodName } from './methods.ts'
+import {
+  ACTING_METHODS,
+  failCallback,
+  HEAD_METHODS,
+  type Method,
+  type MethodName,
+  replaceMethods,
+} from './methods.ts'
 
-/** What was written while the commit is under way. To the application it looks as if it had left, so its head is fixed. */
+/**
+ * What was written while the commit is running. To the application the response looks as if it had been sent, so its head
+ * cannot be changed.
+ */
 export class HeldResponse {
   readonly calls: { method: Method; args: unknown[] }[] = []
+  /** The application has ended its response. */
+  ended = false
   readonly #status: number
   readonly #statusMessage: string | undefined
   #bytes = 0
-  /** The application has ended its response. */
-  ended = false
   /** A `write` returned false, so somebody waits for `drain`. */
   #needsDrain = false
-  /** The methods that were the response's before `#takeMethods`. Undefined until then. */
+  /** The response's own methods. Undefined until they are replaced. */
   #methods: Record<string, Method> | undefined
 
   constructor(res: ServerResponse, status: number) {
     this.#status = status
-    // Asking HTTP/2 for its message is a warning.
+    // To read HTTP/2's message emits a warning.
     this.#statusMessage = Object.hasOwn(res, 'statusMessage') ? res.statusMessage : undefined
     heldBy.set(res, this)
-    Object.defineProperties(res, LOOKS)
+    Object.defineProperties(res, APPEARANCE)
   }
 
-  /** Keeps a call; returns what the method would have. */
+  /** Keeps a call for `replay`. Returns what the method would have returned. */
   hold(res: ServerResponse, name: MethodName, method: Method, args: unknown[]): unknown {
-    const isEmpty = !args[0] || typeof args[0] === 'function'
-    if (this.ended && (name !== 'end' || !isEmpty)) {
-      // From Node it would be an `error` event as well, which nobody hears: a second response must not end the process.
-      callBack(args, fault('ERR_STREAM_WRITE_AFTER_END', 'write after end'))
+    if (this.ended && !isEmptyEnd(name, args)) {
+      // Node would emit an `error` event as well. Nobody handles it, and a second response must not end the process.
+      failCallback(args, nodeError('ERR_STREAM_WRITE_AFTER_END', 'write after end'))
       return name === 'write' ? false : res
     }
     this.calls.push({ method, args })
-    if (!this.#methods) this.#takeMethods(res)
+    // Not earlier: a wrapper of `writeHead` sets headers on the way to the first call.
+    this.#methods ??= this.#replaceMethods(res)
     if (name === 'end') this.ended = true
-    if (name !== 'write') return res
-    const chunk = args[0] as string | Uint8Array | undefined
-    this.#bytes += (typeof chunk === 'string' ? chunk.length : chunk?.byteLength) ?? 0
-    const more = this.#bytes < res.writableHighWaterMark
-    if (!more) this.#needsDrain = true
-    return more
+    return name === 'write' ? this.#hasRoomFor(args[0], res.writableHighWaterMark) : res
   }
 
-  /** Lets everything go, as it came; what has been set on the response since has come too late, as ever. */
+  /** Makes the calls in their order. Headers and a status that were set meanwhile are ignored. */
   replay(res: ServerResponse): void {
     this.unmark(res)
     res.statusCode = this.#status
     if (this.#statusMessage !== undefined) res.statusMessage = this.#statusMessage
     let last: unknown
     for (const { method, args } of this.calls) last = method.apply(res, args) ?? last
-    // When the last write returned false, too, the `drain` comes from below.
+    // If the last write returned false as well, Node emits the `drain`.
     if (this.#needsDrain && !this.ended && last !== false) res.emit('drain')
   }
 
-  /** Makes the response look as it is. */
+  /** Gives the response its own methods and appearance back. */
   unmark(res: ServerResponse): void {
     Object.assign(res, this.#methods)
     heldBy.delete(res)
   }
 
-  /** Not before the first call is kept: what wraps `writeHead` sets headers on the way to it. */
-  #takeMethods(res: ServerResponse): void {
-    const before: Record<string, Method> = {}
-    const methods = res as unknown as Record<string, Method>
-    const take = (name: string, instead: Method): void => {
-      if (!methods[name]) return
-      before[name] = methods[name]
-      methods[name] = instead
-    }
-    for (const name of HEAD_METHODS) take(name, refuseHeaders)
-    for (const name of ACTING_METHODS) {
-      const method = methods[name]!
-      take(name, (...args) => void this.calls.push({ method, args }))
-    }
-    this.#methods = before
+  #hasRoomFor(chunk: unknown, highWaterMark: number): boolean {
+    const { length, byteLength } = (chunk ?? {}) as { length?: number; byteLength?: number }
+    this.#bytes += byteLength ?? length ?? 0
+    const hasRoom = this.#bytes < highWaterMark
+    if (!hasRoom) this.#needsDrain = true
+    return hasRoom
   }
-}
 
-/**
- * What a held response says of itself; afterwards it says what is so. These properties stay, and the methods above come
- * back as its own: to delete a property makes everything that is done with the object later slower.
- */
-const LOOKS = {
-  headersSent: look('headersSent', () => true),
-  writableEnded: look('writableEnded', held => held.ended),
+  #replaceMethods(res: ServerResponse): Record<string, Method> {
+    return {
+      ...replaceMethods(res, HEAD_METHODS, () => throwHeadersSent),
+      ...replaceMethods(
+        res,
+        ACTING_METHODS,
+        method =>
+          (...args) =>
+            void this.calls.push({ method, args }),
+      ),
+    }
+  }
 }
 
 const heldBy = new WeakMap<object, HeldResponse>()
 
-function look(
+/**
+ * The properties that tell whether a response was sent. They stay on the response, and so do the methods above, because
+ * deleting a property makes every later use of the object slower.
+ */
+const APPEARANCE = {
+  headersSent: appearance('headersSent', () => true),
+  writableEnded: appearance('writableEnded', held => held.ended),
+}
+
+/** A property that is true if `isTrue` says so of the held response, and else what it was before. */
+function appearance(
   property: 'headersSent' | 'writableEnded',
-  says: (held: HeldResponse) => boolean,
+  isTrue: (held: HeldResponse) => boolean,
 ): PropertyDescriptor {
   const get = function (this: object): unknown {
     const held = heldBy.get(this)
-    if (held && says(held)) return true
+    if (held && isTrue(held)) return true
     for (let at: object | null = this; at; at = Object.getPrototypeOf(at)) {
-      const real = Object.getOwnPropertyDescriptor(at, property)
-      if (real && real.get !== get) return real.get ? real.get.call(this) : real.value
+      const own = Object.getOwnPropertyDescriptor(at, property)
+      if (own && own.get !== get) return own.get ? own.get.call(this) : own.value
     }
     return undefined
   }
   return { configurable: true, get }
 }
 
-function refuseHeaders(): never {
-  throw fault('ERR_HTTP_HEADERS_SENT', 'Cannot change headers after they are sent to the client')
+/** Node allows a second `end` without a chunk. */
+function isEmptyEnd(name: MethodName, [chunk]: unknown[]): boolean {
+  return name === 'end' && (!chunk || typeof chunk === 'function')
+}
+
+function throwHeadersSent(): never {
+  throw nodeError('ERR_HTTP_HEADERS_SENT', 'Cannot change headers after they are sent to the client')
 }
 
 /** An error as Node would have thrown it. */
-function fault(code: string, message: string): Error {
+function nodeError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code })
 }

@@ -1,10 +1,10 @@
-export { answerError, errorStatus } from './answer-error.ts'
 export { diagnostics } from './diagnostics.ts'
 export {
   type Commit,
   holdResponse,
   type NodeResponse,
-  type OnRefused,
+  type OnFailure,
   type ResponseGate,
 } from './gate.ts'
+export { errorStatus, sendError } from './send-error.ts'
 export { canHold, type StandInSession, watchStandIn } from './stand-in.ts'

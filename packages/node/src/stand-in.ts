@@ -1,20 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type CommitResult, SessionCommittedError } from '@sess/core'
-import { answerError } from './answer-error.ts'
-import type { Commit, OnRefused } from './gate.ts'
+import type { Commit, OnFailure } from './gate.ts'
 import { addSessionHeaders } from './headers.ts'
 import type { Method } from './methods.ts'
+import { sendError } from './send-error.ts'
 
-/** What is said of a session whose response cannot wait. */
+/** What `watchStandIn` needs to know of the session. */
 export interface StandInSession {
   commit: Commit
-  /** What would be lost if nobody committed: `pending` of `@sess/core/adapter`. */
+  /** What would be lost without a commit: `pending(session)` of `@sess/core/adapter`. */
   pending: () => 'changes' | 'cookie' | undefined
 }
 
 /**
- * Whether `holdResponse` can hold a response. Stand-ins lack methods that it needs: the one that Socket.IO gives its
- * middleware for an upgrade, `{}` in older recipes for it, those of unit tests (node-mocks-http).
+ * Whether `holdResponse` can hold a response. Stand-ins for a response lack methods that it needs. Examples are the
+ * response that Socket.IO gives its middleware for an upgrade, the `{}` of older recipes, and mocks of unit tests.
+ *
+ * @param res a response, or an object in its place
+ * @example
+ * if (canHold(res)) holdResponse(res, commit, error => sendError(res, error))
  */
 export function canHold(res: object): boolean {
   const { getHeaderNames, flushHeaders, on } = res as Partial<ServerResponse>
@@ -22,23 +26,28 @@ export function canHold(res: object): boolean {
 }
 
 /**
- * Looks after a session whose response cannot be held. It is opened and loaded, and its changes need `await
- * session.save()`; the cookie of a new key is set when the stand-in's head leaves.
+ * Watches a session whose response cannot be held. Such a session can be opened and loaded. Its changes need
+ * `await session.save()`, and the cookie of a new key is set when the head of the stand-in is written.
  *
- * Changes that are not saved when a response leaves refuse it: `onRefused` gets a SessionCommittedError (500), or
- * the caller where the stand-in says that its headers are sent. After an
- * upgrade, and where there is no response at all, the session stays open for the life of the connection; changes that
- * are not saved at its end are a process warning, because no request is there any more to fail.
+ * Changes that are not saved by then are an error, SessionCommittedError (500). `onFailure` gets it, or the caller if the
+ * stand-in says that its headers are sent.
  *
+ * After an upgrade, or without any response, the session stays open as long as the connection. Changes that are not saved
+ * at its end are a process warning, because no request is left that could fail.
+ *
+ * @param req the request
+ * @param res the stand-in
+ * @param session how to commit the session, and what is not saved
+ * @param onFailure sends the error; `sendError` by default
  * @example
- * if (canHold(res)) holdResponse(res, commit, onRefused)
- * else watchStandIn(req, res, { commit, pending: () => pending(session) }, error => answerError(res, error))
+ * if (canHold(res)) holdResponse(res, commit, error => sendError(res, error))
+ * else watchStandIn(req, res, { commit, pending: () => pending(session) })
  */
 export function watchStandIn(
   req: IncomingMessage,
   res: ServerResponse,
   { commit, pending }: StandInSession,
-  onRefused: OnRefused = error => answerError(res, error),
+  onFailure: OnFailure = error => sendError(res, error),
 ): void {
   const methods = res as unknown as Record<string, Method | undefined>
   const { writeHead, write, end } = methods
@@ -47,34 +56,39 @@ export function watchStandIn(
   const heads = Object.entries({ writeHead, write, end }).filter(([, method]) => method)
   const ownMethods = Object.fromEntries(heads)
 
-  const sendHead = (): boolean => {
+  /** Commits before the head. Returns whether the head may be written. */
+  const commitHead = (): boolean => {
     Object.assign(res, ownMethods)
-    const left = pending()
-    if (left === 'changes') {
-      // A mock that has kept the body already cannot be refused any more: its test hears of it.
-      if (res.headersSent) throw unsaved()
-      // What the handler still writes is not part of the answer.
-      onRefused(unsaved())
-      for (const [name] of heads) methods[name] = () => name !== 'write' && res
+    const unsaved = pending()
+    if (unsaved === 'changes') {
+      failHead()
       return false
     }
-    // After an upgrade it may still be changed and saved.
-    if (outlivesHead && !left) return true
+    // After an upgrade the session may still be changed and saved.
+    if (outlivesHead && !unsaved) return true
     const committed = commit(res.statusCode ?? 200)
     // A promise can only be about the session's expiry, which a commit extends if it can.
     if ('then' in committed) committed.then(undefined, () => undefined)
     else addHeaders(res, committed)
     return true
   }
+  const failHead = (): void => {
+    // A mock has kept the body already, so the error goes to the test.
+    if (res.headersSent) throw unsavedError()
+    onFailure(unsavedError())
+    // What the handler still writes is not part of the error response.
+    for (const [name] of heads) methods[name] = () => name !== 'write' && res
+  }
+
   for (const [name, method] of heads) {
     methods[name] = (...args) => {
-      if (sendHead()) return (method as Method).apply(res, args)
+      if (commitHead()) return (method as Method).apply(res, args)
       return name === 'write' ? false : res
     }
   }
   if (outlivesHead) {
     req.socket?.once('close', () => {
-      if (pending()) process.emitWarning(unsaved())
+      if (pending()) process.emitWarning(unsavedError())
     })
   }
 }
@@ -84,8 +98,8 @@ function addHeaders(res: ServerResponse, committed: CommitResult): void {
     addSessionHeaders(res, committed)
 }
 
-function unsaved(): SessionCommittedError {
+function unsavedError(): SessionCommittedError {
   return new SessionCommittedError(
-    'The session has changes that nobody saved, and its response cannot wait (a WebSocket or a stand-in). Call `await session.save()`.',
+    'The session has changes that are not saved, and its response cannot wait (a WebSocket or a stand-in). Call `await session.save()`.',
   )
 }
