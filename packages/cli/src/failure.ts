@@ -27,6 +27,8 @@ const UNREACHED =
 const NOT_LET_IN =
   /^(28P01|28000|ER_ACCESS_DENIED_ERROR|ER_DBACCESS_DENIED_ERROR|ER_NOT_SUPPORTED_AUTH_MODE)$/
 const NO_PERMISSION = /^(42501|ER_TABLEACCESS_DENIED_ERROR|EACCES|EPERM|EROFS)$/
+/** Matches none: the message alone tells. */
+const NO_CODE = /(?!)/
 const NO_DATABASE = /^(3D000|ER_BAD_DB_ERROR)$/
 const NO_TABLE = /^(42P01|3F000|ER_NO_SUCH_TABLE)$/
 
@@ -54,7 +56,7 @@ export function failureOf(error: unknown): Failure {
   if (found(NO_DATABASE)) {
     return new Failure(UNREACHABLE, 'The server has no such database. Correct its name in --store.')
   }
-  const forbidden = found(NO_PERMISSION, /^NOPERM\b|readonly database|read-only/)
+  const forbidden = found(NO_PERMISSION, /^NOPERM\b|readonly database|read-only|unable to open database file/)
   if (forbidden) {
     return new Failure(
       UNREACHABLE,
@@ -64,7 +66,7 @@ export function failureOf(error: unknown): Failure {
   if (found(NO_TABLE, /no such table/)) {
     return new Failure(WRONG, 'The table is missing. Run `sess migrate`, or name another with --table.')
   }
-  if (found(/^$/, /file is not a database/)) {
+  if (found(NO_CODE, /file is not a database/)) {
     return new Failure(WRONG, 'The file is no SQLite database. Name another in --store.')
   }
   const [first] = chain

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, openSync, statSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failure, MISUSED, UNREACHABLE } from './failure.ts'
+import { whatIsAt } from './place.ts'
 import type { Query } from './sql.ts'
 import type { Make } from './target.ts'
 
@@ -16,7 +17,8 @@ export async function openSqlite(
   make: Make,
 ): Promise<{ query: Query; close(): void }> {
   let file = resolve(cwd, name)
-  const missing = !existsSync(file)
+  const found = whatIsAt(file)
+  const missing = found === 'nothing'
   if (missing && make === 'no') {
     throw new Failure(
       UNREACHABLE,
@@ -25,7 +27,7 @@ export async function openSqlite(
   }
   if (missing && make === 'really') create(file)
   if (missing && make === 'dry') file = ':memory:'
-  else if (statSync(file).isDirectory()) {
+  if (found === 'folder') {
     throw new Failure(MISUSED, `${file} is a folder. Name the database file, or write file:${name}.`)
   }
   const { DatabaseSync } = await importSqlite()

@@ -1,8 +1,9 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { type Codec, type CookieStore, createSessions, json, type Sessions, type Store } from '@sess/core'
 import { Failure, MISUSED, UNREACHABLE } from './failure.ts'
 import type { Decode } from './payload.ts'
+import { whatIsAt } from './place.ts'
 import type { RedisTarget } from './redis.ts'
 import type { SqlTarget } from './sql.ts'
 
@@ -162,6 +163,12 @@ async function openRedisTarget(url: string, options: StoreOptions, cwd: string):
       "--django reads Django's table in SQL. Its cache backend keeps pickled Python in Redis, which nothing else can read.",
     )
   }
+  if (!/^\/?\d*$/.test(new URL(url).pathname)) {
+    throw new Failure(
+      MISUSED,
+      '--store: a Redis URL ends in the number of a database, such as redis://host:6379/0.',
+    )
+  }
   const { openRedis } = await import('./redis.ts')
   const redis = await openRedis(url, cwd, options.prefix)
   return {
@@ -177,13 +184,14 @@ async function openRedisTarget(url: string, options: StoreOptions, cwd: string):
 async function openFileTarget(folder: string, options: StoreOptions, make: Make): Promise<Target> {
   if (options.django)
     throw new Failure(MISUSED, "--django reads Django's table in SQL, and this is a folder.")
-  if (make === 'no' && !existsSync(folder)) {
+  const found = whatIsAt(folder)
+  if (make === 'no' && found === 'nothing') {
     throw new Failure(
       UNREACHABLE,
       `There is no folder ${folder}. Name an existing one in --store, or make it with \`sess migrate\`.`,
     )
   }
-  if (existsSync(folder) && !statSync(folder).isDirectory()) {
+  if (found === 'file') {
     throw new Failure(MISUSED, `${folder} is no folder. For a SQLite database write sqlite:FILE.`)
   }
   const { fileStore } = await import('@sess/store-file')

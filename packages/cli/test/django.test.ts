@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sess, temporaryFolder } from './run.ts'
+
+const SECRET = 'live-Zk3vQ9nW1rT7yB5mX8cL2pD6sF4hJ0gA'
+const python = process.env['PYTHON_DJANGO'] ?? '/usr/bin/python3'
+const there = spawnSync(python, ['-c', 'import django']).status === 0
+if (!there) {
+  const problem = `${python} has no Django: apt-get install python3-django, or say where it is in PYTHON_DJANGO`
+  if (process.env['SESS_REQUIRE_SERVERS'] === '1') throw new Error(problem)
+  console.warn(`SKIPPED, the table of a live Django: ${problem}`)
+}
+
+describe.skipIf(!there)('the table of a live Django', () => {
+  const folder = temporaryFolder()
+  const database = join(folder, 'db.sqlite3')
+  const env = { SESS_STORE: `sqlite:${database}` }
+  let site: ChildProcess
+  let answers: AsyncIterator<string>
+  async function ask<T>(op: string, value?: unknown): Promise<T> {
+    site.stdin?.write(`${JSON.stringify({ op, value })}\n`)
+    const { value: line, done } = await answers.next()
+    if (done) throw new Error('Django ended; see the error above.')
+    return JSON.parse(line) as T
+  }
+  const django = (...args: string[]) => sess([...args, '--django'], { env })
+  let keys: string[]
+  beforeAll(async () => {
+    const script = new URL('django_site.py', import.meta.url).pathname
+    site = spawn(python, [script, SECRET, database], { stdio: ['pipe', 'pipe', 'inherit'] })
+    answers = createInterface({ input: site.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
+    keys = [
+      await ask<string>('create', { _auth_user_id: '7', _auth_user_hash: 'f'.repeat(64), cart: ['é', 1.5] }),
+      await ask<string>('create', { _auth_user_id: '7', long: 'compress me '.repeat(100) }),
+      await ask<string>('create', { note: 'nobody' }),
+      await ask<string>('create', { note: 'old', expiry: -5 }),
+    ]
+  })
+  afterAll(async () => {
+    site.stdin?.end()
+    if (site.exitCode === null) await once(site, 'exit')
+  })
+
+  test('list names the keys and users that a SELECT shows, and show what get_decoded() returns', async () => {
+    const list = JSON.parse((await django('list', '--json')).out)
+    expect(list.map((each: { id: string }) => each.id).sort()).toEqual(keys.slice(0, 3).sort())
+    expect(JSON.parse((await django('list', '--subject', '7', '--json')).out)).toHaveLength(2)
+    for (const key of keys.slice(0, 3)) {
+      const { out, code } = await django('show', key, '--json', '--reveal')
+      expect(code).toBe(0)
+      expect(JSON.parse(out)).toMatchObject({ data: await ask('decoded', key), signatureChecked: false })
+      const checked = await sess(['show', key, '--django', '--json', '--reveal'], {
+        env: { ...env, SESS_SECRET: SECRET },
+      })
+      expect(JSON.parse(checked.out)).not.toHaveProperty('signatureChecked')
+    }
+    const { out } = await django('show', keys[0]!, '--json')
+    expect(JSON.parse(out).data).toMatchObject({ _auth_user_id: '7', _auth_user_hash: '••••••' })
+  })
+
+  test('a wrong SECRET_KEY is told, and nothing of the data is shown', async () => {
+    const env2 = { ...env, SESS_SECRET: 'not the one of this site' }
+    const { code, out, err } = await sess(['show', keys[2]!, '--django'], { env: env2 })
+    expect(code).toBe(1)
+    expect(err).toMatch(/not signed with this secret/)
+    expect(out + err).not.toContain('nobody')
+  })
+
+  test('nothing but end and clear-expired changes the table', async () => {
+    const db = new DatabaseSync(database, { readOnly: true })
+    const schema = () => db.prepare('select sql from sqlite_master order by sql').all()
+    const before = schema()
+    for (const command of [['list'], ['stats'], ['migrate', '--dry-run'], ['migrate']]) {
+      expect(await django(...command)).toMatchObject({ code: 0, err: '' })
+    }
+    expect(schema()).toEqual(before)
+    expect(db.prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'delete' })
+    db.close()
+    expect(await ask('keys')).toEqual([...keys].sort())
+  })
+
+  test('clearsessions removes what clearsessions of Django would, and end logs out', async () => {
+    expect(await django('clearsessions')).toMatchObject({ code: 0, out: 'Removed 1 expired session.\n' })
+    expect(await ask('keys')).toEqual(keys.slice(0, 3).sort())
+    expect(await django('end', keys[2]!, '--yes')).toMatchObject({ code: 0, out: 'Ended 1 session.\n' })
+    expect(await ask('exists', keys[2])).toBe(false)
+    expect(await django('end', '--subject', '7', '--yes')).toMatchObject({
+      code: 0,
+      out: 'Ended 2 sessions.\n',
+    })
+    expect(await ask('keys')).toEqual([])
+  })
+
+  test('without --django the message says to add it', async () => {
+    const { code, err } = await sess(['list'], { env })
+    expect(code).toBe(1)
+    expect(err).toContain('--django')
+  })
+})

@@ -1,0 +1,45 @@
+"""A live Django with its own table of sessions in SQLite: one JSON request a line, one JSON answer a line."""
+import json
+import sys
+
+import django
+from django.conf import settings
+
+settings.configure(
+    SECRET_KEY=sys.argv[1],
+    USE_TZ=True,
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[2]}},
+    INSTALLED_APPS=["django.contrib.sessions"],
+    SESSION_SERIALIZER="django.contrib.sessions.serializers.JSONSerializer",
+    DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+)
+django.setup()
+
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
+from django.contrib.sessions.models import Session  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+
+call_command("migrate", verbosity=0)
+
+
+def answer(request):
+    op, value = request["op"], request.get("value")
+    if op == "create":
+        session = SessionStore()
+        expiry = value.pop("expiry", None)
+        session.update(value)
+        if expiry is not None:
+            session.set_expiry(expiry)
+        session.create()
+        session.save()
+        return session.session_key
+    if op == "decoded":
+        return Session.objects.get(pk=value).get_decoded()
+    if op == "keys":
+        return sorted(Session.objects.values_list("session_key", flat=True))
+    if op == "exists":
+        return SessionStore().exists(value)
+
+
+for line in sys.stdin:
+    print(json.dumps(answer(json.loads(line))), flush=True)

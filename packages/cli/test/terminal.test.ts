@@ -1,0 +1,122 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { sqliteStore } from '@sess/store-sql'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { plant, sess, temporaryFolder } from './run.ts'
+import { inTerminal } from './terminal.ts'
+
+const folder = temporaryFolder()
+let file: string
+let env: Record<string, string>
+let key: string
+let count = 0
+
+beforeEach(async () => {
+  file = join(folder, `${count++}.db`)
+  env = { SESS_STORE: `sqlite:${file}` }
+  const store = sqliteStore(file)
+  ;[key] = (await plant({ store }, [{ data: { a: 1 }, subject: 42 }])) as [string]
+  await store.close()
+})
+
+function plantExpired(rows: number): void {
+  const db = new DatabaseSync(file)
+  db.exec(`insert into sessions (session_key, session_data, expire_date)
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${rows})
+    select printf('%040x', i), '{}', '2020-01-01 00:00:00' from n`)
+  db.close()
+}
+
+function expired(): number {
+  const db = new DatabaseSync(file, { readOnly: true })
+  const row = db.prepare("select count(*) as n from sessions where expire_date < '2021-01-01 00:00:00'").get()
+  db.close()
+  return Number(row!['n'])
+}
+
+const isLive = async () => (await sess(['show', key], { env })).code === 0
+
+describe('in a terminal', () => {
+  test('end asks, and does nothing unless the answer is yes', async () => {
+    const no = await inTerminal(['end', key], env, [{ when: '(y/N)', type: 'n\r' }])
+    expect(no.screen).toContain('End the session of subject 42')
+    expect(no.code).toBe(1)
+    expect(await isLive()).toBe(true)
+
+    const stopped = await inTerminal(['end', key], env, [{ when: '(y/N)', type: '\u0003' }])
+    expect(stopped.code).toBe(130)
+    expect(await isLive()).toBe(true)
+
+    const yes = await inTerminal(['end', '--subject', '42'], env, [{ when: '(y/N)', type: 'y\r' }])
+    expect(yes.screen).toContain('Ended 1 session.')
+    expect(yes.code).toBe(0)
+    expect(await isLive()).toBe(false)
+  })
+
+  test('clear-expired shows a progress bar that reaches the end', async () => {
+    plantExpired(2_000)
+    const { code, screen } = await inTerminal(['clear-expired'], env)
+    expect(code).toBe(0)
+    expect(screen).toContain('█')
+    expect(screen).toContain('2,000 of 2,000 expired sessions removed')
+    expect(screen).toContain('Removed 2,000 expired sessions.')
+    // The cursor is shown again.
+    expect(screen.lastIndexOf('\u001b[?25h')).toBeGreaterThan(screen.lastIndexOf('\u001b[?25l'))
+    expect(expired()).toBe(0)
+  })
+
+  test('Ctrl-C ends clear-expired after the batch that is under way, and the next run does the rest', async () => {
+    plantExpired(20_000)
+    const { code, screen } = await inTerminal(['clear-expired', '--batch', '100'], env, [
+      { when: '0 of 20,000', type: '\u0003' },
+    ])
+    expect(code).toBe(130)
+    const [, removed = ''] = /Stopped: removed ([\d,]+) expired/.exec(screen) ?? []
+    const left = expired()
+    expect(Number(removed.replaceAll(',', '')) + left).toBe(20_000)
+    expect(left % 100).toBe(0)
+    expect(left).toBeGreaterThan(0)
+    expect(await sess(['clear-expired', '--quiet'], { env })).toEqual({ code: 0, out: '', err: '' })
+    expect(expired()).toBe(0)
+  })
+
+  test('the list has colours there, and none with NO_COLOR', async () => {
+    expect((await inTerminal(['list'], env)).screen).toContain('\u001b[1m')
+    expect((await inTerminal(['list'], { ...env, NO_COLOR: '1' })).screen).not.toContain('\u001b[')
+  })
+})
+
+describe('without a terminal', () => {
+  test('clear-expired --json prints a line for each batch, and Ctrl-C ends it between two', async () => {
+    plantExpired(1_000)
+    let seen = 0
+    const { code, out } = await sess(['clear-expired', '--json', '--batch', '100'], {
+      env,
+      onOut: (_, interrupt) => {
+        if (++seen === 2) interrupt()
+      },
+    })
+    expect(code).toBe(130)
+    const lines = out
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(lines.at(-1)).toEqual({ removed: 1_000 - expired(), done: false })
+    expect(expired()).toBeGreaterThan(0)
+  })
+
+  test('clear-expired --every stays, clears again, survives an outage, and ends with 0', async () => {
+    plantExpired(3)
+    const runs: string[] = []
+    const { code, out } = await sess(['clear-expired', '--every', '1s'], {
+      env,
+      onOut: (text, interrupt) => {
+        runs.push(text)
+        if (runs.length === 1) plantExpired(5)
+        if (runs.length === 2) interrupt()
+      },
+    })
+    expect(code).toBe(0)
+    expect(out).toBe('Removed 3 expired sessions.\nRemoved 5 expired sessions.\n')
+  })
+})

@@ -1,0 +1,237 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import {
+  redisCommand,
+  requireServer,
+  startMariadb,
+  startPostgres,
+  startRedis,
+} from '@sess/test-fixtures/servers'
+import pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { sess, temporaryFolder } from './run.ts'
+
+const folder = temporaryFolder()
+const command = new URL('../src/cli.ts', import.meta.url).pathname
+const PASSWORD = 'pw-that-nobody-may-see'
+
+/** One sentence or two on stderr, with the remedy, nothing on stdout, and never the password. */
+async function refused(code: number, remedy: RegExp, args: string[], env: Record<string, string> = {}) {
+  const result = await sess(args, { env, cwd: folder })
+  expect(result).toEqual({ code, out: '', err: expect.stringMatching(remedy) })
+  expect(result.err).toMatch(/^sess: /)
+  expect(result.err).not.toContain(PASSWORD)
+  expect(result.err.trim().split('\n').length).toBeLessThanOrEqual(3)
+}
+
+describe('a wrong command line', () => {
+  test.each<[string[], RegExp]>([
+    [['list'], /--store or SESS_STORE/],
+    [['list', '--store', 'mongodb://user:pw@host'], /no kind of store "mongodb:".*sqlite:FILE/],
+    [['list', '--store', 'sessions.db'], /sqlite:FILE/],
+    [['list', '--store', `postgres://u:${PASSWORD}@[`], /URL cannot be read/],
+    [['list', '--store', `redis://:${PASSWORD}@h/x`], /number of a database/],
+    [['list', '--store', 'sqlite:x', '--prefix', 'a:'], /--prefix is for Redis/],
+    [['list', '--store', 'redis://h', '--table', 'a'], /--table is for SQL/],
+    [['list', '--store', 'redis://h', '--django'], /--django reads Django's table/],
+    [['list', '--store', 'sqlite:x', '--table', 'a"; drop'], /--table must be a letter/],
+    [['list', '--store', 'sqlite:x', '--limit', '-1'], /whole number, 0 or more/],
+    [['list', '--store', 'sqlite:x', '--where', 'novalue'], /key=value/],
+    [['clear-expired', '--every', '0'], /30s, 15m, 1h/],
+    [['clear-expired', '--every', '0s'], /30s, 15m, 1h/],
+    [['clear-expired', '--every', '99d'], /24d at the most/],
+    [['clear-expired', '--batch', '0'], /1 or more/],
+    [['lsit'], /Did you mean list/],
+    [['list', '--subjet', '1'], /Did you mean --subject/],
+    [['show'], /missing required argument 'id'/],
+    [['end', '--store', 'sqlite:x'], /Give ids or keys of sessions, or --subject/],
+    [['list', '--config', 'nothing.ts'], /no file .*nothing\.ts/],
+  ])('%j is 2', (args, remedy) => refused(2, remedy, args))
+
+  test.each(['migrate', 'clear-expired', 'list', 'show', 'end', 'stats', 'decode', 'secret'])(
+    '%s --help has examples, and is 0',
+    async name => {
+      const { code, out, err } = await sess([name, '--help'])
+      expect({ code, err }).toEqual({ code: 0, err: '' })
+      expect(out).toMatch(/Examples:\n {2}\$ /)
+    },
+  )
+
+  test('sess alone prints the help, and is 2', async () => {
+    const { code, err } = await sess([])
+    expect(code).toBe(2)
+    expect(err).toContain('clear-expired')
+  })
+})
+
+describe('a store that cannot be used', () => {
+  const nowhere = '127.0.0.1:1'
+  test.each(['postgres', 'mysql', 'redis'])('a dead %s server is 3', kind =>
+    refused(3, /cannot be reached \(ECONNREFUSED\).*--store/, ['list'], {
+      SESS_STORE: `${kind}://u:${PASSWORD}@${nowhere}/0`,
+    }),
+  )
+
+  test('a missing table is 1, a table of something else too, and a file that is no database', async () => {
+    const file = join(folder, 'other.db')
+    const db = new DatabaseSync(file)
+    db.exec('create table sessions (id integer)')
+    db.close()
+    const store = ['--store', `sqlite:${file}`]
+    await refused(1, /no table "nope".*sess migrate/, ['list', ...store, '--table', 'nope'])
+    await refused(1, /no column "session_key"/, ['list', ...store])
+    writeFileSync(join(folder, 'text.db'), 'this is no database, but a text that is long enough. '.repeat(20))
+    await refused(1, /no SQLite database/, ['list', '--store', `sqlite:${join(folder, 'text.db')}`])
+    await refused(2, /is a folder/, ['list', '--store', `sqlite:${folder}`])
+  })
+
+  test('an id that is nobody is 1, and what is no id 2', async () => {
+    const store = ['--store', `sqlite:${join(folder, 'empty.db')}`]
+    await sess(['migrate', ...store])
+    await refused(1, /no live session of this id.*sess list/, ['show', 'a'.repeat(40), ...store])
+    await refused(1, /no live session of this key.*--cookie-name/, ['end', 'a'.repeat(32), '--yes', ...store])
+    await refused(1, /no live session.*sess list/, ['end', '--subject', '42', '--yes', ...store])
+    await refused(2, /neither an id/, ['show', 'abc', ...store])
+  })
+
+  test('a file, or a folder, without permission is 3', async () => {
+    const closed = join(folder, 'closed')
+    mkdirSync(closed)
+    const store = ['--store', `sqlite:${join(closed, 'sessions.db')}`]
+    await sess(['migrate', ...store])
+    // Root may read everything, so there another user asks.
+    const root = process.getuid?.() === 0
+    const ask = () =>
+      spawnSync(process.execPath, [command, 'list', ...store], {
+        encoding: 'utf8',
+        cwd: '/',
+        ...(root && { uid: 65_534, gid: 65_534 }),
+      })
+    chmodSync(folder, 0o755)
+    chmodSync(closed, root ? 0o755 : 0o700)
+    if (!root) chmodSync(join(closed, 'sessions.db'), 0)
+    const denied = { status: 3, stdout: '', stderr: expect.stringContaining('Permission denied') }
+    expect(ask()).toMatchObject(denied)
+    chmodSync(closed, root ? 0o700 : 0)
+    expect(ask()).toMatchObject(denied)
+    chmodSync(closed, 0o700)
+  })
+
+  test.runIf(requireServer('postgres'))('PostgreSQL: no database, no user, no permission are 3', async () => {
+    const server = await startPostgres()
+    try {
+      await sess(['migrate', '--store', server.url])
+      const admin = new pg.Client(server.url)
+      await admin.connect()
+      await admin.query('create role guest login')
+      await admin.end()
+      const guest = server.url.replace('postgres@', 'guest@')
+      await refused(3, /Permission denied.*grant/, ['list', '--store', guest])
+      await refused(3, /no such database/, ['list', '--store', server.url.replace(/postgres$/, 'nowhere')])
+      await refused(3, /user and password|Correct/, [
+        'list',
+        '--store',
+        server.url.replace('postgres@', 'stranger@'),
+      ])
+    } finally {
+      await server.stop()
+    }
+  })
+
+  test.runIf(requireServer('mariadb'))('MariaDB: a wrong password and no database are 3', async () => {
+    const server = await startMariadb()
+    try {
+      await refused(3, /user and password/, [
+        'list',
+        '--store',
+        server.url.replace('root@', `root:${PASSWORD}@`),
+      ])
+      await refused(3, /no such database/, ['list', '--store', server.url.replace(/sess$/, 'nowhere')])
+      await refused(1, /no table "sessions".*sess migrate/, ['list', '--store', server.url])
+    } finally {
+      await server.stop()
+    }
+  })
+
+  test.runIf(requireServer('redis'))('Redis: a wrong password and no permission are 3', async () => {
+    const server = await startRedis()
+    try {
+      await redisCommand(
+        server.port,
+        'ACL',
+        'SETUSER',
+        'guest',
+        'on',
+        '>open',
+        '~*',
+        '+info',
+        '+ping',
+        '+client',
+      )
+      await redisCommand(server.port, 'CONFIG', 'SET', 'requirepass', 'right')
+      const at = (login: string) => ['list', '--store', server.url.replace('redis://', `redis://${login}@`)]
+      await refused(3, /user and password/, at(`:${PASSWORD}`))
+      await refused(3, /user and password/, ['list', '--store', server.url])
+      await refused(3, /Permission denied.*grant/, at('guest:open'))
+    } finally {
+      await server.stop()
+    }
+  })
+})
+
+describe('a config module', () => {
+  const config = (text: string): string => {
+    const name = `config-${Math.random().toString(36).slice(2)}.ts`
+    writeFileSync(join(folder, name), text)
+    return name
+  }
+  const packages = new URL('../..', import.meta.url).pathname
+  const core = `${packages}core/src/index.ts`
+  const cache = `${packages}store-cache/src/index.ts`
+
+  test.each<[string, string, string[], RegExp]>([
+    ['without a store', 'export default { age: 60 }', ['list'], /exports no store/],
+    ['that throws', "throw new Error('no DATABASE_URL')", ['list'], /cannot be loaded: no DATABASE_URL/],
+    [
+      'with an engine, which cannot list all',
+      `import { createSessions } from '${core}'\nimport { cacheStore } from '${cache}'\nexport default createSessions({ store: cacheStore() })`,
+      ['list'],
+      /Export the options of createSessions/,
+    ],
+    [
+      'with a store that cannot scan',
+      `import { cacheStore } from '${cache}'\nconst { scan, ...store } = cacheStore()\nexport default store`,
+      ['stats'],
+      /no scan\(\), which `sess stats` needs/,
+    ],
+    [
+      'with a cookie store',
+      `import { encryptedCookieStore } from '${packages}store-cookie/src/index.ts'\nexport const store = encryptedCookieStore()`,
+      ['list'],
+      /in the browsers alone.*sess decode/,
+    ],
+  ])('%s is 2', (_, text, args, remedy) => refused(2, remedy, [...args, '--config', config(text)]))
+
+  test('gives the codec, the cookie name and the hooks of the application', async () => {
+    mkdirSync(join(folder, 'app'))
+    writeFileSync(
+      join(folder, 'app/sess.config.ts'),
+      `import { createSessions } from '${core}'
+       import { rich } from '${packages}core/src/rich.ts'
+       import { cacheStore } from '${cache}'
+       const options = { store: cacheStore(), codec: rich(), cookie: { name: 'sid' } }
+       const session = createSessions({ ...options, random: size => new Uint8Array(size) }).open()
+       await session.load()
+       session.set('since', new Date(0))
+       session.subject = 42
+       await session.save()
+       export default options`,
+    )
+    // Zeros as random bytes make this key.
+    const { code, out, err } = await sess(['show', 'a'.repeat(32), '--json'], { cwd: join(folder, 'app') })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(JSON.parse(out)).toMatchObject({ subject: '42', data: { since: '1970-01-01T00:00:00.000Z' } })
+  })
+})
