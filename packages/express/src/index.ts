@@ -36,7 +36,7 @@ export function session<Data extends object = DefaultData>(
 ): RequestHandler {
   const slot = new SessionSlot(options, place)
   return function sessionMiddleware(req, res, next) {
-    const cannotWait = !canHold(res)
+    const cannotWait = !canHold(res, req)
     const begun = slot.begin(req, req.headers.cookie, connectionOf(req, cannotWait))
     // This engine's session is open already. The middleware that opened it loads and commits it.
     if (!begun) return next()

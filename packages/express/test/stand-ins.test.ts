@@ -1,5 +1,6 @@
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { createSessions, type SessionsOptions } from '@sess/core'
 import { session } from '@sess/express'
@@ -315,4 +316,58 @@ describe('Socket.IO', () => {
       expect((await request(`${at.url}/user`, { cookie })).json).toEqual({ user: 'ann', note: 'x' })
     })
   }
+})
+
+describe('express-ws, whose response to an upgrade has no socket', () => {
+  const require = createRequire(import.meta.url)
+  const expressWs: (app: object, server: object) => void = require('express-ws')
+
+  it('saves what save() stores, and warns of a change that nobody saved', async () => {
+    const warnings: string[] = []
+    const warn = (warning: Error): unknown => warnings.push(warning.message)
+    process.on('warning', warn)
+    const sessions = engine()
+    const app = express().set('env', 'test') as express.Express & {
+      ws(
+        path: string,
+        handle: (socket: EventEmitter & { send(text: string): void }, req: Request) => void,
+      ): void
+    }
+    const server = createServer(app)
+    expressWs(app, server)
+    app.use(session(sessions))
+    app.get('/', counts)
+    app.ws('/saved', (socket, req) => {
+      socket.on('message', async () => {
+        req.session.set('n', 10)
+        await req.session.save()
+        socket.send('saved')
+      })
+    })
+    app.ws('/unsaved', (socket, req) => {
+      socket.on('message', () => {
+        req.session.set('n', 99)
+        socket.send('set')
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const cookie = cookiesOf(await request(`http://127.0.0.1:${port}/`))
+    try {
+      for (const path of ['saved', 'unsaved']) {
+        const socket = new WebSocket(`ws://127.0.0.1:${port}/${path}`, { headers: { cookie } } as never)
+        await once(socket, 'open')
+        socket.send('go')
+        await once(socket, 'message')
+        socket.close()
+        await once(socket, 'close')
+      }
+      expect((await request(`http://127.0.0.1:${port}/`, { cookie })).json).toEqual({ n: 11 })
+      await expect.poll(() => warnings).toEqual([expect.stringContaining('changes that nobody saved')])
+    } finally {
+      process.off('warning', warn)
+      server.close()
+    }
+  })
 })

@@ -15,13 +15,16 @@ export interface StandInSession {
 /**
  * Whether `holdResponse` can hold a response. Stand-ins for a response lack methods that it needs. Examples are the
  * response that Socket.IO gives its middleware for an upgrade, the `{}` of older recipes, and mocks of unit tests.
+ * express-ws makes a `ServerResponse` for an upgrade, but without a socket, so nothing of it is ever sent.
  *
  * @param res a response, or an object in its place
+ * @param req its request, to notice an upgrade
  * @example
- * if (canHold(res)) holdResponse(res, commit, error => sendError(res, error))
+ * if (canHold(res, req)) holdResponse(res, commit, error => sendError(res, error))
  */
-export function canHold(res: object): boolean {
-  const { getHeaderNames, flushHeaders, on } = res as Partial<ServerResponse>
+export function canHold(res: object, req?: object): boolean {
+  const { getHeaderNames, flushHeaders, on, socket } = res as Partial<ServerResponse>
+  if ((req as { upgrade?: boolean } | undefined)?.upgrade === true && !socket) return false
   return [getHeaderNames, flushHeaders, on].every(method => typeof method === 'function')
 }
 
@@ -40,7 +43,7 @@ export function canHold(res: object): boolean {
  * @param session how to commit the session, and what is not saved
  * @param onFailure sends the error; `sendError` by default
  * @example
- * if (canHold(res)) holdResponse(res, commit, error => sendError(res, error))
+ * if (canHold(res, req)) holdResponse(res, commit, error => sendError(res, error))
  * else watchStandIn(req, res, { commit, pending: () => pending(session) })
  */
 export function watchStandIn(

@@ -35,6 +35,8 @@ export interface SqliteDatabase {
 export interface SqliteStatement {
   all(...parameters: never[]): unknown[]
   run(...parameters: never[]): { changes: number | bigint }
+  /** `node:sqlite`, from Node 24 on. */
+  setReturnArrays?(enabled: boolean): void
 }
 
 /**
@@ -80,6 +82,8 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
     let ready = prepared.get(statement.sql)
     if (ready === undefined) {
       ready = db.prepare(statement.sql)
+      // The application may have opened its database with `returnArrays: true`.
+      ready.setReturnArrays?.(false)
       prepared.set(statement.sql, ready)
     }
     if (statement.reader) return { rows: ready.all(...(parameters as never[])), changes: 0 }

@@ -413,3 +413,13 @@ test('F29: an open store keeps no process alive', async () => {
   expect(await child.ended).toBe(0)
   expect(child.lines).toEqual(['null'])
 })
+
+test('a database that was opened with `returnArrays: true` has its sessions', () => {
+  const db = new DatabaseSync(':memory:', { returnArrays: true })
+  onTestFinished(() => db.close())
+  for (let run = 0; run < 2; run++) {
+    const store = sqliteStore(db)
+    store.insert(ID, { payload: 'one', expiresAt: later() })
+    expect(store.read(ID)).toMatchObject({ payload: 'one' })
+  }
+})
