@@ -171,6 +171,20 @@ sess stats --json`,
     }),
   )
 
+  withStore(
+    command(
+      'doctor',
+      'Examine a store: round trip, clocks, indexes, settings, permissions. Says what to change, and changes nothing.',
+      `sess doctor --store postgres://app@db/shop
+sess doctor --json || alert                              # 1 if something breaks sessions`,
+    ).option('--json', 'print JSON'),
+  ).action(
+    run<import('./commands/doctor.ts').DoctorOptions>(async options => {
+      const { doctor } = await import('./commands/doctor.ts')
+      return doctor(console, options)
+    }),
+  )
+
   command(
     'decode <text>',
     "Say what is in a payload or a cookie: ours, Django's, or of express-session.",

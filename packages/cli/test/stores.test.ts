@@ -1,16 +1,20 @@
 import { existsSync } from 'node:fs'
+import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Store } from '@sess/core'
 import { fileStore } from '@sess/store-file'
 import { redisStore } from '@sess/store-redis'
 import { mysqlStore, postgresStore, sqliteStore } from '@sess/store-sql'
 import {
+  redisCommand,
   requireServer,
   startMariadb,
   startPostgres,
   startRedis,
   startRedisCluster,
 } from '@sess/test-fixtures/servers'
+import { createConnection } from 'mysql2/promise'
+import pg from 'pg'
 import { createClient, createCluster } from 'redis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { plant, sess, temporaryFolder } from './run.ts'
@@ -20,6 +24,10 @@ interface Place {
   url: string
   /** The store as an application opens it. */
   store: Store
+  /** Makes a mistake in the set-up of the store, takes it back, and what the doctor should say meanwhile. */
+  harm(): Promise<unknown>
+  heal(): Promise<unknown>
+  remedy: RegExp
   close(): Promise<unknown>
 }
 
@@ -32,14 +40,28 @@ const places: Record<string, { server?: 'postgres' | 'mariadb' | 'redis'; open()
       const url = `sqlite:${file}`
       await sess(['migrate', '--store', url])
       const store = sqliteStore(file)
-      return { url, store, close: async () => store.close() }
+      return {
+        url,
+        store,
+        harm: () => chmod(file, 0o644),
+        heal: () => chmod(file, 0o600),
+        remedy: /everybody.*can read.*\n.*chmod -R go=/,
+        close: async () => store.close(),
+      }
     },
   },
   file: {
     async open() {
       const place = join(folder, 'sessions')
       await sess(['migrate', '--store', `file:${place}`])
-      return { url: `file:${place}`, store: fileStore(place), close: async () => undefined }
+      return {
+        url: `file:${place}`,
+        store: fileStore(place),
+        harm: () => chmod(place, 0o777),
+        heal: () => chmod(place, 0o700),
+        remedy: /everybody.*can read.*\n.*chmod -R go=/,
+        close: async () => undefined,
+      }
     },
   },
   postgres: {
@@ -52,7 +74,14 @@ const places: Record<string, { server?: 'postgres' | 'mariadb' | 'redis'; open()
         await store.close()
         await server.stop()
       }
-      return { url: server.url, store, close }
+      return {
+        url: server.url,
+        store,
+        harm: () => statement(server.url, 'drop index sessions_expire_date'),
+        heal: () => store.migrate(),
+        remedy: /an index is missing.*\n.*sess migrate/,
+        close,
+      }
     },
   },
   mariadb: {
@@ -65,7 +94,15 @@ const places: Record<string, { server?: 'postgres' | 'mariadb' | 'redis'; open()
         await store.close()
         await server.stop()
       }
-      return { url: server.url, store, close }
+      const mode = (text: string) => maria(server.url, `set global sql_mode = '${text}'`)
+      return {
+        url: server.url,
+        store,
+        harm: () => mode(''),
+        heal: () => mode('STRICT_TRANS_TABLES'),
+        remedy: /sql_mode is not strict.*\n.*STRICT_TRANS_TABLES/,
+        close,
+      }
     },
   },
   redis: {
@@ -78,7 +115,7 @@ const places: Record<string, { server?: 'postgres' | 'mariadb' | 'redis'; open()
         await client.close()
         await server.stop()
       }
-      return { url: server.url, store: redisStore(client as never), close }
+      return { url: server.url, store: redisStore(client as never), ...evicting(server.port), close }
     },
   },
   'redis-cluster': {
@@ -92,9 +129,36 @@ const places: Record<string, { server?: 'postgres' | 'mariadb' | 'redis'; open()
         await cluster.close()
         await server.stop()
       }
-      return { url: urls[1]!, store: redisStore(cluster as never), close }
+      const store = redisStore(cluster as never)
+      return { url: urls[1]!, store, ...evicting(server.nodes[2]!.port), close }
     },
   },
+}
+
+async function statement(url: string, sql: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query(sql)
+  await client.end()
+}
+
+async function maria(url: string, sql: string): Promise<void> {
+  const connection = await createConnection(url)
+  await connection.query(sql)
+  await connection.end()
+}
+
+/** A server that throws out keys when its memory is full. */
+function evicting(port: number): Pick<Place, 'harm' | 'heal' | 'remedy'> {
+  const set = async (policy: string, limit: string) => {
+    await redisCommand(port, 'CONFIG', 'SET', 'maxmemory-policy', policy)
+    await redisCommand(port, 'CONFIG', 'SET', 'maxmemory', limit)
+  }
+  return {
+    harm: () => set('allkeys-lru', '100mb'),
+    heal: () => set('noeviction', '0'),
+    remedy: /logs people out.*\n.*noeviction/,
+  }
 }
 
 const usable = Object.entries(places).filter(
@@ -172,6 +236,17 @@ describe.each(usable)('%s', name => {
     )
     const after = await json('stats')
     expect(after).toMatchObject({ live: 4, expiredWaiting: hasWaiting ? 0 : null })
+  })
+
+  test('doctor finds nothing bad, and what was broken', async () => {
+    const { ok, findings } = await json('doctor')
+    expect(findings.filter((each: { level: string }) => each.level === 'bad')).toEqual([])
+    expect(ok).toBe(true)
+    const { harm, heal, remedy } = opened.get(name)!
+    await harm()
+    expect(await sess(['doctor'], { env })).toEqual({ code: 1, out: expect.stringMatching(remedy), err: '' })
+    await heal()
+    expect(await sess(['doctor'], { env })).toMatchObject({ code: 0 })
   })
 
   test('end ends a session, or all of a subject, and nothing if one of several is wrong', async () => {

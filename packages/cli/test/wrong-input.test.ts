@@ -50,7 +50,7 @@ describe('a wrong command line', () => {
     [['list', '--config', 'nothing.ts'], /no file .*nothing\.ts/],
   ])('%j is 2', (args, remedy) => refused(2, remedy, args))
 
-  test.each(['migrate', 'clear-expired', 'list', 'show', 'end', 'stats', 'decode', 'secret'])(
+  test.each(['migrate', 'clear-expired', 'list', 'show', 'end', 'stats', 'doctor', 'decode', 'secret'])(
     '%s --help has examples, and is 0',
     async name => {
       const { code, out, err } = await sess([name, '--help'])
