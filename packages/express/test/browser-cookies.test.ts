@@ -18,7 +18,7 @@ describe.skipIf(!requireChromium())('cookies in Chromium', () => {
   let server: Server
   let page: Page
   let port: number
-  /** What answers, which a test may exchange as a new release would. */
+  /** The app that responds. A test may replace it, as a new release would. */
   let app: express.Express
   const corrupt: string[] = []
 

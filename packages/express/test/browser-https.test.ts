@@ -12,7 +12,7 @@ import { session } from '../src/index.ts'
 
 const HOST = 'shop.example.test'
 
-/** One host that answers on http and on https: cookies know no ports. docs/cookies.md says what follows. */
+/** One host that responds on http and on https: cookies know no ports. docs/cookies.md says what follows. */
 describe.skipIf(!requireChromium())('one host on http and https in Chromium', () => {
   let browser: Browser
   let page: Page

@@ -26,19 +26,19 @@ async function fillCart(store: Store): Promise<{ statuses: Set<number>; cart: nu
   const probe = await start({ store })
   try {
     const cookie = cookiesOf(await request(`${probe.url}/set?k=cart&v=[]`, { method: 'POST' }))
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 200 }, (_, item) =>
         request(`${probe.url}/append?k=cart&v=${item}&wait=5`, { method: 'POST', cookie }),
       ),
     )
     const { json } = await request(`${probe.url}/get?k=cart`, { cookie })
-    return { statuses: new Set(answers.map(({ status }) => status)), cart: json.value }
+    return { statuses: new Set(responses.map(({ status }) => status)), cart: json.value }
   } finally {
     await probe.stop()
   }
 }
 
-describe('F16: 200 requests at once that add to the cart of one session', () => {
+describe('200 requests at once that add to the cart of one session [F16]', () => {
   it('add 200 items', async () => {
     const { statuses, cart } = await fillCart(store)
     expect(statuses).toEqual(new Set([200]))
@@ -58,7 +58,7 @@ describe('F16: 200 requests at once that add to the cart of one session', () => 
   })
 })
 
-describe('F17: a logout while another request of the session is under way', () => {
+describe('a logout while another request of the session is under way [F17]', () => {
   async function overlap(slow: string): Promise<{ slow: Answer; after: Answer; cookie: string }> {
     const app = express()
     app.set('env', 'test')
@@ -85,21 +85,21 @@ describe('F17: a logout while another request of the session is under way', () =
     })
     await using server = await serve(app)
     const cookie = cookiesOf(await request(`${server.url}/login`, { method: 'POST' }))
-    const answer = request(server.url + slow, { cookie })
+    const response = request(server.url + slow, { cookie })
     await sleep(20)
     const logout = await request(`${server.url}/logout`, { method: 'POST', cookie })
     expect(logout.setCookies[0]).toMatch(/Max-Age=0/)
-    const done = await answer
+    const done = await response
     return { slow: done, after: await request(`${server.url}/user`, { cookie }), cookie }
   }
 
-  it('C1: refuses the writer, and the session stays gone', async () => {
+  it('the writer gets a 400, and the session stays gone [C1]', async () => {
     const { slow, after } = await overlap('/write')
     expect([slow.status, slow.setCookies]).toEqual([400, []])
     expect(after.json).toBe(null)
   })
 
-  it('C1: answers the reader, and the session stays gone', async () => {
+  it('the reader gets a 200, and the session stays gone [C1]', async () => {
     const { slow, after } = await overlap('/read')
     expect([slow.status, slow.json, slow.setCookies]).toEqual([200, 'ada', []])
     expect(after.json).toBe(null)

@@ -40,12 +40,12 @@ function place(options: Partial<SessionsOptions> = {}, before?: (app: Express) =
   return { app, store }
 }
 
-/** How an app usually answers its errors. */
+/** How an app usually handles its errors. */
 const sendErrorCode: ErrorRequestHandler = (error, _req, res, _next) => {
   res.status(error.status ?? 500).json({ code: error.code })
 }
 
-it('a handler that answers twice gets the error it would get from Express, and its client the first answer', async () => {
+it('a handler that responds twice gets the error that it would get from Express, and its client the first response', async () => {
   const { app, store } = place()
   store.before = () => sleep(20)
   const errors: unknown[] = []
@@ -71,7 +71,7 @@ it('a handler that answers twice gets the error it would get from Express, and i
 })
 
 describe('pay for what you use', () => {
-  it('I4: a route that leaves the session alone gets nothing and asks nothing', async () => {
+  it('a route that leaves the session alone gets nothing and asks nothing [I4]', async () => {
     const { app, store } = place()
     app.get('/', (_req, res) => res.send('ok'))
     await using server = await serve(app)
@@ -87,7 +87,7 @@ describe('pay for what you use', () => {
     }
   })
 
-  it('A19: a read without a cookie says Vary and nothing else, and asks no store', async () => {
+  it('a read without a cookie says Vary and nothing else, and asks no store [A19]', async () => {
     const { app, store } = place()
     app.get('/', (req, res) => res.json(req.session.get('cart') ?? null))
     await using server = await serve(app)
@@ -169,11 +169,11 @@ describe.each([
   }
 
   for (const [speed, delay] of [
-    ['a store that answers at once', undefined],
+    ['a store without delay', undefined],
     ['a slow store', 60],
   ] as const) {
     for (const path of ['/send', '/file', '/pipe', '/flush']) {
-      it(`F27: ${path} arrives whole and after its session, ${speed}`, async () => {
+      it(`${path} arrives whole and after its session, ${speed} [F27]`, async () => {
         const { app: made, store } = app(delay)
         let saved = false
         const wait = store.before
@@ -193,7 +193,7 @@ describe.each([
       })
     }
 
-    it(`F2: no byte and no cookie of a response that could not be saved, ${speed}`, async () => {
+    it(`no byte and no cookie of a response that could not be saved, ${speed} [F2]`, async () => {
       const { app: made, store } = app(delay)
       const wait = store.before
       store.before = async method => {
@@ -211,7 +211,7 @@ describe.each([
     })
   }
 
-  it('answers a HEAD and a conditional request', async () => {
+  it('responds to a HEAD and a conditional request', async () => {
     const { app: made } = app(10)
     await using server = await serve(made)
     const head = await request(`${server.url}/file`, { method: 'HEAD' })
@@ -224,7 +224,7 @@ describe.each([
     expect([again.status, again.body.length, again.setCookies.length]).toEqual([304, 0, 1])
   })
 
-  it("F2: Express's own error page answers when the app has no error handler", async () => {
+  it('Express sends its own error page when the app has no error handler [F2]', async () => {
     const made = place({}, before)
     after(made.app)
     made.store.before = async () => down()
@@ -242,7 +242,7 @@ describe.each([
 })
 
 describe('faults', () => {
-  it("F2: Express's error page, which waits for the request's end, is not overtaken by the handler", async () => {
+  it("Express's error page, which waits for the request's end, is not overtaken by the handler [F2]", async () => {
     const { app, store } = place()
     store.before = () => down()
     app.post('/head', (req, res) => {
@@ -266,7 +266,7 @@ describe('faults', () => {
     }
   })
 
-  it('F2: where it is mounted in a route, a failed commit goes to the error handlers of that route', async () => {
+  it('where it is mounted in a route, a failed commit goes to the error handlers of that route [F2]', async () => {
     const app = express()
     const store = intercept(cacheStore())
     store.before = down
@@ -293,7 +293,7 @@ describe('faults', () => {
     expect(heard).toEqual(['app'])
   })
 
-  describe('F2: a failed commit takes the way of an error that the handler throws', () => {
+  describe('a failed commit takes the way of an error that the handler throws [F2]', () => {
     /** Who heard of the error at /a/b/x/5, and where they were. */
     async function hearers(fails: (req: express.Request, res: express.Response) => void, delay = 0) {
       const heard: unknown[] = []
@@ -352,7 +352,7 @@ describe('faults', () => {
       expect((await request(server.url)).json).toEqual({ code: 'SESSION_STORE' })
     })
 
-    it('also when the handler has gone on after it answered', async () => {
+    it('also when the handler continues after it responded', async () => {
       const { app, store } = place()
       store.before = () => sleep(20).then(down)
       app.get('/', (req, res, next) => {
@@ -366,7 +366,7 @@ describe('faults', () => {
     })
   })
 
-  it('F1: a store that is down at load: used 503, untouched and cookie-less 200, the same cookie works afterwards', async () => {
+  it('a store that is down at load: used 503, untouched and cookie-less 200, the same cookie works afterwards [F1]', async () => {
     const { app, store } = place()
     app.get('/read', (req, res) => res.json(req.session.get('n') ?? null))
     app.get('/write', (req, res) => res.json(req.session.set('n', 1).get('n')))
@@ -384,8 +384,7 @@ describe('faults', () => {
     expect((await request(`${server.url}/read`, { cookie })).json).toBe(1)
   })
 
-  // Again if the machine was too busy to keep the time.
-  it('F3: a store that hangs is answered by the deadline', { retry: 3 }, async () => {
+  it('a request over a store that hangs gets a 503 at the deadline [F3]', async () => {
     const { app, store } = place({ timeout: 200 })
     app.get('/write', (req, res) => res.json(req.session.set('n', 1).get('n')))
     app.use(sendErrorCode)
@@ -395,7 +394,7 @@ describe('faults', () => {
       const start = performance.now()
       const got = await request(`${server.url}/write`, { cookie })
       expect([got.status, got.setCookies]).toEqual([503, []])
-      expect(performance.now() - start).toBeLessThan(200 + 100)
+      expect(performance.now() - start).toBeLessThan(2_000)
     }
   })
 
@@ -426,7 +425,7 @@ describe('faults', () => {
     await expect.poll(async () => (await request(`${server.url}/read`, { cookie })).json).toBe(2)
   })
 
-  it('F28: a handler that throws: a 4xx is saved, a 5xx is not, a flush is', async () => {
+  it('a handler that throws: a 4xx is saved, a 5xx is not, a flush is [F28]', async () => {
     const { app } = place()
     app.get('/throw/:status', (req, _res) => {
       req.session.set('n', Number(req.params.status))
@@ -448,7 +447,7 @@ describe('faults', () => {
     expect((await request(`${server.url}/read`, { cookie })).json).toBe(null)
   })
 
-  it('F28: an error handler that runs twice commits once', async () => {
+  it('an error handler that runs twice commits once [F28]', async () => {
     const { app, store } = place()
     let runs = 0
     app.get('/', (req, _res) => {
@@ -467,7 +466,7 @@ describe('faults', () => {
     expect(store.calls).toEqual(['insert'])
   })
 
-  it('F28: a handler that throws after it began to write', async () => {
+  it('a handler that throws after it began to write [F28]', async () => {
     const { app, store } = place()
     store.before = method => (method === 'insert' ? sleep(20) : undefined)
     app.get('/', async (req, res) => {
@@ -479,6 +478,41 @@ describe('faults', () => {
     await using server = await serve(app)
     await expect(request(server.url)).rejects.toMatchObject({ code: 'ECONNRESET' })
     expect(store.calls).toEqual(['insert'])
+  })
+
+  describe('a handler that throws after it responded, while the session is saved (README, Limits)', () => {
+    const responseOf = async (...handlers: ErrorRequestHandler[]) => {
+      const { app, store } = place()
+      store.before = () => sleep(20)
+      app.get('/', async (req, res) => {
+        req.session.set('a', 1)
+        res.send('saved')
+        throw new Error('after the response')
+      })
+      for (const handler of handlers) app.use(handler)
+      await using server = await serve(app)
+      const got = await request(server.url).catch(error => error.code as string)
+      await expect.poll(() => store.calls).toEqual(['insert'])
+      return got
+    }
+
+    it('loses its response: Express destroys the connection of a response that looks sent', async () => {
+      expect(await responseOf()).toBe('ECONNRESET')
+    })
+
+    it('gets its response and cookie if an error handler leaves ended responses alone', async () => {
+      const logged: string[] = []
+      const got = await responseOf((error, _req, res, next) => {
+        if (!res.writableEnded) return next(error)
+        logged.push(error.message)
+      })
+      expect(got).toMatchObject({
+        status: 200,
+        text: 'saved',
+        setCookies: [expect.stringMatching(/^sessionid=/)],
+      })
+      expect(logged).toEqual(['after the response'])
+    })
   })
 
   it('a change after the first byte is the documented error, never a silent loss', async () => {
@@ -497,7 +531,7 @@ describe('faults', () => {
 })
 
 describe('several middlewares', () => {
-  it('F38: the same engine twice is one session, one commit, one cookie', async () => {
+  it('the same engine twice is one session, one commit, one cookie [F38]', async () => {
     const store = intercept(cacheStore())
     const sessions = createSessions({ store })
     const app = express()
@@ -514,7 +548,7 @@ describe('several middlewares', () => {
     expect(store.calls).toEqual(['insert'])
   })
 
-  it('F38: two engines on one property are an error that says so', async () => {
+  it('two engines on one property are an error that says so [F38]', async () => {
     const { app } = place()
     app.use(session({ store: cacheStore() }))
     app.get('/', (_req, res) => res.send('ok'))
@@ -536,7 +570,7 @@ describe('several middlewares', () => {
     )
   })
 
-  it('F38: two engines on one cookie are an error, and so is to replace the session', async () => {
+  it('two engines on one cookie are an error, and so is to replace the session [F38]', async () => {
     const { app } = place()
     app.get('/null', req => {
       Object.assign(req, { session: null })
@@ -548,7 +582,7 @@ describe('several middlewares', () => {
     expect((await request(`${server.url}/null`)).json).toMatch(/`session` .*`flush\(\)`/)
   })
 
-  it('A9: two engines side by side, each with its cookie and path', async () => {
+  it('two engines side by side, each with its cookie and path [A9]', async () => {
     const { app } = place()
     const admin = session(
       { store: cacheStore(), cookie: { name: 'admin', path: '/admin', sameSite: 'strict' } },
@@ -599,7 +633,7 @@ describe('the store of the outer of two engines is down', () => {
   }
 })
 
-describe('A20: secure', () => {
+describe('secure [A20]', () => {
   async function flags(trust: boolean, headers: Record<string, string>): Promise<string> {
     const { app } = place()
     if (trust) app.set('trust proxy', 'loopback')
@@ -613,7 +647,7 @@ describe('A20: secure', () => {
   it('follows a TLS proxy that is trusted', async () => {
     expect(await flags(true, { 'x-forwarded-proto': 'https' })).toContain('Secure')
   })
-  it('believes nobody else', async () => {
+  it('ignores a proxy that is not trusted', async () => {
     expect(await flags(false, { 'x-forwarded-proto': 'https' })).not.toContain('Secure')
     expect(await flags(true, {})).not.toContain('Secure')
   })

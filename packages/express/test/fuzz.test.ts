@@ -4,7 +4,7 @@ import { fuzzed } from './fuzzed-app.ts'
 
 // The short form of `pnpm campaign express-handlers`.
 for (const compressed of ['no', 'above', 'below'] as const) {
-  it(`random handlers answer as they do without a session, compression ${compressed}`, {
+  it(`random handlers respond as they do without a session, compression ${compressed}`, {
     timeout: 30_000,
   }, async () => {
     await using bare = await fuzzed(undefined, compressed)

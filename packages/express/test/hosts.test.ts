@@ -87,11 +87,33 @@ const hosts: Record<
 }
 
 const speeds: Record<string, (store: InterceptedStore) => void> = {
-  'a store that answers at once': () => undefined,
+  'a store without delay': () => undefined,
   'a store that takes its time': store => {
     store.before = () => Promise.resolve()
   },
 }
+
+it('sends a 500 for a handler that throws after the session is loaded, in a host that does not catch', async () => {
+  const store = intercept(cacheStore())
+  const middleware = session({ store })
+  let throws = false
+  await using server = await serve((req, res) => {
+    middleware(req as never, res as never, () => {
+      if (throws) throw new Error('of the handler')
+      visits(req as never, res as never)
+    })
+  })
+  const cookie = cookiesOf(await request(server.url))
+  // From now on the load takes a turn, so nothing of the host is on the stack when the handler throws.
+  store.before = () => Promise.resolve()
+  throws = true
+  const warned = once(process, 'warning')
+  const failed = await request(server.url, { cookie })
+  expect([failed.status, failed.text, failed.setCookies]).toEqual([500, 'Internal Server Error', []])
+  expect((await warned)[0]).toMatchObject({ message: 'of the handler' })
+  throws = false
+  expect((await request(server.url, { cookie })).text).toBe('2')
+})
 
 for (const [host, start] of Object.entries(hosts)) {
   describe(`hosted by ${host}`, () => {
@@ -117,7 +139,7 @@ for (const [host, start] of Object.entries(hosts)) {
       })
 
       for (const path of ['/', '/write']) {
-        it(`answers ${path} with the status of a save that failed, and the next request works, ${speed}`, async () => {
+        it(`sends the status of a failed save for ${path}, and the next request works, ${speed}`, async () => {
           await using at = await place()
           const before = at.store.before
           at.store.before = method => (method === 'insert' ? down() : before?.(method))
@@ -130,7 +152,7 @@ for (const [host, start] of Object.entries(hosts)) {
         })
       }
 
-      it(`answers a save that failed for a middleware below, ${speed}`, async () => {
+      it(`sends the status of a failed save of a middleware below, ${speed}`, async () => {
         await using at = await place([(req, res) => visits(req, res)], () => expect.unreachable())
         at.store.before = async () => down()
         const failed = await request(`${at.url}/`)
@@ -139,7 +161,7 @@ for (const [host, start] of Object.entries(hosts)) {
         expect((await request(`${at.url}/`)).text).toBe('1')
       })
 
-      it(`answers a load that failed, ${speed}`, async () => {
+      it(`sends the status of a failed load, ${speed}`, async () => {
         await using at = await place([
           (req, res, next: NextFunction) => {
             try {
@@ -157,7 +179,7 @@ for (const [host, start] of Object.entries(hosts)) {
       })
     }
 
-    it('A20: marks the cookie Secure on https, and not on http', async () => {
+    it('marks the cookie Secure on https, and not on http [A20]', async () => {
       const app = await start([session({ store: cacheStore() })], visits)
       const tls = createTlsServer(certificate, app.listener)
       tls.listen(0, '127.0.0.1')

@@ -30,7 +30,7 @@ it('keeps a session over light-my-request', async () => {
   expect([first.json(), second.json()]).toEqual([{ n: 1 }, { n: 2 }])
 })
 
-it('answers a save that failed over light-my-request', async () => {
+it('sends the status of a failed save over light-my-request', async () => {
   const { store, listener } = place()
   store.before = async () => down()
   const failed = await inject(listener, { url: '/' })

@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** Starts the probe app on SQLite as a program of its own; answers its address. */
+/** Starts the probe app on SQLite as a program of its own. Returns its address. */
 async function startProbe(): Promise<string> {
   const env = { ...process.env, STORE: 'sqlite', PORT: '0', SQLITE_URL: join(folder, 'sessions.db') }
   child = spawn(process.execPath, [PROBE], { env, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -41,7 +41,7 @@ async function end(signal: NodeJS.Signals): Promise<number | null> {
 }
 
 describe('a server over SQLite', () => {
-  it('F11: killed 50 times while clients write, has every change that was answered', async () => {
+  it('killed 50 times while clients write, has every change that was confirmed [F11]', async () => {
     let cookie: string | undefined
     const acknowledged: number[] = []
     let next = 0
@@ -53,12 +53,12 @@ describe('a server over SQLite', () => {
         while (!killed) {
           const item = next++
           const path = `/append?k=list&v=${item}`
-          const answer = await request(url + path, { method: 'POST', cookie }).catch(error => {
+          const response = await request(url + path, { method: 'POST', cookie }).catch(error => {
             // The killed server's connections break.
             if (!killed) throw error
           })
-          if (!answer) return
-          expect(answer.status).toBe(200)
+          if (!response) return
+          expect(response.status).toBe(200)
           acknowledged.push(item)
         }
       }
@@ -76,16 +76,16 @@ describe('a server over SQLite', () => {
     expect(acknowledged.length).toBeGreaterThan(50)
   }, 120_000)
 
-  it('F29: told to stop, finishes what it has begun and ends', async () => {
+  it('told to stop, finishes what it has begun and ends [F29]', async () => {
     const url = await startProbe()
     const slow = request(`${url}/setslow?k=a&v=1&wait=200`, { method: 'POST' })
     await sleep(50)
     const code = end('SIGTERM')
-    const answer = await slow
-    expect([answer.status, answer.setCookies.length]).toEqual([200, 1])
+    const response = await slow
+    expect([response.status, response.setCookies.length]).toEqual([200, 1])
     expect(await code).toBe(0)
     const again = await startProbe()
-    const { value } = (await request(`${again}/get?k=a`, { cookie: cookiesOf(answer) })).json
+    const { value } = (await request(`${again}/get?k=a`, { cookie: cookiesOf(response) })).json
     expect(value).toBe(1)
   })
 })

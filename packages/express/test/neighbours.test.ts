@@ -64,7 +64,7 @@ describe('middleware that many apps have, above and below', () => {
     }
   }
 
-  it('connect-timeout answers for a slow handler, whose late changes are its own error', async () => {
+  it('connect-timeout responds for a slow handler, whose late changes are an error', async () => {
     const store = intercept(cacheStore())
     store.before = () => Promise.resolve()
     const app = express().set('env', 'test')
@@ -140,7 +140,7 @@ describe('NestJS on Express', () => {
   class App {}
   Module({ controllers: [Visits] })(App)
 
-  it('keeps a session, and answers our errors with their status', async () => {
+  it('keeps a session, and sends our errors with their status', async () => {
     const store = intercept(cacheStore())
     store.before = () => Promise.resolve()
     const app = await NestFactory.create(App, { logger: false })

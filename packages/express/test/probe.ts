@@ -42,7 +42,7 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
     const query = queryOf(req)
     setFrom(req.session, query)
     const status = query.get('status')
-    // Express answers an error with its `status`, unless the app's own error handler does it.
+    // Express sends the error's `status`, unless the app's own error handler does it.
     throw Object.assign(new Error('thrown by the probe'), status !== null && { status: Number(status) })
   })
   app.post('/redirect', (req, res) => {
@@ -73,14 +73,14 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
     res.end()
   })
 
-  const answerMapped: ErrorRequestHandler = (error, req, res, next) => {
+  const sendMapped: ErrorRequestHandler = (error, req, res, next) => {
     const mapped = queryOf(req).get('mapped')
     if (mapped === null) next(error)
     else res.status(Number(mapped)).send('answered by the probe')
   }
-  app.use(answerMapped)
+  app.use(sendMapped)
 
-  // Express logs errors unless it is told to be in a test.
+  // Otherwise Express logs errors.
   app.set('env', 'test')
   return serve(app, port)
 }

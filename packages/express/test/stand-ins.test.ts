@@ -92,7 +92,7 @@ describe('a mock of a response, which cannot be held', () => {
     res.status(201).send(`n=${req.session.get('n')}`)
   }
 
-  it('answers with what was saved by save(), and its cookie', async () => {
+  it('has what save() saved, and its cookie', async () => {
     const sessions = engine()
     const first = await run(sessions, save)
     expect([first.statusCode, first._getData(), first.getHeader('vary')]).toEqual([201, 'n=1', 'Cookie'])
@@ -110,7 +110,7 @@ describe('a mock of a response, which cannot be held', () => {
     const sessions = engine()
     const first = await run(sessions, save)
     const cookie = (first.getHeader('set-cookie') as string[])[0]!.split(';')[0]!
-    for (const answer of [
+    for (const respond of [
       (res: Response) => {
         res.write('secret')
         res.end('page')
@@ -121,7 +121,7 @@ describe('a mock of a response, which cannot be held', () => {
         sessions,
         (req, res) => {
           req.session.set('n', 7)
-          answer(res)
+          respond(res)
         },
         cookie,
       )
@@ -241,7 +241,7 @@ describe('Socket.IO', () => {
     expect((await request(`${at.url}/user`, { cookie })).json).toEqual({ user: 'ann', note: 'saved' })
   })
 
-  it('a change that nobody saved is a warning when the socket closes', async () => {
+  it('an unsaved change is a warning when the socket closes', async () => {
     const changed = Promise.withResolvers<void>()
     await using at = await place(socket => {
       ;(socket.request as unknown as Request).session.set('note', 'lost')
@@ -254,7 +254,7 @@ describe('Socket.IO', () => {
     expect(warning).toMatchObject({ code: 'SESSION_COMMITTED', message: expect.stringContaining('save()') })
   })
 
-  it('a change in a middleware that nobody saved refuses the handshake, and nobody else notices', async () => {
+  it('an unsaved change in a middleware fails the handshake, and no other one', async () => {
     await using at = await place(
       socket => socket.emit('greeting', 'in'),
       (req, _res, next) => {

@@ -92,8 +92,8 @@ function runWithSession<Data extends object>(
     forgetBody(ctx)
   })
   const failOutcome = (error: unknown): void => {
-    // A middleware above that does not wait for `next()` must not end the process when the store is down. What the
-    // application throws stays an unhandled rejection there, as without us.
+    // A middleware above that does not wait for `next()` must not end the process when the store is down. An error of the
+    // application stays an unhandled rejection there, as without us.
     outcome.promise.catch(() => undefined)
     if (gate.wasEnded) respondInAnyCase(ctx, error)
   }

@@ -4,7 +4,7 @@ import { fuzzed } from './fuzzed-app.ts'
 
 // The short form of `pnpm campaign koa-handlers`.
 for (const respond of [true, false]) {
-  it(`random handlers answer as they do without a session, respond: ${respond}`, {
+  it(`random handlers respond as they do without a session, respond: ${respond}`, {
     timeout: 30_000,
   }, async () => {
     await using bare = await fuzzed(undefined, respond)

@@ -47,7 +47,7 @@ async function ask({ app }: Place, options?: Parameters<typeof request>[1]): Pro
 }
 
 describe('pay for what you use', () => {
-  it('I4: a handler that leaves the session alone: no store call, no cookie, no Vary', async () => {
+  it('a handler that leaves the session alone: no store call, no cookie, no Vary [I4]', async () => {
     const at = place()
     at.app.use(ctx => {
       ctx.body = 'ok'
@@ -57,7 +57,7 @@ describe('pay for what you use', () => {
     expect(at.store.calls).toEqual([])
   })
 
-  it('A19: a read without a cookie says Vary, asks no store', async () => {
+  it('a read without a cookie says Vary, asks no store [A19]', async () => {
     const at = place()
     at.app.use(ctx => {
       ctx.vary('Accept')
@@ -106,7 +106,7 @@ describe('what leaves', () => {
   }
   for (const [name, body] of Object.entries(bodies)) {
     for (const delay of [0, 40]) {
-      it(`F27: ${name} leaves whole, after its session was saved in ${delay} ms`, async () => {
+      it(`${name} leaves whole, after its session was saved in ${delay} ms [F27]`, async () => {
         const at = place()
         let saved = false
         if (delay) {
@@ -125,7 +125,7 @@ describe('what leaves', () => {
         expect(got.body.equals(BIG)).toBe(true)
       })
 
-      it(`F2: ${name} does not leave when the session cannot be saved, known after ${delay} ms`, async () => {
+      it(`${name} does not leave when the session cannot be saved, known after ${delay} ms [F2]`, async () => {
         const at = place()
         let stream: Readable | undefined
         at.store.before = delay ? () => sleep(delay).then(down) : down
@@ -182,7 +182,7 @@ describe('what leaves', () => {
 })
 
 describe('errors', () => {
-  it("F28: a thrown 4xx saves, and Koa's answer to it carries the cookie once", async () => {
+  it("a thrown 4xx saves, and Koa's error response carries the cookie once [F28]", async () => {
     const at = place()
     at.app.use(ctx => {
       ctx.session.set('n', 1)
@@ -195,7 +195,7 @@ describe('errors', () => {
     expect(got.headers).not.toHaveProperty('x-app')
   })
 
-  it('F28: so does the answer of a middleware above', async () => {
+  it('so does the response of a middleware above [F28]', async () => {
     const at = place({}, async (ctx, next) => {
       try {
         await next()
@@ -212,7 +212,7 @@ describe('errors', () => {
     expect([got.status, got.text, got.setCookies.length]).toEqual([403, 'handled', 1])
   })
 
-  it('F28: a thrown 5xx, or what is no error, saves nothing; a flush is carried out', async () => {
+  it('a thrown 5xx, or what is no error, saves nothing; a flush is carried out [F28]', async () => {
     const at = place()
     at.app.use(ctx => {
       if (ctx.path === '/set') {
@@ -240,7 +240,7 @@ describe('errors', () => {
     expect((await request(`${server.url}/get`, { cookie })).json).toEqual({ n: null })
   })
 
-  it('F2: a failed commit is thrown to the middleware above, which finds a clean response', async () => {
+  it('a failed commit is thrown to the middleware above, which finds a clean response [F2]', async () => {
     const seen: unknown[] = []
     const at = place({}, async (ctx, next) => {
       ctx.set('X-Above', 'kept')
@@ -265,15 +265,15 @@ describe('errors', () => {
     expect(got.headers).not.toHaveProperty('location')
   })
 
-  describe('F2: a middleware above answers a failed commit as it would any thrown 503', () => {
-    const answers: Record<string, (ctx: Context) => void> = {
+  describe('a middleware above handles a failed commit like any thrown 503 [F2]', () => {
+    const responses: Record<string, (ctx: Context) => void> = {
       'with the status alone': ctx => void (ctx.status = 503),
       'with a body': ctx => void (ctx.body = 'sorry'),
       'with an object': ctx => void (ctx.body = { sorry: true }),
       'not at all': () => undefined,
     }
     for (const type of [undefined, 'json', 'html']) {
-      for (const [how, answer] of Object.entries(answers)) {
+      for (const [how, respond] of Object.entries(responses)) {
         it(`${how}, ${type ?? 'no'} type set above`, async () => {
           const above: Middleware = async (ctx, next) => {
             if (type) ctx.type = type
@@ -281,7 +281,7 @@ describe('errors', () => {
               await next()
             } catch (error) {
               ctx.status = (error as { status: number }).status
-              answer(ctx)
+              respond(ctx)
             }
           }
           const failing = place({}, above)
@@ -316,7 +316,7 @@ describe('errors', () => {
     expect(heard).toEqual(['ENOENT'])
   })
 
-  it('F2: a middleware above answers for a refused handler that said `respond = false`', async () => {
+  it('a middleware above responds after a failed handler that set `respond = false` [F2]', async () => {
     const at = place({}, async (ctx, next) => {
       await next().catch(() => {
         ctx.body = 'sorry'
@@ -337,7 +337,7 @@ describe('errors', () => {
     expect([got.status, got.text]).toEqual([503, 'sorry'])
   })
 
-  it('F2: and past Koa, when it said so itself', async () => {
+  it('a middleware above responds on ctx.res, when it set `respond = false` itself [F2]', async () => {
     const at = place({}, async (ctx, next) => {
       ctx.respond = false
       await next().catch(error => {
@@ -356,7 +356,7 @@ describe('errors', () => {
     expect([got.status, got.text]).toEqual([503, 'sorry'])
   })
 
-  it('F2: and through Koa, where the refused handler said otherwise and threw', async () => {
+  it('a middleware above responds through Koa, where the failed handler set `respond = false` and threw [F2]', async () => {
     const at = place({}, async (ctx, next) => {
       await next().catch(error => {
         ctx.status = error.status
@@ -373,7 +373,7 @@ describe('errors', () => {
     expect([got.status, got.text]).toEqual([503, 'sorry'])
   })
 
-  describe('F2: bytes written to ctx.res by a handler that leaves the rest to Koa', () => {
+  describe('bytes written to ctx.res by a handler that leaves the rest to Koa [F2]', () => {
     for (const delay of [0, 20]) {
       it(`a failed commit is thrown to the middlewares above, known after ${delay} ms`, async () => {
         const at = place({}, async (ctx, next) => {
@@ -409,7 +409,7 @@ describe('errors', () => {
     }
 
     for (const delay of [0, 20]) {
-      it(`what the handler still writes is not the answer, failure known after ${delay} ms`, async () => {
+      it(`what the handler still writes is not the error response, failure known after ${delay} ms`, async () => {
         const at = place()
         const heard: unknown[] = []
         at.app.on('error', error => heard.push(error.code, error.headerSent))
@@ -424,7 +424,7 @@ describe('errors', () => {
         expect(heard).toEqual(['SESSION_STORE', undefined])
       })
 
-      it(`nor is it while a middleware above makes the answer, failure known after ${delay} ms`, async () => {
+      it(`what the handler writes while a middleware above responds is dropped, failure known after ${delay} ms`, async () => {
         const handlerEnded = Promise.withResolvers<void>()
         const at = place({}, async (ctx, next) => {
           try {
@@ -448,7 +448,7 @@ describe('errors', () => {
     }
 
     for (const delay of [0, 20]) {
-      it(`nor are the body and headers it says after flushHeaders, failure known after ${delay} ms`, async () => {
+      it(`the body and headers it sets after flushHeaders are dropped, failure known after ${delay} ms`, async () => {
         const at = place({}, async (ctx, next) => {
           await next().catch(error => {
             if (ctx.path === '/status') ctx.status = error.status
@@ -480,7 +480,7 @@ describe('errors', () => {
     }
 
     for (const delay of [0, 20]) {
-      it(`nor is what a generator yields without a pause, failure known after ${delay} ms`, async () => {
+      it(`what a generator yields without a pause is dropped, failure known after ${delay} ms`, async () => {
         const at = place({}, async (ctx, next) => {
           await next().catch(() => {
             ctx.body = createReadStream(file)
@@ -499,7 +499,7 @@ describe('errors', () => {
       })
     }
 
-    it('the status of a refused response is not that of its body', async () => {
+    it('the status of a failed response does not apply to its error response', async () => {
       const at = place({}, async (ctx, next) => {
         await next().catch(() => {
           ctx.body = 'sorry'
@@ -517,7 +517,7 @@ describe('errors', () => {
     })
 
     for (const respond of [true, false]) {
-      it(`what Node refuses afterwards is answered as an error, once (respond: ${respond})`, async () => {
+      it(`what Node rejects afterwards is an error response, once (respond: ${respond})`, async () => {
         const at = place()
         const heard: unknown[] = []
         at.app.on('error', error => heard.push(error.code))
@@ -534,7 +534,7 @@ describe('errors', () => {
     }
   })
 
-  describe('F28: the status that Koa makes of what was thrown decides', () => {
+  describe('the status that Koa makes of what was thrown decides [F28]', () => {
     const withStatus = (extra: object): Error => Object.assign(new Error('x'), extra)
     const thrown: Record<string, [value: unknown, status: number]> = {
       'an error of 404': [withStatus({ status: 404 }), 404],
@@ -566,7 +566,7 @@ describe('errors', () => {
     }
   })
 
-  it('F2: what could not be saved with a thrown 4xx is the error that shows, to the middlewares above too', async () => {
+  it('what could not be saved with a thrown 4xx is the error that shows, to the middlewares above too [F2]', async () => {
     const thrown: unknown[] = []
     const at = place({}, async (_ctx, next) => {
       await next().catch(error => {
@@ -586,7 +586,7 @@ describe('errors', () => {
     expect([thrown, heard]).toEqual([['SESSION_STORE'], ['SESSION_STORE']])
   })
 
-  it('F26: a client that leaves early changes nothing for the others', async () => {
+  it('a client that leaves early changes nothing for the others [F26]', async () => {
     const at = place()
     at.store.before = () => sleep(20)
     at.app.use(ctx => {
@@ -606,7 +606,7 @@ describe('errors', () => {
 
 for (const delay of [0, 20]) {
   for (const respond of [true, false]) {
-    it(`a change after the head ends the response, for Koa would leave its client waiting (saved in ${delay} ms, respond: ${respond})`, async () => {
+    it(`a change after the head ends the response, because Koa would leave its client waiting (saved in ${delay} ms, respond: ${respond})`, async () => {
       const at = place()
       if (delay > 0) at.store.before = () => sleep(delay)
       const codes: unknown[] = []
@@ -624,7 +624,7 @@ for (const delay of [0, 20]) {
   }
 }
 
-it('an error of the application after the head is left to Koa, and to who still writes', async () => {
+it('an error of the application after the head is left to Koa and to the handler that still writes', async () => {
   const at = place()
   at.app.use(async ctx => {
     ctx.respond = false
@@ -637,7 +637,7 @@ it('an error of the application after the head is left to Koa, and to who still 
 })
 
 describe('several middlewares', () => {
-  it('F38: the same engine twice is one session, one commit, one cookie', async () => {
+  it('the same engine twice is one session, one commit, one cookie [F38]', async () => {
     const store = intercept(cacheStore())
     const sessions = createSessions({ store })
     const app = new Koa().use(session(sessions)).use(session(sessions))
@@ -649,7 +649,7 @@ describe('several middlewares', () => {
     expect([got.setCookies.length, store.calls]).toEqual([1, ['insert']])
   })
 
-  it('F38: two engines on one property are an error', async () => {
+  it('two engines on one property are an error [F38]', async () => {
     const at = place()
     at.app.use(session({ store: cacheStore() }))
     expect((await ask(at)).status).toBe(500)
@@ -667,7 +667,7 @@ describe('several middlewares', () => {
     )
   })
 
-  it('F38: two engines on one cookie are an error, and so is to replace the session', async () => {
+  it('two engines on one cookie are an error, and so is to replace the session [F38]', async () => {
     const at = place({}, async (ctx, next) => {
       await next().catch(error => {
         ctx.body = error.option ?? error.message
@@ -680,7 +680,7 @@ describe('several middlewares', () => {
     expect((await request(`${server.url}/null`)).text).toMatch(/`session` .*`flush\(\)`/)
   })
 
-  describe('F2: when neither of two engines can save, what the handler still writes is not the answer', () => {
+  describe('when neither of two engines can save, what the handler still writes is dropped [F2]', () => {
     for (const delay of [0, 20]) {
       for (const between of [false, true]) {
         it(`known after ${delay} ms, ${between ? 'the first failure answered' : 'nobody'} between them`, async () => {
@@ -726,7 +726,7 @@ describe('several middlewares', () => {
     }
   })
 
-  it('A9: two engines side by side, each with its cookie, also when a handler throws', async () => {
+  it('two engines side by side, each with its cookie, also when a handler throws [A9]', async () => {
     const at = place()
     at.app.use(session({ store: cacheStore(), cookie: { name: 'admin' } }, { property: 'admin' }))
     at.app.use(ctx => {
@@ -743,11 +743,11 @@ describe('several middlewares', () => {
   })
 })
 
-for (const way of ['body', 'ctx.res', 'an answer above']) {
+for (const way of ['body', 'ctx.res', 'a response above']) {
   it(`the error page carries the key that the inner of two engines has renewed: ${way}`, async () => {
     const at = place()
     const staff = createSessions({ store: cacheStore(), cookie: { name: 'staff' } })
-    if (way === 'an answer above') {
+    if (way === 'a response above') {
       at.app.middleware.unshift(async (ctx, next) => {
         try {
           await next()
@@ -782,7 +782,7 @@ for (const way of ['body', 'ctx.res', 'an answer above']) {
   })
 }
 
-it('A20: Secure follows a TLS proxy that is trusted, and nobody else', async () => {
+it('Secure follows a TLS proxy that is trusted, and nobody else [A20]', async () => {
   for (const [proxy, proto, secure] of [
     [true, 'https', true],
     [true, 'http', false],

@@ -21,13 +21,13 @@ import Koa, { type Context } from 'koa'
 export const start: StartProbe = async (options = {}, port = 0, inner) => {
   const sessions = await probeSessions(options)
   const app = new Koa()
-  // Koa logs errors unless it is told not to.
+  // Otherwise Koa logs errors.
   app.silent = true
   app.use(session(sessions))
   if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
 
   app.use(async (ctx, next) => {
-    // Koa drops the body of an answer to HEAD by itself.
+    // Koa drops the body of a response to HEAD by itself.
     const asked = ctx.method === 'HEAD' ? 'GET' : ctx.method
     const route = jsonRoutes.find(({ method, path }) => method === asked && path === ctx.path)
     if (!route) return next()
@@ -46,7 +46,7 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
       case 'POST /throw':
         if (query.has('mapped')) {
           ctx.status = 501
-          ctx.body = 'Koa: a middleware above session() that answers an error comes after the commit (README)'
+          ctx.body = 'Koa: a middleware above session() that handles an error comes after the commit (README)'
           break
         }
         setFrom(ctx.session, query)
@@ -77,7 +77,7 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
         ctx.body = Readable.from(changedLate(ctx.session, query))
         break
       default:
-        answerStatus(ctx, query)
+        sendStatus(ctx, query)
     }
   })
   return serve(app.callback(), port)
@@ -88,7 +88,7 @@ function innerOf(ctx: Context): Session {
   return (ctx as Context & { inner: Session }).inner
 }
 
-function answerStatus(ctx: Context, query: URLSearchParams): void {
+function sendStatus(ctx: Context, query: URLSearchParams): void {
   const [, code] = /^\/status\/(\d{3})$/.exec(ctx.path) ?? []
   if (ctx.method !== 'POST' || code === undefined) return
   setFrom(ctx.session, query)

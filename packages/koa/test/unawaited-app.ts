@@ -6,7 +6,7 @@ import Koa from 'koa'
 const { sessions, fail } = slowSessions()
 const app = new Koa()
 app.silent = true
-// Answers for whoever is late, and does not look at what becomes of them.
+// Responds in place of a handler that is late, and ignores its outcome.
 app.use(async (ctx, next) => {
   if (ctx.path !== '/timeout') return next()
   const timeUp = new Promise<void>(resolve => setTimeout(resolve, 10))

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, it } from 'vitest'
 import { diagnostics } from '../src/index.ts'
 
-it('A27: publishes every hook on its own channel', () => {
+it('publishes every hook on its own channel [A27]', () => {
   const hooks = diagnostics()
   const heard: unknown[] = []
   const listener = (message: unknown, name: string | symbol): void => void heard.push([name, message])

@@ -46,22 +46,22 @@ const failures = {
 
 type Handler = (res: ServerResponse) => unknown
 
-/** Answers a refused response, which must not look as if it had left: its `end` would be a second one, and not happen. */
-function answerRefused(res: NodeResponse, text: string): void {
+/** Sends the error response. The failed response must not look sent, or this `end` would be a second one and do nothing. */
+function sendMessage(res: NodeResponse, text: string): void {
   // To throw here would leave the client waiting.
   if (res.headersSent || res.writableEnded) return void res.destroy(new Error('It looks as if it had left.'))
   ;(res as ServerResponse).setHeader('Content-Type', 'text/plain')
   res.end(text)
 }
 
-/** One response through a gate; a refused one answers the error's message. */
-async function answer(
+/** Sends one response through a gate. A failed one sends the error's message. */
+async function respond(
   commit: (status: number) => CommitResult | Promise<CommitResult>,
   handler: Handler,
   options: Parameters<typeof request>[1] = {},
-): Promise<Answer & { statuses: number[]; refused: unknown[] }> {
+): Promise<Answer & { statuses: number[]; failed: unknown[] }> {
   const statuses: number[] = []
-  const refused: unknown[] = []
+  const failed: unknown[] = []
   await using server = await serve((_req, res) => {
     res.setHeader('X-Before', 'kept')
     holdResponse(
@@ -71,16 +71,16 @@ async function answer(
         return commit(status)
       },
       error => {
-        refused.push(error)
-        answerRefused(res, (error as Error).message)
+        failed.push(error)
+        sendMessage(res, (error as Error).message)
       },
     )
     handler(res)
   })
-  return Object.assign(await request(server.url, options), { statuses, refused })
+  return Object.assign(await request(server.url, options), { statuses, failed })
 }
 
-/** Every way to answer, with what the client then gets. */
+/** Every way to respond, with what the client gets. */
 const ways: Record<string, { handler: Handler; status?: number; body?: Buffer | string; method?: string }> = {
   'end without a body': { handler: res => res.end() },
   'end with a body': { handler: res => res.end('hello'), body: 'hello' },
@@ -142,9 +142,9 @@ const ways: Record<string, { handler: Handler; status?: number; body?: Buffer | 
 describe('a response that is held', () => {
   for (const [when, commit] of Object.entries(commits)) {
     for (const [way, { handler, status = 200, body = '', method = 'GET' }] of Object.entries(ways)) {
-      it(`F27: leaves as it came, session first: ${way}, committed ${when}`, async () => {
-        const got = await answer(commit, handler, { method })
-        expect(got.refused).toEqual([])
+      it(`is sent unchanged, with the session: ${way}, committed ${when} [F27]`, async () => {
+        const got = await respond(commit, handler, { method })
+        expect(got.failed).toEqual([])
         expect(got.statuses).toEqual([status])
         expect(got.status).toBe(status)
         expect(got.body.equals(Buffer.from(body))).toBe(true)
@@ -152,14 +152,14 @@ describe('a response that is held', () => {
         expect(got.headers).toMatchObject({ 'x-before': 'kept', vary: 'Cookie', 'cache-control': 'private' })
       })
 
-      it(`F27: is the same bytes as without the gate: ${way}, nothing to say ${when}`, async () => {
+      it(`is the same bytes as without the gate: ${way}, nothing to say ${when} [F27]`, async () => {
         await using bare = await serve((_req, res) => {
           res.setHeader('X-Before', 'kept')
           res.sendDate = false
           handler(res)
         })
         const expected = await request(bare.url, { method })
-        const got = await answer(
+        const got = await respond(
           async () => NOTHING,
           res => {
             res.sendDate = false
@@ -173,7 +173,7 @@ describe('a response that is held', () => {
     }
   }
 
-  it('F27: sends no byte before the commit, not even the status line', async () => {
+  it('sends no byte before the commit, not even the status line [F27]', async () => {
     const order: string[] = []
     await using server = await serve((_req, res) => {
       const commit = async (): Promise<CommitResult> => {
@@ -181,7 +181,7 @@ describe('a response that is held', () => {
         order.push('committed')
         return SAVED
       }
-      holdResponse(res, commit, () => order.push('refused'))
+      holdResponse(res, commit, () => order.push('failed'))
       res.flushHeaders()
       res.write('first')
       setTimeout(() => res.end('last'), 10)
@@ -194,7 +194,7 @@ describe('a response that is held', () => {
     expect(order).toEqual(['committed', 'byte'])
   })
 
-  it('adds no tick when the commit answers at once', async () => {
+  it('adds no tick when the commit makes no promise', async () => {
     await using server = await serve((_req, res) => {
       holdResponse(
         res,
@@ -212,7 +212,7 @@ describe('a response that is held', () => {
 
   it('looks to the application as if it had left', async () => {
     const seen: unknown[] = []
-    const got = await answer(commits.later, res => {
+    const got = await respond(commits.later, res => {
       seen.push(res.headersSent, res.writableEnded)
       res.write('a')
       seen.push(res.headersSent, res.writableEnded)
@@ -241,7 +241,7 @@ describe('a response that is held', () => {
     for (const [begin, beginning] of Object.entries(begins)) {
       it(`after ${begin}`, async () => {
         const codes: Record<string, unknown> = {}
-        const got = await answer(commits.later, res => {
+        const got = await respond(commits.later, res => {
           beginning(res)
           for (const [change, changing] of Object.entries(changes)) {
             try {
@@ -263,7 +263,7 @@ describe('a response that is held', () => {
     it('and a wrapper of writeHead sets headers on the way, which has its method back afterwards', async () => {
       let own: unknown
       let after: unknown
-      const got = await answer(commits.later, res => {
+      const got = await respond(commits.later, res => {
         const { writeHead } = res
         res.writeHead = (...args: never[]) => {
           res.setHeader('X-Wrapped', '1')
@@ -281,7 +281,7 @@ describe('a response that is held', () => {
     })
   })
 
-  it('is answered once: what comes after its end is an error of the caller, and of nobody else', async () => {
+  it('is ended once: a write after that is an error for its own callback only', async () => {
     const called: unknown[] = []
     const hear = (error?: Error | null): unknown =>
       called.push((error as NodeJS.ErrnoException)?.code ?? null)
@@ -313,7 +313,7 @@ describe('a response that is held', () => {
 
   it('calls the callbacks of write and end, in order and once', async () => {
     const called: unknown[] = []
-    await answer(commits.later, res => {
+    await respond(commits.later, res => {
       res.write('a', error => called.push(['write', error ?? null]))
       res.write('b', 'utf8', error => called.push(['write', error ?? null]))
       res.end(() => called.push(['end']))
@@ -323,23 +323,23 @@ describe('a response that is held', () => {
   })
 
   it('asks a writer to wait when it holds much, and wakes it', async () => {
-    const answers: boolean[] = []
+    const returned: boolean[] = []
     let drains = 0
-    const got = await answer(commits.later, res => {
+    const got = await respond(commits.later, res => {
       res.on('drain', () => {
         drains++
         res.end('end')
       })
-      answers.push(res.write('small'))
-      answers.push(res.write(Buffer.alloc(res.writableHighWaterMark)))
+      returned.push(res.write('small'))
+      returned.push(res.write(Buffer.alloc(res.writableHighWaterMark)))
     })
-    expect(answers).toEqual([true, false])
+    expect(returned).toEqual([true, false])
     expect(drains).toBe(1)
     expect(got.text.endsWith('end')).toBe(true)
   })
 
   it('keeps headers and cookies of the application', async () => {
-    const got = await answer(commits.later, res => {
+    const got = await respond(commits.later, res => {
       res.setHeader('Set-Cookie', ['a=1', 'b=2'])
       res.setHeader('Vary', ['Accept', 'Origin'])
       res.setHeader('Cache-Control', 'public, max-age=60')
@@ -350,17 +350,17 @@ describe('a response that is held', () => {
     expect(got.headers['cache-control']).toBe('max-age=60, private')
   })
 
-  it('I3: leaves the arrays of the application alone', async () => {
+  it('leaves the arrays of the application alone [I3]', async () => {
     const cookies = ['a=1', 'b=2']
-    await answer(commits.later, res => {
+    await respond(commits.later, res => {
       res.setHeader('Set-Cookie', cookies)
       res.end()
     })
-    await answer(commits['at once'], res => void res.writeHead(200, ['Set-Cookie', cookies] as never).end())
+    await respond(commits['at once'], res => void res.writeHead(200, ['Set-Cookie', cookies] as never).end())
     expect(cookies).toEqual(['a=1', 'b=2'])
   })
 
-  describe('C29: takes headers from writeHead in every form', () => {
+  describe('takes headers from writeHead in every form [C29]', () => {
     const forms: Record<string, unknown[]> = {
       'an object': [200, { 'Set-Cookie': ['a=1', 'b=2'], Vary: 'Accept', 'X-A': '1' }],
       'a message and an object': [200, 'Fine', { 'Set-Cookie': ['a=1', 'b=2'], Vary: 'Accept', 'X-A': '1' }],
@@ -388,7 +388,7 @@ describe('a response that is held', () => {
     for (const [when, commit] of Object.entries(commits)) {
       for (const [form, args] of Object.entries(forms)) {
         it(`${form}, committed ${when}`, async () => {
-          const got = await answer(commit, res => {
+          const got = await respond(commit, res => {
             res.setHeader('Vary', 'Replaced')
             ;(res.writeHead as (...args: unknown[]) => unknown)(...args)
             res.end()
@@ -400,8 +400,8 @@ describe('a response that is held', () => {
       }
     }
 
-    it('refuses what Node refuses, at the call when it can', async () => {
-      const got = await answer(commits['at once'], res => {
+    it('throws what Node throws at the call when the commit makes no promise', async () => {
+      const got = await respond(commits['at once'], res => {
         expect(() => res.writeHead(200, ['X-A'] as never)).toThrow(TypeError)
         expect(() => res.writeHead(42)).toThrow(RangeError)
         res.end('still here')
@@ -409,14 +409,14 @@ describe('a response that is held', () => {
       expect(got.text).toBe('still here')
     })
 
-    it('and later otherwise', async () => {
-      const got = await answer(commits.later, res => void res.writeHead(200, { 'X-A': 'line\nfeed' }).end())
-      expect(got.refused).toMatchObject([{ code: 'ERR_INVALID_CHAR' }])
+    it('passes what Node throws to onFailure when the commit takes time', async () => {
+      const got = await respond(commits.later, res => void res.writeHead(200, { 'X-A': 'line\nfeed' }).end())
+      expect(got.failed).toMatchObject([{ code: 'ERR_INVALID_CHAR' }])
       expect(got.setCookies).toEqual([COOKIE])
     })
   })
 
-  it('F27: lets 1xx responses pass', async () => {
+  it('lets 1xx responses pass [F27]', async () => {
     await using server = await serve((_req, res) => {
       holdResponse(
         res,
@@ -512,7 +512,7 @@ describe('a response that is held', () => {
     ])
   })
 
-  it('F26: survives a client that is gone before the commit is done', async () => {
+  it('survives a client that is gone before the commit is done [F26]', async () => {
     const committed = Promise.withResolvers<CommitResult>()
     const released = Promise.withResolvers<void>()
     await using server = await serve((_req, res) => {
@@ -557,11 +557,11 @@ describe('a response that is held', () => {
   })
 })
 
-describe('F2: a response whose commit fails', () => {
+describe('a response whose commit fails [F2]', () => {
   for (const [when, commit] of Object.entries(failures)) {
     for (const [way, { handler, method = 'GET' }] of Object.entries(ways)) {
-      it(`never leaves: ${way}, failed ${when}`, async () => {
-        const got = await answer(
+      it(`is never sent: ${way}, failed ${when}`, async () => {
+        const got = await respond(
           commit,
           async res => {
             res.setHeader('X-Before', 'changed')
@@ -570,13 +570,13 @@ describe('F2: a response whose commit fails', () => {
             try {
               await handler(res)
             } catch (error) {
-              // A pipeline whose response was answered otherwise says so.
+              // The pipeline's response was dropped.
               expect(error).toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' })
             }
           },
           { method },
         )
-        expect(got.refused).toHaveLength(1)
+        expect(got.failed).toHaveLength(1)
         expect(got.status).toBe(503)
         expect(got.statusMessage).toBe('Service Unavailable')
         expect(got.text).toBe(method === 'HEAD' ? '' : 'down')
@@ -590,7 +590,7 @@ describe('F2: a response whose commit fails', () => {
   for (const [when, commit] of Object.entries(failures)) {
     it(`gives the callbacks of what was written the error, failed ${when}`, async () => {
       const called: unknown[] = []
-      await answer(commit, res => {
+      await respond(commit, res => {
         res.write('a', error => called.push(error?.message))
         res.end('b', (error?: Error) => called.push(error?.message))
       })
@@ -599,7 +599,7 @@ describe('F2: a response whose commit fails', () => {
 
     it(`has a writer wait rather than go on, failed ${when}`, async () => {
       const said: unknown[] = []
-      await answer(commit, res => {
+      await respond(commit, res => {
         said.push(res.write(BIG))
         res.end()
       })
@@ -607,9 +607,9 @@ describe('F2: a response whose commit fails', () => {
     })
   }
 
-  it('destroys what was piped, once the error is answered', async () => {
+  it('destroys what was piped, after the error response', async () => {
     const source = new Readable({ highWaterMark: 1000, read: () => source.push(Buffer.alloc(1000)) })
-    const got = await answer(failures.later, res => source.pipe(res))
+    const got = await respond(failures.later, res => source.pipe(res))
     expect(got.text).toBe('down')
     await sleep(10)
     expect(source.destroyed).toBe(true)
@@ -653,7 +653,7 @@ describe('F2: a response whose commit fails', () => {
             () => ({ ...NOTHING, setCookies: ['outermost=1'] }),
             () => expect.unreachable(),
           )
-          holdResponse(res, commit, error => answerRefused(res, (error as Error).message))
+          holdResponse(res, commit, error => sendMessage(res, (error as Error).message))
           for (const name of ['inner', 'innermost']) {
             holdResponse(
               res,
@@ -672,8 +672,8 @@ describe('F2: a response whose commit fails', () => {
     }
   }
 
-  it('survives a handler that goes on writing', async () => {
-    const got = await answer(failures.later, async res => {
+  it('survives a handler that continues to write', async () => {
+    const got = await respond(failures.later, async res => {
       res.write('a')
       for (let i = 0; i < 20; i++) {
         await sleep(5)
@@ -685,14 +685,14 @@ describe('F2: a response whose commit fails', () => {
     expect(got.status).toBe(503)
   })
 
-  it('keeps out what its handler writes before the error is answered', async () => {
+  it('keeps out what the handler writes before the error response', async () => {
     await using server = await serve((_req, res) => {
-      const answerLater = async (error: unknown): Promise<void> => {
+      const sendLater = async (error: unknown): Promise<void> => {
         await sleep(50)
         res.statusCode = (error as SessionStoreError).status
         res.end('down')
       }
-      holdResponse(res, failures.later, answerLater)
+      holdResponse(res, failures.later, sendLater)
       res.write('a')
       setTimeout(() => res.write('too early', error => expect(error?.message).toBe('down')), 40)
       setTimeout(() => res.end('too late'), 70)
@@ -729,7 +729,7 @@ describe('F2: a response whose commit fails', () => {
   })
 
   for (const [when, commit] of Object.entries(failures)) {
-    it(`does not wake its handler with the drain of the answer, failed ${when}`, async () => {
+    it(`does not wake its handler with the drain of the error response, failed ${when}`, async () => {
       await using server = await serve(async (_req, res) => {
         holdResponse(res, commit, error => {
           res.statusCode = (error as SessionStoreError).status
@@ -742,16 +742,16 @@ describe('F2: a response whose commit fails', () => {
     })
   }
 
-  it('keeps its handler out also when `onRefused` throws', async () => {
+  it('keeps the handler out also when `onFailure` throws', async () => {
     await using server = await serve((_req, res) => {
       const throwing = (_committed: unknown, failed: (error: unknown) => void): void =>
-        expect(() => failed(new SessionStoreError('down'))).toThrow('thrown by onRefused')
+        expect(() => failed(new SessionStoreError('down'))).toThrow('thrown by onFailure')
       holdResponse(
         res,
-        // biome-ignore lint/suspicious/noThenProperty: what `onRefused` throws is heard of nowhere else.
+        // biome-ignore lint/suspicious/noThenProperty: nothing else catches what `onFailure` throws.
         () => ({ then: (...args: never[]) => setTimeout(throwing, 0, ...args) }) as never,
         () => {
-          throw new Error('thrown by onRefused')
+          throw new Error('thrown by onFailure')
         },
       )
       res.write('a')
@@ -768,7 +768,7 @@ describe('F2: a response whose commit fails', () => {
   for (const [when, commit] of Object.entries(failures)) {
     it(`looks to the handler that runs on as if it had left, and nothing it does stays, failed ${when}`, async () => {
       const seen: unknown[] = []
-      const got = await answer(commit, res => {
+      const got = await respond(commit, res => {
         res.write('page')
         seen.push(res.headersSent, res.writableEnded)
         expect(() => res.setHeader('X-Late', '1')).toThrow(
@@ -779,13 +779,13 @@ describe('F2: a response whose commit fails', () => {
         seen.push(res.headersSent, res.writableEnded)
       })
       expect(seen).toEqual([true, false, true, true])
-      expect([got.status, got.text, got.refused.length]).toEqual([503, 'down', 1])
+      expect([got.status, got.text, got.failed.length]).toEqual([503, 'down', 1])
       expect(got.headers).not.toHaveProperty('x-late')
     })
   }
 
   it.each(['statusCode', 'setHeader', 'writeHead'])(
-    'lets an answer that comes later begin with %s',
+    'lets an error response that comes later begin with %s',
     async begin => {
       await using server = await serve((_req, res) => {
         holdResponse(res, failures['at once'], async () => {
@@ -804,7 +804,7 @@ describe('F2: a response whose commit fails', () => {
     },
   )
 
-  it('answered late, as by an error page that waits for the request, is not the page', async () => {
+  it("keeps the page out of an error page that waits for the request's end", async () => {
     await using server = await serve((req, res) => {
       holdResponse(res, failures['at once'], error => {
         req.resume().once('end', () => {
@@ -818,7 +818,7 @@ describe('F2: a response whose commit fails', () => {
     expect([got.status, got.text]).toEqual([503, 'down'])
   })
 
-  it('of nested gates passes the outer one again', async () => {
+  it('sends the error response of an inner gate through the outer one', async () => {
     const statuses: Record<string, number[]> = { outer: [], inner: [] }
     await using server = await serve((_req, res) => {
       const hold = (name: 'outer' | 'inner', commit: () => Promise<CommitResult>): void => {
@@ -828,7 +828,7 @@ describe('F2: a response whose commit fails', () => {
             statuses[name]!.push(status)
             return commit()
           },
-          error => answerRefused(res, `${name}: ${(error as Error).message}`),
+          error => sendMessage(res, `${name}: ${(error as Error).message}`),
         )
       }
       hold('outer', async () => ({ ...NOTHING, setCookies: ['outer=1'] }))
@@ -841,16 +841,16 @@ describe('F2: a response whose commit fails', () => {
     expect(statuses).toEqual({ outer: [503], inner: [200] })
   })
 
-  it('of nested gates that both fail keeps its handler out of the answer to the second failure', async () => {
+  it('keeps the handler out of the second error response when nested gates both fail', async () => {
     const written: unknown[] = []
     await using server = await serve(async (_req, res) => {
-      const answerLater = async (error: unknown): Promise<void> => {
+      const sendLater = async (error: unknown): Promise<void> => {
         await sleep(40)
         res.statusCode = (error as SessionStoreError).status
         res.end('down')
       }
-      holdResponse(res, failures.later, answerLater)
-      // The answer to the first failure begins the response again, and is dropped by the second.
+      holdResponse(res, failures.later, sendLater)
+      // The first error response begins the response again, and the second failure drops it.
       holdResponse(res, failures['at once'], () => res.writeHead(500).end('inner: down'))
       res.write('page')
       await sleep(30)
@@ -861,8 +861,8 @@ describe('F2: a response whose commit fails', () => {
   })
 })
 
-describe('a gate that is told to commit', () => {
-  /** A framework that commits when its handler is done and answers afterwards; an error with its message. */
+describe('a framework that commits itself', () => {
+  /** A framework that commits when its handler is done and responds after that, to an error with its message. */
   async function framework(
     commit: () => CommitResult | Promise<CommitResult>,
     handler: Handler,
@@ -877,7 +877,7 @@ describe('a gate that is told to commit', () => {
           heard.push('commit')
           return commit()
         },
-        error => heard.push(`refused: ${(error as Error).message}`),
+        error => heard.push(`failed: ${(error as Error).message}`),
         () => {
           heard.push('forget')
           body = undefined
@@ -912,7 +912,7 @@ describe('a gate that is told to commit', () => {
   }
 
   for (const [when, commit] of Object.entries(failures)) {
-    it(`F2: throws the failure, which nobody else hears of, failed ${when}`, async () => {
+    it(`throws the failure and does not call onFailure, failed ${when} [F2]`, async () => {
       const got = await framework(commit, () => undefined)
       expect([got.status, got.text, got.setCookies]).toEqual([503, 'down', []])
       expect(got.heard).toEqual(['commit', 'forget'])
@@ -935,7 +935,7 @@ describe('a gate that is told to commit', () => {
     expect(got.heard).toEqual(['commit', 'commit'])
   })
 
-  it('F2: refuses what is written meanwhile, and what its handler writes later', async () => {
+  it('drops what is written meanwhile, and what the handler writes later [F2]', async () => {
     const failed = Promise.withResolvers<never>()
     const written: unknown[] = []
     const got = await framework(
@@ -957,10 +957,10 @@ describe('a gate that is told to commit', () => {
 })
 
 describe('HTTP/2, compatibility API', () => {
-  async function answer2(commit: () => CommitResult | Promise<CommitResult>, handler: Handler) {
+  async function respond2(commit: () => CommitResult | Promise<CommitResult>, handler: Handler) {
     const server = http2.createServer((_req, res) => {
       res.setHeader('X-Before', 'kept')
-      holdResponse(res, commit, error => answerRefused(res, (error as Error).message))
+      holdResponse(res, commit, error => sendMessage(res, (error as Error).message))
       handler(res as never)
     })
     server.listen(0, '127.0.0.1')
@@ -982,8 +982,8 @@ describe('HTTP/2, compatibility API', () => {
   for (const [when, commit] of Object.entries(commits)) {
     for (const [way, { handler, status = 200, body = '', method }] of Object.entries(ways)) {
       if (method) continue
-      it(`F27: ${way}, committed ${when}`, async () => {
-        const got = await answer2(commit, handler)
+      it(`${way}, committed ${when} [F27]`, async () => {
+        const got = await respond2(commit, handler)
         expect(got.headers).toMatchObject({
           ':status': status,
           'set-cookie': [COOKIE],
@@ -996,8 +996,8 @@ describe('HTTP/2, compatibility API', () => {
   }
   for (const [when, commit] of Object.entries(failures)) {
     for (const way of ['end with a body', 'write, then end', 'a pipe that is far bigger than the buffers']) {
-      it(`F2: ${way}, failed ${when}`, async () => {
-        const got = await answer2(commit, ways[way]!.handler)
+      it(`${way}, failed ${when} [F2]`, async () => {
+        const got = await respond2(commit, ways[way]!.handler)
         expect(got.headers[':status']).toBe(503)
         expect(got.headers).not.toHaveProperty('set-cookie')
         expect(got.body.toString()).toBe('down')

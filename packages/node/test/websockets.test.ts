@@ -67,7 +67,7 @@ async function opened(cookie: string): Promise<WebSocket> {
   return socket
 }
 
-async function refusal(headers: Record<string, string>): Promise<number> {
+async function failedStatus(headers: Record<string, string>): Promise<number> {
   const socket = connect(headers)
   socket.on('error', () => undefined)
   const [, response] = await once(socket, 'unexpected-response')
@@ -77,16 +77,16 @@ async function refusal(headers: Record<string, string>): Promise<number> {
 
 describe('docs/websockets.md', () => {
   test('only a session that is logged in may connect', async () => {
-    expect(await refusal({})).toBe(401)
-    expect(await refusal({ cookie: `sessionid=${'a'.repeat(32)}` })).toBe(401)
+    expect(await failedStatus({})).toBe(401)
+    expect(await failedStatus({ cookie: `sessionid=${'a'.repeat(32)}` })).toBe(401)
     const socket = await opened(await login('ann'))
     socket.terminate()
   })
 
-  test("a socket that another site's page opens is refused", async () => {
+  test("a socket that another site's page opens gets a 403", async () => {
     const cookie = await login('ann')
-    expect(await refusal({ cookie, origin: 'https://evil.example' })).toBe(403)
-    expect(await refusal({ cookie, origin: 'null' })).toBe(403)
+    expect(await failedStatus({ cookie, origin: 'https://evil.example' })).toBe(403)
+    expect(await failedStatus({ cookie, origin: 'null' })).toBe(403)
     const socket = connect({ cookie, origin: url })
     await once(socket, 'open')
     socket.terminate()
@@ -98,9 +98,9 @@ describe('docs/websockets.md', () => {
     const sent = ['one', 'two', 'three', 'four']
     await Promise.all(
       sockets.map(async (socket, index) => {
-        let answers = 0
+        let saved = 0
         const all = new Promise<void>(resolve => {
-          socket.on('message', text => String(text) === 'saved' && ++answers === sent.length && resolve())
+          socket.on('message', text => String(text) === 'saved' && ++saved === sent.length && resolve())
         })
         for (const text of sent) socket.send(`${index} ${text}`)
         await all

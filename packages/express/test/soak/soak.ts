@@ -46,7 +46,7 @@ async function contestant(name: string, place: string, options: Required<SoakOpt
   const child = fork(join(import.meta.dirname, 'server.ts'), [name, place], { execArgv: ['--expose-gc'] })
   const ended = once(child, 'exit')
   try {
-    const url = await answer<string>(child, ended)
+    const url = await message<string>(child, ended)
     const result: Result = {
       name,
       samples: [],
@@ -69,7 +69,7 @@ async function contestant(name: string, place: string, options: Required<SoakOpt
     while (performance.now() + interval < end) {
       await sleep(interval)
       child.send('sample')
-      result.samples.push(await answer<Sample>(child, ended))
+      result.samples.push(await message<Sample>(child, ended))
     }
     await Promise.all(work)
     // Without sessions there is nothing to be right about.
@@ -82,7 +82,7 @@ async function contestant(name: string, place: string, options: Required<SoakOpt
 }
 
 /** The next message of a contestant. Throws if it ends instead. */
-async function answer<T>(child: ChildProcess, ended: Promise<unknown[]>): Promise<T> {
+async function message<T>(child: ChildProcess, ended: Promise<unknown[]>): Promise<T> {
   const failed = ended.then(([code]) => Promise.reject(new Error(`A contestant ended with ${code}`)))
   const [message] = await Promise.race([once(child, 'message'), failed])
   return message as T

@@ -105,7 +105,7 @@ export class Visitor {
     })
   }
 
-  /** Sends the visitor's cookie, or another, or none (`null`). What comes back is kept only for the visitor's own. */
+  /** Sends the visitor's cookie, or another, or none (`null`). Keeps the new cookie only if the visitor's own was sent. */
   #send(method: string, path: string, other?: string | null): Promise<{ status: number; body: string }> {
     const { errors } = this.#tally
     const cookie = other === undefined ? this.#cookie : other
