@@ -1,4 +1,4 @@
 export { applyTo, privateCache, varyByCookie } from './headers.ts'
-export { pending } from './pending.ts'
+export { pending } from './session.ts'
 export { type BegunSession, type Connection, type MiddlewareOptions, SessionSlot } from './slot.ts'
 export { after, settle } from './task.ts'

@@ -1,5 +1,5 @@
 import { SessionDataError } from './errors.ts'
-import { type Data, put, take } from './merge.ts'
+import { type Data, getOwn, setOwn } from './merge.ts'
 
 /** The names of a session's bookkeeping. All but the expiry are hidden and cannot be set by the user. */
 export const EXPIRY = '_session_expiry'
@@ -16,6 +16,11 @@ export function isHidden(key: string): boolean {
   return HIDDEN.includes(key)
 }
 
+/** Session keys are text. */
+export function checkKey(key: unknown): asserts key is string {
+  if (typeof key !== 'string') throw new SessionDataError('A session key must be a string.')
+}
+
 /** What `clear` leaves: a session does not get younger by it. */
 export function keepCreated(data: Data): Data {
   return pick(data, [CREATED])
@@ -24,7 +29,7 @@ export function keepCreated(data: Data): Data {
 /** A copy of those keys that are there. */
 export function pick(data: Data, keys: readonly string[]): Data {
   const picked: Data = {}
-  for (const key of keys) put(picked, key, take(data, key))
+  for (const key of keys) setOwn(picked, key, getOwn(data, key))
   return picked
 }
 

@@ -1,36 +1,45 @@
 import { BOOKKEEPING, keepCreated } from './bookkeeping.ts'
-import { isObject, isPlain } from './codec.ts'
-import { SessionDataError } from './errors.ts'
-import { ABSENT, type Data, kept, merge, put, seen, type Texts, take } from './merge.ts'
-import { atOnce } from './task.ts'
+import { isObject } from './codec.ts'
+import {
+  ABSENT,
+  become,
+  type Data,
+  fromAbsent,
+  getOwn,
+  merge,
+  type Serializer,
+  setOwn,
+  toAbsent,
+} from './merge.ts'
+import { requireSync } from './task.ts'
 
-/** Makes a key's new value of its present one (`undefined` when it is not there). Pure; may run again. */
+/** Returns a key's new value for its current one (`undefined` if there is none). Pure, because it may run again. */
 export type Update = (value: unknown) => unknown
 
 /** What one request did to one top-level key since the last save: set it, deleted it, or updated it. */
 interface Change {
-  /** What it is now; ABSENT when deleted. Of updates: what they begin with where the key is not there. */
+  /** Current value, or ABSENT if deleted. For updates: the start value when the key does not exist. */
   value: unknown
-  /** Run on whatever the key is by then; none of them is a default. */
+  /** They run on the key's value at the time. An empty list is a default. */
   updates?: Update[]
-  /** It was set, not mutated. */
+  /** The key was set, not mutated. */
   whole?: true
-  /** Text of `{ value }`: what updates begin with, or what a mutation began with where that is not what was loaded. */
+  /** Text of `{ value }`: the start value of updates, or of a mutation if it did not start with what was loaded. */
   text?: string | undefined
 }
 
-/** The three values of a key that two requests replaced; `undefined` where it is not there. */
+/** The three values of a key that two requests replaced. `undefined` if there is none. */
 export interface Clash {
-  /** What this request had loaded. */
+  /** The value that this request loaded. */
   base: unknown
   mine: unknown
   theirs: unknown
 }
 
-/** Decides a clash; `merged` is mine with what could be merged of theirs. `undefined` removes the key. */
+/** Decides a clash. `merged` is mine with the parts of theirs that could be merged. `undefined` removes the key. */
 export type Resolve = (key: string, clash: Clash, merged: unknown) => unknown
 
-/** A number is JSON of no object, so these texts equal nothing, not even themselves. */
+/** No object has a number as its JSON, so these texts equal no other text. */
 let unequal = 0
 
 /**
@@ -41,40 +50,40 @@ export class Changes {
   declare data: Data
   /** The data as it was loaded or last saved. */
   #base: string | undefined
-  readonly #texts: Texts
+  readonly #serializer: Serializer
   #log: Map<string, Change> | undefined
   #cleared = false
-  /** The data have others' changes in them, so that comparing them with the base would take those for ours. */
+  /** The data contains changes of others. A comparison with the base would take them for ours. */
   #rebased = false
   /**
-   * Keys whose value the caller holds and can mutate: the value, and what it was after the key's last recorded change
-   * (`undefined`: what it is in the base).
+   * Keys whose value the caller holds and can mutate: the value, and its text after the key's last recorded change
+   * (`undefined`: as in the base).
    */
   #held: Map<string, { value: object; text: string | undefined }> | undefined
 
-  constructor(data: Data, base: string | undefined, texts: Texts) {
+  constructor(data: Data, base: string | undefined, serializer: Serializer) {
     this.data = data
     this.#base = base
-    this.#texts = texts
+    this.#serializer = serializer
   }
 
-  /** What the codec cannot hold counts as changed, so that it is encoded, whose error names the key. */
+  /** A value the codec cannot encode counts as changed. The save then fails with an error that names its key. */
   #text(value: unknown): string {
     try {
-      return this.#texts.stringify(value)
+      return this.#serializer.stringify(value)
     } catch {
       return `${++unequal}`
     }
   }
 
   /**
-   * The `{ value }` that a text is of; without, a copy of what was loaded. Of a payload that is corrupt, which was told
-   * then, or of a value that has no text it is nothing.
+   * Parses a text of `{ value }`. Without a text: returns a copy of what was loaded. Returns an empty object for a corrupt
+   * payload (reported when it was loaded) and for a value without a text.
    */
   #read(text?: string): Data {
     const from = text ?? this.#base
     try {
-      return from === undefined ? {} : (this.#texts.parse(from, !text) as Data)
+      return from === undefined ? {} : (this.#serializer.parse(from, !text) as Data)
     } catch {
       return {}
     }
@@ -90,7 +99,7 @@ export class Changes {
     return !!this.#log?.has(key)
   }
 
-  /** Whether this request replaced the key's value whole, by a `set`. */
+  /** Whether this request replaced the whole value, by a `set`. */
   isSet(key: string): boolean {
     return !!this.#log?.get(key)?.whole
   }
@@ -100,9 +109,9 @@ export class Changes {
     return this.#cleared
   }
 
-  /** Remembers that the caller has this value in hand, where mutations are tracked. */
-  hold(key: string, value: unknown): void {
-    if (!isObject(value) || !this.#texts.trackMutations) return
+  /** Remembers that the caller holds this value, if mutations are tracked. */
+  trackReference(key: string, value: unknown): void {
+    if (!isObject(value) || !this.#serializer.trackMutations) return
     const held = (this.#held ??= new Map())
     if (held.get(key)?.value === value) return
     const isBase = !this.#rebased && !this.#log?.get(key)?.updates
@@ -111,7 +120,7 @@ export class Changes {
 
   set(key: string, value: unknown): void {
     this.#record(key, { value, whole: true })
-    put(this.data, key, value)
+    setOwn(this.data, key, value)
   }
 
   delete(key: string): void {
@@ -121,22 +130,22 @@ export class Changes {
 
   default(key: string, value: unknown): void {
     this.#record(key, this.#log?.has(key) ? { value } : { value, updates: [] })
-    put(this.data, key, value)
+    setOwn(this.data, key, value)
   }
 
   /** Runs `update` now and records it. A result of `undefined` removes the key. */
   update(key: string, update: Update): void {
     if (this.#held?.has(key)) this.#recordMutation(key, this.#read())
     const change = this.#log?.get(key)
-    // The function may mutate its argument, and must not meet its own traces when it runs again.
+    // The function may mutate its argument. When it runs again, it must not find its own changes.
     if (change?.updates) change.text ??= this.#text({ value: change.value })
-    const value = update(seen(take(this.data, key)))
+    const value = update(fromAbsent(getOwn(this.data, key)))
     if (!change) this.#record(key, { value: undefined, updates: [update] })
     else if (change.updates) change.updates.push(update)
     // After a set or a delete the result no longer depends on what others save.
     else this.#record(key, { value })
-    put(this.data, key, kept(value))
-    if (this.#held?.delete(key)) this.hold(key, value)
+    setOwn(this.data, key, toAbsent(value))
+    if (this.#held?.delete(key)) this.trackReference(key, value)
   }
 
   clear(): void {
@@ -146,13 +155,13 @@ export class Changes {
   }
 
   /**
-   * Records mutations of values that the caller holds as a set of their keys; with `all`, of any value (for who sets
-   * `modified` by hand). Answers whether anything is recorded.
+   * Records mutations of values that the caller holds, as sets of their keys. With `all`, of any value, because `modified`
+   * may be set by hand. Returns whether anything is recorded.
    */
   recordMutations(all: boolean): boolean {
     const keys = all ? Object.keys(this.data) : this.#held?.keys()
     if (keys === undefined) return this.recorded
-    // Most often nothing was mutated, and then the whole text is what it was.
+    // Usually nothing was mutated, and the whole text is the same.
     if (this.#base !== undefined && !this.recorded && this.#text(this.data) === this.#base) return false
     const base = this.#read()
     for (const key of keys) this.#recordMutation(key, base)
@@ -160,61 +169,62 @@ export class Changes {
   }
 
   #recordMutation(key: string, base: Data): void {
-    const value = take(this.data, key)
+    const value = getOwn(this.data, key)
     const change = this.#log?.get(key)
     if (value === ABSENT || (change && !change.updates)) return
     const text = this.#held?.get(key)?.text
     if (!text) {
-      // Unheld keys with a recorded change have their value from it, and rebased ones from others.
+      // Without a reference, a recorded change holds the value, and a rebased value came from others.
       if (change || this.#rebased) return
-      const before = this.#cleared ? ABSENT : take(base, key)
+      const before = this.#cleared ? ABSENT : getOwn(base, key)
       if (before !== ABSENT && this.#text(before) === this.#text(value)) return
     } else if (this.#text({ value }) === text) return
     this.#record(key, { value, text: this.#rebased ? text : undefined })
   }
 
   /**
-   * Applies the log to data that another request saved; `fresh` becomes this session's data. Can be called again with
-   * fresher data: the log and what it was recorded against stay until `saved`.
+   * Applies the log to data that another request saved. `fresh` becomes this session's data. It can be called again with
+   * fresher data, because the log and its base stay until `saved`.
    */
   rebase(fresh: Data, resolve: Resolve): void {
     const base = this.#read()
     const data = this.#cleared ? keepCreated(fresh) : fresh
     for (const [key, { value: mine, updates, text }] of this.#log ?? []) {
-      const theirs = take(data, key)
+      const theirs = getOwn(data, key)
       let value = mine
       if (updates) {
         if (theirs !== ABSENT) value = theirs
         else if (text) value = this.#read(text)['value']
         for (const update of updates) value = update(value)
-        value = kept(value)
+        value = toAbsent(value)
       } else if (!this.#cleared && !BOOKKEEPING.includes(key)) {
-        const before = text ? this.#read(text)['value'] : take(base, key)
+        const before = text ? this.#read(text)['value'] : getOwn(base, key)
         const merged = merge(before, mine, theirs, one => this.#text(one))
         value = merged.value
         if (merged.clash) {
-          const clash = { base: seen(before), mine: seen(mine), theirs: seen(theirs) }
-          value = kept(resolve(key, clash, seen(value)))
+          const clash = { base: fromAbsent(before), mine: fromAbsent(mine), theirs: fromAbsent(theirs) }
+          value = toAbsent(resolve(key, clash, fromAbsent(value)))
         }
       }
-      put(data, key, value)
+      setOwn(data, key, value)
     }
     this.data = data
     this.#rebased = true
     for (const [key, held] of this.#held ?? []) held.text = this.#text({ value: data[key] })
   }
 
-  /** The data is in the store now, as this text. */
+  /** The store has the data now, as this text. */
   saved(base: string): void {
     this.#base = base
     this.#log = undefined
     this.#cleared = this.#rebased = false
     for (const [key, held] of this.#held ?? []) {
-      const value = take(this.data, key)
+      const value = getOwn(this.data, key)
       if (!isObject(value)) this.#held!.delete(key)
       else {
-        // What others made of the value shows in the object that the caller has in hand.
-        if (value !== held.value && become(held.value as Data, value as Data)) put(this.data, key, held.value)
+        // Changes of others appear in the object that the caller holds.
+        if (value !== held.value && become(held.value as Data, value as Data))
+          setOwn(this.data, key, held.value)
         else held.value = value
         held.text = undefined
       }
@@ -226,26 +236,11 @@ export class Changes {
   }
 }
 
-/** Makes one array or plain object like another; `false` where that cannot be done. */
-function become(held: Data, value: Data): boolean {
-  if (Array.isArray(held) && Array.isArray(value)) held.splice(0, held.length, ...value)
-  else if (isPlain(held) && isPlain(value)) {
-    for (const key of Object.keys(held)) delete held[key]
-    for (const key of Object.keys(value)) put(held, key, value[key])
-  } else return false
-  return true
-}
-
-/** An update function must answer with a value: a promise cannot be run again, `undefined` is a forgotten return. */
+/** Checks that an update returns a value: a promise cannot be run again, and `undefined` is a forgotten return. */
 export function checkedUpdate(update: Update): Update {
   return value => {
-    const result = atOnce(update(value), 'update')
+    const result = requireSync(update(value), 'update')
     if (result !== undefined) return result
-    throw new TypeError('update must answer with the new value, not undefined.')
+    throw new TypeError('update must return the new value, not undefined.')
   }
-}
-
-/** Session keys are text. */
-export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string') throw new SessionDataError('A session key must be a string.')
 }

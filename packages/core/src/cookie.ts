@@ -180,6 +180,8 @@ export interface ReceivedCookies {
   contested: string[]
 }
 
+export const NO_COOKIES: ReceivedCookies = { tokens: [], names: [], contested: [] }
+
 export interface ReceivedToken {
   text: string
   /** The cookies it is made of. */
@@ -191,7 +193,7 @@ export function receivedCookies(header: string, name: string, split: boolean): R
   const whole = cookieValue(header, name)
   // Most tokens are whole, and looking for chunks takes longer than all the rest.
   if (!split || !header.includes(`${name}.`)) {
-    if (whole === undefined) return { tokens: [], names: [], contested: [] }
+    if (whole === undefined) return NO_COOKIES
     if (whole === null) return { tokens: [], names: [name], contested: [name] }
     return { tokens: [{ text: whole, names: [name] }], names: [name], contested: [] }
   }

@@ -1,14 +1,18 @@
 import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectText } from './bookkeeping.ts'
-import { type Answer, commit, destroy, isLive } from './commit.ts'
+import { commit } from './commit.ts'
 import { ConfigError } from './errors.ts'
 import { tellError } from './hooks.ts'
 import { isKey, type RecordId } from './key.ts'
 import { refuseAssignments } from './members.ts'
 import { type Removal, resolveOptions, type SessionsOptions, type Settings } from './options.ts'
+import { decodePayload } from './record.ts'
+import { destroy } from './remove.ts'
+import type { CommitResult, ResponseInfo } from './response.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
-import { type CommitResult, State } from './state.ts'
+import { SessionState } from './session-state.ts'
 import type { ClearExpiredOptions, MaybePromise, Store } from './store.ts'
-import { type Deadline, type Task, wait } from './task.ts'
+import { isLive, storeFailure } from './store-call.ts'
+import { type Deadline, runTask, type Task, wait } from './task.ts'
 
 /** A session as a list shows it. */
 export interface SessionInfo<D extends object = DefaultData> {
@@ -30,42 +34,68 @@ export class Sessions<D extends object = DefaultData> {
     Object.preventExtensions(this)
   }
 
-  /** Adapters leave loading to the handler. */
+  /**
+   * Whether adapters leave loading to the handler (the option `lazy`).
+   *
+   * @example
+   * if (!sessions.lazy) await session.load()
+   */
   get lazy(): boolean {
     return this.#settings.lazy
   }
 
-  /** Two engines on one request need two. */
+  /**
+   * The name of the session cookie. Two engines on one request need two names.
+   *
+   * @example
+   * const header = `${sessions.cookieName}=${key}`
+   */
   get cookieName(): string {
     return this.#settings.cookie.name
   }
 
-  /** This request's session. Free: it asks nobody and throws nothing. `cookieHeader` as it came. */
+  /**
+   * Makes this request's session. It calls no store and throws nothing.
+   *
+   * @param cookieHeader the request's `Cookie` header as it came
+   * @example
+   * const session = sessions.open(request.headers.get('cookie'))
+   * await session.load()
+   */
   open(cookieHeader?: string | null): Session<D> {
-    return new Session<D>(new State(this.#settings, cookieHeader ?? ''))
+    return new Session<D>(new SessionState(this.#settings, cookieHeader ?? ''))
   }
 
   /**
-   * Ends the request for its session: saves, extends or removes it, before the response's first byte. At once where
+   * Ends the request for its session: saves, extends or removes it, before the first byte of the response. Synchronous if
    * there is nothing to do. Append `setCookies`, merge `Cookie` into `Vary` and `private` into `Cache-Control`.
    *
-   * A request is committed once: every further call does nothing and answers the same, whatever its status.
+   * A second call has no effect. It returns the first result, or an empty result if the first call failed.
    *
-   * Rejects with SessionInterruptedError (400), SessionConflictError or SessionStoreError (503) and SessionDataError
-   * (500). Then nothing of the session was sent, and every further call answers that there is nothing to send.
+   * @throws SessionInterruptedError (400) if the session ended, or got another key, meanwhile
+   * @throws SessionConflictError or SessionStoreError (503)
+   * @throws SessionDataError (500)
+   * @example
+   * const { setCookies } = await sessions.commit(session, { status: 200 })
+   * for (const line of setCookies) headers.append('set-cookie', line)
    */
-  commit(session: Session<D>, answer: Answer): MaybePromise<CommitResult> {
-    return commit(stateOf(session), answer)
+  commit(session: Session<D>, response: ResponseInfo): MaybePromise<CommitResult> {
+    return commit(stateOf(session), response)
   }
 
-  /** Whether there is a live session of that key. */
+  /**
+   * Whether there is a live session of that key.
+   *
+   * @example
+   * const isLive = await sessions.exists(key)
+   */
   exists(key: string): Promise<boolean> {
-    return this.#run('exists', key, (state, deadline, id) => isLive(state, id, deadline))
+    return this.#run('exists', key, (id, deadline) => isLive(this.#settings, id, deadline))
   }
 
   /**
    * Removes the session of that key. Returns whether there was one. To end a session of a list, call `end(id)`. If it is
-   * the session of the request that asks, that one ends as by `flush()`, as with `removeBySubject`.
+   * the session of the calling request, that one ends as by `flush()`, as with `removeBySubject`.
    *
    * @throws TypeError for an id, which is no key
    * @example
@@ -77,11 +107,12 @@ export class Sessions<D extends object = DefaultData> {
         Promise.reject(new TypeError('delete() takes a key, and this is an id. Call sessions.end(id).')),
       )
     }
-    const turn = ++this.#settings.removals
+    const settings = this.#settings
+    const turn = ++settings.removals
     return this.#run(
       'delete',
       key,
-      (state, deadline, id) => destroy(state, { id, ageless: true }, deadline),
+      (id, deadline) => destroy(settings, { id, ageless: true }, deadline),
       id => this.#letAskerEnd({ id, turn }),
     )
   }
@@ -90,29 +121,28 @@ export class Sessions<D extends object = DefaultData> {
    * Ends one session by the `id` that `scanBySubject` shows, for "log out this device". Returns whether there was one.
    * Cookie sessions have no list.
    *
-   * @throws TypeError for what is no id
+   * @throws TypeError for anything that is not an id
    * @example
    * await sessions.end(req.body.id)   // after checking that it is one of this user's
    */
   end(id: string): Promise<boolean> {
     return this.#watch('end', async () => {
-      const { hashKeys, cookieStore } = this.#settings
-      if (cookieStore) throw new ConfigError('store', 'keeps no list of sessions: use `notBefore`.')
+      const { hashKeys, backend } = this.#settings
+      if (!backend.hasRecords) throw new ConfigError('store', 'keeps no list of sessions: use `notBefore`.')
       if (!(hashKeys ? isHashedId(id) : isKey(id))) {
         throw new TypeError('end() takes the `id` of a session that scanBySubject() shows.')
       }
       const turn = ++this.#settings.removals
-      const state = new State(this.#settings)
       const target = { id: id as RecordId, ageless: true }
-      const ended = await state.run(deadline => destroy(state, target, deadline))
+      const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline))
       if (ended) void this.#letAskerEnd({ id: target.id, turn })
       return ended
     })
   }
 
   /**
-   * Removes expired records in batches. Returns how many. Where the backend expires by itself there is nothing to do.
-   * `onProgress` gets the total so far after each batch, and is waited for.
+   * Removes expired records in batches, and returns how many. There is nothing to do if the backend expires by itself.
+   * `onProgress` gets the total after each batch. The next batch waits for it.
    *
    * @example
    * await sessions.clearExpired({ batchSize: 1000, onProgress: total => console.log(total) })
@@ -135,16 +165,22 @@ export class Sessions<D extends object = DefaultData> {
     try {
       yield* store.clearExpired?.({ now: clock(), ...options }) ?? []
     } catch (error) {
-      throw new State(this.#settings).storeFailure('clearExpired', error)
+      throw storeFailure(this.#settings, 'clearExpired', error)
     }
   }
 
-  /** The live sessions of a subject. */
+  /**
+   * The live sessions of a subject.
+   *
+   * @throws ConfigError if the store has no index
+   * @example
+   * for await (const { id, createdAt } of sessions.scanBySubject(user.id)) show(id, createdAt)
+   */
   async *scanBySubject(subject: string | number): AsyncGenerator<SessionInfo<D>, void, undefined> {
-    const state = new State(this.#settings)
+    const settings = this.#settings
     const entries = this.#indexed('scanBySubject')(subjectText(subject), { now: this.#settings.clock() })
     for await (const { id, subject, payload, expiresAt } of entries) {
-      const data = await state.run(() => state.decode(payload))
+      const data = await runTask(settings, () => decodePayload(settings, undefined, payload))
       if (data[SUPERSEDED]) continue
       const info = {
         id,
@@ -162,11 +198,11 @@ export class Sessions<D extends object = DefaultData> {
   /**
    * Ends every session of a subject, for "log out everywhere". Returns how many. `except` is a session that stays.
    *
-   * If the request that asks has a session of that subject, it ends as by `flush()`: use it right after the `await`, and
-   * what you set is a new session. If you wait for something else first, call `flush()` yourself.
+   * If the calling request has a session of that subject, that session ends as by `flush()`. Use it right after the
+   * `await`: what you set is a new session. If you wait for something else first, call `flush()` yourself.
    *
-   * Rejects with SessionStoreError (503), and with ConfigError where the store has no index. Cookie sessions have no
-   * list: use `notBefore`.
+   * @throws SessionStoreError (503)
+   * @throws ConfigError if the store has no index, as for cookie sessions: use `notBefore`
    *
    * @example
    * await sessions.removeBySubject(req.session.subject)
@@ -177,16 +213,18 @@ export class Sessions<D extends object = DefaultData> {
       const removeBySubject = this.#indexed('removeBySubject')
       const text = subjectText(subject)
       const kept = options.except && stateOf(options.except)
-      const state = new State(this.#settings)
+      const settings = this.#settings
       let except: RecordId | undefined
-      const turn = ++this.#settings.removals
-      const removed = await state.run(function* (deadline) {
-        except = kept?.key ? (kept.rotatedFrom?.id ?? (yield* wait(kept.idOf(kept.key)))) : undefined
+      const turn = ++settings.removals
+      const removed = await runTask(settings, function* (deadline) {
+        except = kept?.key
+          ? (kept.previous?.id ?? (yield* wait(settings.backend.idOf(settings, kept.key))))
+          : undefined
         try {
           const { now, signal } = deadline
           return yield* wait(removeBySubject(text, { now, signal, except }))
         } catch (error) {
-          throw state.storeFailure('removeBySubject', error, deadline, [text])
+          throw storeFailure(settings, 'removeBySubject', error, undefined, deadline, text)
         }
       })
       void this.#letAskerEnd({ subject: text, except, turn })
@@ -194,7 +232,7 @@ export class Sessions<D extends object = DefaultData> {
     })
   }
 
-  /** Until the caller's `await` has gone on, through some async functions between. No timer, so that nobody else runs. */
+  /** Lasts until the caller's `await` has returned, through some async functions. No timer, so that no other code runs. */
   async #letAskerEnd(removal: Removal): Promise<void> {
     this.#settings.removal = [...(this.#settings.removal ?? []), removal]
     for (let ticks = 0; ticks < 30; ticks++) await undefined
@@ -215,7 +253,7 @@ export class Sessions<D extends object = DefaultData> {
         await this.#settings.underWay.idle(this.#settings.timeout)
         await this.#settings.store.close?.()
       } catch (error) {
-        throw new State(this.#settings).storeFailure('close', error)
+        throw storeFailure(this.#settings, 'close', error)
       }
     })
   }
@@ -239,14 +277,15 @@ export class Sessions<D extends object = DefaultData> {
   #run(
     method: string,
     key: string,
-    task: (state: State, deadline: Deadline, id: RecordId) => Task<boolean>,
+    task: (id: RecordId, deadline: Deadline) => Task<boolean>,
     whenTrue?: (id: RecordId) => unknown,
   ): Promise<boolean> {
     return this.#watch(method, async () => {
-      const state = new State(this.#settings)
-      if (!isKey(key) || this.#settings.cookieStore) return false
-      const id = await state.idOf(key)
-      const result = await state.run(deadline => task(state, deadline, id))
+      const settings = this.#settings
+      const { backend } = settings
+      if (!isKey(key) || !backend.hasRecords) return false
+      const id = await backend.idOf(settings, key)
+      const result = await runTask(settings, deadline => task(id, deadline))
       if (result) void whenTrue?.(id)
       return result
     })
@@ -257,9 +296,15 @@ function isHashedId(text: unknown): boolean {
   return typeof text === 'string' && /^[0-9a-f]{40}$/.test(text)
 }
 
-refuseAssignments(Sessions, 'What an engine does is said by the options of createSessions().')
+refuseAssignments(Sessions, 'An engine is configured by the options of createSessions().')
 
-/** Makes an engine. A wrong option is a ConfigError that names it. */
+/**
+ * Makes an engine.
+ *
+ * @throws ConfigError that names the wrong option
+ * @example
+ * const sessions = createSessions({ store: sqliteStore('sessions.db') })
+ */
 export function createSessions<D extends object = DefaultData>(options: SessionsOptions<D>): Sessions<D> {
   return new Sessions<D>(options)
 }

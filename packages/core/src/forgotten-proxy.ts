@@ -1,6 +1,6 @@
 import type { RequestTarget } from './cookie-scopes.ts'
-import type { WarningEvent } from './hooks.ts'
-import type { State } from './state.ts'
+import { report, type WarningEvent } from './hooks.ts'
+import type { Settings } from './options.ts'
 
 const EVENT: WarningEvent = {
   reason: 'trust-proxy',
@@ -13,15 +13,14 @@ const EVENT: WarningEvent = {
  * when a cookie is set: then only those requests are asked for their headers.
  */
 export function warnOfForgottenProxy(
-  state: State,
+  settings: Settings,
   secure: boolean | undefined,
   target: (() => RequestTarget) | undefined,
 ): void {
-  const { settings } = state
   if (secure !== false || settings.cookie.secure !== 'auto') return
   if (settings.hasWarned || !settings.hooks.warning) return
   // Of a list, what the proxy next to the browser says.
   if (!/^\s*https\b/i.test(String(target?.().forwardedProto))) return
   settings.hasWarned = true
-  state.tell('warning', undefined, undefined, EVENT)
+  report(settings, 'warning', undefined, EVENT)
 }

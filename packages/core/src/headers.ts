@@ -1,5 +1,5 @@
 import type { BareHeaders } from './platform.ts'
-import type { CommitResult } from './state.ts'
+import type { CommitResult } from './response.ts'
 
 /**
  * The value of `Vary` with `Cookie` in it; `*` and what is there stay. `null` and `undefined` mean no header.

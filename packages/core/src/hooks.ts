@@ -1,3 +1,7 @@
+import type { RecordId } from './key.ts'
+import type { Settings } from './options.ts'
+import type { Call } from './task.ts'
+
 /** What every event tells. Times are milliseconds of the engine's clock. */
 export interface HookEvent {
   /** The record's id where keys are hashed: it correlates events and opens nothing. */
@@ -65,7 +69,7 @@ export interface Hooks {
   destroyed?(event: HookEvent): void
   /** Two requests replaced one key, and `onConflict` decided. */
   conflict?(event: ConflictEvent): void
-  /** A request's writes were refused, for its session had ended. */
+  /** A request's writes were rejected because its session had ended. */
   interrupted?(event: HookEvent): void
   /** What came from the store or the browser could not be used; that session is empty. */
   corrupt?(event: CorruptEvent): void
@@ -82,7 +86,21 @@ export interface Hooks {
 
 export type HookName = Exclude<keyof Hooks, 'error'>
 
-/** Calls a hook. Whatever it does, the caller goes on. */
+/** Reports an event to its hook. Without hashing an id is a key, so it is left out. */
+export function report(
+  { hooks, clock, hashKeys }: Settings,
+  hook: HookName,
+  id: RecordId | undefined,
+  event: object = {},
+  call?: Call,
+): void {
+  if (!hooks[hook]) return
+  const about: HookEvent = { id: hashKeys ? id : undefined, ...event }
+  if (call) about.durationMs = clock() - call.started
+  void emit(hooks, hook, about)
+}
+
+/** Calls a hook. An error of the hook does not reach the caller. */
 export async function emit(hooks: Hooks, name: HookName, event: HookEvent): Promise<void> {
   try {
     await (hooks[name] as ((event: HookEvent) => unknown) | undefined)?.(event)
@@ -91,7 +109,7 @@ export async function emit(hooks: Hooks, name: HookName, event: HookEvent): Prom
   }
 }
 
-/** Calls the `error` hook. Whatever it does, the caller goes on. */
+/** Calls the `error` hook. An error of the hook does not reach the caller. */
 export async function tellError(hooks: Hooks, error: unknown, source: string): Promise<void> {
   try {
     await (hooks.error?.(error, source) as unknown)

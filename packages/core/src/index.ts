@@ -1,6 +1,5 @@
 export type { Clash } from './changes.ts'
 export { type Codec, type EncodeLimits, json } from './codec.ts'
-export type { Answer } from './commit.ts'
 export type { CookieOptions } from './cookie.ts'
 export { createSessions, type SessionInfo, type Sessions } from './engine.ts'
 export {
@@ -28,9 +27,9 @@ export type {
 } from './hooks.ts'
 export type { RandomBytes, SessionKey } from './key.ts'
 export type { SessionsOptions } from './options.ts'
+export type { CommitResult, ResponseInfo } from './response.ts'
 export type { StandardSchema } from './schema.ts'
 export type { DefaultData, Session, SessionData } from './session.ts'
-export type { CommitResult } from './state.ts'
 export type {
   ClearExpiredOptions,
   CookieStore,

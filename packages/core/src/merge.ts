@@ -4,7 +4,7 @@ import { isPlain } from './codec.ts'
 export type Data = Record<string, unknown>
 
 /** Text by which two values are compared (a codec's `stringify`), and the way back. */
-export interface Texts {
+export interface Serializer {
   stringify: Stringify
   /** `isBase`: of a whole session's data, whose text may be the payload. */
   parse: (text: string, isBase: boolean) => unknown
@@ -13,41 +13,41 @@ export interface Texts {
 
 export type Stringify = (value: unknown) => string
 
-/** Stands for a value that is not there, which `undefined` cannot: some codecs hold it. */
+/** No value. Not `undefined`, because some codecs can store that. */
 export const ABSENT: unique symbol = Symbol('absent')
 
-/** What is not there, as callers see it. */
-export function seen(value: unknown): unknown {
+/** ABSENT as callers see it: `undefined`. */
+export function fromAbsent(value: unknown): unknown {
   return value === ABSENT ? undefined : value
 }
 
-/** What callers say is not there. */
-export function kept(value: unknown): unknown {
+/** `undefined` as callers give it: ABSENT. */
+export function toAbsent(value: unknown): unknown {
   return value === undefined ? ABSENT : value
 }
 
-/** Sets a key, or removes it; what `__proto__` names is plain data like any other (CVE-2018-16487 and its kind). */
-export function put(data: Data, key: string, value: unknown): void {
+/** Sets a key, or removes it. `__proto__` is plain data like any other key (CVE-2018-16487 and its kind). */
+export function setOwn(data: Data, key: string, value: unknown): void {
   if (value === ABSENT) delete data[key]
   else if (key === '__proto__') {
     Object.defineProperty(data, key, { value, writable: true, enumerable: true, configurable: true })
   } else data[key] = value
 }
 
-export function take(data: Data, key: string): unknown {
+export function getOwn(data: Data, key: string): unknown {
   return Object.hasOwn(data, key) ? data[key] : ABSENT
 }
 
 export interface Merged {
-  /** The value, or ABSENT. Where both sides replaced the same thing it is mine. */
+  /** The value, or ABSENT. If both sides replaced the same thing, it is mine. */
   value: unknown
   /** Both sides replaced the same thing, so something of theirs is lost in `value`. */
   clash: boolean
 }
 
 /**
- * Three-way merge of one value: what only one side changed is kept, objects merge key by key, and arrays that both
- * only appended to get theirs, then mine. An object or array that was not there before counts as empty.
+ * Three-way merge of one value. A change of one side is kept. Objects merge key by key. Arrays that both sides only
+ * appended to get theirs, then mine. An object or array that is new counts as empty before.
  */
 export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: Stringify): Merged {
   const same = (a: unknown, b: unknown): boolean =>
@@ -57,10 +57,10 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: 
     const value: Data = {}
     let clash = false
     for (const key of Object.keys({ ...theirs, ...mine })) {
-      // Of ABSENT, a symbol, every key is absent too.
-      const inside = merge(take(base as Data, key), take(mine, key), take(theirs, key), stringify)
+      // ABSENT is a symbol, without keys: every value in it is ABSENT too.
+      const inside = merge(getOwn(base as Data, key), getOwn(mine, key), getOwn(theirs, key), stringify)
       clash ||= inside.clash
-      put(value, key, inside.value)
+      setOwn(value, key, inside.value)
     }
     return { value, clash }
   }
@@ -73,4 +73,14 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: 
   return grown(mine) && grown(theirs)
     ? { value: [...theirs, ...mine.slice((start as unknown[]).length)], clash: false }
     : { value: mine, clash: !same(mine, theirs) }
+}
+
+/** Makes one array or plain object like another. Returns `false` if that is not possible. */
+export function become(held: Data, value: Data): boolean {
+  if (Array.isArray(held) && Array.isArray(value)) held.splice(0, held.length, ...value)
+  else if (isPlain(held) && isPlain(value)) {
+    for (const key of Object.keys(held)) delete held[key]
+    for (const key of Object.keys(value)) setOwn(held, key, value[key])
+  } else return false
+  return true
 }

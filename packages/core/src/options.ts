@@ -1,19 +1,23 @@
 import { randomBytes } from '#crypto'
+import type { Backend } from './backend.ts'
 import type { Clash } from './changes.ts'
 import { type Check, flag, readOptions, type Table } from './check.ts'
 import { type Codec, isObject, json } from './codec.ts'
 import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
+import { cookieBackend } from './cookie-backend.ts'
 import { ConfigError } from './errors.ts'
 import { FOREIGN_OPTIONS } from './foreign.ts'
 import type { Hooks } from './hooks.ts'
 import type { RandomBytes, RecordId } from './key.ts'
+import type { Data } from './merge.ts'
 import type { Migrate, StandardSchema } from './schema.ts'
 import { checkSecrets } from './secrets.ts'
-import { ANSWERS, type CookieStore, type MaybePromise, type Store } from './store.ts'
+import { serverBackend } from './server-backend.ts'
+import { type CookieStore, type MaybePromise, RETURNS, type Store } from './store.ts'
 import { UnderWay } from './under-way.ts'
 
 /** What `createSessions` and every adapter take. Only `store` is required. */
-export interface SessionsOptions<Data extends object = any> {
+export interface SessionsOptions<D extends object = any> {
   /** Where sessions live: a Store, or a CookieStore that keeps them in the cookie itself. */
   store: Store | CookieStore
   /** For cookie sessions: 32 bytes or more each; the first seals, all unseal. */
@@ -37,7 +41,7 @@ export interface SessionsOptions<Data extends object = any> {
   timeout?: number | undefined
   /**
    * For what two requests replaced and no merge can join: `'last'` keeps the later save's value (default), `'error'` is a
-   * SessionConflictError, and a function answers with the value to keep (`undefined` removes the key).
+   * SessionConflictError, and a function returns the value to keep (`undefined` removes the key).
    */
   onConflict?: 'last' | 'error' | ((key: string, clash: Clash) => unknown) | undefined
   /** Milliseconds since the epoch: sessions of that subject that authenticated before then are void. */
@@ -58,9 +62,9 @@ export interface SessionsOptions<Data extends object = any> {
    * - What goes in is validated at commit: a SessionDataError names the key, and nothing is saved.
    * - What the request did not change is written back as it was stored, so that a release whose schema does not know a
    *   key does not delete it.
-   * - Its defaults apply to new sessions, if it answers without a promise.
+   * - Its defaults apply to new sessions, if it returns no promise.
    */
-  schema?: StandardSchema<unknown, Data> | undefined
+  schema?: StandardSchema<unknown, D> | undefined
   /**
    * Makes stored data that no longer fit `schema` fit again: gets a copy of them and the schema's issues, and returns
    * the data to validate instead, or `undefined` for an empty session. The next save stores what it returned.
@@ -77,7 +81,6 @@ export interface SessionsOptions<Data extends object = any> {
   random?: RandomBytes | undefined
 }
 
-/** The options, checked, with their defaults. */
 /** What `removeBySubject`, `delete` or `end` has just ended: all sessions of a subject but one, or the one with an id. */
 export interface Removal {
   subject?: string
@@ -86,17 +89,19 @@ export interface Removal {
   turn: number
 }
 
+/** The options, checked, with their defaults. */
 export interface Settings {
-  /** What was given: look for `cookieStore` first, of which it may be no more than a `close`. */
+  /** The `store` option. If it is a cookie store, only `close()` may be called on it. */
   store: Store
-  cookieStore: CookieStore | undefined
+  /** Where sessions are kept: in that store, or in the cookie. */
+  backend: Backend
   secrets: readonly string[]
   cookie: CookiePolicy
   age: number
   absoluteAge: number | undefined
   expireAtBrowserClose: boolean
-  /** Seconds; NaN: only changes extend a session's life. */
-  touchAfter: number
+  /** Seconds. `undefined`: only changes extend a session's life. */
+  touchAfter: number | undefined
   timeout: number
   onConflict: NonNullable<SessionsOptions['onConflict']>
   notBefore: SessionsOptions['notBefore']
@@ -111,6 +116,8 @@ export interface Settings {
   /** Data, and values, as the text they are compared by, and back. */
   stringify: (value: unknown) => string
   parse: (text: string, isBase: boolean) => unknown
+  /** The text that later comparisons go back to: of the data, or the payload where that is the same. */
+  baseOf: (data: Data, payload: string) => string
   hashKeys: boolean
   hooks: Hooks
   clock: () => number
@@ -119,7 +126,7 @@ export interface Settings {
   queue: Map<RecordId, Promise<void>>
   /** Loads, saves and commits that wait for the store. */
   underWay: UnderWay
-  /** What has just been ended, while whoever awaits it goes on (docs/decisions/0032). Undefined when there is nothing. */
+  /** What has just been ended, while its caller continues (docs/decisions/0032). `undefined` if there is nothing. */
   removal: Removal[] | undefined
   /** How many times something was ended. */
   removals: number
@@ -202,7 +209,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   if (settings.migrate && !schema) throw new ConfigError('migrate', 'needs a `schema`.')
   const lacks = (methods: string[]): string =>
     methods.filter(name => !isFunction((store as any)?.[name])).join(', ')
-  const missing = lacks(Object.keys(ANSWERS))
+  const missing = lacks(Object.keys(RETURNS))
   const cookieStore = lacks(['seal', 'unseal']) ? undefined : (store as CookieStore)
   if (missing && !cookieStore) {
     throw new ConfigError(
@@ -210,24 +217,26 @@ export function resolveOptions(options: SessionsOptions): Settings {
       `must be a Store such as sqliteStore('sessions.db'), or a CookieStore; this lacks ${missing}.`,
     )
   }
+  const stringify = (value: unknown): string => (codec.stringify ?? JSON.stringify).call(codec, value)
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore)
   return {
     ...settings,
     store: store as Store,
-    cookieStore,
+    backend: cookieStore ? cookieBackend(cookieStore) : serverBackend,
     secrets: checkSecrets(secret, cookieStore),
     cookie: cookiePolicy(cookie),
     maxBytes: Math.min(settings.maxBytes, storeLimit((store as Store).maxBytes)),
     touchAfter: saveEveryRequest
       ? ((saveEveryRequest as { touchAfter?: number }).touchAfter ?? 0)
-      : Number.NaN,
+      : undefined,
     decodesEarly,
     queue: new Map(),
     underWay: new UnderWay(),
     removal: undefined,
     removals: 0,
     hasWarned: false,
-    stringify: value => (codec.stringify ?? JSON.stringify).call(codec, value),
+    stringify,
+    baseOf: (data, payload) => (decodesEarly ? stringify(data) : payload),
     // Without early decoding it is the payload that data are compared with.
     parse: (text, isBase) =>
       isBase && !decodesEarly ? codec.decode(text) : (codec.parse ?? JSON.parse).call(codec, text),

@@ -2,7 +2,7 @@ import { BOOKKEEPING, keepCreated, pick } from './bookkeeping.ts'
 import type { Changes } from './changes.ts'
 import { isPlain, isRecord } from './codec.ts'
 import { SessionDataError } from './errors.ts'
-import { ABSENT, type Data, put, type Stringify, take } from './merge.ts'
+import { ABSENT, type Data, getOwn, type Stringify, setOwn } from './merge.ts'
 import type { MaybePromise } from './store.ts'
 import { isPromise, type Task, wait } from './task.ts'
 
@@ -108,7 +108,7 @@ function ownCopy(value: unknown, copies = new Map<unknown, unknown>()): unknown 
   }
   if (!isPlain(value)) return value
   const object = keep<Data>({})
-  for (const key of Object.keys(value)) put(object, key, ownCopy(value[key], copies))
+  for (const key of Object.keys(value)) setOwn(object, key, ownCopy(value[key], copies))
   return object
 }
 
@@ -122,11 +122,11 @@ export function toStore({ stored, shown }: Validated, changes: Changes, stringif
   const before = changes.cleared ? keepCreated(stored) : stored
   const result: Data = {}
   for (const key of Object.keys({ ...before, ...data })) {
-    const mine = take(data, key)
-    const [seen, was] = [take(shown, key), take(before, key)]
+    const mine = getOwn(data, key)
+    const [seen, was] = [getOwn(shown, key), getOwn(before, key)]
     const isWhole = changes.has(key) && (was === ABSENT || changes.isSet(key))
     const value = isWhole && !same(mine, seen, stringify) ? mine : restored(seen, mine, was, stringify)
-    put(result, key, value === ABSENT && changes.has(key) ? mine : value)
+    setOwn(result, key, value === ABSENT && changes.has(key) ? mine : value)
   }
   return result
 }
@@ -136,7 +136,7 @@ function restored(shown: unknown, mine: unknown, stored: unknown, stringify: Str
   if (isPlain(shown) && isPlain(mine) && isPlain(stored)) {
     const value: Data = {}
     for (const key of Object.keys({ ...stored, ...mine })) {
-      put(value, key, restored(take(shown, key), take(mine, key), take(stored, key), stringify))
+      setOwn(value, key, restored(getOwn(shown, key), getOwn(mine, key), getOwn(stored, key), stringify))
     }
     return value
   }

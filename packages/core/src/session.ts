@@ -3,6 +3,7 @@ import {
   asDate,
   authenticatedAt,
   CREATED,
+  checkKey,
   createdAt,
   EXPIRY,
   FLASH,
@@ -11,9 +12,9 @@ import {
   subjectSince,
   subjectText,
 } from './bookkeeping.ts'
-import { type Changes, checkedUpdate, checkKey, type Update } from './changes.ts'
+import { type Changes, checkedUpdate, type Update } from './changes.ts'
 import { isObject, isPlain } from './codec.ts'
-import { create, save } from './commit.ts'
+import { wouldBeLost } from './commit.ts'
 import { SessionCommittedError, SessionDataError } from './errors.ts'
 import {
   type Expiry,
@@ -24,12 +25,16 @@ import {
   storedExpiry,
 } from './expiry.ts'
 import { tellError } from './hooks.ts'
-import { newKey, type SessionKey } from './key.ts'
+import type { SessionKey } from './key.ts'
+import { absoluteLimit, endsAt } from './lifetime.ts'
+import { load, open } from './load.ts'
 import { freezeMembers } from './members.ts'
-import { ABSENT, type Data as Dict, put, take } from './merge.ts'
-import type { State } from './state.ts'
+import { ABSENT, type Data as Dict, getOwn, setOwn } from './merge.ts'
+import { endIfRemoved } from './remove.ts'
+import { create, save } from './save.ts'
+import type { SessionState } from './session-state.ts'
 import type { MaybePromise } from './store.ts'
-import type { Deadline, Task } from './task.ts'
+import { type Deadline, runTask, type Task } from './task.ts'
 
 /**
  * The type of a session's data. Declare yours once:
@@ -49,23 +54,23 @@ type Value<Data, K extends keyof Data> = Exclude<Data[K], undefined>
 const STATE = Symbol('state')
 
 /** Engine-internal access to a session's state. */
-export function stateOf(session: Session<any>): State {
-  return (session as unknown as { [STATE]: State })[STATE]
+export function stateOf(session: Session<any>): SessionState {
+  return (session as unknown as { [STATE]: SessionState })[STATE]
 }
 
 /**
- * One request's view of a session (Django's `SessionBase`). Its methods work at once on data that was loaded before
- * the handler ran; what they change is saved when the response leaves.
+ * One request's view of a session (Django's `SessionBase`). Its methods work at once, on data that was loaded before the
+ * handler ran. Changes are saved with the response.
  *
- * Every method that looks at the data throws `SessionNotLoadedError` when the session is not loaded and the store's
- * `SessionStoreError` when loading failed; every one that changes something throws `SessionCommittedError` once the
- * response has begun.
+ * A method that looks at the data throws a SessionNotLoadedError if the session is not loaded, and the store's
+ * SessionStoreError if loading failed. A method that changes something throws a SessionCommittedError once the response
+ * has begun.
  */
 export class Session<Data extends object = DefaultData> {
-  private readonly [STATE]: State
+  private readonly [STATE]: SessionState
   #data: Data | undefined
 
-  constructor(state: State) {
+  constructor(state: SessionState) {
     this[STATE] = state
     // biome-ignore lint/correctness/noConstructorReturn: only a proxy sees `delete session.userId`.
     return new Proxy(this, NO_PLAIN_OBJECT)
@@ -73,37 +78,65 @@ export class Session<Data extends object = DefaultData> {
 
   // -- Django's dictionary
 
-  /** The value of a key, or `fallback` (default `undefined`) when it is not there. */
+  /**
+   * Returns the value of a key, or `fallback` (default `undefined`) if there is none. Mutations of the value are saved.
+   *
+   * @example
+   * const theme = req.session.get('theme', 'light')
+   */
   get<K extends Key<Data>>(key: K): Data[K] | undefined
   get<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
   get(key: string, fallback?: unknown): unknown {
     const changes = look(this[STATE])
     const value = visible(changes, key)
     if (value === ABSENT) return fallback
-    changes.hold(key, value)
+    changes.trackReference(key, value)
     return value
   }
 
-  /** Sets a key. An object or array stays yours: what you do to it before the response leaves is saved too. */
+  /**
+   * Sets a key. What you do to an object or array until the response is sent is saved too. `undefined`, functions and what
+   * else the codec cannot hold are a SessionDataError at the save.
+   *
+   * @throws SessionDataError if the key is not a string, or is kept by the session itself
+   * @example
+   * req.session.set('userId', user.id).set('theme', 'dark')
+   */
   set<K extends Key<Data>>(key: K, value: Value<Data, K>): this {
     const changes = changeOf(this[STATE], key)
     changes.set(key, value)
-    changes.hold(key, value)
+    changes.trackReference(key, value)
     return this
   }
 
+  /**
+   * Whether there is a key.
+   *
+   * @example
+   * if (!req.session.has('userId')) return res.redirect('/login')
+   */
   has(key: Key<Data>): boolean {
     return visible(look(this[STATE]), key) !== ABSENT
   }
 
-  /** Removes a key; answers whether it was there, and counts as a modification only then. */
+  /**
+   * Removes a key. Returns true if it existed. Only then is the session marked modified.
+   *
+   * @example
+   * req.session.delete('draft')
+   */
   delete(key: Key<Data>): boolean {
     if (!this.has(key)) return false
     changeOf(this[STATE], key).delete(key)
     return true
   }
 
-  /** Removes a key and returns its value, or `fallback` when it was not there. */
+  /**
+   * Removes a key. Returns its value, or `fallback` if there was none.
+   *
+   * @example
+   * res.redirect(req.session.pop('returnTo', '/'))
+   */
   pop<K extends Key<Data>>(key: K): Data[K] | undefined
   pop<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
   pop(key: Key<Data>, fallback?: unknown): unknown {
@@ -112,26 +145,37 @@ export class Session<Data extends object = DefaultData> {
     return value
   }
 
-  /** The value of a key, which is set to `value` first when it is not there (Django `setdefault`). */
+  /**
+   * Returns the value of a key. If there is none, sets it to `value` first (Django `setdefault`).
+   *
+   * @example
+   * req.session.setDefault('cart', []).push(item)
+   */
   setDefault<K extends Key<Data>>(key: K, value: Value<Data, K>): Value<Data, K> {
     if (!this.has(key)) changeOf(this[STATE], key).default(key, value)
     return this.get(key) as Value<Data, K>
   }
 
-  /** Sets every key of an object. */
+  /**
+   * Sets every key of a plain object.
+   *
+   * @example
+   * req.session.update({ theme: 'dark', language: 'de' })
+   */
   update(values: Partial<Data>): this
   /**
-   * Sets a key to what `fn` makes of its present value (`undefined` when it is not there). `fn` runs now, and again on
-   * the fresh value when another request saved in between, so an increment or an append is never lost. It works from
-   * its argument alone and has no other effect.
+   * Sets a key to what `fn` returns for its current value (`undefined` if there is none). `fn` runs now. It runs again on
+   * the fresh value if another request saved in between, so an increment or an append is never lost. It must work from its
+   * argument alone and have no other effect.
    *
-   * Throws TypeError when `fn` returns `undefined` or a promise.
+   * @throws TypeError if `fn` returns `undefined` or a promise
+   * @example
+   * req.session.update('visits', (count = 0) => count + 1)
    */
   update<K extends Key<Data>>(key: K, fn: (value: Data[K] | undefined) => Value<Data, K>): this
   update(first: string | Partial<Data>, fn?: Update): this {
     if (isPlain(first)) {
-      change(this[STATE])
-      this[STATE].forced = true
+      change(this[STATE], true)
       for (const key of Object.keys(first)) this.set(key as Key<Data>, (first as Dict)[key] as any)
       return this
     }
@@ -141,76 +185,132 @@ export class Session<Data extends object = DefaultData> {
     // Nothing counts as changed when the function throws.
     assertSettable(this[STATE], first)
     look(this[STATE]).update(first, checkedUpdate(fn))
-    this[STATE].modified = true
+    this[STATE].changed()
     return this
   }
 
+  /**
+   * The keys, in the order in which they were set.
+   *
+   * @example
+   * const names = [...req.session.keys()]
+   */
   keys(): IterableIterator<Key<Data>> {
     return (visibleKeys(look(this[STATE])) as Key<Data>[]).values()
   }
 
+  /**
+   * The values, in the order of their keys.
+   *
+   * @example
+   * const total = [...req.session.values()].length
+   */
   values(): IterableIterator<Data[Key<Data>]> {
     return (visibleKeys(look(this[STATE])) as Key<Data>[])
       .map(key => this.get(key) as Data[Key<Data>])
       .values()
   }
 
-  /** `[key, value]` pairs in the order of insertion. */
+  /**
+   * `[key, value]` pairs, in the order in which the keys were set.
+   *
+   * @example
+   * for (const [key, value] of req.session.entries()) show(key, value)
+   */
   entries(): IterableIterator<[Key<Data>, Data[Key<Data>]]> {
     return (visibleKeys(look(this[STATE])) as Key<Data>[])
       .map((key): [Key<Data>, Data[Key<Data>]] => [key, this.get(key) as Data[Key<Data>]])
       .values()
   }
 
+  /**
+   * The same as `entries`.
+   *
+   * @example
+   * const copy = new Map(req.session)
+   */
   [Symbol.iterator](): IterableIterator<[Key<Data>, Data[Key<Data>]]> {
     return this.entries()
   }
 
+  /**
+   * How many keys there are.
+   *
+   * @example
+   * if (req.session.size === 0) welcome()
+   */
   get size(): number {
     return visibleKeys(look(this[STATE])).length
   }
 
-  /** The data as a plain object of its own; without the session's key. */
+  /**
+   * The data as a new plain object, without the session's key.
+   *
+   * @example
+   * res.json(req.session)
+   */
   toJSON(): Data {
     return Object.fromEntries(this.entries()) as Data
   }
 
-  /** The session as an object: `session.data.cart.push(x)` is `session.get('cart').push(x)`. */
+  /**
+   * The session as an object.
+   *
+   * @example
+   * req.session.data.cart.push(item) // req.session.get('cart').push(item)
+   */
   get data(): Data {
     // Accessors run on the session itself, not on its proxy.
     return (this.#data ??= new Proxy(Object.create(null), dataHandler(this)) as Data)
   }
 
-  /** Removes all data. The session stays, empty, under its key. */
+  /**
+   * Removes all data. The session stays, empty, under its key.
+   *
+   * @example
+   * req.session.clear()
+   */
   clear(): void {
     change(this[STATE]).clear()
   }
 
-  /** Ends the session: its data are gone, its record is removed with the response or by `save()`. For logout. */
+  /**
+   * Ends the session, for logout. Its data is gone at once. Its record is removed with the response, or by `save()`. What you
+   * set afterwards is a new session.
+   *
+   * @example
+   * app.post('/logout', (req, res) => {
+   *   req.session.flush()
+   *   res.redirect('/')
+   * })
+   */
   flush(): void {
     change(this[STATE])
     this[STATE].flush()
   }
 
   /**
-   * A new key for the same data; the old key leads nowhere from the moment the response leaves. Call it at login and
-   * whenever privileges change.
+   * Gives the session a new key and keeps its data. The old key stops working when the response is sent. Call it at login
+   * and whenever privileges change.
+   *
+   * @example
+   * req.session.cycleKey()
+   * req.session.subject = user.id
    */
   cycleKey(): void {
     change(this[STATE])
-    const state = this[STATE]
-    state.forced = true
-    if (state.settings.cookieStore) return
-    state.rotatedFrom ??= state.stored
-    state.stored = undefined
-    state.key = newKey(state.settings.random)
+    this[STATE].cycleKey()
   }
 
   // -- Expiry
 
   /**
-   * When this session ends: after so many seconds of inactivity, at a moment, with the browser (0), or as the engine's
-   * `age` says (`null`). A moment is not postponed by activity.
+   * Sets when this session ends: after that many seconds of inactivity, at a moment (a Date, or a duration from now), when
+   * the browser closes (0), or as the engine's `age` says (`null`). Activity does not postpone a moment.
+   *
+   * @throws TypeError for anything else
+   * @example
+   * req.session.setExpiry(req.body.remember ? { days: 30 } : 0)
    */
   setExpiry(expiry: Expiry): void {
     if (expiry === null) this.delete(EXPIRY as Key<Data>)
@@ -218,24 +318,35 @@ export class Session<Data extends object = DefaultData> {
   }
 
   /**
-   * Seconds that a session last modified at `modification` (default: now) has from then on (Django
-   * `get_expiry_age`): `age` or what `setExpiry` said, and no more than `absoluteAge` leaves. It says how long a save
-   * would make it, not how long the stored session still has: that is `remaining`.
+   * Seconds that a session last modified at `modification` (default: now) has from then on (Django `get_expiry_age`):
+   * `age` or what `setExpiry` set, and no more than `absoluteAge` leaves. This is the life that a save would give it. For
+   * the life that the stored session still has, read `remaining`.
+   *
+   * @example
+   * const seconds = req.session.getExpiryAge()
    */
   getExpiryAge(query: ExpiryQuery = {}): number {
     const state = this[STATE]
     const [expiry, modification, age] = expiryOf(state, query)
     const seconds = expiryAge(expiry, modification, age)
     if (state.settings.absoluteAge === undefined) return seconds
-    return Math.min(seconds, Math.floor((state.limit(look(state).data) - modification) / 1000))
+    return Math.min(
+      seconds,
+      Math.floor((absoluteLimit(state.settings, look(state).data) - modification) / 1000),
+    )
   }
 
-  /** The moment at which a session last modified at `modification` (default: now) expires; see `getExpiryAge`. */
+  /**
+   * The moment at which a session last modified at `modification` (default: now) expires. See `getExpiryAge`.
+   *
+   * @example
+   * const date = req.session.getExpiryDate({ modification: savedAt })
+   */
   getExpiryDate(query: ExpiryQuery = {}): Date {
     const state = this[STATE]
     const moment = expiryMoment(...expiryOf(state, query))
     if (state.settings.absoluteAge === undefined) return new Date(moment)
-    return new Date(Math.min(moment, state.limit(look(state).data)))
+    return new Date(Math.min(moment, absoluteLimit(state.settings, look(state).data)))
   }
 
   /**
@@ -249,7 +360,7 @@ export class Session<Data extends object = DefaultData> {
   get expiresAt(): Date {
     const state = this[STATE]
     look(state)
-    return new Date(state.endsAt(state.settings.clock()))
+    return new Date(endsAt(state, state.settings.clock()))
   }
 
   /**
@@ -274,31 +385,53 @@ export class Session<Data extends object = DefaultData> {
    * })
    */
   get extend(): boolean {
-    return this[STATE].extends
+    return this[STATE].extend
   }
 
   set extend(value: boolean) {
     assertOpen(this[STATE])
     if (typeof value !== 'boolean') throw new TypeError('session.extend is true or false.')
-    this[STATE].extends = value
+    this[STATE].setExtend(value)
   }
 
-  /** Whether the cookie ends with the browser. */
+  /**
+   * Whether the cookie ends with the browser.
+   *
+   * @example
+   * const isTemporary = req.session.getExpireAtBrowserClose()
+   */
   getExpireAtBrowserClose(): boolean {
     return endsWithBrowser(look(this[STATE]).data[EXPIRY], this[STATE].settings.expireAtBrowserClose)
   }
 
   // -- Django's test cookie
 
-  /** Sets a value by which a later request can tell that the browser keeps cookies. */
+  /**
+   * Sets a value by which a later request can tell that the browser keeps cookies.
+   *
+   * @example
+   * req.session.setTestCookie() // with the login form
+   */
   setTestCookie(): void {
     this.set('testcookie' as Key<Data>, 'worked' as Value<Data, Key<Data>>)
   }
 
+  /**
+   * Whether the value of `setTestCookie` came back.
+   *
+   * @example
+   * if (!req.session.testCookieWorked()) return res.status(400).send('Please enable cookies.')
+   */
   testCookieWorked(): boolean {
     return (this.get('testcookie' as Key<Data>) as unknown) === 'worked'
   }
 
+  /**
+   * Removes the value of `setTestCookie`.
+   *
+   * @example
+   * req.session.deleteTestCookie()
+   */
   deleteTestCookie(): void {
     this.delete('testcookie' as Key<Data>)
   }
@@ -340,7 +473,12 @@ export class Session<Data extends object = DefaultData> {
 
   // -- Whose session it is
 
-  /** Whose session it is, 1 to 255 characters; `null` when nobody's. A number is kept as its decimal text. */
+  /**
+   * Whose session it is: 1 to 255 characters, or `null` for nobody. A number is kept as its decimal text.
+   *
+   * @example
+   * req.session.subject = user.id // lists and ends all sessions of a user: sessions.removeBySubject(user.id)
+   */
   get subject(): string | null {
     const subject = look(this[STATE]).data[SUBJECT]
     return typeof subject === 'string' ? subject : null
@@ -363,46 +501,75 @@ export class Session<Data extends object = DefaultData> {
     changes.set(AUTHENTICATED, since === undefined ? now : [now, since])
   }
 
-  /** When the session was created, where the engine recorded it: with `absoluteAge`, or once it had a subject. */
+  /**
+   * When the session was created. It is recorded if `absoluteAge` is set, or once the session has a subject.
+   *
+   * @example
+   * const since = req.session.createdAt?.toISOString()
+   */
   get createdAt(): Date | undefined {
     return asDate(createdAt(look(this[STATE]).data))
   }
 
-  /** When the subject was last set. */
+  /**
+   * When the subject was last set.
+   *
+   * @example
+   * if (Date.now() - Number(req.session.authenticatedAt ?? 0) > 600_000) return res.redirect('/password')
+   */
   get authenticatedAt(): Date | undefined {
     return asDate(authenticatedAt(look(this[STATE]).data))
   }
 
   // -- Key and flags
 
-  /** The session's key; `null` when it has none (yet, or any more). Of a cookie session: the token. */
+  /**
+   * The session's key, or `null` if it has none. The key of a cookie session is its token. Keep it secret.
+   *
+   * @example
+   * const isNew = req.session.sessionKey === null
+   */
   get sessionKey(): SessionKey | null {
     return tell(this[STATE]).key
   }
 
-  /** No key and no data (Django `is_empty`). Does not look at data that nobody has looked at. */
+  /**
+   * Whether there is no key and no data (Django `is_empty`). Does not look at data that nobody has looked at.
+   *
+   * @example
+   * if (req.session.isEmpty) return res.redirect('/login')
+   */
   get isEmpty(): boolean {
     return tell(this[STATE]).isEmpty
   }
 
-  /** Whether anything has looked at the data in this request. */
+  /**
+   * Whether anything has looked at the data in this request.
+   *
+   * @example
+   * const isPrivate = req.session.accessed
+   */
   get accessed(): boolean {
     return this[STATE].accessed
   }
 
   set accessed(value: boolean) {
-    this[STATE].accessed = value
+    this[STATE].setAccessed(value)
   }
 
-  /** Whether a method has changed the data in this request. Set it by hand to have the session saved, or not saved. */
+  /**
+   * Whether a method has changed the data in this request. Set it by hand to have the session saved, or not saved.
+   *
+   * @example
+   * req.session.modified = true
+   */
   get modified(): boolean {
     return this[STATE].modified
   }
 
   set modified(value: boolean) {
     assertOpen(this[STATE])
-    this[STATE].modified = value
-    this[STATE].forced = value
+    this[STATE].setModified(value)
   }
 
   /** What `console.log` shows: names of keys and flags; no value, no key, no subject. */
@@ -413,7 +580,7 @@ export class Session<Data extends object = DefaultData> {
   ): string {
     const { accessed, modified } = tell(this[STATE])
     try {
-      const keys = visibleKeys(this[STATE].open())
+      const keys = visibleKeys(open(this[STATE]))
       return `Session ${inspect({ keys, accessed, modified }, options)}`
     } catch (error) {
       return `Session { ${(error as Error).message} }`
@@ -423,87 +590,110 @@ export class Session<Data extends object = DefaultData> {
   // -- Input and output
 
   /**
-   * Fetches the session from the store, once; adapters have done it before the handler runs, unless `lazy`. What went
-   * wrong shows at the first look: this does not reject. `undefined`, not a promise, where there is nothing to wait for.
+   * Fetches the session from the store, once. Adapters do it before the handler runs, unless `lazy`. It does not reject: the
+   * first look throws what went wrong. Returns `undefined`, not a promise, if there is nothing to wait for.
+   *
+   * @example
+   * await req.session.load() // with `lazy: true`
    */
   load(): MaybePromise<void> {
-    return this[STATE].load()
+    return load(this[STATE])
   }
 
   /**
-   * Saves now what would be saved with the response; carries out `cycleKey` and `flush`. `mustCreate`: under its key,
-   * of which there must be no session (else SessionExistsError). Without a commit to come (a session of `open()` in a
-   * WebSocket, say) wait for it: a failure that nobody waits for is told by the commit and the storeError hook alone.
+   * Saves now what would be saved with the response, and carries out `cycleKey` and `flush`. Await it where no commit
+   * follows, in a WebSocket say: nobody else reports a failure then.
    *
+   * @param options `mustCreate`: fail with a SessionExistsError if there is a session of this key (Django `must_create`)
    * @throws TypeError for a callback, at the call
+   * @throws what a commit throws: see `Sessions.commit`
+   * @example
+   * req.session.set('progress', 50)
+   * await req.session.save()
    */
   save(options: { mustCreate?: boolean } = {}): Promise<void> {
-    // Not by rejecting: who passes a callback does not look at the promise.
-    if (typeof options !== 'object')
-      throw new TypeError('save takes { mustCreate } and answers with a promise.')
+    // It throws instead of rejecting, because a caller with a callback ignores the promise.
+    if (typeof options !== 'object') throw new TypeError('save takes { mustCreate } and returns a promise.')
     return store(this[STATE], save, options.mustCreate)
   }
 
-  /** Stores the data under a new key; what is under the old one stays (Django `create`). */
+  /**
+   * Stores the data under a new key. The session of the old key stays (Django `create`).
+   *
+   * @example
+   * await req.session.create()
+   */
   create(): Promise<void> {
     return store(this[STATE], create)
   }
 }
 
-/** The state, to tell the handler something that depends on the visitor: from then on the response does, too. */
-function tell(state: State): State {
-  state.told = true
-  if (state.settings.removal) state.endIfRemoved()
+/**
+ * What of a session would be lost if nobody called `commit`, for adapters whose response cannot wait for it. Returns
+ * `'changes'` if some are not saved, `'cookie'` if the browser does not have the key yet, and `undefined` if there is
+ * nothing, or after a commit.
+ *
+ * @example
+ * if (pending(session) === 'changes') throw new Error('Call `await session.save()`.')
+ */
+export function pending(session: Session<any>): 'changes' | 'cookie' | undefined {
+  return wouldBeLost(stateOf(session))
+}
+
+/** The state, for a handler that learns something about the visitor: from then on the response depends on it. */
+function tell(state: SessionState): SessionState {
+  state.setTold()
+  if (state.settings.removal) endIfRemoved(state)
   return state
 }
 
-/** The session's data and log, for whoever looks at them. */
-function look(state: State): Changes {
-  state.accessed = true
-  if (state.settings.removal) state.endIfRemoved()
-  return state.changes ?? state.open()
+/** The session's data and log, for a look at them. */
+function look(state: SessionState): Changes {
+  state.setAccessed(true)
+  if (state.settings.removal) endIfRemoved(state)
+  return state.changes ?? open(state)
 }
 
 /** The value of a key that the user may see, or ABSENT. */
 function visible({ data }: Changes, key: string): unknown {
-  return isHidden(key) ? ABSENT : take(data, key)
+  return isHidden(key) ? ABSENT : getOwn(data, key)
 }
 
 function visibleKeys({ data }: Changes): string[] {
   return Object.keys(data).filter(key => !isHidden(key))
 }
 
-function assertOpen(state: State): void {
+function assertOpen(state: SessionState): void {
   if (state.committed) throw new SessionCommittedError()
   if (state.saving) {
     throw new SessionCommittedError('The session is being saved. Await `save()` before you change it.')
   }
 }
 
-function assertSettable(state: State, key: unknown): void {
+function assertSettable(state: SessionState, key: unknown): void {
   assertOpen(state)
   checkKey(key)
   if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself.`)
 }
 
-/** The changes, for one more. */
-function change(state: State): Changes {
+/** The changes, for one more. `unlogged`: save even if the log stays empty. */
+function change(state: SessionState, unlogged?: boolean): Changes {
   assertOpen(state)
   const changes = look(state)
-  state.modified = true
+  state.changed(unlogged)
   return changes
 }
 
 /** The changes, for one to a key that the user may set. */
-function changeOf(state: State, key: string): Changes {
+function changeOf(state: SessionState, key: string): Changes {
   assertSettable(state, key)
   return change(state)
 }
 
 /** Saves run one after another. Changes are rejected meanwhile: it would be unclear whether they were included. */
 function store(
-  state: State,
-  task: (state: State, deadline: Deadline, mustCreate: boolean) => Task<void>,
+  state: SessionState,
+  task: (state: SessionState, deadline: Deadline, mustCreate: boolean) => Task<void>,
   mustCreate = false,
 ): Promise<void> {
   if (state.committed) {
@@ -511,22 +701,21 @@ function store(
     void tellError(state.settings.hooks, error, task === create ? 'create' : 'save')
     return handled(Promise.reject(error))
   }
-  state.endIfRemoved()
+  endIfRemoved(state)
   const run = async (): Promise<void> => {
-    await state.load()
-    state.accessed = true
-    await state.run(deadline => task(state, deadline, mustCreate))
+    await load(state)
+    state.setAccessed(true)
+    open(state)
+    await runTask(state.settings, deadline => task(state, deadline, mustCreate))
   }
-  const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => {
-    if (state.saving === saving) state.saving = undefined
-  })
+  const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => state.savingEnded(saving))
   // The commit tries again and reports.
-  state.saving = handled(saving)
+  state.savingBegun(handled(saving))
   return saving
 }
 
 function expiryOf(
-  state: State,
+  state: SessionState,
   { expiry, modification }: ExpiryQuery,
 ): [expiry: unknown, modification: number, age: number] {
   const { age, clock } = state.settings
@@ -535,15 +724,15 @@ function expiryOf(
 
 /** The list of one name, a copy. */
 function flashOf(all: unknown, name: string): unknown[] {
-  const list = take((all ?? {}) as Dict, name)
+  const list = getOwn((all ?? {}) as Dict, name)
   return Array.isArray(list) ? [...list] : []
 }
 
 /** All lists, with this one. `undefined` without any. */
 function withFlash(all: unknown, name: string, list: unknown[]): Dict | undefined {
   const flashes: Dict = {}
-  for (const [key, value] of Object.entries((all ?? {}) as Dict)) put(flashes, key, value)
-  put(flashes, name, list.length > 0 ? list : ABSENT)
+  for (const [key, value] of Object.entries((all ?? {}) as Dict)) setOwn(flashes, key, value)
+  setOwn(flashes, name, list.length > 0 ? list : ABSENT)
   return Object.keys(flashes).length > 0 ? flashes : undefined
 }
 
@@ -593,9 +782,8 @@ function dataHandler(session: Session<any>): ProxyHandler<Dict> {
 }
 
 /**
- * Whoever uses a session as a plain object (`req.session.userId = 5`, `delete`, `in`, spread) hears of it: nothing of
- * that would be saved, and in sloppy code it is silent. Only a proxy sees all of it. Its price is measured in
- * `docs/decisions`.
+ * Using a session as a plain object (`req.session.userId = 5`, `delete`, `in`, spread) throws: nothing of that would be
+ * saved, and in sloppy code it would be silent. Only a proxy sees all of it. Its price is measured in `docs/decisions`.
  */
 const NO_PLAIN_OBJECT: ProxyHandler<Session<any>> = {
   // On the target, so that accessors and engine-internal reads do not come through the proxy again.

@@ -1,10 +1,9 @@
 import { readOptions, textLike } from './check.ts'
-import type { Answer } from './commit.ts'
 import { createSessions, type Sessions } from './engine.ts'
 import { ConfigError } from './errors.ts'
 import type { SessionsOptions } from './options.ts'
+import type { CommitResult, ResponseInfo } from './response.ts'
 import type { DefaultData, Session } from './session.ts'
-import type { CommitResult } from './state.ts'
 import type { MaybePromise } from './store.ts'
 
 /**
@@ -23,7 +22,7 @@ export interface MiddlewareOptions {
  * What an adapter passes to `commit` beside the status. Adapters pass functions, because most responses set no cookie and
  * need none of it.
  */
-export type Connection = Omit<Answer, 'status'>
+export type Connection = Omit<ResponseInfo, 'status'>
 
 /** A session that an adapter has begun, and has to commit. */
 export interface BegunSession<D extends object = DefaultData> {

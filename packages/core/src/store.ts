@@ -137,8 +137,8 @@ export interface CookieStore {
 const FLAGS: readonly unknown[] = [true, false]
 const OUTCOMES: readonly unknown[] = ['ok', 'stale', 'gone']
 
-/** What a store must have, and may answer; `read` beside a record. */
-export const ANSWERS = {
+/** The methods that a store must have, and what each may return. `read` returns a record, too. */
+export const RETURNS = {
   read: [null, undefined] as readonly unknown[],
   insert: FLAGS,
   replace: OUTCOMES,

@@ -1,13 +1,14 @@
 import { SessionStoreError } from './errors.ts'
+import type { Settings } from './options.ts'
 import type { Signal } from './platform.ts'
 import type { MaybePromise, StoreContext } from './store.ts'
 
 /**
- * Work in steps, some of which may have to be waited for. It runs at once as long as nothing has to be: over a store
- * that answers at once a request gains no tick.
+ * Work in steps, some of which may have to wait. `yield* wait(x)` is `await x` if `x` is a promise, and takes no time
+ * otherwise: over a store that returns at once a request gains no tick. A deadline can stop it (decision 0050).
  *
- * Tasks of every request are functions of a module or methods, no closures: V8 gives each generator function that runs
- * a prototype and a map in old space, and collecting them took longer than the rest of a write (15 of 20 µs).
+ * Tasks of every request are functions of a module or methods, not closures. V8 gives each generator function that runs a
+ * prototype and a map in old space, and collecting them took longer than the rest of a write (15 of 20 µs).
  */
 export type Task<T> = Generator<PromiseLike<unknown>, T, unknown>
 
@@ -15,12 +16,12 @@ export function isPromise<T>(value: MaybePromise<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | null)?.then === 'function'
 }
 
-/** `then(next)`, at once where there is nothing to wait for. */
+/** `then(next)`, synchronous if `value` is not a promise. */
 export function after<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return isPromise(value) ? value.then(next) : next(value)
 }
 
-/** `then(done, failed)`, at once where there is nothing to wait for. `failed` hears of `run` alone, not of `done`. */
+/** `then(done, failed)`, synchronous if `run` returns no promise. `failed` gets errors of `run` alone, not of `done`. */
 export function settle<T, R>(
   run: () => MaybePromise<T>,
   done: (value: T) => MaybePromise<R>,
@@ -35,15 +36,15 @@ export function settle<T, R>(
   return isPromise(value) ? value.then(done, failed) : done(value)
 }
 
-/** What a function of the application's answered, which must not be a promise. */
-export function atOnce<T>(value: MaybePromise<T>, name: string): T {
+/** Returns what a function of the application returned. Throws a TypeError if that is a promise. */
+export function requireSync<T>(value: MaybePromise<T>, name: string): T {
   if (!isPromise(value)) return value
-  // The TypeError tells; what becomes of the promise is nobody's any more.
+  // The TypeError says enough. A rejection as well would end Node.
   value.then(undefined, () => undefined)
-  throw new TypeError(`${name} must not answer with a promise.`)
+  throw new TypeError(`${name} must not return a promise.`)
 }
 
-/** Inside a task: the value, waited for if need be. */
+/** Inside a task: returns the value, and waits for it if it is a promise. */
 export function* wait<T>(value: MaybePromise<T>): Task<T> {
   return isPromise(value) ? ((yield value) as T) : value
 }
@@ -74,7 +75,7 @@ export function whenTimeIsUp(ms: number, late: () => void): () => void {
   return () => clearTimeout(timer as ReturnType<typeof setTimeout>)
 }
 
-/** What a store is told of the work that a call is part of. */
+/** What a store gets with every call: the time, and a signal for when nobody waits any more. */
 export interface Call extends StoreContext {
   readonly now: number
   /** When the work began by the engine's clock, in ms since the epoch. */
@@ -146,4 +147,20 @@ export class Deadline implements Call {
       cancel?.()
     }
   }
+}
+
+/** The time that one load or one commit has, from now on. */
+export function deadlineOf({ clock, timeout }: Settings): Deadline {
+  return new Deadline(clock(), timeout)
+}
+
+/** Runs the work of one load, save or commit. `sessions.close()` waits for it. */
+export function runTask<T>(
+  settings: Settings,
+  task: (deadline: Deadline) => Task<T>,
+  deadline: Deadline = deadlineOf(settings),
+): MaybePromise<T> {
+  const result = deadline.run(task(deadline))
+  if (isPromise(result)) settings.underWay.add(result)
+  return result
 }

@@ -4,7 +4,7 @@ import { commit } from '../src/commit.ts'
 import type { StoredRecord } from '../src/index.ts'
 import { resolveOptions } from '../src/options.ts'
 import { Session, stateOf } from '../src/session.ts'
-import { State } from '../src/state.ts'
+import { SessionState } from '../src/session-state.ts'
 import { altered, bench, codeOf, START, slow } from './support.ts'
 
 async function liveIn(app: ReturnType<typeof bench>): Promise<string[]> {
@@ -130,7 +130,7 @@ describe('the queue of requests that have lost a race', () => {
     const codes = await Promise.all(
       cookies.flatMap(cookie =>
         Array.from({ length: 10 }, async () => {
-          const session = new Session(new State(settings, cookie))
+          const session = new Session(new SessionState(settings, cookie))
           await session.load()
           session.update('n', n => n + 1)
           return codeOf(() => commit(stateOf(session), { status: 200 }))

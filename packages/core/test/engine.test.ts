@@ -211,9 +211,10 @@ describe('the engine’s own verbs', () => {
     app.time.now += 11_000
     await app.request(s => s.set('live', 1), { cookie: '' })
     const progress: number[] = []
-    expect(
-      await app.sessions.clearExpired({ batchSize: 2, onProgress: removed => progress.push(removed) }),
-    ).toBe(5)
+    const onProgress = (removed: number): void => {
+      progress.push(removed)
+    }
+    expect(await app.sessions.clearExpired({ batchSize: 2, onProgress })).toBe(5)
     expect(progress.at(-1)).toBe(5)
     expect(await app.peek('live')).toBe(1)
     await app.request(s => s.setExpiry(-1), { cookie: '' })

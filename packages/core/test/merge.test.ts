@@ -178,8 +178,8 @@ describe('the log of one request', () => {
 
   it('a held value that is gone again, or was never there, is no mutation', () => {
     const log = changes({ list: [1] })
-    log.hold('list', log.data['list'])
-    log.hold('n', 5)
+    log.trackReference('list', log.data['list'])
+    log.trackReference('n', 5)
     log.delete('list')
     log.saved('{}')
     expect(log.recordMutations(false)).toBe(false)
@@ -189,7 +189,7 @@ describe('the log of one request', () => {
   it('a payload that could not be read counts as nothing', () => {
     const log = new Changes({}, 'no JSON', texts)
     log.set('list', ['a'])
-    log.hold('list', log.data['list'])
+    log.trackReference('list', log.data['list'])
     log.update('list', list => [...(list as string[]), 'b'])
     log.rebase({}, () => undefined)
     expect(log.data).toEqual({ list: ['a', 'b'] })

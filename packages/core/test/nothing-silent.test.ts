@@ -71,6 +71,7 @@ describe('a session is no plain object, and nothing done to it as one is silent'
       'for in',
       s => {
         for (const key in s) return key
+        return undefined
       },
     ],
     ['structuredClone', s => structuredClone(s)],

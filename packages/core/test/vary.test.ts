@@ -16,7 +16,7 @@ const USES: Record<string, readonly [use: (session: Session) => unknown, varies:
   keys: [s => s.keys(), true],
   values: [s => s.values(), true],
   entries: [s => s.entries(), true],
-  [Symbol.iterator.toString()]: [s => [...s], true],
+  'Symbol(Symbol.iterator)': [s => [...s], true],
   size: [s => s.size, true],
   toJSON: [s => JSON.stringify(s), true],
   // The view by itself tells nothing; what is done with it is asked below.
@@ -48,7 +48,7 @@ const USES: Record<string, readonly [use: (session: Session) => unknown, varies:
   save: [s => s.save(), true],
   create: [s => s.create(), true],
   'Symbol(nodejs.util.inspect.custom)': [s => inspect(s), true],
-  constructor: [s => s.constructor, false],
+  constructor: [(s: Session) => s.constructor, false] as const,
 }
 
 describe('F6: whatever tells the handler something about the visitor sets Vary: Cookie', () => {

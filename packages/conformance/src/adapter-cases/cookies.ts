@@ -372,7 +372,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/tells-where',
     title: 'a login with two different session cookies deletes one of an earlier path',
     rule: 'Tell commit where the browser asked: `target: () => ({ host, path })`.',
-    source: 'docs/design.md#two-cookies; Answer.target',
+    source: 'docs/design.md#two-cookies; ResponseInfo.target',
     why: 'After the app’s cookie path or domain is taken back, no visitor could log in until the older cookie expires.',
     skip: needsStart,
     async run(f) {
@@ -389,7 +389,7 @@ export const cookieCases: readonly AdapterCase[] = [
     id: 'adapter/forgotten-proxy',
     title: 'a login over http that a proxy got over https calls the hook `warning` [A20]',
     rule: 'Tell commit how the browser asked: `target: () => ({ host, path, forwardedProto })`.',
-    source: 'docs/requirements.md#a20; docs/running.md (cookie not secure behind nginx); Answer.target',
+    source: 'docs/requirements.md#a20; docs/running.md (cookie not secure behind nginx); ResponseInfo.target',
     why: 'Behind a proxy that nobody trusts all cookies lack Secure, and nobody notices.',
     skip: needsStart,
     async run(f) {

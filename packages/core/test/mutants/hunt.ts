@@ -5,7 +5,24 @@ import { fileURLToPath } from 'node:url'
 import { Stryker } from '@stryker-mutator/core'
 
 /** The files that are mutated, in this order. */
-export const FILES = ['expiry', 'engine', 'session', 'commit'] as const
+export const FILES = [
+  'expiry',
+  'engine',
+  'session',
+  'session-state',
+  'lookup',
+  'load',
+  'lifetime',
+  'facts',
+  'plan',
+  'commit',
+  'record',
+  'save',
+  'rotate',
+  'remove',
+  'retry',
+  'response',
+] as const
 export type File = (typeof FILES)[number]
 
 type LogLevel = NonNullable<ConstructorParameters<typeof Stryker>[0]['logLevel']>

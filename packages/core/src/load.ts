@@ -1,0 +1,73 @@
+import { authenticatedAt, createdAt, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import type { Changes } from './changes.ts'
+import { asStoreError, ConfigError, SessionNotLoadedError } from './errors.ts'
+import { report } from './hooks.ts'
+import { absoluteLimit } from './lifetime.ts'
+import type { Found } from './lookup.ts'
+import type { Data } from './merge.ts'
+import { decodePayload } from './record.ts'
+import type { SessionState } from './session-state.ts'
+import type { MaybePromise, StoredRecord } from './store.ts'
+import { type Deadline, runTask, type Task, wait } from './task.ts'
+
+/** Fetches the session, once. Never rejects because of the store: the first look throws what went wrong. */
+export function load(state: SessionState): MaybePromise<void> {
+  const { lookup, settings } = state
+  if (lookup.isLoaded || lookup.loading) return lookup.loading
+  lookup.begun(settings.removals)
+  return lookup.waitsFor(runTask(settings, deadline => find(state, deadline)))
+}
+
+function* find(state: SessionState, deadline: Deadline): Task<void> {
+  const { lookup, settings } = state
+  try {
+    const record = yield* settings.backend.find(state, deadline)
+    let found: Found | undefined
+    // An expiry that is NaN is not later than now either.
+    if (record && record.expiresAt > deadline.now) {
+      const data = settings.decodesEarly
+        ? yield* decodePayload(settings, lookup.recordId, record.payload)
+        : undefined
+      if (!(data && (yield* isVoid(state, data)))) found = { record, data }
+    }
+    report(settings, 'loaded', lookup.recordId, { found: found !== undefined }, deadline)
+    state.loaded(found)
+  } catch (error) {
+    lookup.endedWith(asStoreError(error))
+  }
+}
+
+/** Whether the session authenticated before what the option `notBefore` says of its subject. */
+function* isVoid({ settings }: SessionState, data: Data): Task<boolean> {
+  const { notBefore } = settings
+  const subject = data[SUBJECT]
+  if (!notBefore || typeof subject !== 'string') return false
+  const limit = (yield* wait(notBefore(subject))) ?? 0
+  if (!Number.isFinite(limit)) throw new TypeError('notBefore must return milliseconds or undefined.')
+  return (authenticatedAt(data) ?? createdAt(data) ?? 0) < limit
+}
+
+/** The first look: what loading found, or its error. */
+export function open(state: SessionState): Changes {
+  if (state.changes) return state.changes
+  const { settings, lookup } = state
+  const { found, failed } = lookup
+  if (!lookup.isLoaded) throw new SessionNotLoadedError()
+  if (failed) throw failed
+  if (!found) return state.begin()
+  const { record } = found
+  const data = found.data ?? decodeNow(state, record.payload)
+  // A session past its absolute limit is not found. Its record expires by itself.
+  if (absoluteLimit(settings, data) <= settings.clock()) return state.begin()
+  const id = lookup.recordId
+  const successor = data[SUPERSEDED]
+  const ref = id && { id, version: (record as StoredRecord).version, successor }
+  return successor ? state.openedMarker(ref) : state.opened(record, data, ref)
+}
+
+function decodeNow({ settings, lookup }: SessionState, payload: string): Data {
+  // With a codec that says `sync` this is a task of one step.
+  const { done, value } = decodePayload(settings, lookup.recordId, payload).next()
+  if (!done) throw new ConfigError('codec', 'says `sync` and returns a promise.')
+  return value
+}

@@ -1,0 +1,94 @@
+import { NO_COOKIES, type ReceivedCookies, type ReceivedToken, receivedCookies } from './cookie.ts'
+import type { SessionError } from './errors.ts'
+import { report } from './hooks.ts'
+import type { RecordId, SessionKey } from './key.ts'
+import type { Data } from './merge.ts'
+import type { Settings } from './options.ts'
+import type { RecordRef } from './record-ref.ts'
+import type { MaybePromise, SessionRecord } from './store.ts'
+
+/** What loading found. `data` is there where it was decoded already. */
+export interface Found {
+  readonly record: SessionRecord
+  readonly data: Data | undefined
+}
+
+/** What came with the request, and what was found for it. Its fields are assigned in this file alone. */
+export class Lookup {
+  cookies: ReceivedCookies = NO_COOKIES
+  /** The names of cookies that came and are not part of the session that was found. They are not ours. */
+  strays: readonly string[] = []
+  /** What may be the key (or the token) of a session. */
+  key: SessionKey | null = null
+  /** The id that was looked up. */
+  recordId: RecordId | undefined
+
+  /** A load that is under way. */
+  loading: PromiseLike<void> | undefined
+  isLoaded = false
+  failed: SessionError | undefined
+  found: Found | undefined
+  /** How many calls of `removeBySubject` had begun when the load began. */
+  removals = 0
+
+  constructor(settings: Settings, header: string) {
+    if (header) this.#readCookies(settings, header)
+    this.isLoaded = !this.key
+  }
+
+  #readCookies(settings: Settings, header: string): void {
+    const { cookie, backend } = settings
+    this.cookies = receivedCookies(header, cookie.name, backend.splitsCookies)
+    const text = this.cookies.tokens[0]?.text
+    if (text !== undefined) this.key = backend.isKey(text) ? text : null
+    else if (this.cookies.names[0]) report(settings, 'corrupt', undefined, { reason: 'cookie' })
+  }
+
+  /**
+   * What a logout removes where nothing was found: a clock that is fast finds no session, and must not keep a logout
+   * from ending one.
+   */
+  get removable(): RecordRef | undefined {
+    return this.recordId && { id: this.recordId, ageless: true }
+  }
+
+  /** Before anything is asked. */
+  begun(removals: number): void {
+    this.removals = removals
+  }
+
+  /** A load that needed no waiting is over, and is not kept. */
+  waitsFor(loading: MaybePromise<void>): MaybePromise<void> {
+    if (!this.isLoaded) this.loading = loading as PromiseLike<void>
+    return this.loading
+  }
+
+  asked(id: RecordId): void {
+    this.recordId = id
+  }
+
+  /** A cookie session: one of the tokens is the session. */
+  tokenFound({ text, names }: ReceivedToken): void {
+    this.key = text
+    this.strays = this.cookies.names.filter(name => !names.includes(name))
+  }
+
+  /** A cookie session: the tokens contradict each other, so none is used. */
+  tokensContested(): void {
+    this.cookies = { ...this.cookies, contested: this.cookies.names }
+  }
+
+  /** `undefined`: there is no session. */
+  ended(found: Found | undefined): void {
+    this.found = found
+    this.isLoaded = true
+    this.loading = undefined
+  }
+
+  /** The first look throws the error. */
+  endedWith(error: SessionError): void {
+    this.failed = error
+    this.isLoaded = true
+    this.loading = undefined
+  }
+}

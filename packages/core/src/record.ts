@@ -1,0 +1,83 @@
+import { utf8 } from '#crypto'
+import { SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import { isRecord } from './codec.ts'
+import { schemaThrew, unfit, unreadable } from './corrupt-event.ts'
+import { SessionDataError } from './errors.ts'
+import { type CorruptEvent, report } from './hooks.ts'
+import type { RecordId } from './key.ts'
+import { expiresAt } from './lifetime.ts'
+import type { Data } from './merge.ts'
+import type { Settings } from './options.ts'
+import { assertFits, toStore, type Validated, validated } from './schema.ts'
+import type { SessionState } from './session-state.ts'
+import type { SessionRecord } from './store.ts'
+import { isPromise, type Task, wait } from './task.ts'
+
+// From a session's data to the record that a store keeps, and back.
+
+/** How long a rotated key still tells "rotated" from "unknown", in ms: the time that late requests need. */
+const GRACE = 30_000
+
+/** The record of the session as it is now. Throws a SessionDataError for data that cannot be stored. */
+export function* encodeRecord(state: SessionState, now: number): Task<SessionRecord> {
+  const { settings, payload: stored } = state
+  const { codec, maxBytes, schema, stringify } = settings
+  const changes = state.changes!
+  let { data } = changes
+  if (schema && stored !== undefined) {
+    data = toStore(yield* validate(settings, state.lookup.recordId, stored), changes, stringify)
+  }
+  const encoded = codec.encode(data, { maxBytes })
+  const payload = isPromise(encoded) ? yield* wait(encoded) : encoded
+  // As it will be read, and with objects of its own: a validator may change what it is given.
+  if (schema && payload !== stored) yield* assertFits(schema, yield* wait(codec.decode(payload)))
+  assertSize(payload, maxBytes)
+  const record: SessionRecord = { payload, expiresAt: expiresAt(state, now) }
+  const subject = data[SUBJECT]
+  if (typeof subject === 'string') record.subject = subject
+  return record
+}
+
+/** The record that takes the place of a session whose key was rotated, until late requests have ended. */
+export function* encodeMarker({ codec }: Settings, successor: RecordId, now: number): Task<SessionRecord> {
+  return { payload: yield* wait(codec.encode({ [SUPERSEDED]: successor })), expiresAt: now + GRACE }
+}
+
+/** The data in a payload. A payload that cannot be read is an empty session and a `corrupt` event, as in Django. */
+export function* decodePayload(settings: Settings, id: RecordId | undefined, payload: string): Task<Data> {
+  const { codec, schema } = settings
+  let data: Data
+  try {
+    const decoded = codec.decode(payload)
+    data = isPromise(decoded) ? yield* wait(decoded) : decoded
+    if (!isRecord(data)) throw new TypeError('not an object')
+  } catch (error) {
+    report(settings, 'corrupt', id, { reason: 'payload', ...unreadable(error) })
+    return {}
+  }
+  return schema && !data[SUPERSEDED] ? (yield* validate(settings, id, payload)).shown : data
+}
+
+/** What is in a payload and what the schema makes of it, in new objects. Data that does not fit is an empty session. */
+function* validate(settings: Settings, id: RecordId | undefined, payload: string): Task<Validated> {
+  const { codec, schema, migrate } = settings
+  let details: Partial<CorruptEvent>
+  try {
+    const result = yield* validated(schema!, migrate, () => codec.decode(payload))
+    if (!('issues' in result)) return result
+    details = unfit(result.issues)
+  } catch (error) {
+    details = schemaThrew(error)
+  }
+  report(settings, 'corrupt', id, { reason: 'schema', ...details })
+  return { stored: {}, shown: {} }
+}
+
+function assertSize(payload: string, maxBytes: number): void {
+  // A UTF-16 unit takes at most three bytes: most payloads need no counting.
+  const bytes = payload.length * 3 > maxBytes ? utf8(payload).length : 0
+  if (bytes <= maxBytes) return
+  throw new SessionDataError(
+    `The session has ${bytes} bytes, more than \`maxBytes\` (${maxBytes}). Keep less in it.`,
+  )
+}

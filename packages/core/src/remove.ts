@@ -1,0 +1,93 @@
+import { SUPERSEDED } from './bookkeeping.ts'
+import { report } from './hooks.ts'
+import type { RecordId } from './key.ts'
+import { open } from './load.ts'
+import type { Settings } from './options.ts'
+import { decodePayload } from './record.ts'
+import { type RecordRef, takeVersion } from './record-ref.ts'
+import { retryInTurn } from './retry.ts'
+import type { SessionState } from './session-state.ts'
+import { callStore, readLive } from './store-call.ts'
+import type { Deadline, Task } from './task.ts'
+
+/** Carries out `flush`. */
+export function* removeEnded(state: SessionState, deadline: Deadline): Task<void> {
+  yield* destroy(state.settings, state.toRemove!, deadline)
+  state.recordRemoved()
+}
+
+/**
+ * Removes a record. If it is the marker of a rotation, or becomes one meanwhile, the session that took its place is
+ * removed first. Returns whether there was a live record.
+ *
+ * A loop, because a key that is rotated often has a chain of thousands of markers.
+ */
+export function* destroy(settings: Settings, target: RecordRef, deadline: Deadline): Task<boolean> {
+  const chain = [target]
+  const known = new Set<unknown>([target.id])
+  for (;;) {
+    const last = chain.at(-1)!
+    const result =
+      (yield* tryDestroy(settings, last, deadline, known)) ??
+      (yield* retryInTurn(settings, last.id, deadline, () => tryDestroy(settings, last, deadline, known)))
+    if (typeof result !== 'boolean') chain.push(result)
+    else if (chain.length === 1) return result
+    else chain.pop()
+  }
+}
+
+/** Returns whether there was a live record, or what has to be removed before it. `undefined`: it was changed. */
+function* tryDestroy(
+  settings: Settings,
+  target: RecordRef,
+  deadline: Deadline,
+  known: Set<unknown>,
+): Task<boolean | RecordRef | undefined> {
+  const { id, ageless } = target
+  const call = ageless ? deadline.ageless() : deadline
+  let isLive = true
+  // Without hashing there are no markers, so no version matters.
+  if (!settings.hashKeys && !ageless) takeVersion(target)
+  else if (target.version === undefined) {
+    const record = yield* readLive(settings, id, call)
+    if (!record) return false
+    isLive = record.expiresAt > deadline.now
+    target.version = record.version
+    // The old key of a rotation ends the session as long as its marker lives, and no longer.
+    target.successor = isLive ? (yield* decodePayload(settings, id, record.payload))[SUPERSEDED] : undefined
+  }
+  // A logout wins over a rotation: the session that took the place of this one ends too.
+  const { successor } = target
+  if (typeof successor === 'string' && !known.has(successor)) {
+    known.add(successor)
+    return { id: successor as RecordId }
+  }
+  const result = yield* callStore(settings, 'remove', id, takeVersion(target), call)
+  if (result === 'stale') return
+  const hasEnded = result === 'ok' && isLive
+  if (hasEnded) report(settings, 'destroyed', id, {}, deadline)
+  return hasEnded
+}
+
+/**
+ * `removeBySubject`, `delete` or `end` has just returned. The request that uses an ended session first is the one that
+ * asked, and its session ends as by `flush`. Requests in flight are not: what they set would bring a login back (decision
+ * 0032).
+ */
+export function endIfRemoved(state: SessionState): void {
+  const { removal } = state.settings
+  const { isLoaded, failed } = state.lookup
+  if (!removal || state.committed || state.saving || failed || !isLoaded) return
+  open(state)
+  const own = state.previous ?? state.current
+  if (!own || own.successor) return
+  const mine = removal.find(
+    ({ subject, except, id, turn }) =>
+      state.storedAfter < turn &&
+      (id === undefined ? subject === state.storedSubject && except !== own.id : id === own.id),
+  )
+  if (!mine) return
+  const others = removal.filter(each => each !== mine)
+  state.settings.removal = others[0] ? others : undefined
+  state.flush()
+}

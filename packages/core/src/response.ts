@@ -1,0 +1,100 @@
+import { EXPIRY } from './bookkeeping.ts'
+import { setCookie, splitToken } from './cookie.ts'
+import { clearElsewhere, type RequestTarget } from './cookie-scopes.ts'
+import { endsWithBrowser, expiryAge } from './expiry.ts'
+import { expiresAt } from './lifetime.ts'
+import type { Plan } from './plan.ts'
+import type { SessionState } from './session-state.ts'
+
+/** What a commit needs to know about the response and the connection. */
+export interface ResponseInfo {
+  /** The HTTP status that is really sent. */
+  status: number
+  /**
+   * Whether the client's connection is TLS, for `secure: 'auto'`. `undefined` counts as TLS. A function is called when
+   * a cookie may be set, which few responses do.
+   */
+  secure?: boolean | (() => boolean) | undefined
+  /**
+   * How the browser asked. Called when the request has two different session cookies: with it the response can delete
+   * those of other domains and paths. Also when a cookie is set without `Secure`, to notice a proxy that is not trusted.
+   */
+  target?: (() => RequestTarget) | undefined
+  /**
+   * The response cannot wait for the store, as that of a WebSocket's upgrade. Then the `save()` before it is enough for the
+   * cookie of a new key, which is otherwise sent only for what the store confirms in this commit.
+   */
+  cannotWait?: boolean | undefined
+}
+
+/** What one request's commit asks of the response. */
+export interface CommitResult {
+  /** Whole values for `Set-Cookie`, to be appended. No two have one name, domain and path. The last ones set the session. */
+  setCookies: string[]
+  /** Merge `Cookie` into `Vary`: the response depends on the session. */
+  vary: boolean
+  /** Merge `private` into `Cache-Control`: a cookie is sent. */
+  private: boolean
+}
+
+/** A response without cookies. */
+export function withoutCookies(state: SessionState): CommitResult {
+  return { setCookies: [], vary: state.accessed || state.told, private: false }
+}
+
+/** A response with the session's cookies, or with their deletion. Names that came and are not set are deleted. */
+export function withCookies(
+  state: SessionState,
+  cookies: Exclude<Plan['cookie'], 'none'>,
+  secure: boolean | undefined,
+  now: number,
+): CommitResult {
+  const { settings, lookup } = state
+  const { cookie } = settings
+  const parts = cookies === 'send' ? splitToken(cookie, state.key!) : []
+  const maxAge = cookies === 'send' ? maxAgeOf(state, now) : undefined
+  const setCookies = parts.map(({ name, value }) => setCookie(cookie, name, value, secure, maxAge, now))
+  for (const name of lookup.cookies.names) {
+    if (!parts.some(part => part.name === name)) setCookies.push(setCookie(cookie, name, '', secure, 0, 0))
+  }
+  return { setCookies, vary: true, private: true }
+}
+
+/** Seconds. `undefined`: the cookie ends with the browser. */
+function maxAgeOf(state: SessionState, now: number): number | undefined {
+  const { age, absoluteAge, expireAtBrowserClose } = state.settings
+  const expiry = state.changes!.data[EXPIRY]
+  if (endsWithBrowser(expiry, expireAtBrowserClose)) return
+  const idle = expiryAge(expiry, now, age)
+  return absoluteAge || !state.extend ? Math.min(idle, (expiresAt(state, now) - now) / 1000) : idle
+}
+
+/** Whether cookies came that are not the session's, or may be another's. */
+export function hasForeignCookies({ lookup }: SessionState): boolean {
+  return lookup.strays.length > 0 || lookup.cookies.contested.length > 0
+}
+
+/**
+ * Adds the deletion of those cookies. It comes first, because a proxy or a test that knows cookies by their name alone
+ * keeps the last.
+ */
+export function clearForeignCookies(
+  { settings: { cookie }, lookup }: SessionState,
+  response: ResponseInfo,
+  result: CommitResult,
+): CommitResult {
+  const { setCookies } = result
+  const { strays } = lookup
+  const secure = isSecure(response)
+  const left = strays.filter(name => !setCookies.some(line => line.startsWith(`${name}=`)))
+  const own = [...left.map(name => setCookie(cookie, name, '', secure, 0, 0)), ...setCookies]
+  const room = cookie.maxBytes - own.join('').length
+  const names = [...lookup.cookies.contested, ...strays]
+  const others = clearElsewhere(cookie, names, response.target?.() ?? {}, secure, room)
+  const all = [...others, ...own]
+  return all[0] ? { setCookies: all, vary: true, private: true } : result
+}
+
+export function isSecure({ secure }: ResponseInfo): boolean | undefined {
+  return typeof secure === 'function' ? secure() : secure
+}

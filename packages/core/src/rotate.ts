@@ -1,0 +1,83 @@
+import type { SessionError } from './errors.ts'
+import { report } from './hooks.ts'
+import type { RecordId } from './key.ts'
+import { encodeMarker, encodeRecord } from './record.ts'
+import { type RecordRef, takeVersion } from './record-ref.ts'
+import { refresh, retryInTurn } from './retry.ts'
+import { insert } from './save.ts'
+import type { SessionState } from './session-state.ts'
+import type { SessionRecord } from './store.ts'
+import { callStore, hasWon, interrupted, readLive } from './store-call.ts'
+import type { Deadline, Task } from './task.ts'
+
+/**
+ * Inserts the session under its new key, then leaves a marker in the place of the old record. A crash in between is
+ * harmless: the old key still leads to the old record, and the new key was never sent.
+ */
+export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+  const { settings, keyToSend } = state
+  const old = state.previous!
+  if (old.version === undefined) yield* refresh(state, old, deadline)
+  const inserted = yield* insert(state, deadline)
+  const { id } = state.current!
+  let record: SessionRecord
+  try {
+    record = (yield* leaveMarker(state, old, deadline))
+      ? inserted
+      : yield* retryInTurn(settings, old.id, deadline, () => updateAndLeaveMarker(state, old, deadline))
+  } catch (error) {
+    state.rotationFailed(keyToSend)
+    // Nobody waits for the removal when time is up.
+    if ((error as SessionError).code !== 'SESSION_STORE') yield* removeInserted(state, id, deadline)
+    throw error
+  }
+  report(settings, 'rotated', id, {}, deadline)
+  return record
+}
+
+/** `false`: another request has changed the old record. */
+function* leaveMarker(
+  { settings, current }: SessionState,
+  old: RecordRef,
+  deadline: Deadline,
+): Task<boolean> {
+  const version = takeVersion(old)!
+  // A live Django would not know what a marker is.
+  const result = settings.hashKeys
+    ? yield* callStore(
+        settings,
+        'replace',
+        old.id,
+        yield* encodeMarker(settings, current!.id, deadline.now),
+        version,
+        deadline,
+      )
+    : yield* callStore(settings, 'remove', old.id, version, deadline)
+  return hasWon(settings, old.id, result)
+}
+
+/** Brings the new record up to date with what another request saved in the old one. */
+function* updateAndLeaveMarker(
+  state: SessionState,
+  old: RecordRef,
+  deadline: Deadline,
+): Task<SessionRecord | undefined> {
+  const { settings } = state
+  const { id } = state.current!
+  yield* refresh(state, old, deadline)
+  const record = yield* encodeRecord(state, deadline.now)
+  // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
+  const fresh = yield* readLive(settings, id, deadline)
+  const result = fresh && (yield* callStore(settings, 'replace', id, record, fresh.version, deadline))
+  if (result !== 'ok') throw interrupted(settings, old.id)
+  return (yield* leaveMarker(state, old, deadline)) ? record : undefined
+}
+
+/** Without the new record nothing has happened. */
+function* removeInserted({ settings }: SessionState, id: RecordId, deadline: Deadline): Task<void> {
+  try {
+    yield* callStore(settings, 'remove', id, undefined, deadline)
+  } catch (error) {
+    if (!deadline.expired) throw error
+  }
+}

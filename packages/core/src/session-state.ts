@@ -1,0 +1,247 @@
+import { SUBJECT } from './bookkeeping.ts'
+import { Changes } from './changes.ts'
+import { newKey, type RecordId, type SessionKey } from './key.ts'
+import { type Found, Lookup } from './lookup.ts'
+import type { Data } from './merge.ts'
+import type { Settings } from './options.ts'
+import type { RecordRef } from './record-ref.ts'
+import type { CommitResult } from './response.ts'
+import { defaultsOf } from './schema.ts'
+import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
+
+/**
+ * One request's session, between the cookie and the store. It is in one of four states:
+ *
+ * - **new**: there is no record. New data is inserted.
+ * - **stored**: `current` is the record. Changes replace it.
+ * - **rotating**: `cycleKey` was called. A record under the new key takes the place of `previous`.
+ * - **ended**: `flush` was called. `toRemove` is the record to remove. Data that is set now is a new session.
+ *
+ * All fields are assigned in this file alone. The methods are the transitions, and say what each means.
+ */
+export class SessionState {
+  declare readonly settings: Settings
+  declare readonly lookup: Lookup
+  /** What the handler sees: the key in the cookie, until a look finds nothing behind it. */
+  key: SessionKey | null
+
+  /** Data and log. There from the first look on. */
+  changes: Changes | undefined
+  accessed = false
+  told = false
+  /** The request counts as activity. */
+  extend = true
+  modified = false
+  /** Save even if the log is empty: `modified` was set by hand, or the change (`cycleKey`, say) is not logged. */
+  mustSave = false
+
+  current: RecordRef | undefined
+  previous: RecordRef | undefined
+  toRemove: RecordRef | undefined
+  /** `flush` was called, and nothing was stored since. */
+  flushed = false
+
+  /** The text of the record in the store. */
+  payload: string | undefined
+  /** The subject of the record in the store. */
+  storedSubject: unknown
+  /** How many calls of `removeBySubject` had begun when the record was read or written. It survived those. */
+  storedAfter = 0
+  /** When the session would have ended by what was loaded, in ms since the epoch. */
+  expiresAtRead = 0
+
+  /** The key that the browser has to learn, whatever the status. */
+  keyToSend: SessionKey | undefined
+  /** The store has confirmed in this commit that the key leads to this session. */
+  confirmed = false
+  /** A `save()` or `create()` that is under way. */
+  saving: Promise<void> | undefined
+  committed = false
+  /** What the commit returned. `undefined` when it failed. */
+  outcome: MaybePromise<CommitResult> | undefined
+
+  /** Text of the defaults that a new session began with. */
+  #defaults: string | undefined
+
+  constructor(settings: Settings, header = '') {
+    this.settings = settings
+    this.lookup = new Lookup(settings, header)
+    this.key = this.lookup.key
+  }
+
+  /** Whether there is nothing: no key, and no data as far as anybody has looked (Django `is_empty`). */
+  get isEmpty(): boolean {
+    if (this.key !== null) return false
+    const { changes } = this
+    if (changes === undefined || Object.keys(changes.data).length === 0) return true
+    if (changes.recorded || this.#defaults === undefined) return false
+    return this.settings.stringify(changes.data) === this.#defaults
+  }
+
+  loaded(found: Found | undefined): void {
+    this.lookup.ended(found)
+    this.key = this.lookup.key
+  }
+
+  /** The first look finds a session: it is stored. */
+  opened({ payload, expiresAt }: SessionRecord, data: Data, current: RecordRef | undefined): Changes {
+    this.current = current
+    this.storedSubject = data[SUBJECT]
+    this.storedAfter = this.lookup.removals
+    this.payload = payload
+    this.expiresAtRead = expiresAt
+    return (this.changes = new Changes(data, this.settings.baseOf(data, payload), this.settings))
+  }
+
+  /** The first look finds the marker of a rotation: the session is empty, and cannot be written. */
+  openedMarker(marker: RecordRef | undefined): Changes {
+    this.current = marker
+    return this.begin()
+  }
+
+  /** A new session, empty but for the defaults of a schema. */
+  begin(): Changes {
+    this.key = null
+    this.payload = undefined
+    this.expiresAtRead = 0
+    const { schema, stringify } = this.settings
+    const defaults = schema && defaultsOf(schema)
+    this.#defaults = defaults && Object.keys(defaults).length > 0 ? stringify(defaults) : undefined
+    return (this.changes = new Changes(defaults ?? {}, this.#defaults, this.settings))
+  }
+
+  /** It looks at the data. */
+  setAccessed(value: boolean): void {
+    this.accessed = value
+  }
+
+  /** It learns something about the visitor that is no look at the data in Django. */
+  setTold(): void {
+    this.told = true
+  }
+
+  setExtend(value: boolean): void {
+    this.extend = value
+  }
+
+  setModified(value: boolean): void {
+    this.modified = this.mustSave = value
+  }
+
+  /** It changes data, or is about to. `unlogged`: save even if the log stays empty. */
+  changed(unlogged = false): void {
+    this.modified = true
+    if (unlogged) this.mustSave = true
+  }
+
+  /** Stored becomes rotating. A cookie session gets a new token with each save anyway. */
+  cycleKey(): void {
+    this.mustSave = true
+    const key = this.settings.backend.freshKey(this.settings)
+    if (key === null) return
+    this.previous ??= this.current
+    this.current = undefined
+    this.key = key
+  }
+
+  /** The session is ended: nothing is left of it. */
+  flush(): void {
+    const found = this.previous ?? this.current
+    this.toRemove ??= found ?? this.lookup.removable
+    this.current = this.previous = this.keyToSend = undefined
+    this.flushed = this.modified = true
+    this.begin()
+  }
+
+  savingBegun(saving: Promise<void>): void {
+    this.saving = saving
+  }
+
+  savingEnded(saving: Promise<void>): void {
+    if (this.saving === saving) this.saving = undefined
+  }
+
+  /** Mutations of values that the handler holds are in the log now. They do not set `modified`. */
+  mutationsFound(): void {
+    this.mustSave = true
+  }
+
+  /** `isTaken`: the store has a record under the key that it has. */
+  chooseKey(isTaken: boolean): SessionKey {
+    if (isTaken) this.key = null
+    return (this.key ??= newKey(this.settings.random))
+  }
+
+  /** What is saved next is a new session. `false`: a cookie session needs no record of its own. */
+  detach(): boolean {
+    this.mustSave = true
+    const key = this.settings.backend.freshKey(this.settings)
+    if (key === null) return false
+    this.current = undefined
+    this.key = key
+    return true
+  }
+
+  inserted(id: RecordId): void {
+    this.current = { id }
+    this.keyToSend = this.key!
+  }
+
+  /** A cookie session: the token is the session. */
+  sealed(token: SessionKey): void {
+    this.key = this.keyToSend = token
+    this.modified = true
+  }
+
+  /** The new key is never sent. Should the handler go on, the next try takes another. */
+  rotationFailed(keyToSend: SessionKey | undefined): void {
+    this.keyToSend = keyToSend
+    this.current = undefined
+    this.key = newKey(this.settings.random)
+  }
+
+  /** What another request saved is in `changes` now, under this request's changes. */
+  refreshed(ref: RecordRef, { payload, version, expiresAt }: StoredRecord): void {
+    this.payload = payload
+    ref.version = version
+    // What another request has extended stays so, if this one is no activity.
+    if (!this.extend) this.expiresAtRead = expiresAt
+  }
+
+  /** The session is in the store, or in the token, as it is now: it is stored. */
+  saved({ payload, expiresAt, subject }: SessionRecord): void {
+    const changes = this.changes!
+    if (!this.extend) this.expiresAtRead = expiresAt
+    this.payload = payload
+    changes.saved(this.settings.baseOf(changes.data, payload))
+    this.confirmed = true
+    this.storedSubject = subject
+    this.storedAfter = this.settings.removals
+    this.mustSave = this.flushed = false
+    this.previous = undefined
+  }
+
+  extended(): void {
+    this.confirmed = true
+  }
+
+  recordRemoved(): void {
+    this.toRemove = undefined
+  }
+
+  /** `isConfirmed`: what an explicit `save()` has stored needs no second look. */
+  commitBegun(isConfirmed = false): void {
+    this.committed = true
+    if (!isConfirmed) this.confirmed = false
+  }
+
+  /** The cookie gets the key that was stored, not that of a `cycleKey` that was not carried out. */
+  keyChosen(): void {
+    this.key = this.keyToSend ?? this.key
+  }
+
+  commitEnded<T extends MaybePromise<CommitResult> | undefined>(outcome: T): T {
+    this.outcome = outcome
+    return outcome
+  }
+}
