@@ -364,7 +364,7 @@ describe('express-ws, whose response to an upgrade has no socket', () => {
         await once(socket, 'close')
       }
       expect((await request(`http://127.0.0.1:${port}/`, { cookie })).json).toEqual({ n: 11 })
-      await expect.poll(() => warnings).toEqual([expect.stringContaining('changes that nobody saved')])
+      await expect.poll(() => warnings).toEqual([expect.stringContaining('changes that are not saved')])
     } finally {
       process.off('warning', warn)
       server.close()
