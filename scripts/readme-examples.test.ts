@@ -21,7 +21,7 @@ import { publicPackages, root } from './workspace.ts'
 const packages = publicPackages()
 const READMES = packages.map(({ folder }) => basename(folder))
 /** Packages that the tests prove on other runtimes, too. */
-const PORTABLE = ['core', 'fetch', 'h3', 'store-cache', 'store-cookie']
+const PORTABLE = ['core', 'fetch', 'h3', 'hono', 'store-cache', 'store-cookie']
 /** Pages of `docs` whose TypeScript is complete. */
 const PAGES = ['cookies.md', 'cross-site-post.md', 'django.md', 'running.md']
 /** Its example imports the reader's own store; the guide that it names is run by its own test. */
@@ -146,6 +146,7 @@ const RUN: Record<string, Request[] | undefined> = {
   koa: curls('koa'),
   h3: curls('h3'),
   fetch: curls('fetch'),
+  hono: curls('hono'),
   'store-sql': [{ path: '/login/ada', form: '', answer: 'Hello, ada!' }],
   'store-file': LOGIN,
   'store-cache': LOGIN,
@@ -205,6 +206,10 @@ async function started(name: string): Promise<string> {
     .replace(
       'serve({ fetch, port: 3000 })',
       "const server = serve({ fetch, port: 0, hostname: '127.0.0.1', silent: true })\nawait server.ready()\nconsole.log('listening on', server.url)",
+    )
+    .replace(
+      'serve({ fetch: app.fetch, port: 3000 })',
+      "serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) => console.log('listening on http://127.0.0.1:' + port))",
     )
     .replace('/var/lib/my-app/sessions', 'sessions')
   expect(replaced).toContain('listening on')

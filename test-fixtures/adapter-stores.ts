@@ -13,7 +13,7 @@ export async function describeOverStores(
   name: string,
   start: StartProbe,
 ): Promise<void> {
-  describeCases(name, start)
+  describeCases(name, start, { startTwoEngines: (outer, inner) => start(outer, 0, inner) })
 
   const over = async (storeName: string): Promise<void> => {
     const { store, close } = await openStore(storeName)

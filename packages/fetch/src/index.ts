@@ -1,6 +1,9 @@
 import { ConfigError, type DefaultData, type MaybePromise, type Session, type Sessions } from '@sess/core'
 import { after, type MiddlewareOptions, SessionSlot, settle } from '@sess/core/adapter'
+import { remember, withCommitted } from './committed.ts'
 import { withSessionHeaders } from './response.ts'
+
+export { addCommitted } from './committed.ts'
 
 /** What `runWithSession` may be told beside its handler. */
 export interface RunOptions extends MiddlewareOptions {
@@ -76,11 +79,15 @@ export function runWithSession<
   const isKnown = (): boolean => session.sessionKey !== null && cookies?.includes(session.sessionKey) === true
   const responseTo = (error: unknown): MaybePromise<Result> => {
     if (!onError) throw error
-    return onError(error)
+    return after(onError(error), response => withCommitted(on, response))
   }
   const send = (response: Result): MaybePromise<Result> =>
     settle(
-      () => after(commit(statusOf(response)), result => withSessionHeaders(response, result, isKnown)),
+      () =>
+        after(commit(statusOf(response)), result => {
+          remember(on, result)
+          return withSessionHeaders(response, result, isKnown)
+        }),
       response => response,
       error => {
         discardBody(response)

@@ -5,8 +5,8 @@ import { serve } from 'srvx'
 import { probeApp } from './probe-app.ts'
 
 /** The probe app served by Node: `STORE=sqlite PORT=3000 node packages/fetch/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0) => {
-  const fetch = probeApp(await probeSessions(options))
+export const start: StartProbe = async (options = {}, port = 0, inner) => {
+  const fetch = probeApp(await probeSessions(options), inner && (await probeSessions(inner)))
   const server = serve({ fetch, port, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
   await server.ready()
   return { url: server.url!.replace(/\/$/, ''), stop: () => stopServer(server.node!.server as Server) }

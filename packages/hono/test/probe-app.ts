@@ -1,0 +1,33 @@
+import { probeRoutes } from '@sess/conformance'
+import type { DefaultData, Sessions } from '@sess/core'
+import { type SessionVariables, session } from '@sess/hono'
+import { ELSEWHERE, elsewhere, statusOfError, webBody } from '@sess/test-fixtures/web-probe.ts'
+import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
+
+/** The probe app, for whatever serves it. */
+export function probeApp(sessions: Sessions, inner?: Sessions): Hono {
+  const app = new Hono()
+  app.get(ELSEWHERE, elsewhere)
+  app.use(session(sessions))
+  if (inner) app.use(session(inner, { property: 'inner' }))
+  app.onError((error, c) => {
+    return c.text(
+      error.message,
+      statusOfError(error, new URL(c.req.url).searchParams) as ContentfulStatusCode,
+    )
+  })
+  const httpError = (status: number) => new HTTPException(status as ContentfulStatusCode)
+  for (const { method, path, run } of probeRoutes(sessions, { httpError })) {
+    app.on(method, path, async c => {
+      const { url } = c.req
+      const { session, inner } = c.var as SessionVariables & Partial<SessionVariables<DefaultData, 'inner'>>
+      const { status, headers, body, foreign } = await run(session, new URL(url).searchParams, inner)
+      if (foreign) return fetch(new URL(ELSEWHERE, url))
+      for (const [name, value] of headers) c.header(name, value, { append: true })
+      return c.newResponse(webBody(body), status as StatusCode)
+    })
+  }
+  return app
+}
