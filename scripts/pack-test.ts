@@ -16,7 +16,14 @@ type Names = { values: string[]; types: string[] }
 /** Entries that only their own test runner can load; their types are checked all the same. */
 const BOUND_TO_A_RUNNER = ['@sess/conformance/vitest', '@sess/conformance/bun-test']
 /** Packages whose types must do without those of Node. */
-const PORTABLE = ['@sess/core', '@sess/fetch', '@sess/h3', '@sess/hono', '@sess/store-cookie', '@sess/store-cache']
+const PORTABLE = [
+  '@sess/core',
+  '@sess/fetch',
+  '@sess/h3',
+  '@sess/hono',
+  '@sess/store-cookie',
+  '@sess/store-cache',
+]
 
 const ADVICE = ' (if that is meant: pnpm pack:test --update, and a changeset)'
 /** Prints the names of each entry, and the values that two packages both export. */
