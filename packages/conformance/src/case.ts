@@ -13,6 +13,8 @@ export interface Case<Fixture> {
   source: string
   /** What a user feels when it is broken. */
   why: string
+  /** A quick run takes some of the cases of one family, which differ in a single value; others on another day. */
+  family?: string
   /** It makes random choices, by `fixture.seed`; a report of its failure names the seed. */
   random?: true
   /** Why the case does not apply to this fixture, if it does not. */

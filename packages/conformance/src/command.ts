@@ -20,6 +20,7 @@ import {
   type Report,
   type RunOptions,
   runCases,
+  storeCasesFor,
 } from './runner.ts'
 import { storeCases } from './store-cases/index.ts'
 import type { StoreSetup } from './store-fixture.ts'
@@ -223,7 +224,7 @@ async function proveModule(path: string, options: RunOptions, run: Run): Promise
     if (isCookieStore(first.store)) {
       return await run(cookieStoreCases, openCookieStore(factory as () => Promise<CookieStoreSetup>))
     }
-    return await run(storeCases, openStore(factory as () => Promise<StoreSetup>, options))
+    return await run(storeCasesFor(options), openStore(factory as () => Promise<StoreSetup>, options))
   } finally {
     await teardown()
   }

@@ -10,6 +10,7 @@ import { type Case, DoesNotApply } from './case.ts'
 import { CaseFailure, show } from './check.ts'
 import { cookieStoreCases } from './cookie-cases/index.ts'
 import { type CookieStoreFactory, type CookieStoreFixture, openCookieFixture } from './cookie-fixture.ts'
+import { quickCases, seedOfToday } from './sample.ts'
 import { storeCases } from './store-cases/index.ts'
 import {
   type FixtureOptions,
@@ -64,12 +65,17 @@ export interface Opened<Fixture> {
 
 /** Runs every case of the store contract, one after the other, each on a store of its own. Needs no test framework. */
 export function runStoreCases(factory: StoreFactory, options: RunOptions = {}): Promise<Report> {
-  return runCases(storeCases, openStore(factory, options), options)
+  return runCases(storeCasesFor(options), openStore(factory, options), options)
 }
 
 /** Runs every case of the contract of cookie stores. */
 export function runCookieStoreCases(factory: CookieStoreFactory, options: RunOptions = {}): Promise<Report> {
   return runCases(cookieStoreCases, openCookieStore(factory), options)
+}
+
+/** All cases; of a quick run without a filter, some of each family. A filter names cases that somebody wants to see run. */
+export function storeCasesFor({ quick, filter, seed }: RunOptions): typeof storeCases {
+  return quick && filter === undefined ? quickCases(storeCases, seed ?? seedOfToday()) : storeCases
 }
 
 export function openCookieStore(factory: CookieStoreFactory) {

@@ -1,5 +1,6 @@
 import type { Store } from '@sess/core'
 import { CaseFailure } from '../check.ts'
+import type { StoreFixture } from '../store-fixture.ts'
 
 /** Requests that overlap, on a session made for them, and what must hold after them. */
 export interface Overlap {
@@ -8,28 +9,26 @@ export interface Overlap {
   check(): Promise<void>
 }
 
+/** Orders that a quick run takes: each of them is chosen by chance. */
+const QUICK_ORDERS = 6
+
 /**
- * Runs overlapping requests in every order of their store calls, or in so many as `limit` says: one call at a time,
- * each order once, found by going back to the last choice that has another side.
+ * Runs overlapping requests in every order of their store calls, or in as many as `limit` says: one call at a time,
+ * each order once, found by going back to the last choice that has another side. A quick run takes some random orders.
  */
 export async function everyInterleaving(
-  store: Store,
+  { store, quick }: Pick<StoreFixture, 'store' | 'quick'>,
   open: () => Promise<Overlap>,
   limit = 60,
 ): Promise<void> {
+  if (quick) {
+    for (let run = 0; run < QUICK_ORDERS; run++)
+      await runAndCheck(store, open, ready => Math.floor(Math.random() * ready))
+    return
+  }
   let choices: number[] = []
   for (let run = 0; run < limit; run++) {
-    const { requests, check } = await open()
-    const { order, branches } = await runInOrder(store, requests, choices)
-    try {
-      await check()
-    } catch (error) {
-      if (!(error instanceof CaseFailure)) throw error
-      throw new CaseFailure(
-        error.expected,
-        `${error.happened} (order of the store calls: ${order.join(', ')})`,
-      )
-    }
+    const branches = await runAndCheck(store, open, (_, step) => choices[step] ?? 0)
     const taken = branches.map((_, step) => choices[step] ?? 0)
     let last = branches.length - 1
     while (last >= 0 && (taken[last] ?? 0) + 1 >= (branches[last] ?? 0)) last--
@@ -38,8 +37,23 @@ export async function everyInterleaving(
   }
 }
 
-/** One order: at each step the choice says which of the waiting requests makes its next store call. */
-async function runInOrder(store: Store, requests: Overlap['requests'], choices: readonly number[]) {
+/** Of so many waiting requests, the one that makes its next store call in this step. */
+type Choose = (ready: number, step: number) => number
+
+/** Runs one order, and returns how many requests were waiting at each step. */
+async function runAndCheck(store: Store, open: () => Promise<Overlap>, choose: Choose): Promise<number[]> {
+  const { requests, check } = await open()
+  const { order, branches } = await runInOrder(store, requests, choose)
+  try {
+    await check()
+  } catch (error) {
+    if (!(error instanceof CaseFailure)) throw error
+    throw new CaseFailure(error.expected, `${error.happened} (order of the store calls: ${order.join(', ')})`)
+  }
+  return branches
+}
+
+async function runInOrder(store: Store, requests: Overlap['requests'], choose: Choose) {
   const waiting = new Map<number, { call: string; go: () => void }>()
   let calling = 0
   let ended = 0
@@ -70,7 +84,7 @@ async function runInOrder(store: Store, requests: Overlap['requests'], choices: 
   while (ended < requests.length) {
     await settled(() => calling === 0 && waiting.size + ended === requests.length)
     const ready = [...waiting.keys()].sort((a, b) => a - b)
-    const next = ready[choices[branches.length] ?? 0] ?? ready[0]
+    const next = ready[choose(ready.length, branches.length)] ?? ready[0]
     if (next === undefined) continue
     branches.push(ready.length)
     const { call = '', go } = waiting.get(next) ?? {}

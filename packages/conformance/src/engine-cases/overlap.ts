@@ -13,7 +13,7 @@ export const overlapCases: readonly StoreCase[] = [
     why: 'What was put into the cart in one tab would vanish because of another tab.',
     async run(f) {
       const sessions = engineOver(f)
-      await everyInterleaving(f.store, async () => {
+      await everyInterleaving(f, async () => {
         const browser = await loggedIn(sessions, { a: 0 })
         const set = (key: string) => async (store: typeof f.store) => {
           const { code } = await browser.visit(engineOver(f, { store }), session => session.set(key, 1))
@@ -35,7 +35,7 @@ export const overlapCases: readonly StoreCase[] = [
     why: 'Two clicks on "add to cart" would add one item.',
     async run(f) {
       const sessions = engineOver(f)
-      await everyInterleaving(f.store, async () => {
+      await everyInterleaving(f, async () => {
         const browser = await loggedIn(sessions, { count: 0, list: [] })
         const add = (item: string) => async (store: typeof f.store) => {
           const { code } = await browser.visit(engineOver(f, { store }), session => {
@@ -97,7 +97,7 @@ export const overlapCases: readonly StoreCase[] = [
     why: 'The session would live on after logging out.',
     async run(f) {
       const sessions = engineOver(f)
-      await everyInterleaving(f.store, async () => {
+      await everyInterleaving(f, async () => {
         const browser = await loggedIn(sessions, { user: 'ann' })
         const thief = browser.copy()
         let saved = ''
@@ -135,7 +135,7 @@ export const overlapCases: readonly StoreCase[] = [
     async run(f) {
       const options = { saveEveryRequest: true }
       const sessions = engineOver(f, options)
-      await everyInterleaving(f.store, async () => {
+      await everyInterleaving(f, async () => {
         const browser = await loggedIn(sessions, { user: 'ann' })
         const thief = browser.copy()
         let touched = ''
@@ -168,7 +168,7 @@ export const overlapCases: readonly StoreCase[] = [
     why: 'What was saved during login would be lost without a word.',
     async run(f) {
       const sessions = engineOver(f)
-      await everyInterleaving(f.store, async () => {
+      await everyInterleaving(f, async () => {
         const browser = await loggedIn(sessions, { cart: 1 })
         const before = browser.copy()
         const late = browser.copy()
@@ -211,7 +211,7 @@ export const overlapCases: readonly StoreCase[] = [
     why: 'A double click on "log in" would leave two sessions, or none.',
     async run(f) {
       const sessions = engineOver(f)
-      await everyInterleaving(f.store, async () => {
+      await everyInterleaving(f, async () => {
         const start = await loggedIn(sessions, { cart: 1 })
         const browsers = [start.copy(), start.copy()]
         const codes: string[] = []
@@ -246,7 +246,7 @@ export const overlapCases: readonly StoreCase[] = [
     why: 'Logging out while a login in another tab is under way would leave the session alive.',
     async run(f) {
       const sessions = engineOver(f)
-      await everyInterleaving(f.store, async () => {
+      await everyInterleaving(f, async () => {
         const start = await loggedIn(sessions, { user: 'ann' })
         const rotating = start.copy()
         const leaving = start.copy()
@@ -408,7 +408,7 @@ export const overlapCases: readonly StoreCase[] = [
     async run(f) {
       const sessions = engineOver(f)
       await everyInterleaving(
-        f.store,
+        f,
         async () => {
           const user = `user-${f.id()}`
           const thief = await loggedIn(sessions, { user }, user)

@@ -182,6 +182,7 @@ const space: readonly StoreCase[] = (['name', 'count', 'lives', 'origin', 'excep
   dimension =>
     DIMENSIONS[dimension].map(({ name }) => ({
       id: `store/everywhere-${dimension}-${name}`,
+      family: `everywhere-${dimension}`,
       title: `A24: ${titles[dimension]} "${name}" is logged out everywhere, and nobody else`,
       rule: 'removeBySubject removes every live record of the subject but `except`, none else, and answers how many.',
       source:
@@ -213,6 +214,7 @@ async function manyOf(f: StoreFixture): Promise<number> {
 
 const pages = (id: string, title: string, origin: Origin, keep: 'none' | 'middle'): StoreCase => ({
   id,
+  family: 'pages',
   title,
   rule: 'Removes every session of a subject, again until none is left: whatever the backend gives in one page.',
   source: 'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, numbers',
@@ -292,6 +294,7 @@ export const everywhereCases: readonly StoreCase[] = [
   },
   {
     id: 'store/scan-pages',
+    family: 'pages',
     title: 'a scan gives more than a thousand records, also behind pages that hold none',
     rule: 'Every live record, each at least once if it lives throughout.',
     source: 'docs/design.md#store-scan; docs/conformance-space.md, numbers',
@@ -308,7 +311,7 @@ export const everywhereCases: readonly StoreCase[] = [
       }
       const first = await eachOf(order.slice(0, 20), () => insert(f.clock.now() + 3_600_000))
       // Where the backend owns the clock they take long to write, and nothing is lost if some of them live.
-      if (f.clock.exact) await eachOf(order.slice(0, 350), () => insert(soon), 50)
+      if (f.clock.exact) await eachOf(order.slice(0, f.quick ? 105 : 350), () => insert(soon), 50)
       const rest = await eachOf(order, () => insert(f.clock.now() + 3_600_000), 50)
       if (f.clock.exact) await f.clock.advance(soon - f.clock.now())
       const seen = new Set<string>()
@@ -319,6 +322,7 @@ export const everywhereCases: readonly StoreCase[] = [
   },
   {
     id: 'store/clear-expired-pages',
+    family: 'pages',
     title: 'clearExpired finds more than a thousand expired records, also behind as many live ones',
     rule: 'Removes expired records in batches, until there are none.',
     source: 'docs/design.md#store-clear-expired; docs/conformance-space.md, numbers',
@@ -337,7 +341,11 @@ export const everywhereCases: readonly StoreCase[] = [
         return id
       }
       const subject = `user-${f.id()}`
-      const live = await eachOf(order.slice(0, 600), () => insert(f.clock.now() + 3_600_000, { subject }), 50)
+      const live = await eachOf(
+        order.slice(0, f.quick ? 105 : 600),
+        () => insert(f.clock.now() + 3_600_000, { subject }),
+        50,
+      )
       const soon = f.clock.now() + f.clock.life + 3_000
       const old = await eachOf(order, n => insert(soon, n % 2 ? { subject } : {}), 50)
       await f.clock.advance(soon - f.clock.now())

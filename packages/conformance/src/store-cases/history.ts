@@ -29,7 +29,7 @@ export const historyCases: readonly StoreCase[] = [
       const model = new Map<string, { record: SessionRecord; version: string }>()
       const seen = new Map<string, { version: string; payload: string }[]>(ids.map(id => [id, []]))
 
-      for (let step = 0; step < 300; step++) {
+      for (let step = 0; step < (f.quick ? 80 : 300); step++) {
         const store = random() < 0.5 ? f.store : f.other
         const id = pick(ids)
         const known = model.get(id)

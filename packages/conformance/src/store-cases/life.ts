@@ -151,6 +151,7 @@ const PARTS: readonly Part[] = [
 const space: readonly StoreCase[] = PARTS.flatMap(({ dimension, rule, why }) =>
   DIMENSIONS[dimension].map(({ name }) => ({
     id: `store/life-${dimension}-${name}`,
+    family: `life-${dimension}`,
     title: `a record with ${dimension} "${name}" comes back whole in every combination`,
     rule,
     source: 'docs/design.md#store-record; docs/conformance-space.md, a record',

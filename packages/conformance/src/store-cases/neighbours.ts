@@ -74,6 +74,7 @@ const ABORTED: Record<string, [AbortedCall, (keyof Store)?]> = {
 
 const abortCases: readonly StoreCase[] = Object.entries(ABORTED).map(([name, [call, needs]]) => ({
   id: `store/abort-${name}`,
+  family: 'abort',
   title: `F3: ${name} that is given up again and again harms no call beside it and none after it`,
   rule: 'signal: aborted when nobody waits for the answer any more. It is about that call alone.',
   source:
@@ -130,6 +131,7 @@ const freshCases: readonly StoreCase[] = (
   ] as const
 ).map(([name, done]) => ({
   id: `store/fresh-after-${name}`,
+  family: 'fresh-after',
   title: `a read that begins after ${name} has answered finds what was ${done}, though older reads are under way`,
   rule: 'Once a write is answered, every read that begins then finds it.',
   source:

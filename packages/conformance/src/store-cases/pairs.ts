@@ -199,6 +199,7 @@ export const pairCases: readonly StoreCase[] = CALLS.flatMap((one, at) =>
   CALLS.slice(at).map(
     (two): StoreCase => ({
       id: `store/overlap-${one.name}-${two.name}`,
+      family: 'overlap',
       title: `${one.name} that overlaps ${two.name} comes to what one after the other would`,
       rule: 'Each call is atomic on its own: two that overlap happen one after the other, in some order.',
       source: 'docs/design.md#store-contract; docs/conformance-space.md, overlap',

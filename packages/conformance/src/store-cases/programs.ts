@@ -226,7 +226,7 @@ export const programCases: readonly StoreCase[] = [
         fc.asyncProperty(programs, program => run(f, program)),
         {
           seed: f.seed | 0,
-          numRuns: Math.max(3, Math.min(f.quick ? 15 : 100, runs)),
+          numRuns: Math.max(3, Math.min(f.quick ? 8 : 100, runs)),
           interruptAfterTimeLimit: 25_000,
         },
       )

@@ -237,7 +237,10 @@ export const replaceCases: readonly StoreCase[] = [
         fail('a writer to succeed within 1000 attempts', 'it was stale every time')
       }
       // Each of n writers is stale up to n times, with two calls a time, and a backend may do one call after the other.
-      const writers = Math.max(6, Math.min(40, Math.floor(Math.sqrt(12_000 / (await f.pace())))))
+      const writers = Math.max(
+        6,
+        Math.min(f.quick ? 12 : 40, Math.floor(Math.sqrt(12_000 / (await f.pace())))),
+      )
       const letters = Array.from({ length: writers }, (_, n) => String.fromCharCode(0x61 + (n % 26)))
       await Promise.all(letters.map((letter, n) => add(letter, n % 2 ? f.store : f.other)))
       const { payload } = await f.readLive(id, 'the record')
