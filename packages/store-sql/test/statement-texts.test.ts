@@ -41,7 +41,7 @@ function everyText(): string {
 
 const PAGE = `# The statements of the SQL store
 
-What \`@sess/store-sql\` sends to each database, as a test writes it down. \`?\` and \`$1\` are parameters: no value is ever
+These are the statements that \`@sess/store-sql\` sends to each database. A test writes them down. \`?\` and \`$1\` are parameters: no value is ever
 part of the text. On MySQL \`=\` finds the row by its index, and the comparison of bytes then decides, because a collation
 takes different texts for equal.
 
