@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,36 +18,65 @@ const PACKAGES: Record<string, string> = {
   ws: 'packages/node/node_modules/ws',
 }
 
+/** Beside those: what the example for Socket.IO imports, and the client of its test. */
+const SOCKET_IO: Record<string, string> = {
+  'socket.io': 'packages/express/node_modules/socket.io',
+  'socket.io-client': 'packages/express/node_modules/socket.io-client',
+}
+
 let folder: string
-let server: ChildProcess
+let program: Program
 let url: string
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sess-websockets-'))
   const guide = await readFile(join(root, 'docs/websockets.md'), 'utf8')
-  await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
-  await writeFile(join(folder, 'server.js'), /^```js file=server\.js\n([\s\S]*?)^```$/m.exec(guide)![1]!)
   const installed = /^npm install (.*)$/m.exec(guide)![1]!.split(' ')
   expect(installed.toSorted()).toEqual(Object.keys(PACKAGES).toSorted())
-  for (const [name, place] of Object.entries(PACKAGES)) {
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+  for (const [name, place] of Object.entries({ ...PACKAGES, ...SOCKET_IO })) {
     const at = join(folder, 'node_modules', name)
     await mkdir(dirname(at), { recursive: true })
     await symlink(join(root, place), at, 'dir')
   }
-  server = spawn(process.execPath, ['server.js'], {
-    cwd: folder,
-    env: { ...process.env, PORT: '0' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const [line] = await once(createInterface(server.stdout!), 'line')
-  url = String(line).replace('listening on ', '')
+  const [server = '', ...others] = [...guide.matchAll(/^```js.*\n([\s\S]*?)^```$/gm)].map(([, code]) => code!)
+  await writeFile(join(folder, 'server.js'), server)
+  // The other examples continue the first one. Socket.IO and `ws` cannot both take the upgrades of one server.
+  const withoutWs = server.replace(/^server\.on\('upgrade'[\s\S]*?^\}\)$/m, '')
+  await writeFile(join(folder, 'socket-io.js'), [withoutWs, LATE_CHANGE, ...others].join('\n'))
+  program = await start('server.js')
+  url = program.url
 })
 afterAll(async () => {
-  const ended = once(server, 'exit')
-  server.kill()
-  await ended
+  await program.stop()
   await rm(folder, { recursive: true })
 })
+
+/** A route with the mistake that the last example is about. */
+const LATE_CHANGE = `app.get('/late', async (req, res) => {
+  res.send('done')
+  req.session.set('late', 1)
+})`
+
+interface Program {
+  url: string
+  stop(): Promise<void>
+}
+
+async function start(file: string): Promise<Program> {
+  const child = spawn(process.execPath, [file], {
+    cwd: folder,
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const [line] = await once(createInterface(child.stdout!), 'line')
+  const stop = async (): Promise<void> => {
+    const ended = once(child, 'exit')
+    child.kill()
+    await ended
+  }
+  return { url: String(line).replace('listening on ', ''), stop }
+}
 
 async function login(user: string): Promise<string> {
   return cookiesOf(await request(`${url}/login?user=${user}`, { method: 'POST' }))
@@ -129,5 +158,41 @@ describe('docs/websockets.md', () => {
     const [code] = await once(socket, 'close')
     expect(code).toBe(4401)
     expect(await messages(next)).toEqual([])
+  })
+
+  describe('with the examples for Socket.IO and for late changes', () => {
+    let program: Program
+    beforeAll(async () => {
+      program = await start('socket-io.js')
+    })
+    afterAll(() => program.stop())
+
+    test.each(['polling', 'websocket'])(
+      'Socket.IO over %s has the session, and saves a note',
+      async transport => {
+        const login = await request(`${program.url}/login?user=ann`, { method: 'POST' })
+        const { connect } = await import(
+          join(folder, 'node_modules/socket.io-client/build/esm-debug/index.js')
+        )
+        const client = connect(program.url, {
+          transports: [transport],
+          extraHeaders: { cookie: cookiesOf(login) },
+          reconnection: false,
+        })
+        try {
+          const greeted = new Promise(resolve => client.once('greeting', resolve))
+          expect(await greeted).toBe('ann')
+          await client.timeout(5_000).emitWithAck('note', 'a note')
+        } finally {
+          client.close()
+        }
+      },
+    )
+
+    test('the error handler leaves an ended response alone', async () => {
+      const login = await request(`${program.url}/login?user=ann`, { method: 'POST' })
+      const got = await request(`${program.url}/late`, { cookie: cookiesOf(login) })
+      expect([got.status, got.text]).toEqual([200, 'done'])
+    })
   })
 })
