@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import manifest from '../package.json' with { type: 'json' }
 import { parseDuration, wholeNumber } from './arguments.ts'
 import type { Condition } from './commands/list.ts'
-import { type Console, note } from './console.ts'
+import { type Console, note, printable } from './console.ts'
 import { type ExitCode, failureOf, MISUSED } from './failure.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function main(argv: readonly string[], console: Console): Promise<E
     // Commander has written its message, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : MISUSED
     const failure = failureOf(error)
-    note(console, `sess: ${failure.message}`)
+    note(console, `sess: ${printable(failure.message)}`)
     return failure.exitCode
   }
 }

@@ -19,6 +19,8 @@ export interface RunOptions {
   stdin?: string
   /** Gets each piece of stdout; `interrupt` is what Ctrl-C does. */
   onOut?: (text: string, interrupt: () => void) => void
+  /** Gets each piece of stderr. */
+  onErr?: (text: string) => void
 }
 
 /** Runs the command line in this process, without a terminal. */
@@ -33,6 +35,7 @@ export async function sess(args: readonly string[], options: RunOptions = {}): P
   })
   streams.stderr.on('data', chunk => {
     result.err += chunk
+    options.onErr?.(String(chunk))
   })
   const code = await main(args, {
     ...streams,

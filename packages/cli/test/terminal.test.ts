@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { sqliteStore } from '@sess/store-sql'
@@ -105,18 +106,23 @@ describe('without a terminal', () => {
     expect(expired()).toBeGreaterThan(0)
   })
 
-  test('clear-expired --every stays, clears again, survives an outage, and ends with 0', async () => {
+  test('clear-expired --every stays, survives an outage, clears again, and ends with 0', async () => {
     plantExpired(3)
-    const runs: string[] = []
-    const { code, out } = await sess(['clear-expired', '--every', '1s'], {
+    let turn = 0
+    const { code, out, err } = await sess(['clear-expired', '--every', '1s'], {
       env,
-      onOut: (text, interrupt) => {
-        runs.push(text)
-        if (runs.length === 1) plantExpired(5)
-        if (runs.length === 2) interrupt()
+      onOut: (_, interrupt) => {
+        turn += 1
+        if (turn === 1) {
+          plantExpired(5)
+          renameSync(file, `${file}.away`)
+        }
+        if (turn === 2) interrupt()
       },
+      onErr: () => renameSync(`${file}.away`, file),
     })
     expect(code).toBe(0)
     expect(out).toBe('Removed 3 expired sessions.\nRemoved 5 expired sessions.\n')
+    expect(err).toMatch(/^sess: There is no file .* Trying again later\.\n$/)
   })
 })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import {
@@ -11,6 +11,7 @@ import {
 } from '@sess/test-fixtures/servers'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
+import { importDriver } from '../src/driver.ts'
 import { sess, temporaryFolder } from './run.ts'
 
 const folder = temporaryFolder()
@@ -233,5 +234,36 @@ describe('a config module', () => {
     const { code, out, err } = await sess(['show', 'a'.repeat(32), '--json'], { cwd: join(folder, 'app') })
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(JSON.parse(out)).toMatchObject({ subject: '42', data: { since: '1970-01-01T00:00:00.000Z' } })
+  })
+
+  test('with an engine ends sessions by it, so that its hooks run', async () => {
+    const path = config(
+      `import { createSessions } from '${core}'
+       import { cacheStore } from '${cache}'
+       import { writeFileSync } from 'node:fs'
+       const sessions = createSessions({
+         store: cacheStore(),
+         random: size => new Uint8Array(size),
+         hooks: { destroyed: () => writeFileSync('${folder}/destroyed', 'yes') },
+       })
+       const session = sessions.open()
+       await session.load()
+       session.subject = 42
+       await session.save()
+       export default sessions`,
+    )
+    const list = await sess(['list', '--subject', '42', '--json', '--config', path], { cwd: folder })
+    expect(JSON.parse(list.out)).toHaveLength(1)
+    const end = (name: string) => sess(['end', name, '--yes', '--config', path], { cwd: folder })
+    expect(await end('b'.repeat(32))).toMatchObject({ code: 1 })
+    expect(await end('a'.repeat(32))).toMatchObject({ code: 0, out: 'Ended 1 session.\n', err: '' })
+    expect(existsSync(join(folder, 'destroyed'))).toBe(true)
+  })
+})
+
+test('a driver that is not installed is 2, and the message says how to install it', async () => {
+  await expect(importDriver('no-such-driver', folder)).rejects.toMatchObject({
+    exitCode: 2,
+    message: expect.stringContaining('npm install no-such-driver'),
   })
 })

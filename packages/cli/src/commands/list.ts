@@ -39,7 +39,7 @@ export async function list(console: Console, options: ListOptions): Promise<Exit
       if (unreadable > 0) {
         note(
           console,
-          `${counted(unreadable, 'session')} cannot be decoded: ${views.find(view => view.problem)?.problem ?? 'see `sess show`'}`,
+          `${counted(unreadable, 'session')} cannot be decoded: ${printable(views.find(view => view.problem)?.problem ?? 'see `sess show`')}`,
         )
       }
       return stop.signal.aborted ? STOPPED : 0
@@ -57,7 +57,7 @@ function show(console: Console, views: SessionView[], count: number, now: number
   const [heading = '', ...rows] = table(
     ['ID', 'SUBJECT', 'CREATED', 'LAST SEEN', 'ENDS', 'SIZE'],
     views.map(view => [
-      view.id,
+      printable(view.id),
       shortened(printable(view.subject ?? '-')),
       relative(view.createdAt, now),
       relative(view.lastSeenAt, now),

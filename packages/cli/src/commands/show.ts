@@ -39,7 +39,7 @@ export async function show(console: Console, name: string, options: ShowOptions)
     const when = (ms: number | undefined) =>
       ms === undefined ? '-' : `${moment(ms)}  (${relative(ms, now)})`
     const facts: [string, string][] = [
-      ['id', view.id],
+      ['id', printable(view.id)],
       ['subject', printable(view.subject ?? '-')],
       ['created', when(view.createdAt)],
       ['logged in', when(view.authenticatedAt)],
