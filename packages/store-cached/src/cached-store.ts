@@ -8,36 +8,38 @@ import {
   type StoredRecord,
   safeCause,
 } from '@sess/core'
-import { isPromise, nowOf } from '@sess/core/store'
+import { after, type Check, nowOf, readOptions } from '@sess/core/store'
 import { type CacheErrorEvent, type Clock, Copies, type Look } from './copies.ts'
 import { sharedReads } from './shared-reads.ts'
 
+/** Options of `cachedStore`. */
 export interface CachedStoreOptions {
   /**
-   * Where copies are kept: Redis for several processes, `cacheStore()` for one. If processes do not share this store,
+   * The store of the copies: Redis for several processes, `cacheStore()` for one. If processes do not share this store,
    * the others may use stale copies for up to `maxStale` seconds.
    */
   fast: Store
-  /** Where sessions are. */
+  /** The store of the sessions. */
   durable: Store
-  /** Seconds that a copy is used at the most, whatever goes wrong. Default 60. */
+  /** The most seconds that a copy is used, even if the fast store fails. Default 60. */
   maxStale?: number
-  /** Milliseconds that the fast store has for one look or one change; then it counts as down. Default 500. */
+  /** Milliseconds that the fast store has for one read or one change; then it counts as down. Default 500. */
   timeout?: number
   /**
-   * Is called with each failure of the fast store: its name, `code` and message, safe to log. A function that throws or
-   * rejects changes nothing.
+   * Called with each failure of the fast store. The error has a name, `code` and message that are safe to log. If the
+   * function throws or rejects, that is ignored.
    */
   onError?(error: Error, event: CacheErrorEvent): unknown
 }
 
+/** Removals of `removeBySubject` that run at the same time. */
 const AT_ONCE = 50
 
 /**
- * A fast store in front of a durable one (Django's `cached_db`, without stale or revived sessions). The durable store is
- * changed first and decides everything. A copy in the fast store saves reads and may be lost at any time.
+ * Puts a fast store in front of a durable one (Django's `cached_db`, without stale or revived sessions). The durable store
+ * is changed first and decides everything. A copy in the fast store saves reads and may be lost at any time.
  *
- * @throws ConfigError for a wrong option.
+ * @throws ConfigError (`CONFIG`) for a wrong option
  * @example
  * const store = cachedStore({ fast: redisStore(client, { prefix: 'cache:' }), durable: postgresStore(url) })
  */
@@ -47,9 +49,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
   const readShared = sharedReads()
 
   function read(id: string, context?: StoreContext): MaybePromise<StoredRecord | null> {
-    const looked = copies.look(id, context)
-    if (isPromise(looked)) return looked.then(each => each.hit ?? readBehind(id, context, each))
-    return looked.hit ?? readBehind(id, context, looked)
+    return after(copies.look(id, context), look => look.hit ?? readBehind(id, context, look))
   }
 
   function readBehind(id: string, context: StoreContext | undefined, looked: Look) {
@@ -67,7 +67,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
     return record
   }
 
-  /** Changes the durable store, then ends the copy. `mustInvalidate`: a copy that stays is the caller's error. */
+  /** Changes the durable store, then invalidates the copy. If `mustInvalidate`, a failure of that is the caller's error. */
   async function change<T>(
     id: string,
     context: StoreContext | undefined,
@@ -79,7 +79,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
     try {
       result = await run()
     } catch (error) {
-      // Nobody knows whether it was done.
+      // The change may have been made all the same.
       copies.invalidate(id, clock).catch(() => 'reported')
       throw error
     }
@@ -93,8 +93,8 @@ export function cachedStore(options: CachedStoreOptions): Store {
 
   function notInvalidated(cause: unknown): SessionStoreError {
     return new SessionStoreError(
-      'The session is removed, but the cache in front of the store could not be told. Other servers may use their ' +
-        `copy for up to ${maxStaleMs / 1000} s. Try again.`,
+      'The session is removed, but its copy in the cache is not. Other servers may use the copy for up to ' +
+        `${maxStaleMs / 1000} s. Try again.`,
       { cause: safeCause(cause) },
     )
   }
@@ -103,7 +103,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
     ...(durable.maxBytes !== undefined && { maxBytes: durable.maxBytes }),
     read,
 
-    // An id that was used before may still have a copy, whose removal is under way.
+    // An id that was used before may still have a copy.
     insert: (id, record, context) => change(id, context, () => durable.insert(id, record, context)),
 
     replace: (id, record, version, context) =>
@@ -125,15 +125,15 @@ export function cachedStore(options: CachedStoreOptions): Store {
   if (clearExpired) {
     store.clearExpired = async function* (options) {
       yield* clearExpired.call(durable, options)
-      // A copy that expired was no session, and is not counted.
+      // An expired copy is no session, so it is not counted.
       await copies.clearExpired(options)
     }
   }
   if (scan) store.scan = context => scan.call(durable, context)
   if (scanBySubject) store.scanBySubject = (subject, context) => scanBySubject.call(durable, subject, context)
   if (scanBySubject && removeBySubject) {
-    // One by one and at the version seen, because the copy of each has to go: the durable store does not tell which it
-    // removed, and one that was saved between a look and a removal would be missed.
+    // Each record is removed at the version that was seen, because its copy must go too. The durable store's own
+    // `removeBySubject` does not return the ids, and a session saved since the scan would keep its copy.
     store.removeBySubject = async (subject, options = {}) => {
       const { except, ...context } = options
       let removed = 0
@@ -172,42 +172,30 @@ export function cachedStore(options: CachedStoreOptions): Store {
   return store
 }
 
+const isStore = (value: unknown): boolean =>
+  ['read', 'insert', 'replace', 'touch', 'remove'].every(
+    method => typeof (value as Record<string, unknown> | null)?.[method] === 'function',
+  )
+const STORE: Check = [isStore, 'a store, such as redisStore(client) or cacheStore()']
+
 function checked(options: CachedStoreOptions) {
-  const {
-    fast,
-    durable,
-    maxStale = 60,
-    timeout = 500,
-    onError,
-    ...unknown
-  } = options ?? ({} as CachedStoreOptions)
-  for (const name of Object.keys(unknown)) {
-    throw new ConfigError(
-      name,
-      'cachedStore has no such option; there are fast, durable, maxStale, timeout, onError.',
-    )
+  const read = readOptions<CachedStoreOptions, 'onError'>(options, {
+    fast: [undefined, STORE],
+    durable: [undefined, STORE],
+    maxStale: [60, [value => Number.isFinite(value) && value > 0, 'a number of seconds above 0']],
+    // Node's timers end at 2^31 ms.
+    timeout: [500, [value => value > 0 && value < 2 ** 31, 'a number of milliseconds above 0']],
+    onError: [undefined, [value => typeof value === 'function', 'a function']],
+  })
+  for (const name of ['fast', 'durable'] as const) {
+    if (read[name] === undefined) throw new ConfigError(name, `must be ${STORE[1]}.`)
   }
-  for (const [name, part] of Object.entries({ fast, durable })) {
-    const methods = ['read', 'insert', 'replace', 'touch', 'remove'] as const
-    if (!methods.every(method => typeof part?.[method] === 'function')) {
-      throw new ConfigError(name, 'Give a store, such as redisStore(client) or cacheStore().')
-    }
-  }
-  if (fast === durable) throw new ConfigError('fast', 'must not be the durable store itself.')
-  if (!(Number.isFinite(maxStale) && maxStale > 0)) {
-    throw new ConfigError('maxStale', 'must be a number of seconds above 0.')
-  }
-  // Timers turn over at 2^31 ms.
-  if (!(timeout > 0 && timeout < 2 ** 31)) {
-    throw new ConfigError('timeout', 'must be a number of milliseconds above 0.')
-  }
-  if (onError !== undefined && typeof onError !== 'function') {
-    throw new ConfigError('onError', 'must be a function.')
-  }
-  return { fast, durable, maxStaleMs: maxStale * 1000, timeout, onError }
+  if (read.fast === read.durable) throw new ConfigError('fast', 'must not be the durable store itself.')
+  const { maxStale, ...rest } = read
+  return { ...rest, maxStaleMs: maxStale * 1000 }
 }
 
-/** The caller's clock as time goes on. */
+/** A clock that starts at the caller's `now`. */
 function clockOf(context: StoreContext | undefined): Clock {
   const ahead = nowOf(context) - performance.now()
   return () => Math.ceil(ahead + performance.now())

@@ -1,50 +1,53 @@
 import { type MaybePromise, type Store, type StoreContext, type StoredRecord, safeCause } from '@sess/core'
-import { isPromise, nowOf } from '@sess/core/store'
-import { believed, entryOf, tombstone } from './entry.ts'
+import { isPromise, nowOf, settle } from '@sess/core/store'
+import { entryOf, tombstone, usableRecord } from './entry.ts'
 import { Limit } from './limit.ts'
 import { inTurns } from './turns.ts'
 
+/** The second argument of `onError`. */
 export interface CacheErrorEvent {
   /**
-   * `read`, `fill`: the session came from the durable store, and no copy was kept. `invalidate`: a change is stored,
-   * but other processes may use the copy of before for up to `maxStale`.
+   * - `read`, `fill`: the session was read from the durable store, and no copy was kept.
+   * - `invalidate`: a change is stored, but other processes may use the old copy for up to `maxStale` seconds.
    */
   operation: 'read' | 'fill' | 'invalidate'
 }
 
-/** What a look into the fast store found. */
+/** The result of reading the fast store. */
 export interface Look {
   /** The record, if its copy may be used. */
   hit?: StoredRecord | undefined
-  /** What stood there: a copy, a tombstone or nothing. Not set when the fast store was not asked. */
+  /** The copy, tombstone or nothing that was there. Not set if the fast store was not read. */
   seen?: StoredRecord | null
 }
 
-/** The caller's clock as time goes on, in ms since the epoch. */
+/** The time of the caller's clock, in ms since the epoch. */
 export type Clock = () => number
 
 export interface CopiesOptions {
   fast: Store
   maxStaleMs: number
-  /** Milliseconds that the fast store has for one look or one change. */
+  /** Milliseconds that the fast store has for one read or one change. */
   timeout: number
   onError: ((error: Error, event: CacheErrorEvent) => unknown) | undefined
 }
 
-/** A tombstone outlives every copy that was read before it by this: clocks that differ, callers whose `now` is old. */
+/** A tombstone lives this much longer than any copy read before it, because clocks differ and a `now` may be old. */
 const MARGIN_MS = 30_000
-/** After a failure the fast store is not read for so long, and pending invalidations are tried again that often. */
+/** Pause after a failure of the fast store: it is not read, and then pending invalidations are retried. */
 const REST_MS = 1_000
-/** More contenders for one tombstone than any time limit lets happen. */
+/** A bound for a loop that the time limit should end earlier. */
 const TRIES = 1_000
 
 /**
  * The copies of records in the fast store.
  *
- * `invalidate` puts a tombstone in the place of a copy. `fill` overwrites what stands there only at the version that
- * `look` saw *before* the durable store was read, so no reader puts back what a tombstone has ended. An id under which
- * nothing stands is filled by `insert`; and a copy read before a change is too old to be used by the time the tombstone
- * of that change expires. `docs/decisions/0030` has the reasoning.
+ * - `invalidate` replaces a copy by a tombstone.
+ * - `fill` writes a copy only at the version that `look` saw before the durable store was read. So a reader cannot undo an
+ *   invalidation that happened meanwhile. If nothing was there, `fill` inserts.
+ * - A tombstone lives until every copy that was read before it is too old to be used.
+ *
+ * `docs/decisions/0030` has the reasoning.
  */
 export class Copies {
   readonly #fast: Store
@@ -52,7 +55,7 @@ export class Copies {
   readonly #timeout: number
   readonly #onError: CopiesOptions['onError']
   readonly #inTurns = inTurns<void>()
-  /** Ids whose tombstone could not be placed, each with the clock of that call. Their copies are not used here. */
+  /** Ids whose tombstone could not be written, with the clock of that call. This process does not use their copies. */
   readonly #pending = new Map<string, { clock: Clock; until: number }>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #restUntil = Number.NEGATIVE_INFINITY
@@ -64,32 +67,30 @@ export class Copies {
     this.#onError = onError
   }
 
-  /** Asks the fast store. Returns a plain value where that one answers at once. */
+  /** Reads the fast store. Returns a plain value if that one does. */
   look(id: string, context: StoreContext | undefined): MaybePromise<Look> {
     if (!this.#isUsable(id)) return {}
     const now = nowOf(context)
     const found = (seen: StoredRecord | null): Look =>
       // An invalidation may have failed meanwhile.
-      this.#pending.has(id) ? {} : { hit: believed(seen, now, this.#maxStaleMs), seen }
+      this.#pending.has(id) ? {} : { hit: usableRecord(seen, now, this.#maxStaleMs), seen }
     const failed = (error: unknown): Look => {
       if (context?.signal?.aborted) throw error
       this.#failed(error, 'read')
       return {}
     }
     const limit = new Limit(now, this.#timeout, context?.signal)
-    let answer: MaybePromise<StoredRecord | null>
-    try {
-      answer = this.#fast.read(id, limit)
-    } catch (error) {
-      return failed(error)
+    const read = () => {
+      const result = this.#fast.read(id, limit)
+      return isPromise(result) ? limit.wait(result) : result
     }
-    return isPromise(answer) ? limit.wait(answer).then(found, failed) : found(answer)
+    return settle(read, found, failed)
   }
 
-  /** Keeps a copy of what the durable store returned, `age` ms after it was asked at `now`. */
+  /** Keeps a copy of a record that the durable store was asked for at `now` and returned `age` ms later. */
   async fill(id: string, record: StoredRecord, { seen }: Look, now: number, age: number): Promise<void> {
     if (seen === undefined || age >= this.#maxStaleMs || !this.#isUsable(id)) return
-    // What takes the place of a tombstone stands as long as the tombstone would have.
+    // A copy that replaces a tombstone is kept as long as the tombstone would have been.
     const until = Math.max(seen?.expiresAt ?? 0, Math.min(record.expiresAt, now + this.#maxStaleMs))
     const copy = entryOf(record, now, until)
     const limit = new Limit(now + age, this.#timeout)
@@ -104,7 +105,7 @@ export class Copies {
     }
   }
 
-  /** Puts a tombstone in the place of a copy. If it fails, it rejects and is tried again later. No signal ends it. */
+  /** Replaces a copy by a tombstone. If that fails, it rejects, and is retried later. No signal ends it. */
   async invalidate(id: string, clock: Clock): Promise<void> {
     try {
       await this.#inTurns(id, () => this.#placeTombstone(id, clock))
@@ -115,7 +116,7 @@ export class Copies {
     }
   }
 
-  /** Uses no copy of this session in this process until its tombstone is placed, or the copy is too old anyway. */
+  /** Uses no copy of this session in this process until the tombstone is written, or until every copy is too old. */
   invalidateLater(id: string, clock: Clock): void {
     this.#pending.set(id, { clock, until: performance.now() + this.#maxStaleMs + MARGIN_MS })
     this.#startTimer()
@@ -125,7 +126,7 @@ export class Copies {
     for await (const _ of this.#fast.clearExpired?.(options) ?? []);
   }
 
-  /** Tries pending invalidations a last time. */
+  /** Retries pending invalidations once more, then closes the fast store. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     await this.#invalidatePending()
@@ -150,11 +151,11 @@ export class Copies {
         this.#pending.delete(id)
         return
       }
-      // Nothing is there, and yet the id is taken: by an expired record, in stores that leave them lying about.
+      // Nothing was read, and yet the id is taken: some stores keep expired records until they are cleared.
       if (seen === null && tries % 3 === 0) await this.clearExpired(limit)
     }
     throw new Error(
-      'The fast store never took a tombstone. Does its insert take the id of an expired record?',
+      'The fast store did not accept a tombstone. Its insert() must accept the id of an expired record.',
     )
   }
 
@@ -186,10 +187,10 @@ export class Copies {
 
   #report(error: unknown, operation: CacheErrorEvent['operation']): void {
     try {
-      const heard = this.#onError?.(safeCause(error), { operation })
-      if (isPromise(heard)) void heard.then(undefined, () => undefined)
+      const result = this.#onError?.(safeCause(error), { operation })
+      if (isPromise(result)) void result.then(undefined, () => undefined)
     } catch {
-      // Whether it throws or rejects, the call goes on, because there is nobody left to tell.
+      // Ignored like a rejection, because there is nobody to report it to.
     }
   }
 }

@@ -1,13 +1,13 @@
 import type { SessionRecord, StoredRecord } from '@sess/core'
 
 /**
- * What the fast store keeps under an id: a line of JSON, then the payload as it is.
+ * The payload that the fast store keeps under an id: a line of JSON, then the payload of the session.
  *
  *     ["<mark>",<read at>,<expires at>,<version, 0 where it is the payload>,<subject, if any>]\n<payload>    an entry
  *     ["<mark>"]\n                                                                                         a tombstone
  *
- * No two ever written have the same mark, so that even a store whose versions are the payloads themselves can tell one
- * tombstone from the next. The record's own expiry only says when the fast store may forget it.
+ * Every entry and tombstone has a mark of its own. So two tombstones have different versions even in a store whose
+ * versions are the payloads. The expiry that the fast store sees only limits how long it keeps the entry.
  */
 type Header = [
   mark: string,
@@ -23,7 +23,7 @@ function newMark(): string {
   return Array.from(parts, part => part.toString(36)).join('')
 }
 
-/** A copy of what the durable store said at `readAt` (ms since the epoch), to be kept until `keepUntil`. */
+/** A copy of a record that was read at `readAt`, to be kept until `keepUntil` (both in ms since the epoch). */
 export function entryOf(record: StoredRecord, readAt: number, keepUntil: number): SessionRecord {
   const { payload, expiresAt, version, subject } = record
   const header: Header = [newMark(), readAt, expiresAt, version === payload ? 0 : version, subject ?? null]
@@ -35,10 +35,10 @@ export function tombstone(keepUntil: number): SessionRecord {
 }
 
 /**
- * The record that an entry is a copy of, if it is to be believed: it was read less than `maxStaleMs` ago (or ahead: by a
- * machine whose clock is fast) and lives at `now`. A tombstone, nothing, and what is none of ours give `undefined`.
+ * The record of an entry, if it may be used: it was read less than `maxStaleMs` ago and has not expired at `now`. A read in
+ * the future counts like one in the past, because clocks differ. `undefined` for a tombstone, nothing, or foreign data.
  */
-export function believed(
+export function usableRecord(
   found: StoredRecord | null,
   now: number,
   maxStaleMs: number,
@@ -61,7 +61,7 @@ function headerOf(line: string): Header | undefined {
   try {
     return JSON.parse(line) as Header
   } catch {
-    // Not written by us: as good as nothing.
+    // Not written by this package.
     return undefined
   }
 }

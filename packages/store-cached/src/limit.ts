@@ -1,9 +1,9 @@
 import type { MaybePromise, StoreContext } from '@sess/core'
-import { whenTimeIsUp } from '@sess/core/store'
+import { abortable, isPromise, whenTimeIsUp } from '@sess/core/store'
 
 /**
- * The time that some calls to the fast store have together, and what they are told of it. A store that answers at once
- * costs neither a timer nor a signal.
+ * The time limit of several calls to the fast store together, passed to each call as its context. A store that returns
+ * plain values costs neither a timer nor a signal.
  */
 export class Limit implements StoreContext {
   readonly now: number
@@ -12,7 +12,7 @@ export class Limit implements StoreContext {
   #caller: AbortSignal | undefined
   #controller: AbortController | undefined
 
-  /** `now` in ms since the epoch; `caller`: ends the waiting as well. */
+  /** `now` in ms since the epoch, `ms` the limit. The signal of the caller ends the wait as well. */
   constructor(now: number, ms: number, caller?: AbortSignal) {
     this.now = now
     this.#ms = ms
@@ -25,27 +25,23 @@ export class Limit implements StoreContext {
     return this.#controller.signal
   }
 
-  /** The answer, or an error when time is up. One that came while this process stood still is delivered first. */
-  wait<T>(answer: MaybePromise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const giveUp = (reason: unknown) => {
-        this.#controller?.abort(reason)
-        reject(reason)
-      }
-      let cancel = whenTimeIsUp(Math.max(1, this.#ends - performance.now()), () =>
-        giveUp(new Error(`The fast store did not answer within ${this.#ms} ms.`)),
-      )
-      const abort = () => {
-        cancel()
-        cancel = whenTimeIsUp(1, () => giveUp(this.#caller?.reason))
-      }
-      const done = () => {
-        cancel()
-        this.#caller?.removeEventListener('abort', abort)
-      }
-      Promise.resolve(answer).finally(done).then(resolve, reject)
-      if (this.#caller?.aborted) abort()
-      else this.#caller?.addEventListener('abort', abort, { once: true })
+  /** Waits for a result, or until time is up or the caller gives up. A result that has arrived wins. */
+  wait<T>(result: MaybePromise<T>): Promise<T> {
+    if (!isPromise(result)) return Promise.resolve(result)
+    const { signal } = this
+    const giveUp = () => this.#abort(this.#caller?.reason)
+    const cancel = whenTimeIsUp(Math.max(1, this.#ends - performance.now()), () =>
+      this.#abort(new Error(`The fast store did not answer within ${this.#ms} ms.`)),
+    )
+    if (this.#caller?.aborted) giveUp()
+    else this.#caller?.addEventListener('abort', giveUp, { once: true })
+    return abortable(result, signal).finally(() => {
+      cancel()
+      this.#caller?.removeEventListener('abort', giveUp)
     })
+  }
+
+  #abort(reason: unknown): void {
+    this.#controller?.abort(reason)
   }
 }

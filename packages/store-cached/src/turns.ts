@@ -1,7 +1,7 @@
-/** Milliseconds after which those who wait their turn no longer wait for the one that is under way. */
+/** Milliseconds after which the next call starts although the one before it is still under way. */
 const PATIENCE_MS = 1_000
 
-/** `waited`: another was under way when it was asked for. */
+/** `waited` is true if another call was under way before. */
 type Work<T> = (waited: boolean) => Promise<T>
 
 interface Turn<T> {
@@ -10,9 +10,10 @@ interface Turn<T> {
 }
 
 /**
- * Of overlapping calls for one id one is under way, and those that come meanwhile share the next. It begins after the
- * last of them came, so nobody is answered with what was true before the question; joining the one that is under way
- * would save another round trip and lose just that.
+ * Runs one call for an id at a time. Calls that come meanwhile share the next one.
+ *
+ * The next call starts after the last of them came, so its result is never older than a question. Joining the call that is
+ * under way would save a round trip, but could return what was true before the question.
  */
 export function inTurns<T>(): (id: string, work: Work<T>) => Promise<T> {
   const turns = new Map<string, Turn<T>>()

@@ -73,7 +73,7 @@ describe('configuration', () => {
 
   it('names the options that there are', () => {
     expect(() => cachedStore({ fast, durable, ttl: 60 } as never)).toThrow(
-      'ttl: cachedStore has no such option; there are fast, durable, maxStale, timeout, onError.',
+      'ttl: unknown option; there are fast, durable, maxStale, timeout, onError.',
     )
   })
 
@@ -81,7 +81,7 @@ describe('configuration', () => {
     expect(() => cachedStore(options as never)).toThrow(
       expect.objectContaining({
         code: 'CONFIG',
-        message: 'fast: Give a store, such as redisStore(client) or cacheStore().',
+        message: 'fast: must be a store, such as redisStore(client) or cacheStore().',
       }),
     )
   })
@@ -357,8 +357,8 @@ describe('an outage of the cache', () => {
     void Promise.resolve(reading).then(() => (answered = true))
     await vi.advanceTimersByTimeAsync(499)
     expect(answered).toBe(false)
-    // A last look at what has arrived takes up to 50 ms.
-    await vi.advanceTimersByTimeAsync(51)
+    // A last look at results that have arrived takes up to 52 ms.
+    await vi.advanceTimersByTimeAsync(53)
     expect(await reading).toMatchObject({ payload: 'old' })
     expect(await store.read(ID, at)).toMatchObject({ payload: 'old' })
     fast.down = false

@@ -194,9 +194,9 @@ async function run(
     await look()
   }
 
-  try {
-    await scheduler.waitFor(Promise.all(program.map(request)))
-  } finally {
+  // Closing retries what is pending, by calls that the scheduler has to run as well.
+  const requests = Promise.all(program.map(request)).finally(async () => {
     for (const store of processes) await store.close?.()
-  }
+  })
+  await scheduler.waitFor(requests)
 }
