@@ -2,53 +2,40 @@ import { join, resolve } from 'node:path'
 import {
   type ClearExpiredOptions,
   ConfigError,
-  type RemoveBySubjectOptions,
   type SessionRecord,
-  type Store,
   type StoreContext,
-  type StoredEntry,
   type StoredRecord,
 } from '@sess/core'
-import { isSessionId } from '@sess/core/store'
+import { type AsyncStore, isSessionId, nowOf, readOptions, removeEach } from '@sess/core/store'
 import { discard, isOlder, withoutPath } from './folder.ts'
 import { checkRecord, MAX_PAYLOAD_BYTES } from './record-file.ts'
 import type { Found, SessionFile } from './session-file.ts'
 import { SessionFolder } from './session-folder.ts'
 import { subjectFolder } from './subject-folder.ts'
 
+/** Options of `fileStore`. */
 export interface FileStoreOptions {
   /**
-   * Seconds after which `clearExpired` takes a file that a killed process left behind for a left-over. Default 3600.
-   * Shorter than a write can ever take would break that write; 0 is for a folder that nobody else is using.
+   * Age in seconds at which `clearExpired` removes a file that a killed process left. Default 3600. A write that takes
+   * longer than this would fail, so use 0 only while nobody else uses the folder.
    */
   leftOverAge?: number
 }
 
-/** A store whose every answer is a promise. */
-export interface FileStore extends Store {
-  read(id: string, context?: StoreContext): Promise<StoredRecord | null>
-  insert(id: string, record: SessionRecord, context?: StoreContext): Promise<boolean>
-  replace(
-    id: string,
-    record: SessionRecord,
-    version: string,
-    context?: StoreContext,
-  ): Promise<'ok' | 'stale' | 'gone'>
-  touch(id: string, expiresAt: number, version: string, context?: StoreContext): Promise<boolean>
-  remove(id: string, version?: string, context?: StoreContext): Promise<'ok' | 'stale' | 'gone'>
-  clearExpired(options?: ClearExpiredOptions): AsyncIterable<{ removed: number }>
-  scan(options?: StoreContext): AsyncIterable<StoredEntry>
-  removeBySubject(subject: string, options?: RemoveBySubjectOptions): Promise<number>
-  scanBySubject(subject: string, options?: StoreContext): AsyncIterable<StoredEntry>
-}
+/** A store whose methods return promises. */
+export type FileStore = Required<Omit<AsyncStore, 'close'>>
 
 const LEFT_OVER = /^([0-9a-z]+)\.([0-9a-f]{32})\.(new|next)$/
 
 /**
- * One file a session, below `folder` (Django's `file` backend). Correct under any number of processes of one machine
- * and after a crash at any moment; what was acknowledged outlives a power loss.
+ * Keeps each session in a file of its own below `folder` (Django's `file` backend). Any number of processes of one machine
+ * may use the folder, and be killed at any moment. A save that returned survives a power loss.
  *
- * The folder is made when it is first needed and must be on a local file system. A version is 128 random bits.
+ * The folder is created when it is first needed. It must be on a local file system.
+ *
+ * @throws ConfigError (`CONFIG`) for a wrong option, and on Windows
+ * @example
+ * const sessions = createSessions({ store: fileStore('/var/lib/my-app/sessions') })
  */
 export function fileStore(folder: string, options: FileStoreOptions = {}): FileStore {
   if (typeof folder !== 'string' || folder === '')
@@ -56,14 +43,12 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
   if (process.platform === 'win32') {
     throw new ConfigError(
       'folder',
-      'Windows lacks the file operations that keep sessions whole. Use another store.',
+      'Windows lacks the file operations that keep sessions whole. Use another store, such as sqliteStore.',
     )
   }
-  const { leftOverAge = 3_600, ...unknown } = options
-  for (const name of Object.keys(unknown)) {
-    throw new ConfigError(name, 'fileStore has no such option; there is leftOverAge.')
-  }
-  if (!(leftOverAge >= 0)) throw new ConfigError('leftOverAge', 'must be a number of seconds, 0 or more.')
+  const { leftOverAge } = readOptions<FileStoreOptions>(options, {
+    leftOverAge: [3_600, [age => typeof age === 'number' && age >= 0, 'a number of seconds, 0 or more']],
+  })
   const maxAge = leftOverAge * 1_000
 
   const root = resolve(folder)
@@ -74,7 +59,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
     if (subject !== undefined) await subjects.mark(subject, id)
   }
 
-  /** Runs `change` on the live record, whose file stays open meanwhile. */
+  /** Runs `change` on the live record. Its file stays open meanwhile. */
   async function onLive<T>(
     id: string,
     context: StoreContext,
@@ -114,18 +99,18 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
 
   async function remove(id: string, version: string | undefined, context: StoreContext) {
     for (;;) {
-      const answer = await onLive(id, context, async (file, found) => {
+      const outcome = await onLive(id, context, async (file, found) => {
         if (version !== undefined && found.record.version !== version) return 'stale'
         if (!(await file.change(found, null))) return 'again'
         await endRemoval(file, id, found.record)
         await file.sync()
         return 'ok'
       })
-      if (answer !== 'again') return answer
+      if (outcome !== 'again') return outcome
     }
   }
 
-  // The mark goes while the tombstone still holds the name, so that it is not the next owner's.
+  // The mark is removed first. Once the tombstone is gone, the name may be taken again, and the mark be the new owner's.
   async function endRemoval(file: SessionFile, id: string, { subject }: StoredRecord): Promise<void> {
     if (subject !== undefined) await subjects.unmark(subject, id)
     await file.removeTombstone()
@@ -195,27 +180,8 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
     })
   }
 
-  async function removeBySubject(
-    subject: string,
-    { except, ...context }: RemoveBySubjectOptions,
-  ): Promise<number> {
-    let removed = 0
-    for (let before = -1; before !== removed; ) {
-      before = removed
-      for await (const { id, version } of entries(idsOf(subject), subject, context)) {
-        if (id === except) continue
-        let answer = await remove(id, version, context)
-        // Saved meanwhile: it goes all the same, unless it is somebody else's now.
-        while (answer === 'stale') {
-          const record = await (await sessions.file(id)).read()
-          if (record?.subject !== subject) break
-          answer = await remove(id, record.version, context)
-        }
-        if (answer === 'ok') removed++
-      }
-    }
-    return removed
-  }
+  const scanBySubject: FileStore['scanBySubject'] = (subject, context = {}) =>
+    tidyEach(entries(idsOf(subject), subject, context))
 
   return {
     maxBytes: MAX_PAYLOAD_BYTES,
@@ -255,16 +221,19 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): FileS
 
     scan: (context = {}) => tidyEach(entries(ids(), undefined, context)),
 
-    removeBySubject: (subject, options = {}) => tidy(() => removeBySubject(subject, options)),
+    scanBySubject,
 
-    scanBySubject: (subject, context = {}) => tidyEach(entries(idsOf(subject), subject, context)),
+    removeBySubject: removeEach(scanBySubject, (id, version, context) =>
+      tidy(() => remove(id, version, context)),
+    ),
   }
 }
 
-function isLive(record: StoredRecord | null, { now = Date.now() }: StoreContext): record is StoredRecord {
-  return record !== null && record.expiresAt > now
+function isLive(record: StoredRecord | null, context: StoreContext): record is StoredRecord {
+  return record !== null && record.expiresAt > nowOf(context)
 }
 
+/** Removes paths from the errors of `work`. */
 async function tidy<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { getSystemErrorMap } from 'node:util'
 import { ConfigError } from '@sess/core'
 
-/** Makes what was linked, renamed or unlinked in a folder outlive a power loss. */
+/** Makes earlier links, renames and removals in a folder survive a power loss. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path)
   try {
@@ -14,7 +14,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** A folder that only its owner may look into, from its first instant. Made durably when it is missing. */
+/** Creates the folder if it is missing, readable by its owner alone, and makes it survive a power loss. */
 export async function ensureFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 })
@@ -27,34 +27,34 @@ export async function ensureFolder(path: string): Promise<void> {
 }
 
 /**
- * Whether there is a folder. Throws if others may look into it or have made it, or if it is a link: whoever can write
- * there can forge sessions.
+ * Returns whether the folder exists. Throws if it is a link, belongs to another user, or others may look into it: a user
+ * who can write there can forge sessions.
  */
 export async function checkFolder(path: string): Promise<boolean> {
   const found = await statLink(path)
   if (found === null) return false
   if (!found.isDirectory()) {
-    throw new ConfigError('folder', 'holds a link or file in place of a folder of its own.')
+    throw new ConfigError('folder', 'contains a link or a file where a folder must be. Remove it.')
   }
   checkOwner(found)
   if ((found.mode & 0o077) !== 0) {
     throw new ConfigError(
       'folder',
-      'holds session folders that others may look into: run chmod -R go= on it.',
+      'contains session folders that others may look into. Run chmod -R go= on it.',
     )
   }
   return true
 }
 
 /**
- * Checks the folder that the user named, and which may be a link, be readable by others, and belong to root. In one that
- * others may write to they could put folders of their own; not so where the sticky bit is set, as on /tmp.
+ * Checks the folder that the user named. It may be a link, be readable by others, and belong to root. Others may write to
+ * it only if it has the sticky bit, like /tmp: otherwise they could replace our folders.
  */
 export async function checkRoot(path: string): Promise<void> {
   const found = await stat(path)
   if (found.uid !== 0) checkOwner(found)
   if ((found.mode & 0o022) !== 0 && (found.mode & 0o1000) === 0) {
-    throw new ConfigError('folder', 'may be written to by others: run chmod go-w on it.')
+    throw new ConfigError('folder', 'may be written to by others. Run chmod go-w on it.')
   }
 }
 
@@ -62,16 +62,16 @@ function checkOwner(found: Stats): void {
   if (isOurs(found)) return
   throw new ConfigError(
     'folder',
-    'belongs to another user, or holds folders that do. Run everything that uses it as one user, or give it to that user with chown -R.',
+    'belongs to another user, or contains folders that do. Run everything that uses it as one user, or give it to that user with chown -R.',
   )
 }
 
-/** Whether it belongs to the user of this process. */
+/** Whether a file belongs to the user of this process. */
 export function isOurs({ uid }: Stats): boolean {
   return uid === process.geteuid?.()
 }
 
-/** Names of the folders in a folder, links to folders left out; none when there is no such folder. */
+/** Names of the folders in a folder, without links to folders. Empty if the folder does not exist. */
 export async function listFolders(path: string): Promise<string[]> {
   try {
     const entries = await readdir(path, { withFileTypes: true })
@@ -82,7 +82,7 @@ export async function listFolders(path: string): Promise<string[]> {
   }
 }
 
-/** Names in a folder; none when there is no such folder. */
+/** Names in a folder. Empty if the folder does not exist. */
 export async function listFolder(path: string): Promise<string[]> {
   try {
     return await readdir(path)
@@ -92,7 +92,7 @@ export async function listFolder(path: string): Promise<string[]> {
   }
 }
 
-/** Removes a name. `false`: it was gone already. */
+/** Removes a name. Returns `false` if it did not exist. */
 export async function discard(path: string): Promise<boolean> {
   try {
     await unlink(path)
@@ -103,7 +103,7 @@ export async function discard(path: string): Promise<boolean> {
   }
 }
 
-/** What a name stands for, links not followed; `null` when it is gone. */
+/** Looks at a name without following links. `null` if it does not exist. */
 export async function statLink(path: string): Promise<Stats | null> {
   try {
     return await lstat(path)
@@ -113,7 +113,7 @@ export async function statLink(path: string): Promise<Stats | null> {
   }
 }
 
-/** Whether a file was made or marked so many milliseconds ago, by the clock of the machine. */
+/** Whether a file was made or marked at least `age` milliseconds ago, by the clock of the machine. */
 export async function isOlder(path: string, age: number): Promise<boolean> {
   const found = await statLink(path)
   return found !== null && Date.now() - found.mtimeMs >= age
@@ -123,7 +123,7 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
-/** The same error without its paths, which hold the id: with `hashKeys: false` that is the session key. */
+/** The same error without its paths. They contain the id, which is the session key if `hashKeys` is false. */
 export function withoutPath(error: unknown): unknown {
   const { path, errno, code, syscall } = (error ?? {}) as NodeJS.ErrnoException
   if (path === undefined || errno === undefined) return error

@@ -1,26 +1,26 @@
 import { hash } from 'node:crypto'
 import type { SessionRecord, StoredRecord } from '@sess/core'
 
-/** Bytes of a session file at the most: neither written nor read beyond. */
+/** The most bytes of a session file. A larger one is neither written nor read. */
 export const MAX_FILE_BYTES = 16 * 1024 * 1024
 
-/** Bytes of payload at the most, beside a subject of 255 characters. */
+/** The most bytes of a payload, if the subject has 255 characters. */
 export const MAX_PAYLOAD_BYTES = MAX_FILE_BYTES - 2048
 
-// The checksum covers all that follows it, so a cut or altered file is never taken for a record; and the id does the
-// same for a file under another session's name.
+// The checksum covers all that follows, so a cut or altered file is no record. The id is in it, so neither is a file
+// under another session's name.
 const HEADER = /^sess1 ([0-9a-f]{32}) ([a-z0-9]+) ([0-9a-f]{32}) (-?[\d.e+-]+) (\d+)\n/
 const LONGEST_HEADER = 256
 
-/** Throws for what would not come back as it went in. */
+/** Throws if the record could not be read back as it is. */
 export function checkRecord({ payload, expiresAt, subject = '' }: SessionRecord): void {
-  if (!Number.isFinite(expiresAt)) throw new RangeError('expiresAt must be a number of milliseconds.')
+  if (!Number.isFinite(expiresAt)) throw new RangeError('expiresAt must be a finite number of milliseconds.')
   if (!payload.isWellFormed() || !subject.isWellFormed()) {
-    throw new TypeError('Text with half a surrogate pair has no bytes in UTF-8 and cannot be stored.')
+    throw new TypeError('The session contains half a surrogate pair, which UTF-8 cannot store.')
   }
   const bytes = LONGEST_HEADER + Buffer.byteLength(subject) + Buffer.byteLength(payload)
   if (bytes > MAX_FILE_BYTES) {
-    throw new RangeError(`The session takes ${bytes} bytes, more than the ${MAX_FILE_BYTES} of a file.`)
+    throw new RangeError(`The session takes ${bytes} bytes. A file holds at most ${MAX_FILE_BYTES}.`)
   }
 }
 
@@ -34,7 +34,7 @@ export function serializeRecord(id: string, version: string, record: SessionReco
   return Buffer.from(`sess1 ${checksum(text)} ${text}`)
 }
 
-/** `null` for whatever `serializeRecord` did not write for this id. */
+/** The inverse of `serializeRecord`. `null` for bytes that it did not write for this id. */
 export function parseRecord(id: string, bytes: Buffer): StoredRecord | null {
   const header = HEADER.exec(bytes.toString('latin1', 0, LONGEST_HEADER))
   if (header === null || header[2] !== id) return null

@@ -17,8 +17,8 @@
  * 4. rename `<id>.<W>.new` to `<id>`;
  * 5. remove the claim. A removal also removes the tombstone that is now at `<id>`.
  *
- * A writer that dies between 2 and 4 holds up nobody: whoever meets its claim while V still stands carries it out. If the
- * new file is gone by then, somebody else has done so. So no rename is done twice, however late it comes.
+ * If a writer dies between 2 and 4, the next writer that finds its claim while V still stands completes it. If the new file
+ * is gone by then, another writer has completed it. So no rename is done twice, however late it comes.
  */
 import { randomBytes } from 'node:crypto'
 import { constants, type FileHandle, link, lstat, open, readlink, rename, symlink } from 'node:fs/promises'
@@ -34,7 +34,7 @@ const VOID_AFTER = 10_000
 /** Milliseconds after which a writer no longer trusts that its missing file was put in place, not cleaned up. */
 const TRUST_FOR = 30_000
 
-/** What was found under a session's name, held open so that its inode is not given to another file meanwhile. */
+/** A record that was found. Its file stays open, so that no other file gets its inode meanwhile. */
 export interface Found {
   record: StoredRecord
   dev: number
@@ -54,24 +54,24 @@ export class SessionFile {
     this.#path = join(folder, id)
   }
 
-  /** The record, expired or not. `null` when there is none, or something else in its place, which is not followed. */
+  /** Reads the record, expired or not. `null` if there is none. Links and special files are not followed. */
   async read(): Promise<StoredRecord | null> {
     const found = await this.find()
     await found?.close()
     return found?.record ?? null
   }
 
-  /** As `read`, for a change to come. */
+  /** Like `read`, but keeps the file open for a change. */
   async find(): Promise<Found | null> {
     let file: FileHandle
     try {
-      // Without O_NONBLOCK a FIFO in its place would keep us for ever.
+      // Without O_NONBLOCK, opening a FIFO would never return.
       file = await open(this.#path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     } catch (error) {
-      // A symbolic link, a socket.
+      // ELOOP: a symbolic link. ENXIO: a socket.
       if (hasCode(error, 'ELOOP', 'ENXIO')) return null
       if (!hasCode(error, 'ENOENT')) throw error
-      // Nothing. But an outage must not look like that: throws if the folder of all sessions is missing.
+      // No session. Throws if the folder of all sessions is missing, because an outage must not look like that.
       await lstat(dirname(this.#folder))
       return null
     }
@@ -87,7 +87,7 @@ export class SessionFile {
     return null
   }
 
-  /** Gives the session its first record. `false`: the name is taken, be it by a tombstone. */
+  /** Writes the first record of the session. Returns `false` if the name is taken, even by a tombstone. */
   async create(record: SessionRecord): Promise<boolean> {
     const version = newVersion()
     const fresh = this.#fresh(version)
@@ -103,7 +103,7 @@ export class SessionFile {
     }
   }
 
-  /** Replaces what was found by a record, or by a tombstone. `false`: another change of what was found came first. */
+  /** Replaces what was found by a record, or by a tombstone (`null`). Returns `false` if another change came first. */
   async change(found: Found, record: SessionRecord | null): Promise<boolean> {
     const started = performance.now()
     const version = newVersion()
@@ -118,29 +118,31 @@ export class SessionFile {
       await this.finish(found)
       return false
     }
-    // The check comes after the claim: a claim that was made while the version stood is the only one there ever was,
-    // for claims go after the version has gone, and it does not come back.
+    // The check must come after the claim. A claim made while its version stands is the only one that ever is: a claim is
+    // removed after its version is gone, and versions do not come back.
     const stands = await this.#stands(found)
     const mine = stands ? await this.#install(fresh) : await discard(fresh)
-    // Somebody else carried out our claim, or cleaned up while we were stopped.
+    // Another process completed our claim, or cleaned up while this process was stopped.
     if (!mine && performance.now() - started > TRUST_FOR) {
-      throw new Error('The session folder was too slow: whether the session was saved is not known.')
+      throw new Error(
+        'The session folder was too slow. It is not known whether the session was saved. Try again.',
+      )
     }
     await discard(claim)
     return stands || !mine
   }
 
-  /** Carries out the claim on what was found, if there is one. */
+  /** Completes the claim of another writer on what was found, if there is one. */
   async finish(found: Found): Promise<void> {
     const claim = this.#claim(found.record.version)
     const next = await readClaim(claim)
-    // In this order: a claim seen before its version is seen to stand is the one that counts.
+    // In this order: only a claim that was read before its version was seen to stand is valid.
     if (next === null || !(await this.#stands(found))) return
     if (await this.#install(this.#fresh(next))) {
       await discard(claim)
       return
     }
-    // No file to put in place, and yet the version stands: a power loss or clean-up took the file, not the claim.
+    // The new file is missing and yet the version stands: a power loss or a clean-up removed the file, but not the claim.
     if (
       (await isOlder(claim, VOID_AFTER)) &&
       (await this.#stands(found)) &&
@@ -150,19 +152,19 @@ export class SessionFile {
     }
   }
 
-  /** Removes the tombstone after `change(found, null)` returned true, so that the name is free. */
+  /** Frees the name after `change(found, null)` returned true. */
   async removeTombstone(): Promise<void> {
     await discard(this.#path)
   }
 
-  /** Removes a tombstone that is `age` milliseconds old: the writer that left it has died. */
+  /** Removes a tombstone that is at least `age` milliseconds old, because its writer must have died. */
   async removeOldTombstone(age: number): Promise<void> {
     const tombstone = await statLink(this.#path)
     if (tombstone?.isFile() && tombstone.size === 0 && Date.now() - tombstone.mtimeMs >= age)
       await this.removeTombstone()
   }
 
-  /** Makes the change outlive a power loss. */
+  /** Makes the change survive a power loss. */
   async sync(): Promise<void> {
     await syncFolder(this.#folder)
   }
@@ -175,8 +177,8 @@ export class SessionFile {
     return `${this.#path}.${version}.next`
   }
 
-  // A tombstone takes no data block, so that a logout works on a full disk. It needs no fsync either: after a power loss
-  // it is there, and empty, or it is not there.
+  // A tombstone is empty and takes no data block, so a logout works on a full disk. It needs no fsync: after a power loss
+  // it is either there and empty, or not there.
   async #write(path: string, bytes: Buffer | null): Promise<void> {
     const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
     try {
@@ -207,7 +209,7 @@ export class SessionFile {
     return now?.ino === ino && now.dev === dev
   }
 
-  /** `size: 0` stands for all that is no session file. */
+  /** Returns `size: 0` for anything that is no session file. */
   async #stat(file: FileHandle): Promise<{ dev: number; ino: number; nlink: number; size: number }> {
     const stat = await file.stat()
     const { dev, ino, nlink } = stat
@@ -216,7 +218,7 @@ export class SessionFile {
     return { dev, ino, nlink, size: isSession ? stat.size : 0 }
   }
 
-  // Amid `create` the session has a second name, which is known. Any other hard link was put there by somebody else.
+  // During `create` the session has a second name, which is known. Any other hard link was made by somebody else.
   async #isOwnLink(file: FileHandle, ino: number, version: string): Promise<boolean> {
     if ((await statLink(this.#fresh(version)))?.ino === ino) return true
     return (await file.stat()).nlink <= 1

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { checkFolder, checkRoot, ensureFolder, hasCode, listFolder, syncFolder } from './folder.ts'
 import { SessionFile } from './session-file.ts'
 
-/** Where the session files are: `<root>/sessions/<first two characters of the id>/`. */
+/** The folders of the session files: `<root>/sessions/<first two characters of the id>/`, called shards. */
 export class SessionFolder {
   readonly #root: string
   readonly #sessions: string
@@ -16,8 +16,8 @@ export class SessionFolder {
   }
 
   /**
-   * Makes the folder at its first use, and never again: a folder that goes missing later is a disk that was unmounted,
-   * and must not look like one without sessions.
+   * Creates the folder at its first use, and never again. If it is missing later, a disk was unmounted, which must not
+   * look like a folder without sessions.
    */
   async open(): Promise<void> {
     this.#opened ??= this.#make()
@@ -29,26 +29,26 @@ export class SessionFolder {
     }
   }
 
-  /** Throws if the folder is missing, though it was there. */
+  /** Throws if the folder has gone missing. */
   async mustExist(): Promise<void> {
     await lstat(this.#sessions)
   }
 
-  /** The files of a session, whose folder is checked before its first use. */
+  /** The files of a session. Checks their folder before its first use. */
   async file(id: string): Promise<SessionFile> {
     const shard = this.#shardOf(id)
     if (!this.#shards.has(shard) && (await checkFolder(shard))) this.#shards.add(shard)
     return new SessionFile(shard, id)
   }
 
-  /** Runs `work`, which puts a new file into the folder of `id`. */
+  /** Runs `work`, which creates a file in the shard of `id`. Creates the shard if it is missing. */
   async inShard<T>(id: string, work: () => Promise<T>): Promise<T> {
     const shard = this.#shardOf(id)
     if (this.#shards.has(shard)) {
       try {
         return await work()
       } catch (error) {
-        // Somebody emptied the folder to end all sessions.
+        // Somebody has emptied the folder to end all sessions.
         if (!hasCode(error, 'ENOENT')) throw error
       }
     }
@@ -57,7 +57,7 @@ export class SessionFolder {
     return await work()
   }
 
-  /** Every name in every shard. Claims come first, because they need the new files that come after them. */
+  /** Every name in every shard. Claims come first in a shard, because clearing one needs its new file. */
   async *walk(): AsyncGenerator<{ path: string; name: string }> {
     for (const shard of await readdir(this.#sessions)) {
       await checkFolder(join(this.#sessions, shard))

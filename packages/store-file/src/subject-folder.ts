@@ -4,17 +4,17 @@ import { join } from 'node:path'
 import { discard, ensureFolder, hasCode, isOlder, listFolder, listFolders, syncFolder } from './folder.ts'
 
 /**
- * Which ids a subject has, or had: an empty file `subjects/<2 digits>/<SHA-256 of the subject>/<id>` each.
+ * Marks: one empty file `subjects/<2 digits>/<SHA-256 of the subject>/<id>` for each session that a subject has or had.
  *
- * A mark is on the disk before the record that needs it, so a record always has its mark. The other way round a mark
- * may outlive its record or the record's subject; whoever follows one looks at the record.
+ * A mark is on the disk before its record, so no record lacks its mark. A mark may outlive its record, or the record may
+ * belong to another subject by now. So readers of a mark must look at the record.
  */
 export interface SubjectFolder {
   mark(subject: string, id: string): Promise<void>
-  /** Only for a record that has come to its end. */
+  /** Only for a record that was removed. */
   unmark(subject: string, id: string): Promise<void>
   ids(subject: string): Promise<string[]>
-  /** Removes old marks that `isWanted` denies. */
+  /** Removes marks that are at least `age` milliseconds old and for which `isWanted` returns false. */
   heal(
     age: number,
     isWanted: (id: string, owns: (subject: string) => boolean) => Promise<boolean>,

@@ -98,7 +98,7 @@ describe('names and modes', () => {
       expect.objectContaining({
         code: 'CONFIG',
         option: 'leftoverAge',
-        message: 'leftoverAge: fileStore has no such option; there is leftOverAge.',
+        message: 'leftoverAge: unknown option; there are leftOverAge.',
       }),
     )
   })

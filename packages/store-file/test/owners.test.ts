@@ -158,7 +158,7 @@ describe('a link in place of a folder is never followed [M7, F36]', () => {
     await writeFile(join(elsewhere, 'shard', `${idOf(3)}.${'0'.repeat(32)}.new`), 'of somebody else')
     const before = readdirSync(join(elsewhere, 'shard'))
     await symlink(join(elsewhere, 'shard'), shardOf(folder))
-    await expectRefused(folder, /link or file/)
+    await expectRefused(folder, /link or a file/)
     expect(readdirSync(join(elsewhere, 'shard'))).toEqual(before)
   })
 
@@ -179,7 +179,7 @@ describe('a link in place of a folder is never followed [M7, F36]', () => {
       const elsewhere = await scratch()
       await rename(join(folder, name), join(elsewhere, name))
       await symlink(join(elsewhere, name), join(folder, name))
-      await expectRefused(folder, /link or file/)
+      await expectRefused(folder, /link or a file/)
     }
   })
 

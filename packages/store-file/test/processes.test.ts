@@ -28,7 +28,7 @@ it('F16: four processes that append to one session lose nothing', { timeout: 60_
   }
 })
 
-const kills = Number(process.env['SESS_KILLS'] ?? 30)
+const kills = Number(process.env['SESS_KILLS'] ?? 10)
 
 it(`F11, F12: after each of ${kills} kill -9 every session is whole and nothing acknowledged is lost`, {
   timeout: 60_000 + kills * 1_000,

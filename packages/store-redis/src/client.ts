@@ -3,7 +3,7 @@ import calculateSlot from 'cluster-key-slot'
 import { renewingOnDemotion } from './demotion.ts'
 import { OutageGuard } from './outage.ts'
 
-/** The client that the user made, connected and will close. Its `error` events are the user's to listen to. */
+/** A client that the application created. The application connects it, listens to its `error` events and closes it. */
 export type RedisClient =
   | NodeRedisClient
   | NodeRedisCluster
@@ -15,7 +15,7 @@ export type RedisClient =
 export interface NodeRedisClient {
   sendCommand(args: string[], options?: NodeRedisCommandOptions): Promise<unknown>
   withCommandOptions(options: never): unknown
-  /** Of a pool: runs a function on one of its connections. */
+  /** Only pools have it: runs a function on one of their connections. */
   execute?(run: (node: NodeRedisClient) => Promise<unknown>): Promise<unknown>
 }
 
@@ -63,26 +63,26 @@ export interface IoredisCluster extends IoredisClient {
   options: { keyPrefix?: unknown; scaleReads?: unknown }
 }
 
-/** What the store needs of a client, whichever it is. */
+/** What the store uses of a client of any kind. */
 export interface Commands {
-  /** What the client itself puts before each key that it sends, but not into `MATCH` nor off a reply. */
+  /** The prefix that the client itself adds to each key it sends. It neither adds it to `MATCH` nor removes it from replies. */
   keyPrefix: string
-  /** One command to the primary that has `key`: one round trip, and one more after a lost connection. */
+  /** Sends one command to the primary that has `key`. Repeats it once after a lost connection. */
   send(key: string, args: string[], signal?: AbortSignal): Promise<unknown>
-  /** One sender for each primary. Rejects when one cannot be reached. */
+  /** Returns one sender for each primary. Rejects if one cannot be reached. */
   primaries(signal?: AbortSignal): Promise<((args: string[]) => Promise<unknown>)[]>
 }
 
-/** What a client does its own way. */
+/** The part of `Commands` in which clients differ. */
 interface Client {
   keyPrefix?: string
   send(key: string, args: string[]): Promise<unknown>
-  /** Which server has the key, where there are several; by it outages are told apart. */
+  /** The server that has the key, if there are several. Each server has its own `OutageGuard`. */
   serverOf?(key: string): string | undefined
   primaries(): Promise<((args: string[]) => Promise<unknown>)[]>
 }
 
-/** Recognises the client by its methods. Throws `ConfigError` for what is none. */
+/** Recognises the client by its methods. Throws a `ConfigError` if it is none. */
 export function commandsOf(given: RedisClient): Commands {
   const client = clientOf(given)
   const { keyPrefix = '' } = client
@@ -98,7 +98,7 @@ export function commandsOf(given: RedisClient): Commands {
     try {
       return await guardOf(server).send(signal, send)
     } catch (error) {
-      // A client's error carries the command: the session's data and, with `hashKeys: false`, its key.
+      // The client's error contains the command: session data and, with `hashKeys: false`, the key.
       throw signal?.aborted || error instanceof ConfigError ? error : safeCause(error)
     }
   }
@@ -121,7 +121,7 @@ function clientOf(client: RedisClient): Client {
   if (!has(client, 'sendCommand') || !has(client, 'withCommandOptions')) {
     throw new ConfigError(
       'client',
-      'Pass a client made by createClient(), createCluster() or createSentinel() of `redis` 5 or later, ' +
+      'must be made by createClient(), createClientPool(), createCluster() or createSentinel() of `redis` 5 or later, ' +
         'or by new Redis() or new Cluster() of `ioredis`.',
     )
   }
@@ -139,7 +139,7 @@ function ioredis(client: IoredisClient | IoredisCluster): Client {
   if ((client.options.scaleReads ?? 'master') !== 'master') {
     throw new ConfigError(
       'client',
-      "`scaleReads` sends reads to replicas, which do not yet have what was just saved. Make a cluster client with scaleReads: 'master'.",
+      "sends reads to replicas (`scaleReads`), which do not yet have what was just saved. Set scaleReads: 'master'.",
     )
   }
   return {
@@ -150,14 +150,14 @@ function ioredis(client: IoredisClient | IoredisCluster): Client {
   }
 }
 
-/** All of them, or an error: ioredis itself leaves out those that it has lost. */
+/** All masters, or an error. ioredis itself leaves out masters that it has lost. */
 async function ioredisMasters(client: IoredisCluster): Promise<readonly IoredisClient[]> {
   const answer = await client.call('CLUSTER', 'SLOTS')
   const ranges = answer as [from: number, to: number, master: [host: string, port: number]][]
   const masters = new Set(ranges.map(([, , [host, port]]) => `${host}:${port}`))
   const nodes = client.nodes('master')
   if (nodes.length < masters.size) {
-    throw new Error(`Of the ${masters.size} masters of the cluster, the client reaches only ${nodes.length}.`)
+    throw new Error(`The client reaches only ${nodes.length} of the ${masters.size} masters of the cluster.`)
   }
   return nodes
 }
@@ -178,7 +178,7 @@ function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentine
     return { send: (_key, args) => send(args), primaries: async () => [send] }
   }
   const sendOn = renewingNode()
-  // A pool has several connections, each of which may have to be renewed.
+  // A pool has several connections, and each may need to be renewed.
   const { execute } = client
   const send = execute
     ? (args: string[]) => execute.call(client, node => sendOn(node, args))
@@ -186,13 +186,13 @@ function nodeRedis(client: NodeRedisClient | NodeRedisCluster | NodeRedisSentine
   return { send: (_key, args) => send(args), primaries: async () => [send] }
 }
 
-/** Sends on a connection, which is renewed when its server has become a replica. */
+/** Sends on a connection, and renews it if its server has become a replica. */
 function renewingNode() {
   const renewing = new WeakMap<NodeRedisClient, ReturnType<typeof renewingOnDemotion>>()
   return (node: NodeRedisClient, args: string[]) => {
     let renew = renewing.get(node)
     if (renew === undefined) {
-      // The server closes the connection after its answer; the client then makes another one, as after an outage.
+      // The server closes the connection after its reply. The client then opens another one, as after an outage.
       renew = renewingOnDemotion(() => node.sendCommand(['QUIT']))
       renewing.set(node, renew)
     }
@@ -200,12 +200,12 @@ function renewingNode() {
   }
 }
 
-/** An empty type mapping, so that replies are strings whatever the client maps them to. */
+/** An empty type mapping, so that replies are strings, however the client is configured. */
 const AS_STRINGS: NodeRedisCommandOptions = { typeMapping: {} }
 
 /**
- * Sends again what was under way when the connection broke, once; ioredis does so by itself. All that the store sends
- * can be repeated, for a write recognises itself.
+ * Repeats a call once if the connection broke under it. (ioredis does that by itself.) Every call of the store may be
+ * repeated, because a script recognises its own write.
  */
 async function twice(send: () => Promise<unknown>): Promise<unknown> {
   try {
@@ -222,7 +222,7 @@ function isIoredis(client: RedisClient): client is IoredisClient | IoredisCluste
 }
 
 function has(client: unknown, method: string): boolean {
-  // An object: a class, such as `Redis` without `new`, has a method `call` too.
+  // Only an object: the class `Redis` (without `new`) has a method `call` too.
   if (typeof client !== 'object' || client === null) return false
   return typeof (client as Record<string, unknown>)[method] === 'function'
 }

@@ -1,10 +1,9 @@
-/** A connection is renewed once in so many milliseconds, because other users of the client lose what is under way. */
+/** The shortest time between two renewals, because other users of the client lose their running commands. */
 const RENEW_EVERY_MS = 5_000
 
 /**
- * Sends, and when the server has become a replica meanwhile (a planned failover: `READONLY`), renews the connection and
- * sends once more. The host name or the address in front of the servers leads to the new primary by then, but a client
- * keeps the connection that it has.
+ * Sends a call. If the server has become a replica (`READONLY`, in a planned failover), it renews the connection and sends
+ * the call again. The host name then leads to the new primary, but a client by itself keeps its old connection.
  */
 export function renewingOnDemotion(renew: () => unknown): <T>(send: () => Promise<T>) => Promise<T> {
   let renewedAt = Number.NEGATIVE_INFINITY
@@ -21,7 +20,7 @@ export function renewingOnDemotion(renew: () => unknown): <T>(send: () => Promis
       if (renewedAt < sentAt) {
         if (now - renewedAt < RENEW_EVERY_MS) throw error
         renewedAt = now
-        // If that fails, the connection was lost already.
+        // A failure means that the connection is lost already.
         renewing = Promise.resolve(renew()).catch(() => undefined)
       }
       await renewing

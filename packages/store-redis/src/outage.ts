@@ -1,18 +1,18 @@
 import { SessionStoreError } from '@sess/core'
+import { abortable } from '@sess/core/store'
 
-/** A server that was silent for so long counts as frozen, once a call has given up waiting for it. */
+/** A server that has been silent for so long when a call gives up waiting counts as frozen. */
 const SILENCE_MS = 200
-/** While it is frozen, one call in so many milliseconds is sent, to see whether it is back. */
+/** While the server is frozen, one call in so many milliseconds is sent, to see whether it is back. */
 const PROBE_MS = 500
-/** Calls that were given up and are still without an answer, at the most. The client keeps each with its arguments. */
+/** The most given-up calls without a reply. The client keeps each of them with its arguments. */
 const MAX_GIVEN_UP = 1_000
 
 /**
- * Watches the calls to one server and, while it does not answer, rejects them at once instead of sending them. Otherwise
- * each request would wait until its time-out, and the client, which cannot take back what it has sent, would keep the
- * call of each.
+ * Watches the calls to one server. While it does not reply, calls are rejected at once instead of sent. Otherwise each
+ * request would wait until its time limit, and the client would keep each call, because it cannot take back what it sent.
  *
- * Any answer ends that, also one to a call that was given up: a frozen server that goes on answers those first.
+ * Any reply ends this, even one to a call that was given up: a server that continues replies to those first.
  */
 export class OutageGuard {
   #calls = 0
@@ -21,39 +21,26 @@ export class OutageGuard {
   #answeredAt = Number.NEGATIVE_INFINITY
   #probeAt = 0
 
-  /** Sends, and waits until the signal at the longest. The call may be carried out later than that. */
-  send<T>(signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted()
-      const startedAt = performance.now()
-      this.#mayBeSent(startedAt)
-      const call = ++this.#calls
-      // Node runs timers before it reads sockets. An answer that came while this process stood still counts.
-      const abort = () => setImmediate(giveUp)
-      const giveUp = () => {
-        if (!isWaiting) return
-        this.#giveUp(call, startedAt)
-        reject(signal?.reason)
-      }
-      let isWaiting = true
-      const settle = (error?: unknown) => {
-        isWaiting = false
-        signal?.removeEventListener('abort', abort)
-        this.#givenUp.delete(call)
-        if (error === undefined || isReply(error)) this.#answered(call)
-      }
-      signal?.addEventListener('abort', abort, { once: true })
-      send().then(
-        answer => {
-          settle()
-          resolve(answer)
-        },
-        error => {
-          settle(error)
-          reject(error)
-        },
-      )
-    })
+  /** Sends a call and waits until the signal is aborted. The server may carry the call out later. */
+  async send<T>(signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted()
+    const startedAt = performance.now()
+    this.#mayBeSent(startedAt)
+    const call = ++this.#calls
+    let isOpen = true
+    const settle = (error?: unknown) => {
+      isOpen = false
+      this.#givenUp.delete(call)
+      if (error === undefined || isReply(error)) this.#answered(call)
+    }
+    const sent = send()
+    sent.then(() => settle(), settle)
+    try {
+      return await abortable(sent, signal)
+    } catch (error) {
+      if (isOpen) this.#giveUp(call, startedAt)
+      throw error
+    }
   }
 
   #mayBeSent(now: number): void {
@@ -77,12 +64,12 @@ export class OutageGuard {
   #answered(call: number): void {
     this.#isFrozen = false
     this.#answeredAt = performance.now()
-    // A server answers in order: earlier calls that have no answer by now were lost with a connection.
+    // A server replies in order, so earlier calls without a reply were lost with a connection.
     for (const earlier of this.#givenUp) if (earlier < call) this.#givenUp.delete(earlier)
   }
 }
 
-/** Whether the server said so: `OOM …`, `READONLY …`. Errors of the client are sentences. */
+/** Whether the error is a reply of the server, such as `OOM …` or `READONLY …`. The client's own errors are sentences. */
 function isReply(error: unknown): boolean {
   return error instanceof Error && /^[A-Z]{2,} /.test(error.message)
 }

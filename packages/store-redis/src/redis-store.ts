@@ -1,4 +1,5 @@
-import { ConfigError, type Store, type StoreContext, type StoredEntry, type StoredRecord } from '@sess/core'
+import type { Store, StoreContext, StoredEntry, StoredRecord } from '@sess/core'
+import { flag, isSessionId, nowOf, readOptions } from '@sess/core/store'
 import { commandsOf, type RedisClient } from './client.ts'
 import {
   KEEP_EARLIER_SECONDS,
@@ -13,36 +14,41 @@ import {
 import { INSERT, REMOVE, REMOVE_OF_SUBJECT, REPLACE, runScript, type Script, TOUCH } from './scripts.ts'
 import { subjectIndex } from './subject-index.ts'
 
+/** Options of `redisStore`. */
 export interface RedisStoreOptions {
   /**
-   * What every key begins with; default `sess2:`. Two apps on one server need two. (`sess:` is connect-redis's.) It ends in a character that no id has
-   * (`:`, say), so that no app's prefix and id look like another's.
+   * The beginning of every key. Default `sess2:`, because connect-redis uses `sess:`. Each app on a server needs its own. It
+   * must end in a separator such as `:`, so that no key of one app looks like a key of another.
    */
   prefix?: string
   /**
-   * Keeps an index for `scanBySubject` and `removeBySubject`, which costs a round trip for each write of a record with
-   * a subject. Default `true`; with `false` the store has neither method.
+   * Keeps an index for `scanBySubject` and `removeBySubject`. It costs a round trip for each write of a record with a
+   * subject. Default `true`. With `false` the store has neither method.
    */
   subjects?: boolean
 }
 
-/** Keys scanned, records read or removed at a time. Each has a command of its own, for in a cluster their slots differ. */
+/** Keys scanned, read or removed at a time. Each has a command of its own, because in a cluster their slots differ. */
 const BATCH = 100
 
-/** A write that took longer may have been sent twice, done the first time, and be too old to be recognised. */
+/** After this time a write that the client sent twice may no longer be recognised as done. */
 const STALE_IS_SURE_MS = (KEEP_EARLIER_SECONDS - 1) * 1000
 
-/** What the engine makes ids of: 40 hexadecimal digits, or the key of 32 characters with `hashKeys: false`. */
-const ID = /^(?:[0-9a-f]{40}|[0-9a-z]{32})$/
-
 /**
- * Sessions in Redis, Valkey or Redis Cluster, through the client that you made. Redis counts down the life of a record
- * from `now`, so a server whose clock differs does no harm; `expiresAt` is compared with `now` besides.
+ * Keeps sessions in Redis, Valkey or Redis Cluster, through your client of `redis` or `ioredis`. You connect the client,
+ * listen to its `error` events and close it.
  *
- * Throws `ConfigError` for a client or an option that it cannot work with. The client's own errors pass through.
+ * Redis gets the time to live in milliseconds, counted from `now`. So its clock may differ from the engine's.
+ *
+ * @throws ConfigError (`CONFIG`) for a wrong client or option
+ * @example
+ * const sessions = createSessions({ store: redisStore(client) })
  */
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
-  const { prefix, subjects } = checkedOptions(options)
+  const { prefix, subjects } = readOptions<RedisStoreOptions>(options, {
+    prefix: ['sess2:', [isPrefix, "a string without { and } that ends in a separator, such as 'shop:'"]],
+    subjects: [true, flag],
+  })
   const commands = commandsOf(client)
   const index = subjectIndex(commands, prefix)
   const run = (script: Script, id: string, args: (string | number)[], signal?: AbortSignal) =>
@@ -82,7 +88,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
       const started = performance.now()
       const answer = (await run(REPLACE, id, args, context?.signal)) as 'ok' | 'stale' | 'gone'
       if (answer === 'stale' && performance.now() - started > STALE_IS_SURE_MS) {
-        throw new Error('Redis answered too late: whether the session was saved is not known.')
+        throw new Error('Redis answered too late. It is not known whether the session was saved. Try again.')
       }
       if (subjects && answer === 'stale' && subject !== undefined) index.withdraw(subject, [id + next])
       if (subjects && answer === 'ok' && old.subject !== undefined && old.subject !== subject) {
@@ -118,7 +124,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
           const scan = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', String(BATCH)]
           const [next, keys] = (await send(scan)) as [string | number, string[]]
           cursor = String(next)
-          const ids = keys.map(key => key.slice(start.length)).filter(rest => ID.test(rest))
+          const ids = keys.map(key => key.slice(start.length)).filter(isSessionId)
           yield* live(ids, await readAll(ids, context))
         } while (cursor !== '0')
       }
@@ -141,7 +147,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
           const answers = await Promise.all(
             batch.map(([id]) => run(REMOVE_OF_SUBJECT, id, [now, endOfHeader], options?.signal)),
           )
-          // An id does not come back, so what led to a record that is removed is dead at once.
+          // An id is never used again, so the members of a removed record can go at once.
           const over = batch.flatMap(([, members], at) =>
             answers[at] === 'ok' ? members : index.dead(members, now),
           )
@@ -172,31 +178,15 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   }
 }
 
-function checkedOptions(options: RedisStoreOptions): Required<RedisStoreOptions> {
-  const { prefix = 'sess2:', subjects = true, ...unknown } = options
-  for (const name of Object.keys(unknown)) {
-    throw new ConfigError(name, 'redisStore has no such option; there are prefix, subjects.')
-  }
-  if (typeof prefix !== 'string' || !/[^0-9a-zA-Z]$/.test(prefix)) {
-    throw new ConfigError('prefix', "Give a string that ends in a separator, such as 'shop:'.")
-  }
-  if (/[{}]/.test(prefix)) {
-    throw new ConfigError(
-      'prefix',
-      'Leave out { and }, which would put all sessions into one slot of a cluster.',
-    )
-  }
-  if (typeof subjects !== 'boolean') throw new ConfigError('subjects', 'Give true or false.')
-  return { prefix, subjects }
+/** In a cluster, braces would put all sessions into one slot. */
+function isPrefix(value: unknown): boolean {
+  return typeof value === 'string' && /[^0-9a-zA-Z]$/.test(value) && !/[{}]/.test(value)
 }
 
-function nowOf(context: StoreContext | undefined): number {
-  return context?.now ?? Date.now()
-}
-
-/** Whole milliseconds, as Redis wants them. */
+/** Whole milliseconds, as Redis needs them. */
 function millisecondsLeft(expiresAt: number, now: number): number {
-  if (!Number.isFinite(expiresAt)) throw new RangeError('expiresAt: Give milliseconds since the epoch.')
+  if (!Number.isFinite(expiresAt))
+    throw new RangeError('expiresAt must be a finite number of milliseconds since the epoch.')
   return Math.ceil(expiresAt - now)
 }
 

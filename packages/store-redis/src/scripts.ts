@@ -10,13 +10,13 @@ import {
   VERSION_LENGTH,
 } from './record.ts'
 
-/** A Lua script and the name that Redis keeps it under. */
+/** A Lua script, and the digest by which Redis finds it. */
 export interface Script {
   text: string
   sha1: string
 }
 
-/** What each script of a record begins with. `ARGV[1]` is the time by which an expired record is absent. */
+/** The beginning of each script for a record. A record that has expired at `ARGV[1]` is absent. */
 const LOOK = `
 local held = redis.call('GETRANGE', KEYS[1], 0, ${HEADER_BYTES - 1})
 local expires, versions = string.match(held, '^(%d+) (%S+) ')
@@ -24,7 +24,7 @@ local version = versions and string.sub(versions, 1, ${VERSION_LENGTH})
 local live = expires and tonumber(expires) > tonumber(ARGV[1])
 `
 
-/** Whether the record holds that write, or held it some seconds ago: the client sent it once before. */
+/** Whether the record holds this write, or held it some seconds ago. Then the client has sent it before. */
 const IS_WRITTEN = `
 local function isWritten(mine)
   if version == mine then return true end
@@ -36,7 +36,7 @@ local function isWritten(mine)
 end
 `
 
-/** ARGV: now, milliseconds to live, version, record. Answers `ok` or `taken`. */
+/** ARGV: now, milliseconds to live, version, record. Returns `ok` or `taken`. */
 export const INSERT = script(`${LOOK}${IS_WRITTEN}
 if live and isWritten(ARGV[3]) then return 'ok' end
 if live or (held ~= '' and not expires) then return 'taken' end
@@ -49,7 +49,7 @@ return 'ok'
 `)
 
 /**
- * ARGV: now, milliseconds to live, version read, new version, the stamp of now, expiry, the rest of the record. Answers
+ * ARGV: now, milliseconds to live, version read, new version, the stamp of now, expiry, the rest of the record. Returns
  * `ok`, `stale` or `gone`.
  */
 export const REPLACE = script(`${LOOK}${IS_WRITTEN}
@@ -59,7 +59,7 @@ if tonumber(ARGV[2]) <= 0 then
   redis.call('DEL', KEYS[1])
   return 'ok'
 end
--- The newest stands first, so from the first one that is too old on all are. A clock behind makes an age negative.
+-- The newest comes first, so all after the first that is too old are too old. A slow clock makes an age negative.
 local last = ${VERSION_LENGTH}
 while last < #versions and last < ${VERSION_LENGTH + (MAX_EARLIER - 1) * EARLIER_LENGTH} do
   local stamp = tonumber(string.sub(versions, last + ${RANDOM_LENGTH + 1}, last + ${EARLIER_LENGTH}), 36)
@@ -72,7 +72,7 @@ redis.call('SET', KEYS[1], ARGV[6] .. ' ' .. ARGV[4] .. earlier .. ' ' .. ARGV[7
 return 'ok'
 `)
 
-/** ARGV: now, milliseconds to live, version read, expiry. Answers `ok` or `gone`. */
+/** ARGV: now, milliseconds to live, version read, expiry. Returns `ok` or `gone`. */
 export const TOUCH = script(`${LOOK}
 if not live or version ~= ARGV[3] then return 'gone' end
 if tonumber(ARGV[2]) > 0 then
@@ -84,14 +84,14 @@ end
 return 'ok'
 `)
 
-/** ARGV: now, version read or the empty string. Answers `ok`, `stale` or `gone`. */
+/** ARGV: now, version read or the empty string. Returns `ok`, `stale` or `gone`. */
 export const REMOVE = script(`${LOOK}
 if ARGV[2] ~= '' and version ~= ARGV[2] then return live and 'stale' or 'gone' end
 redis.call('DEL', KEYS[1])
 return live and 'ok' or 'gone'
 `)
 
-/** ARGV: now, the end of the header of a record of that subject. Answers `ok` or `gone`. */
+/** ARGV: now, the end of the header of a record of that subject. Returns `ok` or `gone`. */
 export const REMOVE_OF_SUBJECT = script(`${LOOK}
 if not live then return 'gone' end
 local from = #expires + #versions + 3
@@ -101,12 +101,12 @@ return 'ok'
 `)
 
 /**
- * Puts a member into the index of a subject. ARGV: member, expiry, milliseconds that the index has to live for it, the
- * member that it stands in for or the empty string, the time before which members are over.
+ * Adds a member to the index of a subject. ARGV: member, expiry, milliseconds that the index must live for it, the member
+ * that it replaces or the empty string, the time before which members have expired.
  */
 export const ANNOUNCE = script(`
 local score = ARGV[2]
--- Until the write to come is done, the record is the old one, which may live longer.
+-- Until the coming write is done, the old record is there, which may live longer.
 local old = redis.call('ZSCORE', KEYS[1], ARGV[4])
 if old and tonumber(old) > tonumber(score) then score = old end
 redis.call('ZADD', KEYS[1], score, ARGV[1])
@@ -116,7 +116,7 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KE
 return 'ok'
 `)
 
-/** One round trip; two where the server does not know the script: it restarted, failed over or flushed its scripts. */
+/** One round trip, or two if the server does not know the script (after a restart, failover or `SCRIPT FLUSH`). */
 export async function runScript(
   commands: Commands,
   { sha1, text }: Script,

@@ -4,21 +4,20 @@ import { IN_FLIGHT_MS, VERSION_LENGTH, versionTime } from './record.ts'
 import { ANNOUNCE, runScript } from './scripts.ts'
 
 /**
- * Which records a subject has: a sorted set for each subject, `<prefix>subject:<digest>`, with members `<id><version>`
- * and the record's expiry for a score. The set and its records may be on different servers, so nothing makes both
- * change at once. Instead:
+ * The records of each subject: a sorted set `<prefix>subject:<digest>`. A member is `<id><version>`, its score the record's
+ * expiry. The set and its records may be on different servers, so they cannot change in one step. Instead:
  *
- * - a write is announced before it is done, so that no record is ever missing;
- * - a member only says "look at this id": readers look, and believe the record;
- * - a member is taken out only when no write can be on its way that relies on it. Each names the one write it belongs
- *   to and the time of it, so one that is a minute old and leads to no record is dead.
+ * - A write is added to the set before it is done, so no record is missing.
+ * - A member is only a hint: readers read the record and use its subject.
+ * - A member belongs to one write and contains its time. It is removed when that write can no longer be under way: a member
+ *   that is a minute old and whose record is not there is dead.
  */
 export function subjectIndex(commands: Commands, prefix: string) {
   const keyOf = (subject: string) =>
     `${prefix}subject:${createHash('sha256').update(subject).digest('hex').slice(0, 40)}`
 
   return {
-    /** Adds the write of `version` to come, and takes out that of `before`, the version that the record has till then. */
+    /** Adds the member of a coming write, and removes that of `before`, the version that the record has until then. */
     async announce(
       subject: string,
       id: string,
@@ -34,14 +33,14 @@ export function subjectIndex(commands: Commands, prefix: string) {
       await runScript(commands, ANNOUNCE, keyOf(subject), args, signal)
     },
 
-    /** Takes members out. Nobody waits for it: one that stays costs memory until its time is over, and misleads nobody. */
+    /** Removes members, without waiting. A member that stays needs memory until it expires, and does no harm. */
     withdraw(subject: string, members: string[]): void {
       if (members.length === 0) return
       const key = keyOf(subject)
       commands.send(key, ['ZREM', key, ...members]).catch(() => 'It stays.')
     },
 
-    /** The ids that a subject may have records under, each with the members that say so. */
+    /** The ids that may belong to the subject, each with its members. */
     async members(subject: string, signal?: AbortSignal): Promise<Map<string, string[]>> {
       const key = keyOf(subject)
       const byId = new Map<string, string[]>()
@@ -54,7 +53,7 @@ export function subjectIndex(commands: Commands, prefix: string) {
       return byId
     },
 
-    /** Of members that lead to no record of the subject, those whose write can no longer be on its way. */
+    /** The members whose write can no longer be under way. Pass only members without a record of the subject. */
     dead(members: string[], now: number): string[] {
       const since = versionTime(now - IN_FLIGHT_MS)
       return members.filter(member => member.slice(-VERSION_LENGTH) < since)

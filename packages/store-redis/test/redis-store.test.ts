@@ -57,7 +57,7 @@ describe('configuration', () => {
     expect(() => redisStore(ioredis(), { ttl: 3600 } as never)).toThrow(
       expect.objectContaining({
         option: 'ttl',
-        message: 'ttl: redisStore has no such option; there are prefix, subjects.',
+        message: 'ttl: unknown option; there are prefix, subjects.',
       }),
     )
     expect(() => redisStore(ioredis(), { subjects: 'yes' } as never)).toThrow(
