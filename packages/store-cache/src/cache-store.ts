@@ -3,6 +3,7 @@ import { nowOf, pause, readOptions, type SyncStore } from '@sess/core/store'
 import { LRUCache } from 'lru-cache'
 import { subjectIndex } from './subject-index.ts'
 
+/** Options of `cacheStore`. */
 export interface CacheStoreOptions {
   /** The most sessions that are kept, expired ones included. Default 100,000. Their 32 bytes each are reserved at once. */
   maxEntries?: number

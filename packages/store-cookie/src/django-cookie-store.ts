@@ -4,6 +4,7 @@ import { COOKIE_SALT, dumpJson, expiryMoment, loadJson, unescapeJson } from '@se
 import { flag, readOptions, settle } from '@sess/core/store'
 import { SECRET_BELONGS } from './secret-belongs.ts'
 
+/** The settings of the Django site that shares the cookie. */
 export interface DjangoCookieOptions {
   /** Django's salt. Default `django.contrib.sessions.backends.signed_cookies`, as Django has it. */
   salt?: string

@@ -7,6 +7,7 @@ import { SECRET_BELONGS } from './secret-belongs.ts'
 
 export type { DjangoCookieOptions }
 
+/** Options of `signedCookieStore`. */
 export interface SignedCookieOptions {
   /**
    * Uses the format of Django's `signed_cookies` backend, so that a Django site can share the cookie. `true` means Django's

@@ -2,14 +2,14 @@ import { closeSync, lstatSync, openSync, type Stats, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ConfigError } from '@sess/core'
 
-/** Where SQLite keeps a database, next to each other. */
+/** The suffixes of the files in which SQLite keeps a database. */
 const SUFFIXES = ['', '-wal', '-shm', '-journal']
 
 /**
- * The path that SQLite opens for a name or a `file:` URI (https://sqlite.org/uri.html), and whether it may make the
- * file; `undefined` for a database in memory.
+ * The path that SQLite opens for a name or a `file:` URI (https://sqlite.org/uri.html), and whether it may create the
+ * file. `undefined` for a database in memory.
  *
- * @throws ConfigError for a URI that cannot be read
+ * @throws ConfigError for a malformed URI
  */
 function parseName(name: string): { path: string; mayCreate: boolean } | undefined {
   if (!name.startsWith('file:')) return name === ':memory:' ? undefined : { path: name, mayCreate: true }
@@ -26,22 +26,19 @@ function parseName(name: string): { path: string; mayCreate: boolean } | undefin
   try {
     path = decodeURIComponent(encoded)
   } catch {
-    throw new ConfigError(
-      'database',
-      'is a file: URI with an escape that is none. Write %25 for a percent sign.',
-    )
+    throw new ConfigError('database', 'is a file: URI with a malformed escape. Write %25 for a percent sign.')
   }
-  // SQLite reads up to there, and would open another file than the one that is checked.
-  if (path.includes('\0')) throw new ConfigError('database', 'is a file: URI with %00 in it.')
+  // SQLite reads only up to the NUL, and would open another file than the one that is checked.
+  if (path.includes('\0')) throw new ConfigError('database', 'is a file: URI that contains %00. Remove it.')
   return { path, mayCreate: mode === null || mode === 'rwc' }
 }
 
 /**
- * Makes the file of a database if it is missing, readable by its owner alone. SQLite would make it readable by everybody,
- * and gives `-wal`, `-shm` and `-journal` the mode of the database (C24).
+ * Creates the file of a database if it is missing, readable by its owner alone. SQLite would make it readable by everybody.
+ * It gives `-wal`, `-shm` and `-journal` the mode of the database [C24].
  *
- * @throws ConfigError if others can read or write the database, so that they could forge sessions; the system's own
- *   error if the file cannot be made
+ * @throws ConfigError if others can read or write the database, because they could forge sessions; the system's own error if
+ *   the file cannot be created
  */
 export function preparePrivateFile(name: string): void {
   const parsed = parseName(name)
@@ -54,7 +51,7 @@ export function preparePrivateFile(name: string): void {
 
 function create(path: string): void {
   try {
-    // Never opens one that is there: closing it again would drop the locks that this process has on it (POSIX).
+    // Never opens an existing file: closing it would drop the locks that this process has on it (POSIX).
     closeSync(openSync(path, 'wx', 0o600))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -63,10 +60,13 @@ function create(path: string): void {
 
 function checkFile(path: string, suffix: string): void {
   const found = lstatSync(path + suffix, { throwIfNoEntry: false })
-  // What is missing, and a folder, SQLite reports itself.
+  // SQLite itself reports a missing file and a folder.
   if (found === undefined || found.isDirectory()) return
   if (!found.isFile()) {
-    throw new ConfigError('database', `${path}${suffix} is a link or no file. Name the database itself.`)
+    throw new ConfigError(
+      'database',
+      `${path}${suffix} is a link or a special file. Name the database itself.`,
+    )
   }
   if (!isPosix()) return
   if (!isOurs(found)) {
@@ -83,16 +83,16 @@ function checkFile(path: string, suffix: string): void {
   }
 }
 
-/** In a folder where everybody may write, others could put a file in place of ours, unless it is sticky (like /tmp). */
+/** If everybody may write to a folder, others could replace our file, unless the folder has the sticky bit, like /tmp. */
 function checkFolder(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined || !isPosix()) return
   if ((found.mode & 0o002) !== 0 && (found.mode & 0o1000) === 0) {
-    throw new ConfigError('database', `everybody may put files into ${path}. Run \`chmod o-w ${path}\`.`)
+    throw new ConfigError('database', `everybody may create files in ${path}. Run \`chmod o-w ${path}\`.`)
   }
 }
 
-/** Elsewhere the modes say nothing. */
+/** On other systems file modes mean nothing. */
 function isPosix(): boolean {
   return process.geteuid !== undefined
 }

@@ -12,73 +12,74 @@ import {
 } from 'kysely'
 import { ForeignTransactionError } from './foreign-transaction.ts'
 
+/** The databases that the stores of this package know. */
 export type DialectName = 'sqlite' | 'postgres' | 'mysql'
 
-/** What a database's error means to us; `undefined`: nothing we know. */
+/** The kinds of database errors that are handled. `undefined`: any other error. */
 export type Trouble =
-  /** Undone by the server for another's sake (deadlock, busy, serialization): safe to try again. */
+  /** The server did not carry it out, because of another transaction (deadlock, lock, serialization). Safe to retry. */
   | 'busy'
-  /** The connection broke. Whether the statement was carried out is unknown. */
+  /** The connection broke. It is not known whether the statement was carried out. */
   | 'lost'
   /** The primary key is taken. */
   | 'duplicate'
   | 'no table'
   | 'no column'
 
-/** A sentence for what is wrong. */
+/** Sentences about what is wrong. `all` concerns every call, `writes` only writes. */
 export interface Verdict {
   all?: string | undefined
   writes?: string | undefined
 }
 
-/** Everything in which the three databases differ. */
+/** The differences between the three databases. */
 export interface Dialect {
   readonly name: DialectName
   readonly adapter: () => SqliteAdapter | PostgresAdapter | MysqlAdapter
   readonly compiler: () => QueryCompiler
-  /** Of `expire_date` and `session_data` Django's, word for word; and of `subject`. */
+  /** Column types. Those of `expire_date` and `session_data` are Django's, word for word. */
   readonly types: Readonly<Record<'expires' | 'payload' | 'subject', RawBuilder<unknown>>>
-  /** What follows the column list of CREATE TABLE. */
+  /** The end of CREATE TABLE, after the column list. */
   readonly tableOptions: RawBuilder<unknown> | undefined
-  /** An index may leave out the rows that have no subject. */
+  /** Whether an index can leave out the rows without a subject. */
   readonly partialIndexes: boolean
-  /** A taken id is an answer (`on conflict do nothing`) and not an error. */
+  /** Whether an insert of a taken id is no error (`on conflict do nothing`). */
   readonly conflictClause: boolean
-  /** `=` alone compares bytes. Where it does not, both sides are compared as `bytes`, too. */
+  /** Whether `=` compares bytes. If not, both sides are also compared as `bytes`. */
   readonly exactEquality: boolean
   bytes(text: Expression<unknown>): Expression<unknown>
-  /** `expire_date` in a form that no driver setting and no session time zone can bend. */
+  /** `expire_date` in a form that no driver setting and no session time zone changes. */
   readExpiry(column: RawBuilder<unknown>): RawBuilder<unknown>
-  /** That form in milliseconds since the epoch, rounded up: live until then means live until the true instant. */
+  /** That form in milliseconds since the epoch, rounded up, so that no session ends too early. */
   parseExpiry(value: unknown): number
-  /** Milliseconds since the epoch as the parameter to write or to compare with. */
+  /** Milliseconds since the epoch as a parameter, to write or to compare with. */
   expiry(ms: number): string
-  /** What in a text keeps it from being stored exactly, if so. */
-  refuses(text: string): string | undefined
-  /** Answers rows of `kind` ('column' or 'index') and `name`: the table's columns, and those that begin an index. */
+  /** Why a text cannot be stored exactly. `undefined` if it can. */
+  unstorable(text: string): string | undefined
+  /** Selects rows of `kind` ('column' or 'index') and `name`: the table's columns, and the first column of each index. */
   introspect(table: string, schema: string | undefined): RawBuilder<unknown>
-  /** Asked once, before the first call, if the server may be set up so that the store cannot keep its promises. */
+  /** Checked once, before the first call, if a server can be configured so that data would be lost. */
   readonly check?: {
     question(table: string, schema: string | undefined): RawBuilder<unknown>
-    /** What is wrong, with the remedy: for every call, or for writes only. */
+    /** Problems with the settings that `question` selected, each with its remedy. */
     verdict(row: Record<string, unknown>): Verdict
   }
-  /** Around a migration: two at once wait for each other. `begin` may answer `locked`, which must then be 1. */
+  /** The lock around a migration, so that two at once wait for each other. If `begin` selects `locked`, it must be 1. */
   readonly lock: {
     readonly begin: readonly RawBuilder<unknown>[]
     readonly end: readonly RawBuilder<unknown>[]
     readonly abandon: readonly RawBuilder<unknown>[]
   }
-  /** Only one connection writes at a time, so a long job makes room for the others. */
+  /** Whether only one connection can write at a time. Then a long job pauses for the others. */
   readonly oneWriter: boolean
-  /** Rows that `clearExpired` removes in one transaction, unless told otherwise. */
+  /** Default number of rows that `clearExpired` removes in one transaction. */
   readonly batchSize: number
-  /** How often a statement that met `'busy'` is tried again, within `BUSY_LIMIT_MS`. */
+  /** The most retries of a statement after `'busy'`, within `BUSY_LIMIT_MS`. */
   readonly busyRetries: number
   trouble(error: unknown): Trouble | undefined
 }
 
-/** Django's SQLite text: UTC, and compared as text, so never `T`, `Z` or an offset; no fraction when it is 0. */
+/** Django's text for SQLite: UTC, without `T`, `Z` or an offset, and without a fraction of 0. It is compared as text. */
 function djangoText(ms: number): string {
   const iso = new Date(inRange(ms)).toISOString()
   const seconds = `${iso.slice(0, 10)} ${iso.slice(11, 19)}`
@@ -93,18 +94,18 @@ function parseDjangoText(value: unknown): number {
   return Date.parse(`${date}T${time}Z`) + Math.ceil(Number(fraction.padEnd(6, '0')) / 1000)
 }
 
-// What all three can hold, and what sorts as text.
+// The range that all three databases can hold and that sorts as text.
 const EARLIEST = Date.parse('0001-01-01T00:00:00.000Z')
 const LATEST = Date.parse('9999-12-31T23:59:59.999Z')
 
-/** The nearest instant that the columns can hold; NaN stays NaN, and then a `RangeError`. */
+/** The nearest instant that the columns can hold. NaN stays NaN, which `expiry` rejects with a `RangeError`. */
 export function inRange(ms: number): number {
   return Math.min(Math.max(ms, EARLIEST), LATEST)
 }
 
-/** Encoding a lone surrogate as UTF-8 puts U+FFFD in its place, without a word. */
-function refusesIllFormed(text: string): string | undefined {
-  return text.isWellFormed() ? undefined : 'a lone surrogate in it, which UTF-8 cannot express'
+/** UTF-8 encoders replace a lone surrogate by U+FFFD without an error. */
+function whyIllFormed(text: string): string | undefined {
+  return text.isWellFormed() ? undefined : 'a lone surrogate, which UTF-8 cannot express'
 }
 
 export const sqlite: Dialect = {
@@ -120,7 +121,7 @@ export const sqlite: Dialect = {
   readExpiry: column => column,
   parseExpiry: parseDjangoText,
   expiry: djangoText,
-  refuses: refusesIllFormed,
+  unstorable: whyIllFormed,
   introspect: table => sql`
     select 'column' as kind, name from pragma_table_info(${table})
     union all
@@ -128,12 +129,12 @@ export const sqlite: Dialect = {
   lock: { begin: [sql`begin immediate`], end: [sql`commit`], abandon: [sql`rollback`] },
   oneWriter: true,
   batchSize: 250,
-  // Writers of one file take turns by polling, so the count says nothing: the time is the bound.
+  // Writers of one file take turns by polling, so the time is the limit, not the count.
   busyRetries: Number.POSITIVE_INFINITY,
   trouble(error) {
     const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
     if (error instanceof ForeignTransactionError) return 'busy'
-    // node:sqlite has `errcode`, whose low byte is the primary code (5 BUSY, 6 LOCKED); others put the name in `code`.
+    // node:sqlite has `errcode`, whose low byte is the primary code (5 BUSY, 6 LOCKED). better-sqlite3 has a name in `code`.
     if (errcode !== undefined && ((errcode & 0xff) === 5 || (errcode & 0xff) === 6)) return 'busy'
     if (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)) return 'busy'
     if (message?.includes('no such table')) return 'no table'
@@ -152,12 +153,12 @@ export const postgres: Dialect = {
   conflictClause: true,
   exactEquality: true,
   bytes: text => text,
-  // As a number, for `timestamptz` goes through whatever type parser the application has registered.
+  // As a number, because the application may have registered a type parser for `timestamptz`.
   readExpiry: column => sql`ceil(extract(epoch from ${column})::numeric * 1000)::float8`,
   parseExpiry: value => inRange(Number(value)),
   expiry: ms => `${djangoText(ms)}+00`,
-  refuses: text =>
-    text.includes('\0') ? 'a NUL character in it, which PostgreSQL cannot keep' : refusesIllFormed(text),
+  unstorable: text =>
+    text.includes('\0') ? 'a NUL character, which PostgreSQL cannot store' : whyIllFormed(text),
   introspect(table, schema) {
     const name = [schema, table].filter(part => part !== undefined).map(part => `"${part}"`)
     const relation = sql`to_regclass(${name.join('.')})`
@@ -197,21 +198,21 @@ export const mysql: Dialect = {
   types: {
     expires: sql`datetime(6)`,
     payload: sql`longtext`,
-    // A table of Django's may be in anything, and a subject, too.
+    // A table of Django's may have any character set, and a subject any characters.
     subject: sql`varchar(255) character set utf8mb4 collate utf8mb4_bin`,
   },
-  // Without it a database made with latin1 would lose characters (CVE-2015-8562).
+  // Without it, a database created with latin1 would lose characters (CVE-2015-8562).
   tableOptions: sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`,
   partialIndexes: false,
   conflictClause: false,
   exactEquality: false,
   // Through utf8mb4, so that a column and a parameter in different character sets still compare.
   bytes: text => sql`cast(convert(${text} using utf8mb4) as binary)`,
-  // As text, for `datetime` goes through mysql2's `timezone` and `dateStrings`.
+  // As text, because mysql2 changes `datetime` by its options `timezone` and `dateStrings`.
   readExpiry: column => sql`cast(${column} as char)`,
   parseExpiry: parseDjangoText,
   expiry: djangoText,
-  refuses: refusesIllFormed,
+  unstorable: whyIllFormed,
   introspect: (table, schema) => sql`
     select 'column' as kind, column_name as name from information_schema.columns
     where table_schema = coalesce(${schema ?? null}, database()) and table_name = ${table}
@@ -231,9 +232,9 @@ export const mysql: Dialect = {
           all: 'Nothing would be saved: autocommit is off. Set autocommit = 1 on the connections of the store.',
         }
       }
-      // CVE-2015-8562, CVE-2016-3171: outside the strict mode, what does not fit is cut off without an error.
-      const cuts = (problem: string) => ({ writes: `The table might lose data: ${problem}.` })
-      if (client !== 'utf8mb4') return cuts(`the connection speaks ${client}. Connect with charset utf8mb4`)
+      // CVE-2015-8562, CVE-2016-3171: without strict mode, text that does not fit is cut off without an error.
+      const cuts = (problem: string) => ({ writes: `Data could be cut off: ${problem}.` })
+      if (client !== 'utf8mb4') return cuts(`the connection uses ${client}. Connect with charset utf8mb4`)
       const strict = /STRICT_(TRANS|ALL)_TABLES/.test(String(mode))
       if (strict || (/^(long|medium)text$/.test(String(type)) && charset === 'utf8mb4')) return {}
       return cuts(
@@ -242,7 +243,7 @@ export const mysql: Dialect = {
     },
   },
   lock: {
-    // Not a transaction: every DDL statement of MySQL commits.
+    // No transaction, because every DDL statement of MySQL commits.
     begin: [sql`select get_lock('sess.migrate', 60) as locked`],
     end: [sql`do release_lock('sess.migrate')`],
     abandon: [sql`do release_lock('sess.migrate')`],
@@ -253,7 +254,7 @@ export const mysql: Dialect = {
   trouble(error) {
     const { code, errno, message } = error as { code?: unknown; errno?: unknown; message?: unknown }
     if (errno === 1213 || errno === 1020) return 'busy'
-    // Of another unique index it says nothing about the key.
+    // An error of another unique index says nothing about the key.
     if (errno === 1062 && String(message).includes("PRIMARY'")) return 'duplicate'
     if (errno === 1146 || errno === 1049) return 'no table'
     if (errno === 1054) return 'no column'

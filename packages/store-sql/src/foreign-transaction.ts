@@ -1,8 +1,8 @@
 import { SessionStoreError } from '@sess/core'
 
 /**
- * The connection has a transaction open that the store did not begin. Its owner could roll back what the store writes,
- * after the request was told that it is saved.
+ * The connection has a transaction open that the store did not begin. Its owner could roll back a save that has already
+ * been reported as done.
  */
 export class ForeignTransactionError extends SessionStoreError {
   constructor() {

@@ -9,12 +9,13 @@ import type { Result, Runner } from './runner.ts'
 import type { Statement } from './statements.ts'
 import { createStore, type SqlStore } from './store.ts'
 
+/** Options of `sqlStore`. */
 export interface SqlOptions extends TableOptions {
   /** The database behind the instance. */
   dialect: DialectName
 }
 
-/** What the store calls of a `Kysely`, of whatever version and database type. */
+/** The methods of a `Kysely` that the store calls, in any version and for any database type. */
 export interface KyselyInstance {
   readonly isTransaction?: boolean
   withoutPlugins(): {
@@ -22,19 +23,25 @@ export interface KyselyInstance {
   }
 }
 
+/** The connection that Kysely passes to `execute`. */
 export interface KyselyExecutor {
-  /** Takes a `CompiledQuery`; `never`, lest the types of one version of Kysely exclude the others. */
+  /** Takes a `CompiledQuery`. The type is `never` so that every version of Kysely fits. */
   executeQuery(query: never): Promise<{ rows: unknown[]; numAffectedRows?: bigint | undefined }>
 }
 
 const DIALECT = oneOf(...Object.keys(dialects))
 
 /**
- * Sessions through the application's own Kysely instance, with whatever driver it has; its plugins are left out. It
- * stays open. For SQLite, PostgreSQL and MySQL through their usual drivers the stores of these names are shorter ways
- * and more: `sqliteStore` answers at once, and the pools' connections do not wait for a server that hangs.
+ * Keeps sessions through the application's own Kysely instance, with any driver. Plugins of the instance are not used. The
+ * instance stays open at `close()`.
  *
- * @throws ConfigError for a wrong option.
+ * With the usual drivers, prefer `sqliteStore`, `postgresStore` and `mysqlStore`: SQLite then needs no promises, and calls to
+ * a server that hangs give up their connections.
+ *
+ * @throws ConfigError (`CONFIG`) for a wrong option
+ * @example
+ * const store = sqlStore(kysely, { dialect: 'postgres' })
+ * await store.migrate()
  */
 export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore {
   const { dialect: name, ...layout } = readOptions<SqlOptions, 'schema'>(options, {
@@ -68,8 +75,8 @@ export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore 
   }
 
   const runner: Runner = {
-    // Not Kysely's own `signal`: it reports late failures on the console. A statement that has not been sent when the
-    // signal is aborted is not sent any more.
+    // Kysely's own `signal` is not used, because it reports late failures on the console. A statement that has not been
+    // sent when the signal is aborted is not sent any more.
     execute(statement, parameters, signal) {
       let connected = false
       const work = db.connection().execute(connection => {

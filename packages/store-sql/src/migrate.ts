@@ -4,19 +4,21 @@ import type { Execute, Result } from './runner.ts'
 import { bind, compileRaw, type Found, type Layout, missingParts, type Statement } from './statements.ts'
 
 /**
- * Creates the table, or adds what an existing one lacks: the `subject` column, an index. A generator of statements
- * that is sent their answers, so that a synchronous driver can carry it out as well as an asynchronous one.
+ * Creates the table, or adds the missing parts of an existing one: the `subject` column, an index. It is a generator that
+ * yields statements and gets their results, so that synchronous and asynchronous drivers can run it.
  */
 function* migration(dialect: Dialect, layout: Layout): Generator<Statement, void, Result> {
   const look = compileRaw(dialect, dialect.introspect(layout.table, layout.schema))
   const missing = ({ rows }: Result) => missingParts(dialect, layout, rows as Found[])
 
-  // Without the lock first: nearly always nothing is missing, and a start-up needs no right to lock or write.
+  // First without the lock: usually nothing is missing, and then the user needs no right to lock or write.
   if (missing(yield look).length === 0) return
   for (const statement of dialect.lock.begin) {
     const [row] = (yield compileRaw(dialect, statement)).rows as { locked?: unknown }[]
     if (row !== undefined && 'locked' in row && Number(row.locked) !== 1) {
-      throw new SessionStoreError('Another migration holds the lock `sess.migrate` for over a minute.')
+      throw new SessionStoreError(
+        'Another migration has held the lock `sess.migrate` for over a minute. Look for it, and try again.',
+      )
     }
   }
   try {
@@ -28,22 +30,22 @@ function* migration(dialect: Dialect, layout: Layout): Generator<Statement, void
   }
 }
 
-/** Carries out the migration; `execute` must keep to one connection. */
+/** Runs the migration. `execute` must use one connection for all statements. */
 export async function migrate(execute: Execute, dialect: Dialect, layout: Layout): Promise<void> {
   const steps = migration(dialect, layout)
   for (let step = steps.next(); !step.done; ) {
-    let answer: Result
+    let result: Result
     try {
-      answer = await execute(step.value, bind(step.value, {}))
+      result = await execute(step.value, bind(step.value, {}))
     } catch (error) {
       step = steps.throw(error)
       continue
     }
-    step = steps.next(answer)
+    step = steps.next(result)
   }
 }
 
-/** The same where the driver answers at once, and nothing else may come in between. */
+/** The same for a synchronous driver. Nothing else runs in between. */
 export function migrateSync(
   execute: (statement: Statement, parameters: readonly unknown[]) => Result,
   dialect: Dialect,
@@ -51,13 +53,13 @@ export function migrateSync(
 ): void {
   const steps = migration(dialect, layout)
   for (let step = steps.next(); !step.done; ) {
-    let answer: Result
+    let result: Result
     try {
-      answer = execute(step.value, bind(step.value, {}))
+      result = execute(step.value, bind(step.value, {}))
     } catch (error) {
       step = steps.throw(error)
       continue
     }
-    step = steps.next(answer)
+    step = steps.next(result)
   }
 }

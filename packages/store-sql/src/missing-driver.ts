@@ -1,15 +1,15 @@
 import { SessionStoreError } from '@sess/core'
 
 /**
- * The error for an `import()` of a driver that failed. If the package, or one it needs, is not installed, it says what
- * to install; any other error stays as it is.
+ * Returns the error for a failed `import()` of a driver. If the package is not installed, the error says what to install.
+ * Any other error is returned as it is.
  *
- * The import itself must stand in a `try` block, with the package's name as text: then bundlers include the driver
- * where it is installed, and build an application for another database without it.
+ * The import must be in a `try` block, with the package's name as a literal. Then bundlers include the driver if it is
+ * installed, and otherwise build the application without it.
  */
 export function driverError(name: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
-  // `import` has the first, `require` (of the CommonJS build, of drivers and of webpack) the second, Vite no code.
+  // `import` has the first code, `require` (in the CommonJS build, in drivers and webpack) the second, Vite none.
   const isMissing =
     code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND' || /^Could not resolve "/.test(message)
   if (!isMissing) return error

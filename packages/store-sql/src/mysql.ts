@@ -6,23 +6,24 @@ import { TABLE_OPTIONS, type TableOptions } from './options.ts'
 import { pooledRunner } from './pooled.ts'
 import { createStore, type SqlStore } from './store.ts'
 
-/** What the store calls of a pool of `mysql2/promise`. */
+/** The method of a pool of `mysql2/promise` that the store calls. */
 export interface MysqlPool {
   getConnection(): Promise<MysqlConnection>
 }
 
+/** The methods of a connection of `mysql2/promise` that the store calls. */
 export interface MysqlConnection {
   execute(options: { sql: string; rowsAsArray: boolean }, values: never): Promise<[unknown, unknown]>
   release(): void
   destroy(): void
 }
 
-/** A pool of plain `mysql2`, which knows its promise-based self. */
+/** A pool of `mysql2`, which has a promise-based pool in it. */
 export interface MysqlCallbackPool {
   promise(): MysqlPool
 }
 
-/** The server's flag in each answer to a write (MySQL Client/Server Protocol, "Status Flags"). */
+/** A flag in the server's reply to a write (MySQL Client/Server Protocol, "Status Flags"). */
 const SERVER_STATUS_IN_TRANS = 1
 
 const NOT_COMMITTED =
@@ -30,17 +31,18 @@ const NOT_COMMITTED =
   'back to the pool, or switched autocommit off. Give the session store a pool of its own.'
 
 /**
- * Sessions in MySQL or MariaDB: through a pool of `mysql2` or `mysql2/promise`, or a URL, for which the store makes one
- * of 10 connections at the first call (`mysql2` must be installed). Call `migrate()` once, from a deployment or at
- * start-up.
+ * Keeps sessions in MySQL or MariaDB. Pass a pool of `mysql2` or `mysql2/promise`, or a URL. For a URL the store creates a
+ * pool of 10 connections at the first call; the package `mysql2` must be installed, otherwise calls reject with a
+ * SessionStoreError. Call `migrate()` once, in a deployment or at start-up.
  *
- * A pool that was handed in stays open. Use it for sessions only: requests that keep a connection of it until they end
- * leave none for their session. Its connections must use autocommit and use `utf8mb4`, mysql2's default. Values go as parameters
- * of prepared statements, so neither `sql_mode` nor an escaping rule touches them.
+ * A pool that you pass stays open at `close()`. Use it for sessions only, because requests that keep a connection until they
+ * end leave none for their session. Its connections must use autocommit and `utf8mb4` (mysql2's default). Values are
+ * parameters of prepared statements, so `sql_mode` and escaping do not change them.
  *
- * Without the package `mysql2`, calls with a URL reject with a SessionStoreError that says so.
- *
- * @throws ConfigError for a wrong option.
+ * @throws ConfigError (`CONFIG`) for a wrong option
+ * @example
+ * const store = mysqlStore('mysql://user:password@host/database')
+ * await store.migrate()
  */
 export function mysqlStore(
   pool: MysqlPool | MysqlCallbackPool | string,
@@ -60,7 +62,7 @@ export function mysqlStore(
         const [result] = await connection.execute({ sql, rowsAsArray: false }, parameters as never)
         if (Array.isArray(result)) return { rows: result, changes: 0 }
         const { affectedRows, serverStatus = 0 } = result as { affectedRows: number; serverStatus?: number }
-        // No answer of the server, so that the connection is closed and its transaction rolled back.
+        // Not an error of the server, so the connection is closed and its transaction rolled back.
         if (serverStatus & SERVER_STATUS_IN_TRANS) throw new SessionStoreError(NOT_COMMITTED)
         return { rows: [], changes: affectedRows }
       },
@@ -74,18 +76,18 @@ export function mysqlStore(
   async function close() {
     if (closed) return
     closed = true
-    // What could not be opened said so at each call, and needs no closing.
+    // A pool that could not be opened has been reported by each call.
     const opened = await own?.catch(() => undefined)
     await opened?.end()
   }
 
-  // Only the server's own errors have an SQL state; with these it hangs up.
-  const answered = (error: unknown) =>
+  // Only errors of the server have an SQL state. After those that count as 'lost' it closes the connection.
+  const isReply = (error: unknown) =>
     (error as { sqlState?: unknown }).sqlState !== undefined && mysql.trouble(error) !== 'lost'
-  return createStore(pooledRunner(connect, answered, close), mysql, layout)
+  return createStore(pooledRunner(connect, isReply, close), mysql, layout)
 }
 
-/** `mysql2` looks at no scheme, and its error for what cannot be parsed holds the text. */
+/** mysql2 itself does not check the scheme, and its error for a malformed URL contains the password. */
 function isUrl(text: string): boolean {
   return /^(mysql|mariadb):\/\//i.test(text) && URL.canParse(text)
 }
@@ -95,7 +97,7 @@ function promiseBased(pool: MysqlPool | MysqlCallbackPool | string): MysqlPool {
   if (typeof (pool as MysqlPool)?.getConnection === 'function') return pool as MysqlPool
   throw new ConfigError(
     'pool',
-    "must be a pool of `mysql2` or a URL like 'mysql://user@host/database', its parts percent-encoded.",
+    "must be a pool of `mysql2`, or a URL like 'mysql://user@host/database' with percent-encoded parts.",
   )
 }
 
@@ -111,7 +113,7 @@ async function openPool(url: string) {
   const { createPool } = await importDriver()
   const pool = createPool({ uri: url, charset: 'utf8mb4', connectTimeout: 5_000, maxIdle: 10 })
   pool.pool.on('connection', connection => {
-    // Cutting a value to fit the column is then an error (CVE-2015-8562).
+    // Strict mode: a value that does not fit the column is an error (CVE-2015-8562).
     const settings = "sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES'), session autocommit = 1"
     connection.query(`set session ${settings}`, error => {
       if (error) connection.destroy()

@@ -3,14 +3,14 @@ import { abortable } from '@sess/core/store'
 import { migrate } from './migrate.ts'
 import type { Result, Runner } from './runner.ts'
 
-/** A connection of a pool, in use. */
+/** A connection that was taken from a pool. */
 export interface Connection {
   execute(sql: string, parameters: readonly unknown[]): Promise<Result>
-  /** Back into the pool, or, when it cannot be trusted any more, out of it. */
+  /** Gives the connection back to the pool, or closes it if it is not usable any more. */
   release(usable: boolean): void
 }
 
-/** Why a call waited for a connection until its time was up. */
+/** The cause of a call that waited for a connection until its time was up. */
 export function noConnection(): Error {
   return new SessionStoreError(
     'No connection of the pool came free: all are in use, or the server accepts no new one. Give the session store a ' +
@@ -19,14 +19,14 @@ export function noConnection(): Error {
 }
 
 /**
- * Runs statements on a pool. Ours rather than Kysely's own execution, for two reasons: a call that was given up gives
- * its connection up too (a frozen server would soon hold the whole pool), and none of it is reported on the console.
+ * Runs statements on a pool. Kysely's own execution is not used for two reasons. A call that was given up must close its
+ * connection, because a frozen server would soon hold the whole pool. And Kysely reports late failures on the console.
  *
- * @param answered whether the error is the server's answer to a statement, after which the connection is usable
+ * @param isReply whether the error is the server's reply to a statement, after which the connection is usable
  */
 export function pooledRunner(
   connect: () => PromiseLike<Connection>,
-  answered: (error: unknown) => boolean,
+  isReply: (error: unknown) => boolean,
   close: () => MaybePromise<void>,
 ): Runner {
   async function withConnection<T>(
@@ -45,7 +45,7 @@ export function pooledRunner(
       usable = true
       return result
     } catch (error) {
-      usable ||= answered(error)
+      usable ||= isReply(error)
       throw error
     } finally {
       connection.release(usable)

@@ -6,34 +6,37 @@ import { TABLE_OPTIONS, type TableOptions } from './options.ts'
 import { pooledRunner } from './pooled.ts'
 import { createStore, type SqlStore } from './store.ts'
 
-/** What the store calls of a `Pool` of `pg`. */
+/** The method of a `Pool` of `pg` that the store calls. */
 export interface PostgresPool {
   connect(): Promise<PostgresClient>
 }
 
+/** The methods of a client of `pg` that the store calls. */
 export interface PostgresClient {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }>
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
   release(destroy?: boolean): void
-  /** `'I'` idle, `'T'` in a transaction, `'E'` in one that failed. Older versions of `pg` do not have it. */
+  /** `'I'` idle, `'T'` in a transaction, `'E'` in a failed one. From `pg` 8.23 on. */
   getTransactionStatus?(): string | null
 }
 
-/** What `pg` reads as a URL; it takes any other text for one of its own, and fails at some port of this machine. */
+/** URLs that `pg` understands. It would connect to this machine for any other text. */
 const URL_OF_PG = /^(postgres(ql)?:\/\/|socket:)/i
 
 /**
- * Sessions in PostgreSQL: through a `Pool` of `pg`, or a URL, for which the store makes one of 10 connections at the
- * first call (`pg` must be installed). Call `migrate()` once, from a deployment or at start-up.
+ * Keeps sessions in PostgreSQL. Pass a `Pool` of `pg`, or a URL. For a URL the store creates a pool of 10 connections at the
+ * first call; the package `pg` must be installed, otherwise calls reject with a SessionStoreError. Call `migrate()` once,
+ * in a deployment or at start-up.
  *
- * A pool that was handed in stays open. Use it for sessions only: requests that keep a connection of it until they end
- * leave none for their session. Listen to its `error` event, or a connection that breaks while idle ends the
- * process, and set its `connectionTimeoutMillis`.
+ * A pool that you pass stays open at `close()`. Use it for sessions only, because requests that keep a connection until they
+ * end leave none for their session. Listen to its `error` event, otherwise a connection that breaks while idle ends the
+ * process. Set its `connectionTimeoutMillis`.
  *
- * Without the package `pg`, calls with a URL reject with a SessionStoreError that says so.
- *
- * @throws ConfigError for a wrong option.
+ * @throws ConfigError (`CONFIG`) for a wrong option
+ * @example
+ * const store = postgresStore('postgres://user:password@host/database')
+ * await store.migrate()
  */
 export function postgresStore(pool: PostgresPool | string, options: TableOptions = {}): SqlStore {
   const layout = readOptions<TableOptions, 'schema'>(options, TABLE_OPTIONS)
@@ -47,7 +50,7 @@ export function postgresStore(pool: PostgresPool | string, options: TableOptions
     if (closed) throw new Error('The store is closed.')
     if (typeof pool === 'string') own ??= openPool(pool)
     const client = await connectIdle((await own) ?? (pool as PostgresPool))
-    // A client that breaks while it is ours rejects the query and emits this, too; the pool listens to idle ones only.
+    // A client that breaks while in use rejects the query and emits `error`. The pool listens to idle clients only.
     client.on('error', ignore)
     return {
       async execute(sql: string, parameters: readonly unknown[]) {
@@ -64,19 +67,19 @@ export function postgresStore(pool: PostgresPool | string, options: TableOptions
   async function close() {
     if (closed) return
     closed = true
-    // What could not be opened said so at each call, and needs no closing.
+    // A pool that could not be opened has been reported by each call.
     const opened = await own?.catch(() => undefined)
     await opened?.end()
   }
 
-  // A FATAL comes with the end of the connection.
-  const answered = (error: unknown) => (error as { severity?: unknown }).severity === 'ERROR'
-  return createStore(pooledRunner(connect, answered, close), postgres, layout)
+  // After `FATAL` the server closes the connection.
+  const isReply = (error: unknown) => (error as { severity?: unknown }).severity === 'ERROR'
+  return createStore(pooledRunner(connect, isReply, close), postgres, layout)
 }
 
 /**
- * A connection without a transaction. One that somebody gave back in the middle of a transaction is closed: what the
- * store writes there would not be committed, and in a failed transaction every statement fails.
+ * A connection without a transaction. One that was given back to the pool inside a transaction is closed: the store's
+ * writes would not be committed there, and in a failed transaction every statement fails.
  */
 async function connectIdle(pool: PostgresPool): Promise<PostgresClient> {
   for (;;) {
@@ -88,7 +91,7 @@ async function connectIdle(pool: PostgresPool): Promise<PostgresClient> {
 }
 
 function ignore(): void {
-  // The query that was under way, or the next one, says so.
+  // The running query, or the next one, reports the error.
 }
 
 async function importDriver() {

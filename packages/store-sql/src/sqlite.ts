@@ -12,18 +12,18 @@ import type { Statement } from './statements.ts'
 import { createStore, type SqlStore } from './store.ts'
 import { WriteQueue } from './write-queue.ts'
 
+/** Options of `sqliteStore`. */
 export interface SqliteOptions extends Omit<TableOptions, 'schema'> {
   /**
-   * What an answered write survives; only for a file that the store opens. `'full'` (default): the machine losing
-   * power, at the price of one fsync a write. `'normal'`: the process being killed; power loss may take back the last
-   * writes, but never half of one.
+   * For a file name only. `'full'` (default): a finished write survives a power loss, at the cost of one fsync a write.
+   * `'normal'`: it survives a killed process. A power loss may undo the last writes, but never half of one.
    */
   synchronous?: 'full' | 'normal' | undefined
 }
 
-/** What the store calls of `node:sqlite`'s DatabaseSync, and of better-sqlite3's Database. */
+/** The members that the store uses of a `DatabaseSync` of `node:sqlite` or a `Database` of better-sqlite3. */
 export interface SqliteDatabase {
-  /** Whether a transaction is open: the name in node:sqlite, from Node 22.16 on. */
+  /** Whether a transaction is open, in node:sqlite from Node 22.16 on. */
   readonly isTransaction?: boolean
   /** The same in better-sqlite3. */
   readonly inTransaction?: boolean
@@ -32,6 +32,7 @@ export interface SqliteDatabase {
   close(): unknown
 }
 
+/** The methods of a prepared statement that the store calls. */
 export interface SqliteStatement {
   all(...parameters: never[]): unknown[]
   run(...parameters: never[]): { changes: number | bigint }
@@ -40,16 +41,19 @@ export interface SqliteStatement {
 }
 
 /**
- * Sessions in SQLite: in a file, which is opened (and made, readable by its owner alone) with `node:sqlite`, or in a
- * database that the caller opened with `node:sqlite` or `better-sqlite3`. The table is made right here. Any number of
- * processes may share the file; none of them ever sleeps for a lock: an answer is a plain value, or a promise while
- * another process is writing.
+ * Keeps sessions in SQLite. Pass a file name, or a database that you opened with `node:sqlite` or `better-sqlite3`. A file is
+ * created if it is missing, readable by its owner alone. The table is created at once.
  *
- * A database that was handed in keeps its own pragmas and stays open: give it `journal_mode = WAL` and a short
- * `busy_timeout`, for that is how long it blocks the event loop before the store takes over the waiting.
+ * Any number of processes may share the file. Methods return plain values, or promises while another process is writing;
+ * they never block the event loop to wait for a lock.
  *
- * @throws ConfigError for a wrong option, a file name where there is no `node:sqlite`, a path where no file can be opened
- *   (`cause` has the reason), or a file that others can read or write; SQLite's own error when the file is no database.
+ * A database that you pass keeps its pragmas and stays open at `close()`. Give it `journal_mode = WAL` and a short
+ * `busy_timeout`: for so long a locked file blocks the event loop, then the store waits without blocking.
+ *
+ * @throws ConfigError (`CONFIG`) for a wrong option, a file name if Node has no `node:sqlite`, a file that cannot be opened
+ *   (`cause` has the reason) or that others can read or write; SQLite's own error if the file is no database
+ * @example
+ * const sessions = createSessions({ store: sqliteStore('sessions.db') })
  */
 export function sqliteStore(database: string | SqliteDatabase, options: SqliteOptions = {}): SqlStore {
   const { synchronous, ...table } = readOptions<SqliteOptions>(options, {
@@ -68,7 +72,7 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
   const db = own ? open(database, synchronous) : database
   const prepared = new Map<string, SqliteStatement>()
 
-  /** A connection that was handed in may be in the middle of somebody else's transaction. */
+  /** A database that was passed in may have a transaction of the application open. */
   function assertNoTransaction(): void {
     if (!own && inTransaction(db)) throw new ForeignTransactionError()
   }
@@ -153,8 +157,8 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 }
 
 function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
-  // Not imported: until Node 24 the mere import prints a warning, and a PostgreSQL user has no use for either.
-  // Absent before Node 20.16 is `getBuiltinModule`; without a flag before 22.13, the module.
+  // Not imported, because an import prints a warning until Node 24, even for a user of PostgreSQL. `getBuiltinModule` is
+  // missing before Node 20.16, and the module before 22.13.
   const sqlite: typeof import('node:sqlite') | undefined = process.getBuiltinModule?.('node:sqlite')
   if (sqlite === undefined) {
     throw new ConfigError(
@@ -174,7 +178,7 @@ function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
   try {
     untilFree(() => db.exec('pragma journal_mode = wal'))
     db.exec(`pragma synchronous = ${synchronous}`)
-    // A long clean-up must not leave a write-ahead log of gigabytes behind.
+    // Otherwise a long clean-up leaves a write-ahead log of gigabytes.
     db.exec('pragma journal_size_limit = 67108864')
     return db
   } catch (error) {
@@ -196,12 +200,12 @@ function inTransaction(db: SqliteDatabase): boolean {
   return false
 }
 
-/** Not what is meant for another store: its path would tell a password. */
+/** A URL was meant for another store. As a file name, its password would appear in messages. */
 function isFileName(text: string): boolean {
   return text !== '' && (text.startsWith('file:') || !text.includes('://'))
 }
 
-/** The error for what the path is to blame for; any other as it is. */
+/** A ConfigError if the path is wrong. Any other error is returned as it is. */
 function cannotOpen(file: string, cause: unknown): unknown {
   const { code = '', errcode = 0 } = cause as NodeJS.ErrnoException & { errcode?: number }
   // 14: SQLITE_CANTOPEN.
@@ -215,8 +219,8 @@ function cannotOpen(file: string, cause: unknown): unknown {
 }
 
 /**
- * Tries again while the file is busy, asleep in between: for start-up alone. (`busy_timeout` would not do: SQLite does
- * not wait for the locks of `journal_mode = wal`.)
+ * Retries while the file is busy, and blocks the event loop in between: for start-up only. `busy_timeout` is not enough,
+ * because SQLite does not wait for the locks of `journal_mode = wal`.
  */
 function untilFree(work: () => void): void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4))

@@ -16,7 +16,7 @@ export interface Layout {
   readonly subject: boolean
 }
 
-/** What a statement is executed with, by the name of its slot. */
+/** The values of a statement, by the names of its slots. */
 export interface Values {
   id?: string
   payload?: string
@@ -24,11 +24,11 @@ export interface Values {
   subject?: string | null
   version?: string
   now?: string
-  /** Where the page before ended. */
+  /** The last key or date of the page before. */
   after?: string
 }
 
-/** SQL compiled once, whose parameters are `Slot`s to be filled, or values. */
+/** SQL that is compiled once. Its parameters are values, or `Slot`s to be filled. */
 export interface Statement {
   readonly sql: string
   readonly parameters: readonly unknown[]
@@ -42,14 +42,14 @@ class Slot {
   }
 }
 
-/** The parameters of `statement` in its order. */
+/** The parameters of `statement`, in its order. */
 export function bind(statement: Statement, values: Values): unknown[] {
   return statement.parameters.map(parameter =>
     parameter instanceof Slot ? values[parameter.name] : parameter,
   )
 }
 
-/** A row of `read` and the scans: `id` in scans alone, `subject` where the table has one. */
+/** A row of `read` and the scans. `id` is there in scans only, `subject` if the table has the column. */
 export interface Row {
   id?: unknown
   payload: unknown
@@ -57,7 +57,7 @@ export interface Row {
   subject?: unknown
 }
 
-/** Django's table, and our column. */
+/** Django's table, with the column `subject`. */
 interface Sessions {
   session_key: string
   session_data: string
@@ -65,7 +65,7 @@ interface Sessions {
   subject: string | null
 }
 
-/** How many rows a page of a scan has: at 1 MiB a payload, what one page may weigh. */
+/** Rows of a page of a scan. With payloads of 1 MiB, a page takes 100 MiB. */
 export const PAGE = 100
 
 export type Statements = ReturnType<typeof compileStatements>
@@ -76,7 +76,7 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
   const sessions = layout.table as 'sessions'
   const slot = (name: keyof Values) => new Slot(name) as unknown as string
 
-  /** Equal byte for byte. On MySQL `=` finds by index, in whatever collation, and the bytes then decide. */
+  /** Equal byte for byte. On MySQL `=` uses the index, with the column's collation, and then the bytes decide. */
   const same = (column: Expression<unknown>, value: string): RawBuilder<SqlBool> =>
     dialect.exactEquality
       ? sql`${column} = ${value}`
@@ -84,7 +84,7 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
   const key = sql.ref('session_key')
   const subject = sql.ref('subject')
   const thisId = same(key, slot('id'))
-  // No `=` beside it: there is no index to find, and a collation would be asked about a megabyte.
+  // Without `=`, because there is no index, and comparing a megabyte by a collation is slow.
   const thisVersion = sql<SqlBool>`${dialect.bytes(sql.ref('session_data'))} = ${dialect.bytes(sql`${slot('version')}`)}`
   const expires = dialect.readExpiry(sql.ref('expire_date')).as('expires')
 
@@ -137,8 +137,8 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
     ),
 
     /**
-     * The ids of up to `capacity` expired rows, oldest first, and where they end. It starts at the end of the page
-     * before: behind it PostgreSQL's index is full of entries of removed rows that each page would wade through.
+     * The ids and dates of up to `capacity` expired rows, oldest first. It starts where the page before ended. Otherwise
+     * PostgreSQL would read the index entries of all removed rows again for each page.
      */
     expired: (capacity: number) =>
       compile(
@@ -150,7 +150,7 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
           .orderBy('expire_date')
           .limit(sql.lit(capacity)),
       ),
-    /** Removes these rows by primary key, but not one that was renewed since it was found. */
+    /** Removes these rows by primary key, except those that were renewed since they were found. */
     removeExpired: (ids: readonly string[]) =>
       compile(
         db
@@ -162,19 +162,19 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
 }
 
 /**
- * The next power of two. A batch of any size uses the statement text of its capacity, because a server keeps each
- * text that is prepared: MySQL refuses further ones, of any application, from 16,382 on.
+ * The next power of two. Batches of different sizes share the statement of their capacity, because a server keeps each
+ * prepared text. MySQL allows 16,382 of them for all applications together.
  */
 export function capacityOf(size: number): number {
   return 2 ** Math.ceil(Math.log2(size))
 }
 
-/** The list up to its capacity, with the last entry repeated. */
+/** The list, filled up to its capacity with copies of the last entry. */
 function filled(ids: readonly string[]): string[] {
   return Array.from({ length: capacityOf(ids.length) }, (_, n) => ids[n] ?? ids.at(-1)!)
 }
 
-/** Statements that create the table or what of it is missing, given what `dialect.introspect` found. */
+/** Statements that create the table, or the parts that `dialect.introspect` did not find. */
 export function missingParts(dialect: Dialect, layout: Layout, found: readonly Found[]): Statement[] {
   const { table, subject } = layout
   const schema = builder(dialect, layout).schema
@@ -198,7 +198,7 @@ export function missingParts(dialect: Dialect, layout: Layout, found: readonly F
     statements.push(compile(schema.createIndex(`${table}_expire_date`).on(table).column('expire_date')))
   }
   if (subject && !has('index', 'subject')) {
-    // With the key, so that a page of one subject's sessions is read off the index in order.
+    // With the key, so that a page of a subject's sessions is read from the index in order.
     const index = schema.createIndex(`${table}_subject`).on(table).columns(['subject', 'session_key'])
     statements.push(compile(dialect.partialIndexes ? index.where('subject', 'is not', null) : index))
   }
@@ -211,7 +211,7 @@ export interface Found {
   name: string
 }
 
-/** A raw statement, of a dialect's own. */
+/** Compiles a statement that only one dialect has. */
 export function compileRaw(dialect: Dialect, statement: RawBuilder<unknown>): Statement {
   return compile({ compile: () => statement.compile(compilerOnly(dialect)) })
 }

@@ -25,13 +25,13 @@ import {
   type Values,
 } from './statements.ts'
 
-/** A store in a table laid out like Django's. The subject methods are there unless `subject: false`. */
+/** A store in a table like Django's. `scanBySubject` and `removeBySubject` are missing with `subject: false`. */
 export interface SqlStore extends Store {
   clearExpired(options?: ClearExpiredOptions): AsyncGenerator<{ removed: number }, void, undefined>
   scan(options?: StoreContext): AsyncGenerator<StoredEntry, void, undefined>
   /**
-   * Creates the table, or adds to an existing one what it lacks: the `subject` column, an index on `expire_date` or
-   * on `subject`. Safe to run twice, and at once in several processes.
+   * Creates the table, or adds the missing parts of an existing one: the `subject` column, the indexes on `expire_date` and
+   * `subject`. It may run twice, and in several processes at once.
    */
   migrate(): Promise<void>
   close(): MaybePromise<void>
@@ -39,12 +39,12 @@ export interface SqlStore extends Store {
 
 type Context = StoreContext | undefined
 
-/** What a driver can bind in one statement, with room to spare (SQLite: 32,766 parameters). */
+/** Every driver can bind this many parameters in one statement (SQLite: 32,766). */
 const MOST_IN_A_BATCH = 10_000
 
 /**
- * The version of a record is its payload: compared by the database byte for byte, it needs neither a column nor a
- * digest, and cannot collide (C33).
+ * A store over a runner of statements. The version of a record is its payload, which the database compares byte for byte. So
+ * it needs neither a column nor a digest, and cannot collide [C33].
  */
 export function createStore(runner: Runner, dialect: Dialect, layout: Layout): SqlStore {
   const statements = compileStatements(dialect, layout)
@@ -52,13 +52,13 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   const { check } = dialect
   let checked = check === undefined
 
-  /** Executes a statement; before the first one, throws if the server is not set up for it. */
+  /** Runs a statement. Before the first one it checks the server's settings, and throws if data would be lost. */
   function run(statement: Statement, values: Values, context: Context, stores = false): MaybePromise<Result> {
     if (checked || check === undefined) return execute(statement, values, context)
     const question = compileRaw(dialect, check.question(layout.table, layout.schema))
     return after(execute(question, {}, context), ({ rows }) => {
       const [row] = rows as Record<string, unknown>[]
-      // No row: there is no such table, which the statement itself will say.
+      // No row: the table is missing, which the statement itself reports.
       const { all, writes } = row === undefined ? {} : check.verdict(row)
       const problem = all ?? (stores ? writes : undefined)
       if (problem !== undefined) throw new SessionStoreError(`Table "${layout.table}": ${problem}`)
@@ -67,7 +67,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     })
   }
 
-  /** A statement that stores what came from outside. */
+  /** Runs a statement that stores a payload or a subject. */
   const write = (statement: Statement, values: Values, context: Context) =>
     run(statement, values, context, true)
 
@@ -82,7 +82,9 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
 
   function insert(id: string, record: SessionRecord, context?: StoreContext): MaybePromise<boolean> {
     if (!canBeId(id))
-      throw new SessionDataError('An id has 1 to 40 characters, none of them NUL or half of one.')
+      throw new SessionDataError(
+        'An id must have 1 to 40 characters, without NUL and without half a surrogate pair.',
+      )
     const values = { id, ...columnsOf(record) }
     return after(write(statements.insert, values, context), ({ changes }) => changes > 0)
   }
@@ -114,9 +116,9 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   }
 
   /**
-   * Makes a change at a version. "No row changed" is not yet "gone", so then it reads. A record that is at the version
-   * after all either holds what was wished already (MySQL without FOUND_ROWS does not count such a row) or came back
-   * to it this moment: again.
+   * Changes a record at a version. If no row changed, it reads the record to find out why. A record that still has the
+   * version either already has the wanted content, because MySQL without FOUND_ROWS does not count such a row, or has just
+   * come back to that version. Then it tries again.
    */
   function changeAt(
     statement: Statement,
@@ -151,17 +153,17 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
       const { changes } = await run(statements.removeExpired(ids), values, options)
       yield { removed: changes }
       if (ids.length < size) return
-      // A millisecond back, because `parseExpiry` rounds up; and not at all from what no store has written.
+      // One millisecond back, because `parseExpiry` rounds up. NaN: a date that no store has written.
       const reached = dialect.parseExpiry(last.expires)
       if (!Number.isNaN(reached)) values.after = dialect.expiry(reached - 1)
-      // Where one writes at a time, the others get as much of it as we took.
+      // If only one can write at a time, the others get as much time as this batch took.
       if (dialect.oneWriter) await pause(performance.now() - started, options.signal)
     }
   }
 
-  /** Page after page by the primary key, so that rows that come and go in between cannot shift the pages. */
+  /** Reads pages by the primary key, so that rows inserted or removed meanwhile do not shift them. */
   async function* pages(first: Statement, next: Statement, values: Values, context: StoreContext) {
-    if (dialect.refuses(values.subject ?? '') !== undefined) return
+    if (dialect.unstorable(values.subject ?? '') !== undefined) return
     for (let statement = first; ; statement = next) {
       const { rows } = await run(statement, { ...values, now: now(context) }, context)
       for (const row of rows as (Row & { id: string })[]) {
@@ -182,12 +184,12 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   }
 
   async function removeBySubject(subject: string, options: RemoveBySubjectOptions = {}): Promise<number> {
-    if (dialect.refuses(subject) !== undefined) return 0
+    if (dialect.unstorable(subject) !== undefined) return 0
     const { except } = options
     const statement = except === undefined ? statements.removeSubject : statements.removeSubjectExcept
     const values: Values = { subject, ...(except !== undefined && { id: except }) }
     let removed = 0
-    // Until a whole statement finds none: one that was under way while we removed is caught by the next.
+    // Until a statement finds none, because a save may have finished while the one before was running.
     for (;;) {
       const { changes } = await run(statement, { ...values, now: now(options) }, options)
       if (changes === 0) return removed
@@ -196,14 +198,14 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   }
 
   function columnsOf({ payload, expiresAt, subject }: SessionRecord) {
-    const refusal = dialect.refuses(payload) ?? dialect.refuses(subject ?? '')
-    if (refusal !== undefined) {
-      throw new SessionDataError(`Payload or subject cannot be stored exactly: there is ${refusal}.`)
+    const reason = dialect.unstorable(payload) ?? dialect.unstorable(subject ?? '')
+    if (reason !== undefined) {
+      throw new SessionDataError(`Payload or subject cannot be stored exactly. It contains ${reason}.`)
     }
     return { payload, expires: dialect.expiry(expiresAt), subject: subject ?? null }
   }
 
-  /** `null` also for a row that no store can have written. */
+  /** `null` if there is no row, or one that no store can have written. */
   function recordOf(row: Row | undefined): StoredRecord | null {
     if (row === undefined || typeof row.payload !== 'string') return null
     const expiresAt = dialect.parseExpiry(row.expires)
@@ -235,7 +237,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   }
 }
 
-/** What the column can hold. Whatever else is looked for is not there, and PostgreSQL would fail at the NUL. */
+/** Whether the column can hold the id. No record has another one, and PostgreSQL would reject a NUL. */
 function canBeId(id: string): boolean {
   return typeof id === 'string' && /^[^\0]{1,40}$/u.test(id) && id.isWellFormed()
 }
@@ -243,7 +245,7 @@ function canBeId(id: string): boolean {
 function batchSizeOf({ batchSize }: ClearExpiredOptions, dialect: Dialect): number {
   if (batchSize === undefined) return dialect.batchSize
   if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new ConfigError('batchSize', 'must be a whole number from 1 on.')
+    throw new ConfigError('batchSize', 'must be a whole number, 1 or more.')
   }
   return Math.min(batchSize, MOST_IN_A_BATCH)
 }

@@ -3,20 +3,20 @@ import { explain, pause } from '@sess/core/store'
 import { BUSY_LIMIT_MS, type Result } from './runner.ts'
 import type { Statement } from './statements.ts'
 
-/** Writes in one transaction at the most, so that other processes get their turn. */
+/** The most writes in one transaction, so that other processes get their turn. */
 const MOST_AT_ONCE = 100
 
 interface Waiting {
   statement: Statement
   parameters: readonly unknown[]
   since: number
-  resolve(answer: Result): void
+  resolve(result: Result): void
   reject(error: unknown): void
-  /** Ends the listening to the caller's signal. */
-  forget(): void
+  /** Removes the listener on the caller's signal. */
+  unlisten(): void
 }
 
-/** What the queue does on its database. Each throws SQLite's error. */
+/** The database operations of the queue. Each throws SQLite's error. */
 export interface Writer {
   execute(statement: Statement, parameters: readonly unknown[]): Result
   begin(): void
@@ -27,9 +27,9 @@ export interface Writer {
 }
 
 /**
- * Writes of one process to a file that other processes write as well. A write that finds the file free is done at once.
- * The others wait in order while the first of them polls, and then go together in one transaction, with one fsync:
- * if every write polled by itself, the polling would need more time than the writing.
+ * The writes of one process to a file that other processes write, too. A write that finds the file free is done at once.
+ * Otherwise writes wait in order, and the queue polls. When the file is free, they are done in one transaction, with one
+ * fsync. If each write polled by itself, polling would take more time than writing.
  */
 export class WriteQueue {
   #writer: Writer
@@ -47,9 +47,9 @@ export class WriteQueue {
     } catch (error) {
       if (!this.#writer.isBusy(error)) throw error
       this.#lastError = error
-      const answer = this.#wait(statement, parameters, signal)
+      const result = this.#wait(statement, parameters, signal)
       this.#work()
-      return answer
+      return result
     }
   }
 
@@ -60,8 +60,8 @@ export class WriteQueue {
         explain(signal?.reason, () => safeCause(this.#lastError))
         reject(signal?.reason)
       }
-      const forget = () => signal?.removeEventListener('abort', abort)
-      const waiting: Waiting = { statement, parameters, since: Date.now(), resolve, reject, forget }
+      const unlisten = () => signal?.removeEventListener('abort', abort)
+      const waiting: Waiting = { statement, parameters, since: Date.now(), resolve, reject, unlisten }
       this.#waiting.push(waiting)
       signal?.addEventListener('abort', abort, { once: true })
     })
@@ -82,7 +82,7 @@ export class WriteQueue {
         continue
       }
       if (this.#waiting.length > 0) this.#writeTogether(this.#waiting.splice(0, MOST_AT_ONCE))
-      // Others may write for as long as we did.
+      // The other processes get as much time as this one took.
       rest = performance.now() - started
     }
   }
@@ -91,10 +91,10 @@ export class WriteQueue {
     const outcomes: (() => void)[] = []
     for (const { statement, parameters, resolve, reject } of group) {
       try {
-        const answer = this.#writer.execute(statement, parameters)
-        outcomes.push(() => resolve(answer))
+        const result = this.#writer.execute(statement, parameters)
+        outcomes.push(() => resolve(result))
       } catch (error) {
-        // A full disk undoes everything. Any other error undoes this statement alone.
+        // A full disk rolls back the transaction. Any other error undoes only this statement.
         if (!this.#writer.inTransaction()) {
           this.#writer.rollback()
           this.#rejectAll(group, error)
@@ -110,21 +110,21 @@ export class WriteQueue {
       this.#rejectAll(group, error)
       return
     }
-    for (const { forget } of group) forget()
-    for (const tell of outcomes) tell()
+    for (const { unlisten } of group) unlisten()
+    for (const settle of outcomes) settle()
   }
 
   #giveUpLate(cause: unknown): void {
     const late = this.#waiting.filter(({ since }) => Date.now() - since >= BUSY_LIMIT_MS)
     if (late.length === 0) return
     this.#waiting = this.#waiting.filter(waiting => !late.includes(waiting))
-    const message = `The SQLite file was busy for ${BUSY_LIMIT_MS / 1000} s: others were writing all the time.`
+    const message = `The SQLite file was busy for ${BUSY_LIMIT_MS / 1000} s because others were writing. Try again.`
     this.#rejectAll(late, new SessionStoreError(message, { cause: safeCause(cause) }))
   }
 
   #rejectAll(group: Waiting[], error: unknown): void {
-    for (const { forget, reject } of group) {
-      forget()
+    for (const { unlisten, reject } of group) {
+      unlisten()
       reject(error)
     }
   }
