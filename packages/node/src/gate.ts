@@ -235,7 +235,7 @@ export class ResponseGate {
     this.#error = error
     this.#held = undefined
     this.#wasEnded = held?.ended === true
-    held?.unmark(res)
+    held?.drop(res)
     this.#dropSources()
     Object.assign(res, this.#original)
     this.#reset?.()

@@ -23,6 +23,8 @@ export class HeldResponse {
   #needsDrain = false
   /** The response's own methods. Undefined until they are replaced. */
   #methods: Record<string, Method> | undefined
+  /** Gives the connection its `destroy` back. Returns what destroys it if somebody asked for that meanwhile. */
+  #freeConnection: (() => () => void) | undefined
 
   constructor(res: ServerResponse, status: number) {
     this.#status = status
@@ -42,25 +44,53 @@ export class HeldResponse {
     this.calls.push({ method, args })
     // Not earlier: a wrapper of `writeHead` sets headers on the way to the first call.
     this.#methods ??= this.#replaceMethods(res)
-    if (name === 'end') this.ended = true
+    if (name === 'end' && !this.ended) this.#end(res)
     return name === 'write' ? this.#hasRoomFor(args[0], res.writableHighWaterMark) : res
   }
 
   /** Makes the calls in their order. Headers and a status that were set meanwhile are ignored. */
   replay(res: ServerResponse): void {
-    this.unmark(res)
+    this.#unmark(res)
+    // Before the calls: a gate further out may hold them again.
+    const destroyIfAsked = this.#freeConnection?.()
     res.statusCode = this.#status
     if (this.#statusMessage !== undefined) res.statusMessage = this.#statusMessage
     let last: unknown
     for (const { method, args } of this.calls) last = method.apply(res, args) ?? last
     // If the last write returned false as well, Node emits the `drain`.
     if (this.#needsDrain && !this.ended && last !== false) res.emit('drain')
+    destroyIfAsked?.()
   }
 
-  /** Gives the response its own methods and appearance back. */
-  unmark(res: ServerResponse): void {
+  /** Gives the response its own methods and appearance back, because it is not sent. */
+  drop(res: ServerResponse): void {
+    this.#unmark(res)
+    this.#freeConnection?.()()
+  }
+
+  #unmark(res: ServerResponse): void {
     Object.assign(res, this.#methods)
     heldBy.delete(res)
+  }
+
+  /**
+   * Express destroys the connection if a handler throws after its response, as the second `send` of one request does.
+   * The response has been sent by then, unless it is held: so the destruction waits for it. HTTP/2 has no such connection.
+   */
+  #end(res: ServerResponse): void {
+    this.ended = true
+    const { socket } = res
+    if (!socket || res.req?.httpVersionMajor !== 1) return
+    const { destroy } = socket
+    let asked: [error?: Error] | undefined
+    socket.destroy = (...args) => {
+      asked ??= args
+      return socket
+    }
+    this.#freeConnection = () => {
+      socket.destroy = destroy
+      return () => void (asked && socket.destroy(...asked))
+    }
   }
 
   #hasRoomFor(chunk: unknown, highWaterMark: number): boolean {
