@@ -58,9 +58,9 @@ const committedOf = new WeakMap<ServerResponse, CommitResult[]>()
  *
  * Gates nest, and the last one commits first. The cookies of those that succeeded go with the error response of another.
  *
- * @param res a response that nobody has written to
- * @param commit saves the session
- * @param onFailure sends the error response
+ * @param res a response that nobody has written to.
+ * @param commit saves the session.
+ * @param onFailure sends the error response.
  * @param reset drops what the framework itself keeps of the failed response, such as Koa's `ctx.body`
  * @returns the gate, for a framework that commits before it writes
  * @example
