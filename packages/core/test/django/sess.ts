@@ -46,6 +46,8 @@ export class SessWorld implements World<Session<any>> {
   readonly #backend: string
   readonly #settings: DjangoSettings
   readonly #sessions: Sessions<any>
+  /** Another process. Django's session does not notice its own `delete()`, and the engine would end the session that asks. */
+  readonly #elsewhere: Sessions<any>
   readonly #under: StoreUnderTest
   /** The store, when it has a server side. */
   readonly #store: Store | undefined
@@ -68,7 +70,7 @@ export class SessWorld implements World<Session<any>> {
     const inCookie = 'seal' in under.store
     this.#store = inCookie ? undefined : this.#watched(under.store as Store)
     try {
-      this.#sessions = createSessions({
+      const options: SessionsOptions = {
         ...optionsOf(settings),
         store: this.#store ?? under.store,
         ...(inCookie ? { secret: SECRET } : { codec: this.#codec }),
@@ -77,7 +79,9 @@ export class SessWorld implements World<Session<any>> {
         lazy: true,
         clock: () => this.#ms,
         random: size => this.#random(size),
-      })
+      }
+      this.#sessions = createSessions(options)
+      this.#elsewhere = createSessions(options)
     } catch (error) {
       if (error instanceof ConfigError) throw new Raised(`config ${error.option}`)
       throw error
@@ -220,7 +224,7 @@ export class SessWorld implements World<Session<any>> {
         return this.#loaded(session)
       case 'delete': {
         const target = args.length > 0 && args[0] !== null ? String(args[0]) : session.sessionKey
-        return target === null ? undefined : this.#sessions.delete(target).then(() => undefined)
+        return target === null ? undefined : this.#elsewhere.delete(target).then(() => undefined)
       }
       case 'exists':
         return this.#sessions.exists(String(args[0]))
