@@ -8,7 +8,7 @@ type Details = Pick<CorruptEvent, 'error' | 'paths'>
 const MAX_ISSUES = 10
 
 /**
- * What the `corrupt` hook is told of what a codec threw. Its message is left out: a codec knows the data, and may quote
+ * The details of what a codec threw, for the `corrupt` hook. Its message is left out: a codec knows the data, and may quote
  * them in any form.
  */
 export function unreadable(thrown: unknown): Details {
