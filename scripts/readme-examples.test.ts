@@ -147,6 +147,7 @@ const RUN: Record<string, Request[] | undefined> = {
   h3: curls('h3'),
   fetch: curls('fetch'),
   hono: curls('hono'),
+  fastify: curls('fastify'),
   'store-sql': [{ path: '/login/ada', form: '', answer: 'Hello, ada!' }],
   'store-file': LOGIN,
   'store-cache': LOGIN,
@@ -211,6 +212,7 @@ async function started(name: string): Promise<string> {
       'serve({ fetch: app.fetch, port: 3000 })',
       "serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) => console.log('listening on http://127.0.0.1:' + port))",
     )
+    .replace('.listen({ port: 3000 })', ".listen({ port: 0 }).then(url => console.log('listening on', url))")
     .replace('/var/lib/my-app/sessions', 'sessions')
   expect(replaced).toContain('listening on')
   const cwd = join(folder, `run-${name}`)

@@ -1,0 +1,45 @@
+import { Readable } from 'node:stream'
+import { probeRoutes } from '@sess/conformance'
+import type { Session } from '@sess/core'
+import { session } from '@sess/fastify'
+import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
+import { ELSEWHERE, elsewhere, statusOfError } from '@sess/test-fixtures/web-probe.ts'
+import fastify, { type FastifyRequest } from 'fastify'
+
+const queryOf = ({ url }: FastifyRequest) => new URL(url, 'http://probe').searchParams
+
+/** The probe app on Fastify: `STORE=sqlite PORT=3000 node packages/fastify/test/probe.ts`. */
+export const start: StartProbe = async (options = {}, port = 0, inner) => {
+  const sessions = await probeSessions(options)
+  const app = fastify({ forceCloseConnections: true })
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  await app.register(session(sessions))
+  if (inner) await app.register(session(await probeSessions(inner), { property: 'inner' }))
+  app.setErrorHandler((error: Error, request, reply) => {
+    return reply.code(statusOfError(error, queryOf(request))).send(error.message)
+  })
+
+  app.get(ELSEWHERE, elsewhere)
+  for (const { method, path, run } of probeRoutes(sessions)) {
+    app.route({
+      method,
+      url: path,
+      async handler(request, reply) {
+        const { inner } = request as { inner?: Session }
+        const { status, headers, body, foreign } = await run(request.session, queryOf(request), inner)
+        if (foreign) return await fetch(`http://${request.host}${ELSEWHERE}`)
+        reply.code(status)
+        for (const [name, value] of headers) {
+          const others = name === 'vary' ? reply.getHeader(name) : undefined
+          reply.header(name, others ? `${others}, ${value}` : value)
+        }
+        const payload = typeof body === 'string' || body === null ? body : Readable.from(body)
+        return await reply.send(payload ?? undefined)
+      },
+    })
+  }
+  const url = await app.listen({ port, host: '127.0.0.1' })
+  return { url, stop: () => app.close() }
+}
+
+if (import.meta.main) await runProbe(start)
