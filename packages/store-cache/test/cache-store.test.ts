@@ -25,7 +25,7 @@ async function all<T>(entries: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('bounds', () => {
-  it('F9: drops the least recently used session when entries run out, and no other', () => {
+  it('drops the least recently used session when entries run out, and no other [F9]', () => {
     const store = cacheStore({ maxEntries: 3 })
     for (const n of [1, 2, 3]) store.insert(id(n), record(`${n}`), at)
     store.read(id(1), at)
@@ -35,7 +35,7 @@ describe('bounds', () => {
     expect(store.replace(id(3), record('back'), '3', at)).toBe('gone')
   })
 
-  it('F40: keeps within maxBytes, counting two bytes for each character beyond Latin-1', () => {
+  it('keeps within maxBytes, counting two bytes for each character beyond Latin-1 [F40]', () => {
     const kept = (payload: string) => {
       const store = cacheStore({ maxEntries: 10_000, maxBytes: 1_000_000 })
       for (let n = 0; n < 2_000; n++) store.insert(id(n), record(payload), at)
@@ -46,7 +46,7 @@ describe('bounds', () => {
     expect(kept('ё'.repeat(776))).toBe(Math.floor(1_000_000 / (224 + 2 * 776)))
   })
 
-  it('F9: refuses a save that can never fit and keeps what is there', () => {
+  it('rejects a save that can never fit and keeps what is there [F9]', () => {
     const store = cacheStore({ maxBytes: 2_000 })
     store.insert(id(1), record('small', 'ann'), at)
     expect(() => store.replace(id(1), record('x'.repeat(2_000)), 'small', at)).toThrow(
@@ -79,7 +79,7 @@ describe('bounds', () => {
     },
   )
 
-  it('refuses an option that does not exist, and names those that do', () => {
+  it('rejects an option that does not exist, and names those that do', () => {
     expect(() => cacheStore({ max: 5 } as never)).toThrow(
       expect.objectContaining({
         code: 'CONFIG',
@@ -91,7 +91,7 @@ describe('bounds', () => {
 })
 
 describe('cost', () => {
-  it('answers without a promise', () => {
+  it('returns plain values', () => {
     const store = cacheStore()
     expect(store.insert(id(1), record('a', 'ann'), at)).toBe(true)
     expect(store.replace(id(1), record('b', 'ann'), 'a', at)).toBe('ok')

@@ -23,7 +23,7 @@ async function append(entry: string): Promise<void> {
   if (!session.has('list')) throw new Error('The session is gone.')
   session.update('list', (list = []) => [...list, entry])
   await sessions.commit(session, { status: 200 })
-  // What was just saved is there, whichever of the two answers.
+  // What was just saved is there, whichever of the two stores returns it.
   const reader = sessions.open(cookie)
   await reader.load()
   if (!reader.get('list')?.includes(entry)) throw new Error('An acknowledged entry is not to be seen.')

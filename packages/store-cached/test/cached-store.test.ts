@@ -40,7 +40,7 @@ function watched<S extends Store>(store: S) {
   })
 }
 
-/** A store that fails, or never answers, as long as `down` says so. */
+/** A store that fails or hangs while `down` is set. */
 function breakable(store: Store): Store & { down: boolean | 'hangs' } {
   const broken: Record<string, unknown> = { ...store, down: false }
   for (const name of ['read', 'insert', 'replace', 'touch', 'remove'] as const) {
@@ -115,7 +115,7 @@ describe('configuration', () => {
 })
 
 describe('a copy', () => {
-  it('is answered without asking the durable store, at once where the fast one answers at once', async () => {
+  it('is returned without asking the durable store, as a plain value if the fast store returns one', async () => {
     const durable = watched(memoryStore())
     const store = cachedStore({ fast: cacheStore(), durable })
     await store.insert(ID, record('one', 'ann'), at)
@@ -127,7 +127,7 @@ describe('a copy', () => {
     expect(durable.calls).toHaveLength(calls)
   })
 
-  it('F20: is believed for maxStale, and for no millisecond more, whatever becomes of the durable store', async () => {
+  it('is believed for maxStale, and for no millisecond more, whatever becomes of the durable store [F20]', async () => {
     const durable = memoryStore()
     const store = cachedStore({ fast: cacheStore(), durable, maxStale: 60 })
     await store.insert(ID, record('one'), at)
@@ -137,7 +137,7 @@ describe('a copy', () => {
     expect(await store.read(ID, { now: NOW + 60_000 })).toBeNull()
   })
 
-  it('F23: that a clock which was years ahead has made is not believed for years', async () => {
+  it('that a clock which was years ahead has made is not believed for years [F23]', async () => {
     const durable = memoryStore()
     const store = cachedStore({ fast: memoryStore(), durable })
     const far = NOW + 365 * 86_400_000
@@ -155,7 +155,7 @@ describe('a copy', () => {
     expect(await store.read(ID, { now: NOW + 1_000 })).toBeNull()
   })
 
-  it('C11: of a stranger’s making is as good as none, and is replaced', async () => {
+  it('of a stranger’s making is as good as none, and is replaced [C11]', async () => {
     const fast = memoryStore()
     const store = cachedStore({ fast, durable: memoryStore() })
     for (const payload of ['', 'text', '["x', '["x"', '["x",1]\n', '["x",{},1,"v"]\nevil', '[1]\n', '{}\n']) {
@@ -178,7 +178,7 @@ describe('a copy', () => {
 
 describe('races', () => {
   it.each(['remove', 'replace', 'touch'] as const)(
-    'F19, C1: a reader that fetched the row before a %s and fills the cache after it puts nothing back',
+    'a reader that fetched the row before a %s and fills the cache after it puts nothing back [F19, C1]',
     async verb => {
       const durable = watched(memoryStore())
       const fast = memoryStore()
@@ -202,7 +202,7 @@ describe('races', () => {
     },
   )
 
-  it('F19: of two readers that lift one tombstone the older one loses', async () => {
+  it('of two readers that lift one tombstone the older one loses [F19]', async () => {
     const durable = watched(memoryStore())
     const fast = memoryStore()
     const [one, two] = [cachedStore({ fast, durable }), cachedStore({ fast, durable })]
@@ -217,7 +217,7 @@ describe('races', () => {
     expect(await one.read(ID, at)).toMatchObject({ payload: 'second' })
   })
 
-  it('I6: a stale answer from behind ends the copy that misled', async () => {
+  it('a stale result of the durable store invalidates the wrong copy [I6]', async () => {
     const durable = memoryStore()
     const store = cachedStore({ fast: memoryStore(), durable })
     await store.insert(ID, record('old'), at)
@@ -227,7 +227,7 @@ describe('races', () => {
     expect(await store.read(ID, at)).toMatchObject({ payload: 'theirs' })
   })
 
-  it('I1: a gone answer from behind ends the copy that misled', async () => {
+  it('a gone result of the durable store invalidates the wrong copy [I1]', async () => {
     const durable = memoryStore()
     const store = cachedStore({ fast: memoryStore(), durable })
     await store.insert(ID, record('old'), at)
@@ -237,7 +237,7 @@ describe('races', () => {
     expect(await store.read(ID, at)).toBeNull()
   })
 
-  it('A24: removeBySubject ends the copies too, and those of sessions saved meanwhile', async () => {
+  it('removeBySubject ends the copies too, and those of sessions saved meanwhile [A24]', async () => {
     const durable = memoryStore()
     const [fast] = [memoryStore()]
     const store = cachedStore({ fast, durable })
@@ -257,7 +257,7 @@ describe('races', () => {
 })
 
 describe('many requests at once', () => {
-  it('F24: 10,000 on one session are two reads behind the cache, and on an expired one, too', async () => {
+  it('10,000 on one session are two reads behind the cache, and on an expired one, too [F24]', async () => {
     const durable = watched(memoryStore())
     const store = cachedStore({ fast: watched(cacheStore()), durable })
     await store.insert(ID, record('one'), at)
@@ -279,7 +279,7 @@ describe('many requests at once', () => {
     expect(new Set(answers).size).toBe(5)
   })
 
-  it('I6: one that comes after a save is not answered with a read that began before it', async () => {
+  it('one that comes after a save is not answered with a read that began before it [I6]', async () => {
     const durable = watched(memoryStore())
     const store = cachedStore({ fast: memoryStore(), durable })
     await store.insert(ID, record('old'), at)
@@ -293,7 +293,7 @@ describe('many requests at once', () => {
     expect(await after).toMatchObject({ payload: 'new' })
   })
 
-  it('F3: one that gives up does not take the others along', async () => {
+  it('one that gives up does not take the others along [F3]', async () => {
     const durable = watched(memoryStore())
     const read = durable.read
     durable.read = (id, context) =>
@@ -344,13 +344,13 @@ describe('an outage of the cache', () => {
   })
   afterEach(() => vi.useRealTimers())
 
-  it('F20: at a read: slower, not down, and told', async () => {
+  it('a read is slower, succeeds, and is reported [F20]', async () => {
     fast.down = true
     expect(await store.read(ID, at)).toMatchObject({ payload: 'old' })
     expect(errors).toEqual(['read'])
   })
 
-  it('F3, F20: a cache that hangs holds a read up for `timeout`, and the next second of reads not at all', async () => {
+  it('a cache that hangs holds a read up for `timeout`, and the next second of reads not at all [F3, F20]', async () => {
     fast.down = 'hangs'
     const reading = store.read(ID, at)
     let answered = false
@@ -414,7 +414,7 @@ describe('an outage of the cache', () => {
     }
   })
 
-  it('F20: at a save: it is done and told; nothing stale here, and elsewhere until the cache is back', async () => {
+  it('a save is done and reported; this process reads nothing stale, others may until the cache is back [F20]', async () => {
     const { version } = (await store.read(ID, at)) as StoredRecord
     fast.down = true
     expect(await store.replace(ID, record('new', 'ann'), version, at)).toBe('ok')
@@ -427,7 +427,7 @@ describe('an outage of the cache', () => {
     expect(await other.read(ID, at)).toMatchObject({ payload: 'new' })
   })
 
-  it('F20: elsewhere a copy that nobody could end is believed for maxStale at the most', async () => {
+  it('elsewhere a copy that nobody could end is believed for maxStale at the most [F20]', async () => {
     const { version } = (await store.read(ID, at)) as StoredRecord
     fast.down = true
     await store.replace(ID, record('new'), version, at)
@@ -435,7 +435,7 @@ describe('an outage of the cache', () => {
     expect(await other.read(ID, { now: NOW + 60_000 })).toMatchObject({ payload: 'new' })
   })
 
-  it('F20: at a touch: it is done and told', async () => {
+  it('a touch is done and reported [F20]', async () => {
     const { version } = (await store.read(ID, at)) as StoredRecord
     fast.down = true
     expect(await store.touch(ID, NOW + 9_000_000, version, at)).toBe(true)
@@ -443,7 +443,7 @@ describe('an outage of the cache', () => {
     expect(await store.read(ID, at)).toMatchObject({ expiresAt: NOW + 9_000_000 })
   })
 
-  it('F20, A23: at a logout: the record is removed, and yet it is an error; trying again is right', async () => {
+  it('at a logout: the record is removed, and yet it is an error; trying again is right [F20, A23]', async () => {
     fast.down = true
     await expect(store.remove(ID, undefined, at)).rejects.toMatchObject({
       code: 'SESSION_STORE',
@@ -458,13 +458,13 @@ describe('an outage of the cache', () => {
     expect(await other.read(ID, at)).toBeNull()
   })
 
-  it('F20: a logout that is stale has removed nothing, and is no error', async () => {
+  it('a logout that is stale has removed nothing, and is no error [F20]', async () => {
     fast.down = true
     expect(await store.remove(ID, 'another version', at)).toBe('stale')
     expect(errors).toEqual(['invalidate'])
   })
 
-  it('F20, A24: at a logout everywhere: all are removed, and it is an error', async () => {
+  it('at a logout everywhere: all are removed, and it is an error [F20, A24]', async () => {
     const more = Array.from({ length: 60 }, (_, n) => n.toString(16).padStart(40, '0'))
     for (const id of more) await store.insert(id, record('x', 'ann'), at)
     fast.down = true
@@ -475,7 +475,7 @@ describe('an outage of the cache', () => {
     expect(await other.read(ID, at)).toBeNull()
   })
 
-  it('F20: a cache that flaps: what it could not be told is told later, again and again', async () => {
+  it('a cache that fails repeatedly gets its invalidations later [F20]', async () => {
     fast.down = true
     await expect(store.remove(ID, undefined, at)).rejects.toMatchObject({ code: 'SESSION_STORE' })
     await vi.advanceTimersByTimeAsync(5_000)
@@ -486,7 +486,7 @@ describe('an outage of the cache', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('F20: closing tries a last time to tell the cache what it could not be told', async () => {
+  it('close() retries pending invalidations once [F20]', async () => {
     const third = cachedStore({ fast, durable: { ...durable, close: () => undefined } })
     fast.down = true
     await expect(third.remove(ID, undefined, at)).rejects.toMatchObject({ code: 'SESSION_STORE' })
@@ -497,14 +497,14 @@ describe('an outage of the cache', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('F29: nothing is kept, and no timer runs, when the copies are too old to be believed anyway', async () => {
+  it('nothing is kept, and no timer runs, when the copies are too old to be believed anyway [F29]', async () => {
     fast.down = true
     await expect(store.remove(ID, undefined, at)).rejects.toMatchObject({ code: 'SESSION_STORE' })
     await vi.advanceTimersByTimeAsync(95_000)
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('F20: a change whose outcome is unknown ends the copy as well', async () => {
+  it('a change whose outcome is unknown ends the copy as well [F20]', async () => {
     const { version } = (await store.read(ID, at)) as StoredRecord
     const lossy: Store = {
       ...durable,
@@ -519,7 +519,7 @@ describe('an outage of the cache', () => {
     expect(await other.read(ID, at)).toMatchObject({ payload: 'new' })
   })
 
-  it('F1: an outage of the durable store is an error, never "no session"', async () => {
+  it('an outage of the durable store is an error, never "no session" [F1]', async () => {
     const behind = breakable(durable)
     const third = cachedStore({ fast: memoryStore(), durable: behind })
     behind.down = true

@@ -24,15 +24,15 @@ const isTombstone = ({ payload }: SessionRecord) => /^\["[^"]*"\]\n$/.test(paylo
 describe('random requests in two processes over one cache and one database, in random order', {
   timeout: 120_000,
 }, () => {
-  it('F19, C1: nothing stale and nothing revived is read once a change is answered', async () => {
+  it('nothing stale and nothing revived is read once a change is answered [F19, C1]', async () => {
     expect(await broken({ fates: ['ok'] }, RUNS)).toBeUndefined()
   })
 
-  it('F20: with a cache that fails before and after it acts: nothing stale in the process that made the change, nor anywhere beyond maxStale', async () => {
+  it('with a cache that fails before and after it acts: nothing stale in the process that made the change, nor anywhere beyond maxStale [F20]', async () => {
     expect(await broken({ fates: ['ok', 'ok', 'ok', 'ok', 'before', 'after'] }, RUNS)).toBeUndefined()
   })
 
-  it('F20: with a cache that fails and loses records: nothing stale beyond maxStale', async () => {
+  it('with a cache that fails and loses records: nothing stale beyond maxStale [F20]', async () => {
     expect(await broken({ fates: ['ok', 'ok', 'ok', 'before', 'after', 'evict'] }, RUNS)).toBeUndefined()
   })
 

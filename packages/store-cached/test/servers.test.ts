@@ -148,7 +148,7 @@ describe.skipIf(!isReady)('cached(Redis + PostgreSQL)', () => {
     })
   })
 
-  it('F16, I6: 4 processes append 50 times each to one session: 0 lost, each seen at once', async () => {
+  it('4 processes append 50 times each to one session: 0 lost, each seen at once [F16, I6]', async () => {
     const cookie = await login(processes[0])
     const session = processes[0].sessions.open(cookie)
     await session.load()
@@ -162,7 +162,7 @@ describe.skipIf(!isReady)('cached(Redis + PostgreSQL)', () => {
     expect(reader.get('list')!.toSorted()).toEqual(expected.toSorted())
   }, 60_000)
 
-  it('C1, F19: 300 logouts amid reads and saves of two processes: none is revived', async () => {
+  it('300 logouts amid reads and saves of two processes: none is revived [C1, F19]', async () => {
     for (let round = 0; round < 300; round++) {
       const [here, there] = round % 2 ? processes : ([processes[1], processes[0]] as const)
       const cookie = await login(here)
@@ -218,7 +218,7 @@ describe.skipIf(!isReady)('cached(Redis + PostgreSQL)', () => {
       expect(here.errors).toContain('invalidate')
 
       await heal()
-      // What the cache could not be told is told when it is back, within a second or so.
+      // Pending invalidations reach the cache within about a second after it is back.
       await sleep(2_500)
       expect(await userOf(there, doomed)).toBeUndefined()
       const recovered = requests
@@ -238,7 +238,7 @@ describe.skipIf(!isReady)('cached(Redis + PostgreSQL)', () => {
     }, 60_000)
   })
 
-  it('a process that stands still takes the answers that came meanwhile, although the time is up', async () => {
+  it('a process that stood still uses the results that arrived meanwhile, although the time is up', async () => {
     const { fast, durable } = processes[0]
     const told: string[] = []
     const store = cachedStore({
@@ -269,7 +269,7 @@ describe.skipIf(!isReady)('cached(Redis + PostgreSQL)', () => {
     expect(told).toEqual([])
   })
 
-  it('F1: the database is killed: what is copied is read on, the rest is an error, never "no session"', async () => {
+  it('the database is killed: what is copied is read on, the rest is an error, never "no session" [F1]', async () => {
     const [here] = processes
     const [copied, other] = [await login(here), await login(here)]
     await userOf(here, copied)

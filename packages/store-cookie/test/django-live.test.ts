@@ -95,14 +95,14 @@ describe.skipIf(!there)('a live Django', () => {
     }
   })
 
-  test('refuses our cookie when its record has ended, and takes one that lives longer than its age', async () => {
+  test('rejects our cookie when its record has ended, and takes one that lives longer than its age', async () => {
     const ended = store.seal({ ...record({ a: 1 }), expiresAt: Date.now() - 1_000 }, context())
     expect(await ask('read_cookie', ended)).toEqual({ items: {}, good: false })
     const month = { ...record({ a: 1, _session_expiry: 2_592_000 }), expiresAt: Date.now() + 2_592_000_000 }
     expect(await ask('read_cookie', store.seal(month, context()))).toMatchObject({ good: true })
   })
 
-  test('refuses our cookie of another secret', async () => {
+  test('rejects our cookie of another secret', async () => {
     const strange = store.seal(record({ a: 1 }), { ...context(), secrets: ['another secret'] })
     expect(await ask('read_cookie', strange)).toEqual({ items: {}, good: false })
   })

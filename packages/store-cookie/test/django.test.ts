@@ -103,7 +103,7 @@ describe('the cookie is Django’s', () => {
   })
 })
 
-describe('C6: the life of a session is kept on the server', () => {
+describe('the life of a session is kept on the server [C6]', () => {
   test('a shorter _session_expiry ends it, in Django’s cookies too', () => {
     const token = theirs('{"a":1,"_session_expiry":300}')
     expect(end(token, now + 299_999)).toBe(now + 300_000)
@@ -170,7 +170,7 @@ describe('what the payload may be', () => {
     }
   })
 
-  test('F15: what is no JSON object is an error, not a cookie', () => {
+  test('what is no JSON object is an error, not a cookie [F15]', () => {
     for (const payload of ['', 'x', '5', 'null', '[1]', '"text"']) {
       expect(() => seal(payload)).toThrow('Use the codec json()')
     }
@@ -184,7 +184,7 @@ describe('what the payload may be', () => {
     expect(store.unseal(theirs('{"_session_subject":5}'), context())).not.toHaveProperty('subject')
   })
 
-  test('A30: SECRET_KEY_FALLBACKS read, and do not write', () => {
+  test('SECRET_KEY_FALLBACKS read, and do not write [A30]', () => {
     const old = store.seal(
       { payload: '{}', expiresAt: now + 60_000 },
       context({ secrets: ['retired-one'] }),

@@ -38,7 +38,7 @@ describe.each([
   ['signed, for Django', () => signedCookieStore({ django: true })],
 ])('%s, through the engine', (_, make) => {
   test.each(['keyboard cat'.repeat(3), 'my-super-secret-session-key-please-change-me', 'short'])(
-    'A31: %j is refused as a secret at start-up, and not told (A8)',
+    '%j is refused as a secret at start-up, and not told (A8) [A31]',
     secret => {
       for (const given of [secret, [SECRET, secret]]) {
         const start = (): unknown => createSessions({ store: make(), secret: given })
@@ -61,7 +61,7 @@ describe.each([
     expect(await request(session => session.get('user'))).toBeUndefined()
   })
 
-  test('C6: setExpiry holds on the server, shorter and longer', async () => {
+  test('setExpiry holds on the server, shorter and longer [C6]', async () => {
     for (const expiry of [60, { minutes: 1 }, 2_592_000, { days: 30 }]) {
       const { request, pass } = app(make())
       const seconds =
@@ -77,7 +77,7 @@ describe.each([
     }
   })
 
-  test('A21: the absolute age holds too, however active', async () => {
+  test('the absolute age holds too, however active [A21]', async () => {
     const { request, pass } = app(make(), { absoluteAge: 100, saveEveryRequest: true })
     await request(session => session.set('a', 1))
     pass(60)
@@ -88,7 +88,7 @@ describe.each([
     expect(await request(session => session.get('a'))).toBeUndefined()
   })
 
-  test('A24, A34: notBefore voids a subject’s older cookies, copied ones too', async () => {
+  test('notBefore voids a subject’s older cookies, copied ones too [A24, A34]', async () => {
     let voidBefore: number | undefined
     const { request, pass } = app(make(), { notBefore: () => voidBefore })
     await request(session => {
@@ -105,7 +105,7 @@ describe.each([
     expect(await request(session => session.get('user'))).toBe(7)
   })
 
-  test('A13: a long session is spread over cookies, and comes back whole', async () => {
+  test('a long session is spread over cookies, and comes back whole [A13]', async () => {
     const { request, jar } = app(make(), { cookie: { maxBytes: 12_288 } })
     const text = Array.from({ length: 1200 }, (_, n) => (n * 7919 + 13).toString(36)).join('')
     await request(session => session.set('text', text))
@@ -117,7 +117,7 @@ describe.each([
     expect(jar.size).toBe(0)
   })
 
-  test('A30: rotating the secret logs nobody out', async () => {
+  test('rotating the secret logs nobody out [A30]', async () => {
     const before = app(make(), { secret: OTHER })
     await before.request(session => session.set('a', 1))
     const rotated = app(make(), { secret: [SECRET, OTHER] })
@@ -131,7 +131,7 @@ describe.each([
     expect(await after.request(session => session.get('a'))).toBeUndefined()
   })
 
-  test('A31: without a good secret the engine does not start', () => {
+  test('without a good secret the engine does not start [A31]', () => {
     for (const secret of [undefined, [], 'short', 'keyboard cat'.repeat(3)]) {
       expect(() => createSessions({ store: make(), ...(secret && { secret }) })).toThrow(ConfigError)
     }

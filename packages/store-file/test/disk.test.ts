@@ -20,7 +20,7 @@ function requires(condition: boolean, reason: string, skip: (reason: string) => 
 
 const isRoot = process.getuid?.() === 0
 
-describe('F13: a disk of 1 MB', () => {
+describe('a disk of 1 MB [F13]', () => {
   it('a save that finds it full fails, leaves nothing, and the session is as before; a logout works', async ({
     skip,
   }) => {
@@ -58,7 +58,7 @@ describe('F13: a disk of 1 MB', () => {
   })
 })
 
-describe('F10: rights', () => {
+describe('rights [F10]', () => {
   const helper = fileURLToPath(new URL('./helpers/other-user.ts', import.meta.url))
   const asOther = (folder: string, id: string, version: string) =>
     JSON.parse(execFileSync(process.execPath, [helper, folder, id, version], { encoding: 'utf8' }))
@@ -88,7 +88,7 @@ describe('F10: rights', () => {
     expect(await store.read(idOf(1))).toBeNull()
   })
 
-  it('C24, F1: another user may not even look, which is an error and not an empty store', async ({
+  it('another user may not even look, which is an error and not an empty store [C24, F1]', async ({
     skip,
   }) => {
     requires(isRoot, 'Only root can become another user.', skip)
@@ -102,8 +102,8 @@ describe('F10: rights', () => {
   })
 })
 
-describe('F12: power loss', () => {
-  it('syncs the new file before it gets its name, and the folder before the answer', async ({ skip }) => {
+describe('power loss [F12]', () => {
+  it('syncs the new file before it gets its name, and the folder before it returns', async ({ skip }) => {
     requires(process.platform === 'linux', 'The path of an open file is read from /proc.', skip)
     const folder = await scratch()
     const store = fileStore(folder)

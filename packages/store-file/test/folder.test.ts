@@ -13,7 +13,7 @@ const record = (payload: string, subject?: string) => ({ payload, expiresAt, ...
 const pathOf = (folder: string, id: string) => join(folder, 'sessions', id.slice(0, 2), id)
 
 describe('names and modes', () => {
-  it('C23: ids that are none never reach the disk', async () => {
+  it('ids that are none never reach the disk [C23]', async () => {
     const folder = join(await scratch(), 'sessions-of-app')
     const store = fileStore(folder)
     const hostile = ['', '.', '..', '../../../etc/passwd', 'a/b', `${'a'.repeat(39)}/`, `${'a'.repeat(39)}\0`]
@@ -35,7 +35,7 @@ describe('names and modes', () => {
     expect(() => statSync(folder)).toThrow('ENOENT')
   })
 
-  it('C24: files are 0600 and folders 0700 from their first instant, whatever the umask', async () => {
+  it('files are 0600 and folders 0700 from their first instant, whatever the umask [C24]', async () => {
     const parent = await scratch()
     const folder = join(parent, 'new', 'sessions-of-app')
     const modes = new Set<string>()
@@ -70,7 +70,7 @@ describe('names and modes', () => {
     expect([...modes].sort()).toEqual(['file 600', 'folder 700'])
   })
 
-  it('C24: refuses session folders that others may look into, and a link in place of one', async () => {
+  it('rejects session folders that others may look into, and a link in place of one [C24]', async () => {
     const open = await scratch()
     mkdirSync(join(open, 'sessions'))
     chmodSync(join(open, 'sessions'), 0o750)
@@ -87,7 +87,7 @@ describe('names and modes', () => {
     await expect(store.insert(idOf(1), record('x'))).rejects.toMatchObject({ code: 'CONFIG' })
   })
 
-  it('refuses wrong options by name', () => {
+  it('rejects wrong options by name', () => {
     expect(() => fileStore('')).toThrow(expect.objectContaining({ code: 'CONFIG', option: 'folder' }))
     for (const leftOverAge of [-1, Number.NaN, '1h' as unknown as number]) {
       expect(() => fileStore('x', { leftOverAge })).toThrow(
@@ -103,7 +103,7 @@ describe('names and modes', () => {
     )
   })
 
-  it('A8: errors name no path and so no id', async () => {
+  it('errors name no path and so no id [A8]', async () => {
     const folder = await scratch()
     const store = fileStore(folder)
     await store.insert(idOf(1), record('x'))
@@ -117,7 +117,7 @@ describe('names and modes', () => {
   })
 })
 
-describe('F36: something else in place of a session file', () => {
+describe('something else in place of a session file [F36]', () => {
   async function planted(plant: (path: string, folder: string) => Promise<unknown> | unknown) {
     const folder = await scratch()
     const store = fileStore(folder, { leftOverAge: 0 })
@@ -137,14 +137,14 @@ describe('F36: something else in place of a session file', () => {
     return folder
   }
 
-  it('refuses a symbolic link, even to a genuine session', async () => {
+  it('rejects a symbolic link, even to a genuine session', async () => {
     const folder = await planted((path, folder) => symlink(pathOf(folder, idOf(1)), path))
     expect(await readFile(pathOf(folder, idOf(1)), 'utf8')).toContain('genuine')
     await planted(path => symlink('/etc/passwd', path))
     await planted(path => symlink('nowhere', path))
   })
 
-  it('refuses a symbolic link to a record that would be valid in its place [M8]', async () => {
+  it('rejects a symbolic link to a record that would be valid in its place [M8]', async () => {
     const folder = await scratch()
     const store = fileStore(folder, { leftOverAge: 0 })
     await store.insert(idOf(1), record('genuine'))
@@ -163,7 +163,7 @@ describe('F36: something else in place of a session file', () => {
     expect(lstatSync(path).isSymbolicLink()).toBe(true)
   })
 
-  it('refuses a hard link', async () => {
+  it('rejects a hard link', async () => {
     const folder = await scratch()
     const store = fileStore(folder)
     await store.insert(idOf(1), record('genuine'))
@@ -178,7 +178,7 @@ describe('F36: something else in place of a session file', () => {
     expect(await readFile(pathOf(folder, idOf(2)), 'utf8')).toContain('genuine')
   })
 
-  it('refuses a folder, a FIFO and a socket without waiting for them', async () => {
+  it('rejects a folder, a FIFO and a socket without waiting for them', async () => {
     await planted(path => mkdir(path))
     await planted(path => execFileSync('mkfifo', [path]))
     await planted(async path => {
@@ -189,13 +189,13 @@ describe('F36: something else in place of a session file', () => {
     })
   })
 
-  it('refuses a huge file without reading it', async () => {
+  it('rejects a huge file without reading it', async () => {
     await planted(path => execFileSync('truncate', ['-s', '5G', path]))
   })
 })
 
-describe('F14: damaged files', () => {
-  it('C32: a file cut anywhere, or with any byte changed, is no session', async () => {
+describe('damaged files [F14]', () => {
+  it('a file cut anywhere, or with any byte changed, is no session [C32]', async () => {
     const folder = await scratch()
     const store = fileStore(folder)
     await store.insert(idOf(1), record('{"user":"ann"}', 'ann'))
@@ -217,7 +217,7 @@ describe('F14: damaged files', () => {
     expect(await store.read(idOf(1))).toMatchObject(record('{"user":"ann"}', 'ann'))
   })
 
-  it('F42: a file of a later format is left alone', async () => {
+  it('a file of a later format is left alone [F42]', async () => {
     const folder = await scratch()
     const store = fileStore(folder, { leftOverAge: 0 })
     await store.insert(idOf(1), record('x'))
@@ -227,7 +227,7 @@ describe('F14: damaged files', () => {
     expect(await namesIn(folder)).toEqual([idOf(1)])
   })
 
-  it('F32: what UTF-8 or a number cannot hold is refused before anything is written', async () => {
+  it('what UTF-8 or a number cannot hold is rejected before anything is written [F32]', async () => {
     const folder = await scratch()
     const store = fileStore(folder)
     await expect(store.insert(idOf(1), record('\ud800'))).rejects.toThrow('surrogate')
@@ -243,7 +243,7 @@ describe('F14: damaged files', () => {
   })
 })
 
-it('says how much a session may take, so that the engine refuses more before anything is written', async () => {
+it('says how much a session may take, so that the engine rejects more before anything is written', async () => {
   const folder = await scratch()
   const store = fileStore(folder)
   const sessions = createSessions<{ text: string }>({ store, maxBytes: 64 * 1024 * 1024 })
@@ -258,7 +258,7 @@ it('says how much a session may take, so that the engine refuses more before any
 })
 
 describe('outages', () => {
-  it('F1: a folder that goes missing is an error, not an empty store', async () => {
+  it('a folder that goes missing is an error, not an empty store [F1]', async () => {
     const folder = await scratch()
     const store = fileStore(folder)
     await store.insert(idOf(1), record('x', 'ann'))

@@ -51,25 +51,25 @@ const isRoot = process.getuid?.() === 0
 if (!isRoot) console.warn('Skipped: tests of files of another owner. Run them as root.')
 
 describe.skipIf(!isRoot)('of another owner [M7, F36]', () => {
-  it('the folder that was named is refused', async () => {
+  it('the folder that was named is rejected', async () => {
     const folder = await used()
     chownSync(folder, NOBODY, NOBODY)
     await expectRefused(folder, /belongs to another user/)
   })
 
-  it('the folder of all sessions is refused', async () => {
+  it('the folder of all sessions is rejected', async () => {
     const folder = await used()
     chownSync(join(folder, 'sessions'), NOBODY, NOBODY)
     await expectRefused(folder, /belongs to another user/)
   })
 
-  it('the folder of subjects is refused', async () => {
+  it('the folder of subjects is rejected', async () => {
     const folder = await used()
     chownSync(join(folder, 'subjects'), NOBODY, NOBODY)
     await expectRefused(folder, /belongs to another user/)
   })
 
-  it('a folder with some sessions is refused when they are read, too', async () => {
+  it('a folder with some sessions is rejected when they are read, too', async () => {
     const folder = await used()
     chownSync(shardOf(folder), NOBODY, NOBODY)
     await expectRefused(folder, /belongs to another user/)
@@ -88,7 +88,7 @@ describe.skipIf(!isRoot)('of another owner [M7, F36]', () => {
     expect(await readFile(path, 'utf8')).toContain('genuine')
   })
 
-  it('what another user has made beforehand is refused, whatever its modes', async () => {
+  it('what another user has made beforehand is rejected, whatever its modes', async () => {
     const folder = await scratch()
     chmodSync(folder, 0o1777)
     // In a folder like /tmp another user may make ours first.
@@ -114,7 +114,7 @@ describe.skipIf(!isRoot)('of another owner [M7, F36]', () => {
 })
 
 describe('writable by others [M7]', () => {
-  it.each([0o777, 0o770, 0o702])('the folder that was named, with mode %o, is refused', async mode => {
+  it.each([0o777, 0o770, 0o702])('the folder that was named, with mode %o, is rejected', async mode => {
     const folder = await used()
     chmodSync(folder, mode)
     await expectRefused(folder, /chmod/)
@@ -128,7 +128,7 @@ describe('writable by others [M7]', () => {
     }
   })
 
-  it('a folder with some sessions is refused when they are read, too', async () => {
+  it('a folder with some sessions is rejected when they are read, too', async () => {
     const folder = await used()
     chmodSync(shardOf(folder), 0o777)
     await expectRefused(folder, /chmod/)

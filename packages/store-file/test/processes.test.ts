@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { fileStore } from '../src/index.ts'
 import { killLoop } from './helpers/kill-loop.ts'
 
-it('F16: four processes that append to one session lose nothing', { timeout: 60_000 }, async () => {
+it('four processes that append to one session lose nothing [F16]', { timeout: 60_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sess-append-'))
   try {
     const store = fileStore(folder)
@@ -30,7 +30,7 @@ it('F16: four processes that append to one session lose nothing', { timeout: 60_
 
 const kills = Number(process.env['SESS_KILLS'] ?? 10)
 
-it(`F11, F12: after each of ${kills} kill -9 every session is whole and nothing acknowledged is lost`, {
+it(`after each of ${kills} kill -9 every session is whole and nothing acknowledged is lost [F11, F12]`, {
   timeout: 60_000 + kills * 1_000,
 }, async () => {
   const report = await killLoop(kills)

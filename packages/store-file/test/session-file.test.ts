@@ -22,7 +22,7 @@ async function opened() {
   return { folder, store, shard, version, path, file: new SessionFile(shard, id) }
 }
 
-describe('F11: what a killed writer leaves', () => {
+describe('what a killed writer leaves [F11]', () => {
   it('a new file that was never claimed changes nothing, and goes with clearExpired', async () => {
     const { store, folder, version, path } = await opened()
     await writeFile(path(`${W}.new`), 'half a rec')
@@ -121,7 +121,7 @@ describe('F11: what a killed writer leaves', () => {
 })
 
 describe('a writer that was held up', () => {
-  it('A37: does not change a session that others changed twice meanwhile', async () => {
+  it('does not change a session that others changed twice meanwhile [A37]', async () => {
     const { store, folder, file, version } = await opened()
     const found = (await file.find())!
     expect(await store.replace(id, record('second'), version)).toBe('ok')
@@ -133,7 +133,7 @@ describe('a writer that was held up', () => {
     expect(await namesIn(folder)).toEqual([id])
   })
 
-  it('C1: does not bring back a session that was removed meanwhile, nor touch one that took its id', async () => {
+  it('does not bring back a session that was removed meanwhile, nor touch one that took its id [C1]', async () => {
     const { store, folder, file } = await opened()
     const found = (await file.find())!
     expect(await store.remove(id)).toBe('ok')

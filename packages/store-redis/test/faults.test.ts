@@ -54,7 +54,7 @@ function runAppender(args: string[]): Promise<string> {
 }
 
 describe.skipIf(!requireServer('redis'))('faults', () => {
-  describe.each(standaloneClients)('an answer that is lost, with $name', ({ open }) => {
+  describe.each(standaloneClients)('a reply that is lost, with $name', ({ open }) => {
     async function through(run: (store: Store, direct: Store, lose: Lose) => Promise<void>) {
       await using server = await startRedis()
       await using proxy = await startProxy(server.port)
@@ -69,7 +69,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
     }
     type Lose = Awaited<ReturnType<typeof startProxy>>['loseAnswerTo']
 
-    it('F5: replace is sent again, knows its own write, and counts once', () =>
+    it('replace is sent again, knows its own write, and counts once [F5]', () =>
       through(async (store, direct, lose) => {
         const key = id()
         await direct.insert(key, record('0'))
@@ -80,7 +80,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
         expect((await direct.read(key))!.payload).toBe('1')
       }))
 
-    it('F5: replace knows its own write although another came in between', () =>
+    it('replace knows its own write although another came in between [F5]', () =>
       through(async (store, direct, lose) => {
         const key = id()
         await direct.insert(key, record('0', 'ann'))
@@ -97,7 +97,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
         expect(await direct.removeBySubject?.('ann')).toBe(1)
       }))
 
-    it('F5: a replace that lost its answer, and then the record, finds it gone', () =>
+    it('a replace that lost its reply, and then the record, returns gone [F5]', () =>
       through(async (store, direct, lose) => {
         const key = id()
         await direct.insert(key, record('0'))
@@ -108,7 +108,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
         expect(await direct.read(key)).toBeNull()
       }))
 
-    it('F5: insert is true the second time too, and false for another', () =>
+    it('insert is true the second time too, and false for another [F5]', () =>
       through(async (store, direct, lose) => {
         const key = id()
         const lost = lose('|mine')
@@ -118,7 +118,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
         expect((await direct.read(key))!.payload).toBe('|mine')
       }))
 
-    it('F4: read, touch and remove are repeated', () =>
+    it('read, touch and remove are repeated [F4]', () =>
       through(async (store, direct, lose) => {
         const key = id()
         await direct.insert(key, record('1', 'ann'))
@@ -139,7 +139,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
         expect(await direct.read(key)).toBeNull()
       }))
 
-    it('F5: answers lost and connections killed amid 1,200 increments: none counted twice, none lost', async () => {
+    it('replies lost and connections killed during 1,200 increments: none counts twice, none is lost [F5]', async () => {
       await using server = await startRedis()
       await using proxy = await startProxy(server.port)
       const [one, two] = [await open(proxy), await open(server)]
@@ -199,14 +199,14 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
       expect([...list].sort()).toEqual(expected.sort())
     }
 
-    it('F16: on Redis: 0 lost', async () => {
+    it('on Redis: 0 lost [F16]', async () => {
       await using server = await startRedis()
       const { client, close } = await standaloneClients[0].open(server)
       await append([server.port], redisStore(client))
       close()
     })
 
-    it('F16: on Redis Cluster: 0 lost', async () => {
+    it('on Redis Cluster: 0 lost [F16]', async () => {
       await using cluster = await startRedisCluster({ replicas: 0 })
       const { client, close } = await clusterClients[0].open(cluster)
       await append(
@@ -218,7 +218,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
   })
 
   describe.each(standaloneClients)('the server, with $name', ({ open }) => {
-    it('F1, F2, F6: killed under load and started again: calls fail, then work, and nothing acknowledged is lost', async () => {
+    it('killed under load and started again: calls fail, then work, and nothing acknowledged is lost [F1, F2, F6]', async () => {
       await using server = await startRedis({ durable: true })
       const opened = await open(server)
       const store = redisStore(opened.client)
@@ -241,7 +241,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
       opened.close()
     })
 
-    it('F3: frozen: a call does not settle until its signal or the server', async () => {
+    it('frozen: a call does not settle until its signal or the server [F3]', async () => {
       await using server = await startRedis()
       const opened = await open(server)
       const store = redisStore(opened.client)
@@ -276,7 +276,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
   })
 
   describe.each(clusterClients)('a cluster, with $name', ({ name, open }) => {
-    it('F21: a master killed under load: its replica takes over, by itself, and what is lost is the last moment', async () => {
+    it('a master killed under load: its replica takes over, by itself, and what is lost is the last moment [F21]', async () => {
       await using cluster = await startRedisCluster()
       const opened = await open(cluster)
       const store = redisStore(opened.client)
@@ -301,7 +301,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
       opened.close()
     })
 
-    it('F1: with a third of the sessions out of reach a scan fails, and never shows the rest as all', async () => {
+    it('with a third of the sessions out of reach a scan fails, and never shows the rest as all [F1]', async () => {
       await using cluster = await startRedisCluster({ replicas: 0 })
       const opened = await open(cluster)
       const store = redisStore(opened.client)
@@ -322,7 +322,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
       opened.close()
     })
 
-    it('F21: slots that move under load: nothing is lost or doubled', async () => {
+    it('slots that move under load: nothing is lost or doubled [F21]', async () => {
       await using cluster = await startRedisCluster({ replicas: 0 })
       const opened = await open(cluster)
       const store = redisStore(opened.client)

@@ -184,7 +184,7 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
         }
       } finally {
         opened.close()
-        // It refuses to stop before it has saved.
+        // It does not stop before it has saved.
         if (kind.config?.['save']) await server.kill('SIGKILL')
       }
     })

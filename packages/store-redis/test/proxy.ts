@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net'
 
-/** A way to a server that loses answers: what was sent arrives and is carried out, then the connection breaks. */
+/** A proxy that loses replies: the server gets and executes a command, then the connection breaks. */
 export interface Proxy {
   url: string
   port: number

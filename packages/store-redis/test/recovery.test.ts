@@ -149,7 +149,7 @@ describe.skipIf(!requireServer('redis'))('a frozen server', () => {
 describe.skipIf(!requireServer('redis')).each(standaloneClients)(
   'a process that stands still, with $name',
   ({ name, open }) => {
-    it('stopped by a signal: takes an answer that came meanwhile, although the time is up', async () => {
+    it('stopped by a signal: uses a reply that arrived meanwhile, although the time is up', async () => {
       await using server = await startRedis()
       const opened = await open(server)
       const key = id()
@@ -172,7 +172,7 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
       expect(output.trim().split('\n')).toEqual(['ready', 'sent', 'there'])
     })
 
-    it('takes an answer that came meanwhile, although the time is up', async () => {
+    it('uses a reply that arrived meanwhile, although the time is up', async () => {
       await using server = await startRedis()
       const opened = await open(server)
       const store = redisStore(opened.client)

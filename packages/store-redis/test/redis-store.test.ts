@@ -37,7 +37,7 @@ describe('configuration', () => {
     )
   })
 
-  it('F22: refuses an ioredis cluster client that reads from replicas', () => {
+  it('rejects an ioredis cluster client that reads from replicas [F22]', () => {
     const client = new IoredisCluster([{ port: 1 }], { lazyConnect: true, scaleReads: 'slave' })
     expect(() => redisStore(client)).toThrow(expect.objectContaining({ code: 'CONFIG', option: 'client' }))
   })
@@ -47,13 +47,13 @@ describe('configuration', () => {
     ['without a separator at its end', 'sess'],
     ['with a hash tag', '{sess}:'],
     ['that is no string', 7],
-  ])('F35: refuses a prefix %s', (_, prefix) => {
+  ])('refuses a prefix %s [F35]', (_, prefix) => {
     expect(() => redisStore(ioredis(), { prefix: prefix as string })).toThrow(
       expect.objectContaining({ code: 'CONFIG', option: 'prefix' }),
     )
   })
 
-  it('refuses an option that does not exist, and one of the wrong type', () => {
+  it('rejects an option that does not exist, and one of the wrong type', () => {
     expect(() => redisStore(ioredis(), { ttl: 3600 } as never)).toThrow(
       expect.objectContaining({
         option: 'ttl',
@@ -162,7 +162,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
         expect(await trips(() => bare.touch(key, inAnHour(), last.version))).toMatchObject({ evalsha: 1 })
       })
 
-      it('F6: a script that the server lost is sent once more and kept', async () => {
+      it('a script that the server lost is sent once more and kept [F6]', async () => {
         const key = id()
         await store.insert(key, record())
         await store.replace(key, record(), (await store.read(key))!.version)
@@ -185,7 +185,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
     })
 
     describe('keys', () => {
-      it('C11: hold the prefix and ids, never a payload or a subject', async () => {
+      it('hold the prefix and ids, never a payload or a subject [C11]', async () => {
         const key = id()
         await store.insert(key, record('{"secret":1}', 'ann@example.org'))
         const keys = (await collect(store.scan?.())).map(entry => entry.id)
@@ -196,7 +196,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
         expect(await command('DBSIZE')).toBe('2')
       })
 
-      it('C11: stores with different prefixes do not meet', async () => {
+      it('stores with different prefixes do not meet [C11]', async () => {
         const [shop, blog] = ['shop:', 'shop:blog:'].map(prefix => redisStore(opened.client, { prefix })) as [
           Store,
           Store,
@@ -212,7 +212,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
         expect((await shop.read(key))?.payload).toBe('shop')
       })
 
-      it('F35: a prefix may hold what is special in a pattern', async () => {
+      it('a prefix may hold what is special in a pattern [F35]', async () => {
         for (const prefix of ['a*b:', 'a?b:', '[ab]:', 'a\\b:', '*:', 'a^[^x-z]-:']) {
           await command('FLUSHALL')
           const odd = redisStore(opened.client, { prefix })
@@ -260,7 +260,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
         await expect.poll(() => command('EXISTS', `sess2:${key}`)).toBe('0')
       })
 
-      it('F23: a clock that is years off gives records the right life', async () => {
+      it('a clock that is years off gives records the right life [F23]', async () => {
         for (const now of [Date.UTC(1999, 0), Date.UTC(2222, 0)]) {
           const key = id()
           await store.insert(key, { payload: 'x', expiresAt: now + 60_000, subject: `${now}` }, { now })
@@ -275,7 +275,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
       })
 
       it.each([Number.NaN, Number.POSITIVE_INFINITY])(
-        'F23: an expiry of %s is refused, not for ever',
+        'an expiry of %s is refused, not for ever [F23]',
         async at => {
           const key = id()
           await expect(store.insert(key, { payload: '', expiresAt: at })).rejects.toThrow()
@@ -311,7 +311,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
         expect(await earlierWrites(key)).toBe(2)
       })
 
-      it('C26: there are 200 of them at the most', async () => {
+      it('there are 200 of them at the most [C26]', async () => {
         const key = id()
         await store.insert(key, record('', 'ann'))
         for (let n = 0; n < 250; n++) {
@@ -339,7 +339,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
       else buffers.destroy()
     })
 
-    it('F9: without memory left a save fails and the old record stays; removing works', async () => {
+    it('without memory left a save fails and the old record stays; removing works [F9]', async () => {
       const key = id()
       await store.insert(key, record('before', 'ann'))
       const { version } = (await store.read(key))!
@@ -357,7 +357,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
       }
     })
 
-    it('F6: a server that is read-only for a while makes writes fail, and reads work', async () => {
+    it('a server that is read-only for a while makes writes fail, and reads work [F6]', async () => {
       const key = id()
       await store.insert(key, record('before'))
       const { version } = (await store.read(key))!
@@ -374,7 +374,7 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
     })
   })
 
-  it('F10: the rights that the README lists are enough, and a missing one is a clear error', async () => {
+  it('the rights that the README lists are enough, and a missing one is a clear error [F10]', async () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
     const listed = /as a test has it: `([^`]+)`/.exec(readme)![1]!.split(/\s+/)
     await command('ACL', 'SETUSER', 'app', 'on', '>secret', ...listed)

@@ -94,7 +94,7 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
       expect((await bytes()) - quiet).toBeLessThanOrEqual(2_000)
     })
 
-    it('I4: one without a cookie that writes nothing, and one that leaves the session alone, are none', async () => {
+    it('one without a cookie that writes nothing, and one that leaves the session alone, are none [I4]', async () => {
       expect(await cost(() => visit('', session => session.get('user')))).toEqual({})
       expect(await cost(async () => sessions.commit(sessions.open(cookie), { status: 200 }))).toEqual({})
     })

@@ -70,7 +70,7 @@ const clients = [
 const OFFSET = /master_repl_offset:(\d+)/
 
 describe.skipIf(!requireServer('redis')).each(clients)('Sentinel, with $name', ({ open }) => {
-  it('F21: a master killed under its client: the replica takes over, and sessions are there', async () => {
+  it('a master killed under its client: the replica takes over, and sessions are there [F21]', async () => {
     await using master = await startRedis({ config: { 'repl-diskless-sync-delay': '0' } })
     await using replica = await startRedis({ config: { replicaof: `127.0.0.1 ${master.port}` } })
     await using sentinel = await startSentinel(master.port)
@@ -88,7 +88,7 @@ describe.skipIf(!requireServer('redis')).each(clients)('Sentinel, with $name', (
     await store.insert(id, record)
     const { version } = (await store.read(id))!
     expect(await store.replace(id, record, version)).toBe('ok')
-    // A replica that is new takes writes a second late. What it does not have yet when its master dies is lost.
+    // A replica that is new takes writes a second late. If its master dies before that, those writes are lost.
     const replicated = async () =>
       (await redisCommand(replica.port, 'INFO', 'replication')).match(OFFSET)?.[1]
     const written = async () => (await redisCommand(master.port, 'INFO', 'replication')).match(OFFSET)?.[1]

@@ -195,7 +195,7 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
       expect(await idsOf(store, subject)).toEqual([saved, touched].sort())
     })
 
-    it('A24: random moves between subjects never lose a session', async () => {
+    it('random moves between subjects never lose a session [A24]', async () => {
       const subjects = [newSubject(), newSubject(), undefined]
       const keys = Array.from({ length: 5 }, id)
       for (const key of keys) await store.insert(key, record(subjects[0]))

@@ -11,7 +11,7 @@ const engines: { engine: Engine; server?: ServerKind; batchSize: number }[] = [
 
 for (const { engine, server, batchSize } of engines) {
   describe.skipIf(server !== undefined && !requireServer(server))(engine, () => {
-    test('F25: expired rows go in batches while another process writes, and live rows stay as they are', {
+    test('expired rows go in batches while another process writes, and live rows stay as they are [F25]', {
       timeout: 60_000,
     }, async () => {
       const outcome = await clearExpiredUnderLoad(engine, ROWS)

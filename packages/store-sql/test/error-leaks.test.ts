@@ -79,8 +79,8 @@ describe('SQLite', () => {
     ['a connection that only reads', 'pragma query_only = 1', /readonly/],
     [
       'a constraint',
-      "create trigger refuse before insert on sessions begin select raise(abort, 'it is refused'); end",
-      /it is refused/,
+      "create trigger refuse before insert on sessions begin select raise(abort, 'it is rejected'); end",
+      /it is rejected/,
     ],
     [
       'a unique index',

@@ -29,7 +29,7 @@ describeStore('SQLite through Kysely, whose plugins would rename columns', async
   }
 })
 
-test('F10: a missing table is an error that says what to do', async () => {
+test('a missing table is an error that says what to do [F10]', async () => {
   const kysely = openKysely()
   onTestFinished(() => kysely.destroy())
   await expect(sqlStore(kysely, { dialect: 'sqlite' }).read('a'.repeat(40))).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-/** What a newcomer is told who has not installed everything: by real processes that find no driver. */
+/** The errors for a newcomer who has not installed everything, in real processes without a driver. */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,7 +28,7 @@ beforeAll(async () => {
   }
 })
 
-/** Runs the code in the folder, with `error` for what it throws, and answers what it is told of that. */
+/** Runs the code in the folder and returns the error that it throws. */
 async function told(code: string, flags: string[] = []): Promise<Record<string, unknown>> {
   const program = `let error\ntry {\n${code}\n} catch (thrown) { error = thrown }
     const { code: why, option, message, cause } = error ?? {}

@@ -1,4 +1,4 @@
-/** C22: what MySQL does not store as it came, it must refuse (CVE-2015-8562, CVE-2016-3171). */
+/** MySQL must not change a value silently (CVE-2015-8562, CVE-2016-3171) [C22]. */
 import { requireServer, type Server, startMariadb } from '@sess/test-fixtures/servers'
 import { Kysely, MysqlDialect } from 'kysely'
 import mysql from 'mysql2'
@@ -38,7 +38,7 @@ describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit
   })
 
   test.each(['narrow', 'latin', 'three_byte'])(
-    'C22: refuses to write to the table %s, and says why',
+    'refuses to write to the table %s, and says why [C22]',
     async table => {
       const store = mysqlStore(pool, { table, subject: false })
       const told = { code: 'SESSION_STORE', message: expect.stringContaining('STRICT_ALL_TABLES') }
@@ -54,7 +54,7 @@ describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit
     ['latin', 'Ж'],
     ['three_byte', '😀'],
   ])(
-    'C22: in strict mode, as in a pool of ours, the table %s refuses only what does not fit',
+    'in strict mode, as in a pool of ours, the table %s refuses only what does not fit [C22]',
     async (table, payload) => {
       const store = mysqlStore(server.url, { table, subject: false })
       onTestFinished(() => store.close())
@@ -65,7 +65,7 @@ describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit
     },
   )
 
-  test('C22: refuses a connection that does not speak utf8mb4', async () => {
+  test('rejects a connection that does not speak utf8mb4 [C22]', async () => {
     const narrow = mysqlPromise.createPool({ uri: server.url, charset: 'latin1' })
     onTestFinished(() => narrow.end())
     await expect(mysqlStore(narrow).insert(ID, { payload: '', expiresAt: later() })).rejects.toMatchObject({
@@ -98,7 +98,7 @@ describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit
   describe('autocommit is off', () => {
     const told = { code: 'SESSION_STORE', message: expect.stringContaining('autocommit') }
 
-    test('a pool that was handed in is refused, for reads as well, because they would see an old state [M4]', async () => {
+    test('a pool that was handed in is rejected, for reads as well, because they would see an old state [M4]', async () => {
       const pool = mysqlPromise.createPool(server.url)
       onTestFinished(() => pool.end())
       pool.pool.on('connection', connection => connection.query('set autocommit = 0'))
@@ -111,7 +111,7 @@ describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit
       await expect(store.clearExpired().next()).rejects.toMatchObject(told)
     })
 
-    test('a Kysely instance is refused [M4]', async () => {
+    test('a Kysely instance is rejected [M4]', async () => {
       const callbackPool = mysql.createPool(server.url)
       callbackPool.on('connection', connection => connection.query('set autocommit = 0'))
       const kysely = new Kysely<unknown>({ dialect: new MysqlDialect({ pool: callbackPool }) })

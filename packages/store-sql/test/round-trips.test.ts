@@ -101,7 +101,7 @@ for (const { kind, start, open, counter } of engines) {
       expect(await cost(() => visit('', session => session.set('user', 'bob')))).toBe(1)
     })
 
-    test('I4: one without a cookie that writes nothing, and one that leaves the session alone, are none', async () => {
+    test('one without a cookie that writes nothing, and one that leaves the session alone, are none [I4]', async () => {
       expect(await cost(() => visit('', session => session.get('user')))).toBe(0)
       expect(await cost(async () => sessions.commit(sessions.open(cookie), { status: 200 }))).toBe(0)
     })

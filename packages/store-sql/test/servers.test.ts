@@ -117,7 +117,7 @@ for (const bench of benches) {
       await server?.stop()
     })
 
-    test('F10: a missing table is an error that says what to do, never "no session"', async () => {
+    test('a missing table is an error that says what to do, never "no session" [F10]', async () => {
       const told = {
         code: 'SESSION_STORE',
         message: expect.stringContaining('Run `await store.migrate()` once'),
@@ -179,7 +179,7 @@ for (const bench of benches) {
       expect(await store.read('t'.repeat(40))).toMatchObject({ expiresAt })
     })
 
-    test('F23: far expiries are kept within the years that the column can hold', async () => {
+    test('far expiries are kept within the years that the column can hold [F23]', async () => {
       const id = 'f'.repeat(40)
       await store.insert(id, { payload: '', expiresAt: Number.POSITIVE_INFINITY })
       expect(await store.read(id)).toMatchObject({ expiresAt: Date.UTC(9999, 11, 31, 23, 59, 59, 999) })
@@ -206,7 +206,7 @@ for (const bench of benches) {
       expect(await cost(() => store.remove(id, 'two'))).toBe(1)
     })
 
-    test('F16: four processes append to one session, and nothing is lost', async () => {
+    test('four processes append to one session, and nothing is lost [F16]', async () => {
       await store.insert(ID, { payload: '[]', expiresAt: later() })
       const processes = ['a', 'b', 'c', 'd'].map(name =>
         start('appender.ts', bench.engine, server.url, ID, name, '25'),
@@ -217,13 +217,13 @@ for (const bench of benches) {
       expect(stored).toHaveLength(100)
     })
 
-    test('F29: an open pool of ours keeps no process alive', async () => {
+    test('an open pool of ours keeps no process alive [F29]', async () => {
       const child = start('reader.ts', bench.engine, server.url)
       expect(await child.ended).toBe(0)
       expect(child.lines).toEqual(['null'])
     })
 
-    test('F8: with every connection taken, a call ends with its signal and takes none away', async () => {
+    test('with every connection taken, a call ends with its signal and takes none away [F8]', async () => {
       const busy = bench.open(server.url)
       const lock = await lockTable()
       const holders = Array.from({ length: 10 }, (_, n) =>
@@ -313,7 +313,7 @@ for (const bench of benches) {
       return { store: mysqlStore(wrapped), thrownAway: () => thrownAway }
     }
 
-    test('an answer that arrived while the process stood still wins over the signal, and its connection stays [issue 11, 5]', async () => {
+    test('a result that arrived while the process stood still wins over the signal, and its connection stays [issue 11, 5]', async () => {
       const stall = { now: 0 }
       const { store: stalled, thrownAway } = stallingPool(stall)
       const id = 's'.repeat(40)
@@ -355,7 +355,7 @@ for (const bench of benches) {
       )
     })
 
-    test('F3: a frozen server ends calls by their signal, and the store works on when the server does', async () => {
+    test('a frozen server ends calls by their signal, and the store works on when the server does [F3]', async () => {
       await store.read(ID)
       await server.kill('SIGSTOP')
       try {
@@ -369,7 +369,7 @@ for (const bench of benches) {
       expect(await store.read(ID, { signal: AbortSignal.timeout(3_000) })).not.toBe(null)
     })
 
-    test('F4: a read on a connection that broke while idle is answered by another', async () => {
+    test('a read on a connection that broke while idle is answered by another [F4]', async () => {
       const other = bench.open(server.url)
       await other.read(ID)
       if (bench.engine === 'postgres') {
@@ -406,7 +406,7 @@ for (const bench of benches) {
       })
     }
 
-    test('F6: SIGKILL under load loses no answered write, fails in time, and the store recovers by itself', {
+    test('SIGKILL under load loses no answered write, fails in time, and the store recovers by itself [F6]', {
       timeout: 60_000,
     }, async () => {
       const ids = ['0', '1', '2', '3'].map(digit => digit.padEnd(40, 'k')) as string[]
@@ -456,7 +456,7 @@ for (const bench of benches) {
         expect(Number((await store.read(id))?.payload)).toBeGreaterThanOrEqual(Number(answered.get(id)))
     })
 
-    test('F2: close() twice is once, and a closed store rejects', async () => {
+    test('close() twice is once, and a closed store rejects [F2]', async () => {
       const other = bench.open(server.url)
       await other.read(ID)
       await other.close()
@@ -479,7 +479,7 @@ test.each([
   ['mysql', () => mysqlStore('postgres://ann:hunter2@host/db'), 'pool'],
   ['mysql', () => mysqlStore('mysql://ann:hunter2#@host/db'), 'pool'],
   ['mysql', () => mysqlStore('mysql://x', { table: "x'; --" }), 'table'],
-])('C25, F35: %s refuses a wrong option at start-up', (_, open, option) => {
+])('%s refuses a wrong option at start-up [C25, F35]', (_, open, option) => {
   expect(open).toThrow(expect.objectContaining({ code: 'CONFIG', option }))
   expect(open).not.toThrow('hunter2')
 })

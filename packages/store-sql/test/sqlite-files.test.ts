@@ -1,4 +1,4 @@
-/** Whoever can write the database can forge sessions, whoever can read it sees what they hold [C24, F36, M7]. */
+/** A user who can write the database can forge sessions, and one who can read it sees their data [C24, F36, M7]. */
 import {
   chmodSync,
   existsSync,
@@ -50,7 +50,7 @@ test.each([
   store.close()
 })
 
-test.each([0o666, 0o644, 0o660, 0o602])('a database that others may use is refused: mode %i', mode => {
+test.each([0o666, 0o644, 0o660, 0o602])('a database that others may use is rejected: mode %i', mode => {
   const file = join(tempFolder(), 's.db')
   sqliteStore(file).close()
   chmodSync(file, mode)
@@ -60,7 +60,7 @@ test.each([0o666, 0o644, 0o660, 0o602])('a database that others may use is refus
   sqliteStore(file).close()
 })
 
-test.each(['-wal', '-shm', '-journal'])('a file %s that others may write is refused', suffix => {
+test.each(['-wal', '-shm', '-journal'])('a file %s that others may write is rejected', suffix => {
   const file = join(tempFolder(), 's.db')
   sqliteStore(file).close()
   writeFileSync(file + suffix, '')
@@ -68,7 +68,7 @@ test.each(['-wal', '-shm', '-journal'])('a file %s that others may write is refu
   expectRefusal(file, 'chmod go=')
 })
 
-test('a database of another user is refused', () => {
+test('a database of another user is rejected', () => {
   const file = join(tempFolder(), 's.db')
   sqliteStore(file).close()
   const me = process.geteuid!()
@@ -78,7 +78,7 @@ test('a database of another user is refused', () => {
 })
 
 test.each(['', '-wal'])(
-  'a link in place of the file s.db%s is refused, and nothing is made behind it',
+  'a link in place of the file s.db%s is rejected, and nothing is made behind it',
   suffix => {
     const folder = tempFolder()
     const file = join(folder, 's.db')
@@ -93,7 +93,7 @@ test.each(['', '-wal'])(
   },
 )
 
-test('a folder in which everybody may put files is refused, and not if it is like /tmp', () => {
+test('a folder in which everybody may put files is rejected, and not if it is like /tmp', () => {
   const folder = join(tempFolder(), 'open')
   mkdirSync(folder)
   chmodSync(folder, 0o777)

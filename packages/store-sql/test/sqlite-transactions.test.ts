@@ -57,7 +57,7 @@ test.each(libraries)(
   },
 )
 
-test.each(libraries)('%s: a connection with an open transaction is refused at start-up', (_, open) => {
+test.each(libraries)('%s: a connection with an open transaction is rejected at start-up', (_, open) => {
   const db = open()
   onTestFinished(() => void db.close())
   db.exec('begin')
@@ -79,7 +79,7 @@ test('Kysely: a logout waits for the end of a transaction, and its rollback does
   expect(await store.read(ID)).toBe(null)
 })
 
-test('Kysely: a transaction is refused as the instance', async () => {
+test('Kysely: a transaction is rejected as the instance', async () => {
   const kysely = new Kysely<unknown>({ dialect: new SqliteDialect({ database: new Database(':memory:') }) })
   onTestFinished(() => kysely.destroy())
   await kysely.transaction().execute(async transaction => {

@@ -34,7 +34,7 @@ function djangoDatabase() {
   return db
 }
 
-test('answers with plain values, no promises', () => {
+test('returns plain values, no promises', () => {
   const { store } = memory()
   expect(store.insert(ID, { payload: 'one', expiresAt: later() })).toBe(true)
   expect(store.read(ID)).toMatchObject({ payload: 'one' })
@@ -96,7 +96,7 @@ test('writes expire_date as Django does: UTC, no fraction when it is 0', () => {
   expect(text()).toBe('2099-01-02 03:04:05.067000')
 })
 
-test('F23: far expiries are kept within the years that the column can hold, and NaN is an error', () => {
+test('far expiries are kept within the years that the column can hold, and NaN is an error [F23]', () => {
   const { store } = memory()
   const end = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
   store.insert(ID, { payload: '', expiresAt: Number.POSITIVE_INFINITY })
@@ -108,7 +108,7 @@ test('F23: far expiries are kept within the years that the column can hold, and 
   expect(store.read(ID)).toBe(null)
 })
 
-test('C22: a payload that UTF-8 cannot express is refused, and the record stays', () => {
+test('a payload that UTF-8 cannot express is rejected, and the record stays [C22]', () => {
   const { store } = memory()
   store.insert(ID, { payload: 'old', expiresAt: later() })
   const refusal = expect.objectContaining({ code: 'SESSION_DATA' })
@@ -117,7 +117,7 @@ test('C22: a payload that UTF-8 cannot express is refused, and the record stays'
   expect(store.read(ID)).toMatchObject({ payload: 'old' })
 })
 
-test('A24: subjects that UTF-8 would make one are refused, and never take one another along', async () => {
+test('subjects that UTF-8 would make one are rejected, and never take one another along [A24]', async () => {
   const { store } = memory()
   store.insert(ID, { payload: '', expiresAt: later(), subject: 'ann\ufffd' })
   const refusal = expect.objectContaining({ code: 'SESSION_DATA' })
@@ -138,7 +138,7 @@ test.each([
   ['synchronous', { synchronous: 'off' as 'full' }],
   ['tabel', { tabel: 'sessions' } as SqliteOptions],
   ['schema', { schema: 'main' } as SqliteOptions],
-])('C25, F35: refuses a wrong option %s at start-up: %j', (option, options) => {
+])('refuses a wrong option %s at start-up: %j [C25, F35]', (option, options) => {
   expect(() => sqliteStore(':memory:', options)).toThrow(expect.objectContaining({ code: 'CONFIG', option }))
 })
 
@@ -171,7 +171,7 @@ test('a file that cannot be opened is an error that names it and the remedy', ()
   })
 })
 
-test('a URL is not taken for a file name, and not told (A8)', () => {
+test('a URL is not taken for a file name, and is not in the message [A8]', () => {
   for (const url of ['postgres://ann:hunter2@host/db', 'MySQL://ann:hunter2@host/db', 'sqlite://s.db']) {
     expect(() => sqliteStore(url)).toThrow(
       expect.objectContaining({
@@ -182,13 +182,13 @@ test('a URL is not taken for a file name, and not told (A8)', () => {
   }
 })
 
-test('F35: a table may have the name of an SQL word', () => {
+test('a table may have the name of an SQL word [F35]', () => {
   const { store } = memory({ table: 'Order' })
   store.insert(ID, { payload: '', expiresAt: later() })
   expect(store.read(ID)).not.toBe(null)
 })
 
-test('F10: a table that is gone is an error that says what to do, never "no session"', async () => {
+test('a table that is gone is an error that says what to do, never "no session" [F10]', async () => {
   const { db, store } = memory()
   db.exec('drop table sessions')
   const told = expect.objectContaining({
@@ -201,7 +201,7 @@ test('F10: a table that is gone is an error that says what to do, never "no sess
   expect(store.read(ID)).toBe(null)
 })
 
-test('C24: the files are readable by their owner alone', () => {
+test('the files are readable by their owner alone [C24]', () => {
   const file = tempFile()
   const store = sqliteStore(file)
   store.insert(ID, { payload: '', expiresAt: later() })
@@ -246,7 +246,7 @@ test('close closes what the store opened, twice is once, and a database that was
   expect(db.prepare('select 1 as one').get()).toEqual({ one: 1 })
 })
 
-test('F7: a file that another connection is writing costs time and not the event loop', async () => {
+test('a file that another connection is writing costs time and not the event loop [F7]', async () => {
   const file = tempFile()
   const store = sqliteStore(file)
   store.insert(ID, { payload: 'old', expiresAt: later() })
@@ -274,7 +274,7 @@ test('F7: a file that another connection is writing costs time and not the event
   store.close()
 })
 
-test('C3: clearExpired never removes a record that was renewed after it was found', async () => {
+test('clearExpired never removes a record that was renewed after it was found [C3]', async () => {
   const { db } = memory()
   const now = Date.now()
   let renew = (): unknown => undefined
@@ -342,7 +342,7 @@ test.each([0, -1, 1.5, Number.NaN, '5; drop table sessions' as unknown as number
   },
 )
 
-test('better-sqlite3 databases that answer big integers are as good', () => {
+test('better-sqlite3 databases that return big integers work, too', () => {
   const db = new Database(':memory:')
   onTestFinished(() => void db.close())
   db.defaultSafeIntegers()
@@ -363,7 +363,7 @@ test('several processes that open a new file at once all find the table', async 
   store.close()
 })
 
-test('F16: four processes append to one session, and nothing is lost', async () => {
+test('four processes append to one session, and nothing is lost [F16]', async () => {
   const file = tempFile()
   const store = sqliteStore(file)
   store.insert(ID, { payload: '[]', expiresAt: later() })
@@ -376,7 +376,7 @@ test('F16: four processes append to one session, and nothing is lost', async () 
 })
 
 const kills = Number(process.env['SESS_KILLS'] ?? 3)
-test(`F11: ${kills} times kill -9 of a writer: the file opens, and no answered write is lost`, {
+test(`${kills} times kill -9 of a writer: the file opens, and no answered write is lost [F11]`, {
   timeout: 10_000 + kills * 10_000,
 }, async () => {
   const file = tempFile()
@@ -408,7 +408,7 @@ test(`F11: ${kills} times kill -9 of a writer: the file opens, and no answered w
   db.close()
 })
 
-test('F29: an open store keeps no process alive', async () => {
+test('an open store keeps no process alive [F29]', async () => {
   const child = start('reader.ts', 'sqlite', tempFile())
   expect(await child.ended).toBe(0)
   expect(child.lines).toEqual(['null'])

@@ -71,7 +71,7 @@ export async function killLoop(kills: number): Promise<KillReport> {
 
   async function check(): Promise<void> {
     for (const id of shared) {
-      // The other writer goes on: only what was acknowledged before we read counts.
+      // The other writer continues, so only saves that finished before this read count.
       const acknowledged = [...counted]
       const found = await store.read(id)
       report.checked++
