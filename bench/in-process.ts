@@ -37,7 +37,9 @@ const rounds = Number(values.rounds)
 if (values.scenario === undefined) await measureAll()
 else {
   const scenario = scenarios.find(({ name }) => name === values.scenario)!
-  process.send!(await measureOne(scenario, values.storage as Storage))
+  const least = await measureOne(scenario, values.storage as Storage)
+  // Redis clients would keep the process alive.
+  process.send!(least, () => process.exit())
 }
 
 /** Each scenario and storage has a process of its own, because what else ran there changes what V8 makes of the code. */
@@ -100,8 +102,6 @@ async function measureOne(scenario: Scenario, storage: Storage): Promise<Least> 
       if (round >= 0) least[contestant.name] = Math.min(least[contestant.name] ?? Infinity, each)
     }
   }
-  // Redis clients keep the process alive.
-  setImmediate(() => process.exit())
   return least
 }
 
