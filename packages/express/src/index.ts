@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
 import { type Connection, type MiddlewareOptions, pending, SessionSlot } from '@sess/core/adapter'
-import { canHold, holdResponse, watchStandIn } from '@sess/node'
+import { canHold, holdResponse, watchStandIn, watchWebSocket } from '@sess/node'
 import type { Request, RequestHandler } from 'express'
 import { errorPath } from './error-path.ts'
 
@@ -42,8 +42,12 @@ export function session<Data extends object = DefaultData>(
     if (!begun) return next()
     const { session, ready, commit } = begun
     const { nextOnce, pass } = errorPath(req, res, next)
-    if (cannotWait) watchStandIn(req, res, { commit, pending: () => pending(session) })
-    else holdResponse(res, commit, pass)
+    const unsaved = () => pending(session)
+    if (cannotWait) watchStandIn(req, res, { commit, pending: unsaved })
+    else {
+      holdResponse(res, commit, pass)
+      watchWebSocket(req, res, unsaved)
+    }
     if (!ready) return nextOnce()
     const handling = ready.then(() => nextOnce())
     handling.then(undefined, (error: Error) => {

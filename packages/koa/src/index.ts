@@ -1,7 +1,7 @@
 import { Stream } from 'node:stream'
 import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
-import { type BegunSession, type MiddlewareOptions, SessionSlot } from '@sess/core/adapter'
-import { holdResponse } from '@sess/node'
+import { type BegunSession, type MiddlewareOptions, pending, SessionSlot } from '@sess/core/adapter'
+import { canHold, holdResponse, watchStandIn, watchWebSocket } from '@sess/node'
 import type { Context, Middleware, Next } from 'koa'
 import { forgetBody, statusOfThrown } from './responses.ts'
 
@@ -42,6 +42,8 @@ export function session<Data extends object = DefaultData>(
 ): Middleware {
   const slot = new SessionSlot(options, place)
   return function sessionMiddleware(ctx, next) {
+    // koa-websocket makes a context without a response.
+    const cannotWait = !canHold(ctx.res ?? {}, ctx.req)
     const begun = slot.begin(ctx, ctx.req.headers.cookie, {
       secure: () => ctx.secure,
       target: () => ({
@@ -49,12 +51,28 @@ export function session<Data extends object = DefaultData>(
         path: ctx.originalUrl,
         forwardedProto: ctx.req.headers['x-forwarded-proto'],
       }),
+      cannotWait,
     })
     // This engine's session is open already. The middleware that opened it loads and commits it.
     if (!begun) return next()
+    const unsaved = () => pending(begun.session)
+    if (cannotWait) return runWithStandIn(begun, ctx, next, unsaved)
     destroyAfterLateChange(ctx)
+    watchWebSocket(ctx.req, ctx.res, unsaved)
     return runWithSession(begun, ctx, next)
   }
+}
+
+/** Runs the middlewares below. Their changes need `await session.save()`, because the response cannot wait. */
+async function runWithStandIn<Data extends object>(
+  { ready, commit }: BegunSession<Data>,
+  ctx: Context,
+  next: Next,
+  unsaved: () => ReturnType<typeof pending>,
+): Promise<void> {
+  watchStandIn(ctx.req, ctx.res ?? {}, { commit, pending: unsaved })
+  if (ready) await ready
+  await next()
 }
 
 /**

@@ -7,4 +7,4 @@ export {
   type ResponseGate,
 } from './gate.ts'
 export { errorStatus, sendError } from './send-error.ts'
-export { canHold, type StandInSession, watchStandIn } from './stand-in.ts'
+export { canHold, type StandInSession, watchStandIn, watchWebSocket } from './stand-in.ts'

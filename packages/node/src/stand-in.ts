@@ -96,6 +96,28 @@ export function watchStandIn(
   }
 }
 
+/**
+ * Warns of changes that nobody saved when a WebSocket closes whose response can be held. Such a response is never sent, so it
+ * commits nothing. For any other request it does nothing.
+ *
+ * @param req the request
+ * @param res its response, which emits `close`
+ * @param pending what is not saved: `pending` of `@sess/core/adapter`
+ * @example
+ * holdResponse(res, commit, error => sendError(res, error))
+ * watchWebSocket(req, res, () => pending(session))
+ */
+export function watchWebSocket(
+  req: IncomingMessage,
+  res: Pick<ServerResponse, 'once'>,
+  pending: StandInSession['pending'],
+): void {
+  if (req.headers.upgrade?.toLowerCase() !== 'websocket') return
+  res.once('close', () => {
+    if (pending()) process.emitWarning(unsavedError())
+  })
+}
+
 function addHeaders(res: ServerResponse, committed: CommitResult): void {
   if (typeof res.setHeader === 'function' && typeof res.getHeader === 'function')
     addSessionHeaders(res, committed)
