@@ -11,7 +11,13 @@ import { cacheStore } from '@sess/store-cache'
 import { cookiesOf, request, serve } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import compression from 'compression'
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const BIG = 'a line of a long text that compresses well\n'.repeat(50_000)

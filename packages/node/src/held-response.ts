@@ -82,7 +82,7 @@ export class HeldResponse {
     const { socket } = res
     if (!socket || res.req?.httpVersionMajor !== 1) return
     const { destroy } = socket
-    let asked: [error?: Error] | undefined
+    let asked: [error?: Error | undefined] | undefined
     socket.destroy = (...args) => {
       asked ??= args
       return socket
