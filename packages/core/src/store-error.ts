@@ -10,8 +10,8 @@ const OPENS = /["`]|(?<!\w)'|'(?!(?:s|t|re|ll|ve)\b)/
 /**
  * Makes a copy of an error that is safe to log: its name, `code` and message, where they were thrown, and the same of
  * its `cause`. Drivers attach the command, its parameters or the row that failed, and quote values in the message;
- * these are session data. In the message, `…` replaces what is quoted, what looks like a key, the user and password
- * of a URL, and everything after the first line.
+ * these are session data. In the message, `…` replaces what is quoted, what looks like a key, the user, password
+ * and query of a URL, what is percent-encoded, and everything after the first line.
  *
  * The engine does this with every error of a store. A store calls it for the errors that do not go to the engine,
  * such as those given to a callback.
@@ -80,10 +80,15 @@ function safeMessage(message: string, hidden: readonly (string | undefined)[]): 
     if (value) text = text.replaceAll(value, '…')
   }
   const [line = ''] = text.split(/[\r\n]/, 1)
-  return withoutQuotations(line.slice(0, LONGEST))
-    .replace(/=\s*\(.*\)?/, '=(…)')
-    .replace(/\/\/[^\s/]*@/g, '//…@')
-    .replace(/\w{30,}/g, '…')
+  return (
+    withoutQuotations(line.slice(0, LONGEST))
+      .replace(/=\s*\(.*\)?/, '=(…)')
+      .replace(/\/\/[^\s/]*@/g, '//…@')
+      // Of a store that is asked by HTTP: the query, and what is percent-encoded.
+      .replace(/\?\S*=\S*/g, '?…')
+      .replace(/\S*%[0-9a-f]{2}\S*/gi, '…')
+      .replace(/\w{30,}/g, '…')
+  )
 }
 
 /** Leaves out all from the first quotation mark to the last, because the data may contain some itself. */

@@ -28,6 +28,8 @@ describe('safeCause', () => {
     ['an id without quotes', raw(`conflict at ${'c0ffee'.repeat(6)}c0ff`)],
     ['a field and its value', raw(`Key (session_key)=(${CANARY}) already exists.`)],
     ['the user and password of a URL', raw(`cannot reach redis://ann:${CANARY}@host:6379`)],
+    ['a URL with the data in it', raw(`GET https://kv/set/%7B%22a%22%3A%22${CANARY}%22%7D?a=1 answered 500`)],
+    ['a query', raw(`GET https://kv/?key=${CANARY} answered 500`)],
     ['its name', raw('failed', { name: `${CANARY} and more` })],
     ['its code', raw('failed', { code: `sess:${CANARY}` })],
     ['its stack', raw('failed', { stack: `Error: ${CANARY}\n    at work (file.js:1:1)` })],
