@@ -24,8 +24,8 @@ declare module 'fastify' {
  * A plugin that gives every request its session and saves it before the response is sent. It works where it is registered
  * and below, as plugins made with `fastify-plugin` do.
  *
- * - The session is loaded in `onRequest` and saved in `onSend`, with the status that the reply has then. What is written to
- *   `reply.raw`, also after `reply.hijack()`, waits until the session is saved.
+ * - The session is loaded in `onRequest` and saved in `onSend`, with the status that the reply has then. Writes to
+ *   `reply.raw`, also after `reply.hijack()`, wait until the session is saved.
  * - A status of 500 or more saves nothing. The cookie is sent with error responses below 500, too.
  * - If the save fails, the error goes to the error handler, and headers that were set after `onRequest` are gone. If
  *   `reply.raw` was used, the status of the error is sent.

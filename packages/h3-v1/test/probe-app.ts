@@ -1,0 +1,31 @@
+import { Readable } from 'node:stream'
+import { type ProbeRoute, probeRoutes } from '@sess/conformance'
+import type { Session, Sessions } from '@sess/core'
+import { ELSEWHERE, elsewhere } from '@sess/test-fixtures/web-probe.ts'
+import { createError, type H3Event, sendRedirect, sendStream } from 'h3'
+
+/** Makes one handler of all routes of the probe app, for an app of h3 1 and for a route of Nitro 2. */
+export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<unknown> {
+  const httpError = (status: number) => createError({ statusCode: status, message: 'thrown by the probe' })
+  const routes = new Map<string, ProbeRoute['run']>()
+  for (const { method, path, run } of probeRoutes(sessions, { httpError }))
+    routes.set(`${method} ${path}`, run)
+
+  return async event => {
+    const { searchParams, pathname } = new URL(event.path, 'http://probe')
+    if (pathname === ELSEWHERE) return elsewhere()
+    const run = routes.get(`${event.method.replace('HEAD', 'GET')} ${pathname}`)
+    if (!run) throw createError({ statusCode: 404 })
+    const { session, inner } = event.context as { session: Session; inner?: Session }
+    const { status, headers, body, foreign } = await run(session, searchParams, inner)
+    if (foreign) return await fetch(`http://${event.node.req.headers.host}${ELSEWHERE}`)
+    const { res } = event.node
+    res.statusCode = status
+    for (const [name, value] of headers) {
+      if (name === 'location') return await sendRedirect(event, value, status)
+      res.appendHeader(name, value)
+    }
+    if (typeof body === 'string') return body
+    return body === null ? null : await sendStream(event, Readable.from(body))
+  }
+}
