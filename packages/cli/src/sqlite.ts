@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { StatementSync } from 'node:sqlite'
 import { Failure, MISUSED, UNREACHABLE } from './failure.ts'
 import { whatIsAt } from './place.ts'
 import type { Query } from './sql.ts'
@@ -33,8 +34,10 @@ export async function openSqlite(
   const { DatabaseSync } = await importSqlite()
   const db = new DatabaseSync(file, { timeout: 100 })
   if (missing && make === 'really') db.exec('pragma journal_mode = wal')
+  const prepared = new Map<string, StatementSync>()
   const query: Query = async (sql, parameters = []) => {
-    const statement = db.prepare(sql)
+    const statement = prepared.get(sql) ?? db.prepare(sql)
+    prepared.set(sql, statement)
     if (/^\s*(select|pragma)/i.test(sql)) {
       return { rows: statement.all(...(parameters as never[])) as Record<string, unknown>[], changes: 0 }
     }
