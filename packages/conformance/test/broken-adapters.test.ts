@@ -1,52 +1,32 @@
-import { beforeAll, describe, expect, test } from 'vitest'
-import { adapterCases } from '../src/adapter-cases/index.ts'
-import { type Report, runAdapterCases } from '../src/runner.ts'
+import { describe, expect, test } from 'vitest'
+import { runAdapterCases } from '../src/runner.ts'
 import { startReference, startReferenceWithTwo } from './reference-probe.ts'
-import { brokenAdapters } from './zoo/broken-adapters.ts'
+import rejections from './zoo/rejections.json' with { type: 'json' }
+import { adapterZoo } from './zoo/sweep.ts'
 
-/** These have a zoo of their own (`strangers-adapters.ts`), whose adapters name the case that rejects them. */
-const SECOND =
-  /^adapter\/(?:method-|path-|(?:own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
-const firstCases = adapterCases.filter(({ id }) => !SECOND.test(id))
-const filter = new RegExp(`^(?:${firstCases.map(({ id }) => id).join('|')}) `)
+const by: Record<string, string[]> = rejections.adapters
 
-const reports = new Map<string, Report>()
-
-/** Most of a case's time is waiting, so many broken adapters are proved side by side. */
-beforeAll(async () => {
-  const waiting = [...brokenAdapters]
-  const work = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const { id, Adapter } = next
-      const report = await runAdapterCases(options => startReference(options, Adapter), {
-        startTwoEngines: startReferenceWithTwo(Adapter),
-        timeout: 2_500,
-        filter,
-      })
-      reports.set(id, report)
-    }
-  }
-  await Promise.all(Array.from({ length: 14 }, work))
-}, 240_000)
-
-const rejecting = (id: string) => (reports.get(id)?.results ?? []).filter(({ status }) => status === 'failed')
-
+/** `pnpm campaign zoo adapters --write` runs every case on every broken adapter, and writes down which reject which. */
 describe('the zoo of broken adapters', () => {
-  test.each(brokenAdapters.map(({ id }) => [id]))('%s: rejected', id => {
-    expect(rejecting(id).map(result => result.id)).not.toEqual([])
-  })
+  test.concurrent.each(adapterZoo.broken.map(broken => [broken.id, broken] as const))(
+    '%s: rejected',
+    async (id, broken) => {
+      const cases = by[id] ?? []
+      const results = await adapterZoo.prove(broken, cases)
+      expect(
+        results
+          .filter(({ status }) => status === 'failed')
+          .map(result => result.id)
+          .sort(),
+      ).toEqual(cases)
+      expect(cases).not.toEqual([])
+    },
+  )
 
   test('every case rejects one', () => {
-    const victims = new Set([...reports.keys()].flatMap(id => rejecting(id).map(result => result.id)))
-    const idle = firstCases.filter(({ id }) => !victims.has(id)).map(({ id }) => id)
-    const killed = brokenAdapters.filter(({ id }) => rejecting(id).length > 0).length
-    console.log(
-      `broken adapters rejected: ${killed} of ${brokenAdapters.length}, ` +
-        `cases: ${firstCases.length}, cases that reject none: ${idle.length}`,
-    )
-    expect(idle).toEqual([])
-    expect(killed).toBe(brokenAdapters.length)
-    expect(brokenAdapters.length).toBeGreaterThanOrEqual(25)
+    expect(new Set(Object.values(by).flat())).toEqual(new Set(adapterZoo.cases))
+    expect(Object.keys(by)).toEqual(adapterZoo.broken.map(({ id }) => id))
+    console.log(`broken adapters: ${adapterZoo.broken.length}, cases: ${adapterZoo.cases.length}`)
   })
 })
 

@@ -95,7 +95,7 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
         if (!cookie) return super.open(req)
         const session = this.#sessions.get(cookie) ?? super.open(req)
         this.#sessions.set(cookie, session)
-        setTimeout(() => this.#sessions.delete(cookie), 15).unref()
+        setTimeout(() => this.#sessions.delete(cookie), 1_000).unref()
         return session
       }
     },

@@ -1,0 +1,51 @@
+import { adapterCases, storeCases } from '../../src/index.ts'
+import { type CaseResult, runAdapterCases, runStoreCases } from '../../src/runner.ts'
+import { startReference, startReferenceWithTwo } from '../reference-probe.ts'
+import { type BrokenAdapter, brokenAdapters } from './broken-adapters.ts'
+import { type BrokenStore, brokenStores } from './broken-stores.ts'
+import { inhabited } from './habitat.ts'
+
+/** Broken implementations, the cases that must reject them, and how one of them is proved by some of the cases. */
+export interface Zoo<Broken extends { id: string } = { id: string }> {
+  broken: readonly Broken[]
+  cases: readonly string[]
+  prove(broken: Broken, cases: readonly string[]): Promise<CaseResult[]>
+}
+
+const only = (cases: readonly string[]) => new RegExp(`^(?:${cases.join('|')}) `)
+
+/** Generated cases have a zoo of their own, `strangers-stores.ts`, whose stores name the case that rejects them. */
+const GENERATED =
+  /^store\/(?:life|everywhere|overlap|abort|fresh|many|fails|lost|process)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|random-programs|version-equal-hashes|version-of-empty) /
+
+export const storeZoo: Zoo<BrokenStore> = {
+  broken: brokenStores,
+  cases: storeCases.map(({ id }) => id).filter(id => !GENERATED.test(`${id} `)),
+  async prove({ mistake }, cases) {
+    const options = { callTimeout: 100, timeout: 1_000, filter: only(cases) }
+    return (await runStoreCases(() => inhabited(mistake), options)).results
+  },
+}
+
+/** These have a zoo of their own, `strangers-adapters.ts`, whose adapters name the case that rejects them. */
+const OF_STRANGERS =
+  /^adapter\/(?:method-|path-|(?:own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
+
+export const adapterZoo: Zoo<BrokenAdapter> = {
+  broken: brokenAdapters,
+  cases: adapterCases.map(({ id }) => id).filter(id => !OF_STRANGERS.test(id)),
+  async prove({ Adapter }, cases) {
+    const startTwoEngines = startReferenceWithTwo(Adapter)
+    const options = { startTwoEngines, timeout: 2_500, filter: only(cases) }
+    return (await runAdapterCases(own => startReference(own, Adapter), options)).results
+  },
+}
+
+/** Calls `run` for every item, `width` of them at a time: most of a case's time is waiting. */
+export async function sideBySide<T>(items: readonly T[], width: number, run: (item: T) => Promise<void>) {
+  const waiting = [...items]
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next)
+  }
+  await Promise.all(Array.from({ length: width }, work))
+}
