@@ -5,7 +5,6 @@ import { need, type Target } from './target.ts'
 
 export interface ScanOptions {
   subject?: string | undefined
-  signal?: AbortSignal | undefined
 }
 
 /**
@@ -15,13 +14,14 @@ export interface ScanOptions {
 export async function* scanLive(
   target: Target,
   command: string,
-  { subject, signal }: ScanOptions = {},
+  { subject }: ScanOptions = {},
 ): AsyncGenerator<SessionView> {
   if (target.engine && subject !== undefined) {
     yield* ofEngine(target, subject)
     return
   }
-  const context = { now: Date.now(), signal }
+  // No signal for the store: it would throw, while Ctrl-C shows what was seen so far.
+  const context = { now: Date.now() }
   const indexed = subject !== undefined && typeof target.store?.scanBySubject === 'function'
   const entries: AsyncIterable<StoredEntry> = indexed
     ? need(target, 'scanBySubject', command)(subject, context)

@@ -19,6 +19,8 @@ export interface RunOptions {
   stdin?: string
   /** Gets each piece of stdout; `interrupt` is what Ctrl-C does. */
   onOut?: (text: string, interrupt: () => void) => void
+  /** Ctrl-C is pressed when this resolves. */
+  interrupt?: Promise<unknown>
   /** Gets each piece of stderr. */
   onErr?: (text: string) => void
 }
@@ -37,6 +39,7 @@ export async function sess(args: readonly string[], options: RunOptions = {}): P
     result.err += chunk
     options.onErr?.(String(chunk))
   })
+  void options.interrupt?.then(() => signals.emit('SIGINT'))
   const code = await main(args, {
     ...streams,
     env: options.env ?? {},

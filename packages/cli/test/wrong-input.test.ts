@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   redisCommand,
   requireServer,
@@ -234,6 +235,24 @@ describe('a config module', () => {
     const { code, out, err } = await sess(['show', 'a'.repeat(32), '--json'], { cwd: join(folder, 'app') })
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(JSON.parse(out)).toMatchObject({ subject: '42', data: { since: '1970-01-01T00:00:00.000Z' } })
+  })
+
+  test.each(['list', 'stats'])('Ctrl-C ends %s, which then shows what it has seen', async command => {
+    const path = config(
+      `import { setTimeout as sleep } from 'node:timers/promises'
+       import { cacheStore } from '${cache}'
+       async function* scan(context) {
+         for (let at = 0; at < 1000; at++) {
+           await sleep(5)
+           context?.signal?.throwIfAborted()
+           yield { id: String(at).padStart(40, '0'), payload: '{}', version: '1', expiresAt: 4e12 }
+         }
+       }
+       export default { ...cacheStore(), scan }`,
+    )
+    const { code, out } = await sess([command, '--config', path], { cwd: folder, interrupt: sleep(500) })
+    expect(code).toBe(130)
+    expect(out).toMatch(/0{37}|live sessions +\d/)
   })
 
   test('with an engine ends sessions by it, so that its hooks run', async () => {

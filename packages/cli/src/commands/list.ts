@@ -27,7 +27,7 @@ export async function list(console: Console, options: ListOptions): Promise<Exit
     return await stoppable(console, async stop => {
       const newest = new Newest(options.limit)
       let unreadable = 0
-      for await (const view of scanLive(target, 'list', { subject: options.subject, signal: stop.signal })) {
+      for await (const view of scanLive(target, 'list', { subject: options.subject })) {
         if (stop.signal.aborted) break
         if (!(options.where ?? []).every(condition => matches(view, condition))) continue
         if (view.problem !== undefined) unreadable += 1
@@ -42,6 +42,7 @@ export async function list(console: Console, options: ListOptions): Promise<Exit
           `${counted(unreadable, 'session')} cannot be decoded: ${printable(views.find(view => view.problem)?.problem ?? 'see `sess show`')}`,
         )
       }
+      if (stop.signal.aborted) note(console, 'Stopped: the list is of a part of the sessions.')
       return stop.signal.aborted ? STOPPED : 0
     })
   } finally {

@@ -30,7 +30,7 @@ export async function stats(console: Console, options: StatsOptions): Promise<Ex
       const counts = { live: 0, bytes: 0, largest: 0, withoutSubject: 0, unreadable: 0, unknownAge: 0 }
       const ages = new Map(AGES.map(([name]) => [name, 0]))
       const subjects = new Map<string, number>()
-      for await (const view of scanLive(target, 'stats', { signal: stop.signal })) {
+      for await (const view of scanLive(target, 'stats')) {
         if (stop.signal.aborted) break
         counts.live += 1
         counts.bytes += view.bytes
