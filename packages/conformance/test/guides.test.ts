@@ -139,7 +139,7 @@ describe('docs/write-a-store.md', () => {
 describe('docs/write-an-adapter.md', () => {
   let folder: string
   beforeAll(async () => {
-    const packages = ['hono', '@hono/node-server', '@sess/core', '@sess/conformance']
+    const packages = ['hono', '@hono/node-server', '@sess/core', '@sess/fetch', '@sess/conformance']
     folder = await followed('write-an-adapter.md', packages)
   })
   afterAll(() => rm(folder, { recursive: true }))
