@@ -37,9 +37,15 @@ export interface CommitResult {
   private: boolean
 }
 
-/** A response without cookies. */
+/** A response without cookies. It varies as well if the session is read between the commit and the head, as a body is. */
 export function withoutCookies(state: SessionState): CommitResult {
-  return { setCookies: [], vary: state.accessed || state.told, private: false }
+  return {
+    setCookies: [],
+    get vary() {
+      return state.accessed || state.told
+    },
+    private: false,
+  }
 }
 
 /** A response with the session's cookies, or with their deletion. Names that came and are not set are deleted. */

@@ -798,3 +798,23 @@ it('Secure follows a TLS proxy that is trusted, and nobody else [A20]', async ()
     expect(got.setCookies[0]!.includes('Secure')).toBe(secure)
   }
 })
+
+describe('a body that Koa turns into JSON after the commit', () => {
+  it.each<[string, (ctx: Koa.Context) => unknown]>([
+    ['the session', ctx => ctx.session],
+    ['an object with the session', ctx => ({ me: ctx.session })],
+    ['an object with its data', ctx => ({ me: ctx.session.data })],
+  ])('tells caches that it depends on the cookie: %s', async (_, body) => {
+    const app = new Koa()
+    app.use(session({ store: cacheStore() }))
+    app.use(ctx => {
+      if (ctx.path === '/login') ctx.session.set('user', 'ada')
+      ctx.body = ctx.path === '/login' ? 'welcome' : body(ctx)
+    })
+    await using server = await serve(app.callback())
+    const cookie = cookiesOf(await request(`${server.url}/login`))
+    const { text, headers } = await request(server.url, { cookie })
+    expect(text).toContain('"user":"ada"')
+    expect(headers['vary']).toBe('Cookie')
+  })
+})

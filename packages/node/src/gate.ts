@@ -197,7 +197,7 @@ export class ResponseGate {
 
   #open(committed: CommitResult): void {
     this.#state = 'open'
-    if (!hasHeaders(committed)) return
+    // Also if it says nothing yet: Koa makes JSON of a body after the commit, and the body may be the session.
     this.#toAdd = [committed]
     const all = committedOf.get(this.#res)
     if (all) all.push(committed)
@@ -265,7 +265,7 @@ export class ResponseGate {
     const res = this.#res
     const toAdd = this.#toAdd
     const { writeHead } = this.#original
-    if (toAdd.length === 0) return writeHead.apply(res, args)
+    if (!toAdd.some(hasHeaders)) return writeHead.apply(res, args)
     const [status, message] = args
     const hasMessage = typeof message === 'string'
     // Set first, because headers given to `writeHead` replace those that are set, and so the session's.

@@ -82,8 +82,8 @@ export class HeldResponse {
     const { socket } = res
     if (!socket || res.req?.httpVersionMajor !== 1) return
     const { destroy } = socket
-    let asked: [error?: Error | undefined] | undefined
-    socket.destroy = (...args) => {
+    let asked: Parameters<typeof destroy> | undefined
+    socket.destroy = (...args: Parameters<typeof destroy>) => {
       asked ??= args
       return socket
     }
