@@ -54,7 +54,7 @@ export interface Console {
 /** As `engines` of the manifest has it. An older Node lacks what the cases use, and right stores would seem broken. */
 const NODE_NEEDED = [22, 13] as const
 
-/** Runs the command line and answers the exit code: 0 proved, 1 a rule is broken, 2 the command is wrong. */
+/** Runs the command line and returns the exit code: 0 proved, 1 a rule is broken, 2 the command is wrong. */
 export async function runCommand(argv: string[], { stdout, stderr, versions }: Console): Promise<number> {
   const say = (text: string) => void stdout.write(`${text}\n`)
   try {

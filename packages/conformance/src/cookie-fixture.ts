@@ -10,8 +10,10 @@ export interface CookieStoreSetup {
   cleanup?: (() => MaybePromise<void>) | undefined
 }
 
+/** Makes a cookie store for one case: called once for each. */
 export type CookieStoreFactory = () => MaybePromise<CookieStoreSetup>
 
+/** A case of the contract of cookie stores. */
 export type CookieStoreCase = Case<CookieStoreFixture>
 
 /** What a case gets: a cookie store, secrets nobody else has, and the time. */

@@ -1,6 +1,13 @@
 import type { SessionRecord, Store, StoredEntry, StoredRecord } from '@sess/core'
 
-/** The contract, in memory, as plainly as it can be said: the reference that the cases are tested with. */
+/**
+ * The contract, in memory, as plainly as it can be said: the reference that the cases are tested with.
+ *
+ * @param records Where the records are kept: stores with the same map are store objects on one backend.
+ * @example
+ * const records = new Map()
+ * const report = await runStoreCases(() => ({ store: memoryStore(records), second: memoryStore(records) }))
+ */
 export function memoryStore(
   records: Map<string, StoredRecord> = new Map(),
 ): Required<Omit<Store, 'close' | 'maxBytes'>> {

@@ -1,6 +1,6 @@
 import type { Session, Sessions } from '@sess/core'
 
-/** What a route of the probe app answers, in no framework's words. */
+/** The response of a route of the probe app, in no framework's words. */
 export interface ProbeAnswer {
   status: number
   /** The app's own headers, in order. A name may come several times: append each. */
@@ -27,6 +27,7 @@ export interface ProbeRoute {
   run(session: Session, query: URLSearchParams, inner?: Session): ProbeAnswer | Promise<ProbeAnswer>
 }
 
+/** What the routes of the probe app need from a framework. */
 export interface ProbeOptions {
   /** The framework's own HTTP error of a status, such as `status => new HTTPException(status)`. Default: `{ status }`. */
   httpError?: (status: number) => Error
@@ -34,7 +35,7 @@ export interface ProbeOptions {
 
 /**
  * The routes of the probe app that `describeAdapter` drives, framework-neutral: an adapter's author registers each of
- * them and turns a `ProbeAnswer` into a response, which takes 15 lines. The error handler of the app answers a
+ * them and turns a `ProbeAnswer` into a response, which takes 15 lines. The error handler of the app sends a
  * request with `mapped` in its query with that status.
  *
  * @example

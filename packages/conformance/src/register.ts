@@ -23,6 +23,7 @@ export interface Framework {
   test(name: string, body: (skip: (reason: string) => void) => Promise<void>, timeoutMs: number): void
 }
 
+/** Options of `describeStore`, `describeCookieStore` and `describeAdapter`. */
 export type RegisterOptions = Omit<RunOptions, 'filter' | 'onCase'>
 
 /** Registers cases as tests of a framework. */
@@ -66,6 +67,15 @@ export interface Registrars {
   ): void
 }
 
+/**
+ * Makes the `describe…` functions for a test framework.
+ *
+ * @example
+ * export const { describeStore } = registrars({
+ *   describe: (name, body) => suite(name, body),
+ *   test: (name, body, timeout) => it(name, () => body(reason => console.log(reason)), timeout),
+ * })
+ */
 export function registrars(framework: Framework): Registrars {
   return {
     describeStore(name, factory, options) {

@@ -4,6 +4,9 @@ import type { CaseResult, Report } from './runner.ts'
 /**
  * A report that a person reads: what broke first, then what did not apply, then the sum, and what nobody knows because
  * the cases had not the means to prove it. Plain text, no colours.
+ *
+ * @example
+ * console.log(formatReport(await runStoreCases(factory)))
  */
 export function formatReport(report: Report): string {
   if (report.results.length === 0) return 'No case was chosen. `--list` shows them all.'
@@ -62,7 +65,12 @@ function meansFor(reason: string | undefined): Means | undefined {
 const PROVES_ADAPTER = 'Only describeAdapter(name, start), or runAdapterCases(start), proves an adapter.'
 const PROVES_TWO_ENGINES = 'Give describeAdapter a `startTwoEngines`: docs/write-an-adapter.md shows how.'
 
-/** One broken rule: which, what was expected, what happened, and why it matters to a user. */
+/**
+ * One broken rule: which, what was expected, what happened, and why it matters to a user.
+ *
+ * @example
+ * for (const result of report.results) if (result.status === 'failed') console.error(formatFailure(result))
+ */
 export function formatFailure(result: CaseResult): string {
   const lines = [
     `BROKEN  ${result.id}`,
@@ -81,7 +89,12 @@ export function formatFailure(result: CaseResult): string {
   return lines.join('\n')
 }
 
-/** One line of progress. */
+/**
+ * One line of progress.
+ *
+ * @example
+ * await runStoreCases(factory, { onCase: (result, progress) => console.log(formatProgress(result, progress)) })
+ */
 export function formatProgress(result: CaseResult, { done, total }: { done: number; total: number }): string {
   const mark = { passed: 'ok    ', failed: 'BROKEN', skipped: 'n/a   ' }[result.status]
   const count = `${String(done).padStart(String(total).length)}/${total}`

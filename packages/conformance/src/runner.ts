@@ -19,6 +19,7 @@ import {
   type StoreFixture,
 } from './store-fixture.ts'
 
+/** What one case came to. */
 export interface CaseResult {
   id: string
   title: string
@@ -32,13 +33,14 @@ export interface CaseResult {
   reason?: string
   /** What its random choices were made by, if it made any: the `seed` option makes them again. */
   seed?: number
-  /** What the rule demands, in the terms of this run. */
+  /** What the rule requires, in the terms of this run. */
   expected?: string
   happened?: string
   /** What was thrown: a `CaseFailure`, or the implementation's own error. */
   error?: unknown
 }
 
+/** What a run of all chosen cases came to. */
 export interface Report {
   /** No case failed, and at least one ran. */
   ok: boolean
@@ -48,6 +50,7 @@ export interface Report {
   results: CaseResult[]
 }
 
+/** Options of `runStoreCases`, `runCookieStoreCases` and `runAdapterCases`. */
 export interface RunOptions extends FixtureOptions {
   /** Runs the cases whose id or title contains it, or matches it. */
   filter?: string | RegExp | undefined
@@ -63,12 +66,23 @@ export interface Opened<Fixture> {
   close(): Promise<void>
 }
 
-/** Runs every case of the store contract, one after the other, each on a store of its own. Needs no test framework. */
+/**
+ * Runs every case of the store contract, one after the other, each on a store of its own. Needs no test framework.
+ *
+ * @example
+ * const report = await runStoreCases(() => ({ store: myStore() }), { quick: true })
+ * console.log(formatReport(report))
+ */
 export function runStoreCases(factory: StoreFactory, options: RunOptions = {}): Promise<Report> {
   return runCases(storeCasesFor(options), openStore(factory, options), options)
 }
 
-/** Runs every case of the contract of cookie stores. */
+/**
+ * Runs every case of the contract of cookie stores.
+ *
+ * @example
+ * const report = await runCookieStoreCases(() => ({ store: cookieStore({ secrets }) }))
+ */
 export function runCookieStoreCases(factory: CookieStoreFactory, options: RunOptions = {}): Promise<Report> {
   return runCases(cookieStoreCases, openCookieStore(factory), options)
 }
@@ -88,6 +102,9 @@ export function openCookieStore(factory: CookieStoreFactory) {
 /**
  * Runs every case for adapters: against a probe app that listens at a URL, or one that the factory starts for each
  * case with the options that the case needs.
+ *
+ * @example
+ * const report = await runAdapterCases('http://127.0.0.1:3000')
  */
 export function runAdapterCases(
   target: string | AdapterFactory,

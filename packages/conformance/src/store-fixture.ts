@@ -19,7 +19,7 @@ export interface StoreSetup {
    * `argument` (what JSON can carry) and returns a store, or an object with one.
    */
   module?: string | { path: string; argument?: unknown } | undefined
-  /** From now on the backend answers every call with an error of its own, until `healBackend()`. */
+  /** From now on the backend fails every call with an error of its own, until `healBackend()`. */
   fail?: ((kind: FailKind) => MaybePromise<void>) | undefined
   /** The next write reaches the backend and is done, and its answer is lost (the connection breaks). */
   loseAnswer?: (() => MaybePromise<void>) | undefined
@@ -34,10 +34,13 @@ export interface StoreSetup {
 /** Errors that a backend has besides "no connection": it starts, takes no writes, has no room, has too many clients. */
 export type FailKind = 'loading' | 'read-only' | 'out-of-memory' | 'too-many-connections'
 
+/** Makes a store for one case: called once for each. */
 export type StoreFactory = () => MaybePromise<StoreSetup>
 
+/** A case of the store contract. */
 export type StoreCase = Case<StoreFixture>
 
+/** The time by which a case goes. */
 export interface CaseClock {
   now(): number
   /** Lets time pass: a moved number, or a real pause where the backend owns the clock. */

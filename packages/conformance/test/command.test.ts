@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** Runs the command and answers its exit code and what it wrote. */
+/** Runs the command and returns its exit code and what it wrote. */
 async function command(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let out = ''
   let err = ''

@@ -15,6 +15,6 @@ test('every case has an id of its own, which is public, and all that a report te
 })
 
 test('the names of cases are those of the last release, and maybe more', () => {
-  // An id that is renamed or removed breaks whoever filters by it: that is a major version, and a changeset.
+  // An id that is renamed or removed breaks every filter that names it: that is a major version, and a changeset.
   expect(all.map(({ id }) => id).sort()).toMatchSnapshot()
 })

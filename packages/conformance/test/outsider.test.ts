@@ -99,7 +99,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** Runs a command in her folder; answers what it wrote and its exit code. */
+/** Runs a command in her folder. Returns what it wrote and its exit code. */
 async function hers(command: string, ...args: string[]): Promise<{ code: number; output: string }> {
   const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1' }
   // What this test run says to its own processes is not for hers.

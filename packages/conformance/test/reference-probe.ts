@@ -7,7 +7,7 @@ import type { AdapterSetup, StartTwoEngines } from '../src/adapter-cases/fixture
 import { memoryStore } from '../src/memory-store.ts'
 import { probeRoutes } from '../src/probe-routes.ts'
 
-/** What a handler answers with. Nothing of it leaves before the session is committed. */
+/** The response of a handler. Nothing of it leaves before the session is committed. */
 export interface Reply {
   status: number
   headers: Record<string, string | string[]>
@@ -27,7 +27,7 @@ class HttpError extends Error {
   }
 }
 
-/** The status that the app's own error handler answers an error with. */
+/** The status that the app's own error handler sends for an error. */
 const mapped = new WeakMap<object, number>()
 
 /** The adapter for bare `node:http`, step by step, so that each step can be got wrong. */

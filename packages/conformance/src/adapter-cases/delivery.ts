@@ -356,7 +356,7 @@ export const deliveryCases: readonly AdapterCase[] = [
       app.store.before = () => new Promise(() => undefined)
       for (const ask of [() => app.browser().post('/set?k=a&v=1'), () => browser.get('/get?k=a')]) {
         const started = performance.now()
-        // Whoever never answers is cut off when the app stops, which is an outcome, too.
+        // A request without a response is cut off when the app stops. That is an outcome, too.
         const asked = await Promise.race([outcome(ask), pause(1_500)])
         const took = Math.round(performance.now() - started)
         const answer = asked?.value

@@ -29,6 +29,7 @@ export interface AdapterOptions {
   startTwoEngines?: StartTwoEngines | undefined
 }
 
+/** A case for adapters. */
 export type AdapterCase = Case<AdapterFixture>
 
 /** A probe app of the case's own, with the store that it was started with. */

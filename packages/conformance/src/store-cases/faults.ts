@@ -2,7 +2,7 @@ import { equal, fail, ok, outcome, show } from '../check.ts'
 import { type FailKind, facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { inTime } from './neighbours.ts'
 
-/** A write, what it answers when it is done, and what is read then. */
+/** A write, what it returns when it is done, and what is read then. */
 interface Write {
   name: string
   done: unknown

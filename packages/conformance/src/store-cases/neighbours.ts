@@ -26,7 +26,7 @@ export async function inTime<T>(f: StoreFixture, what: string, call: () => T | P
   }
 }
 
-/** Every method of the contract answers, rightly, by both store objects. */
+/** Both store objects work: every method of the contract returns what it should. */
 async function works(f: StoreFixture, when: string): Promise<void> {
   for (const store of [f.store, f.other]) {
     const id = f.id()

@@ -23,7 +23,7 @@ interface Call {
   needs?: keyof Store
   /** Makes the call and returns what it answered, in a form that can be compared. */
   make(store: Store, f: StoreFixture, meeting: Meeting): Promise<unknown>
-  /** What the contract answers, and what is there afterwards. */
+  /** What the contract says the call returns, and what is there afterwards. */
   model(state: State, meeting: Meeting, freedom: Freedom): [unknown, State]
 }
 
@@ -116,7 +116,7 @@ const CALLS: readonly Call[] = [
   },
 ]
 
-/** Everything that two calls may come to, in whatever order they happen: their answers and what is there at the end. */
+/** Everything that two calls may come to, in whatever order they happen: what they return and what is there at the end. */
 function outcomes(
   calls: readonly [Call, Call],
   meetings: readonly [Meeting, Meeting],

@@ -12,7 +12,7 @@ type Body = [payload: string, expiresAt: number, subject?: string]
 
 const right = referenceCookieStore()
 
-/** The reference with its arguments or answers changed. */
+/** The reference with its arguments or results changed. */
 function altered(change: Partial<CookieStore>): () => CookieStore {
   return () => ({ ...right, ...change })
 }

@@ -831,7 +831,7 @@ export const strangersStores: readonly (BrokenStore & { by: string })[] = [
       }
     },
   },
-  // --- whoever meets an error of the backend
+  // --- errors of the backend
   {
     id: 'retry: an insert that was sent again finds its own first time',
     by: 'store/lost-insert',
