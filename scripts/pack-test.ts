@@ -110,7 +110,9 @@ function checkTypes(): Map<string, Names> {
     .join('\n')
   const portable = esm
     .split('\n')
-    .filter(line => PORTABLE.some(name => line.includes(`'${name}`)) || line === '')
+    .filter(
+      line => PORTABLE.some(name => line.includes(`'${name}'`) || line.includes(`'${name}/`)) || line === '',
+    )
     .join('\n')
   const nodenext = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext }
   const bundler = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler }
