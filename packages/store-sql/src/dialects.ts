@@ -180,7 +180,9 @@ export const postgres: Dialect = {
   busyRetries: 3,
   trouble(error) {
     const { code } = error as { code?: unknown }
+    // 40001: serialization failure. 40P01: deadlock.
     if (code === '40001' || code === '40P01') return 'busy'
+    // Undefined table (42P01), schema (3F000) and column (42703).
     if (code === '42P01' || code === '3F000') return 'no table'
     if (code === '42703') return 'no column'
     // Class 08: connection exceptions. 57P01 and 57P02: the server was told to stop; 57P03: it is starting.
@@ -253,9 +255,11 @@ export const mysql: Dialect = {
   busyRetries: 3,
   trouble(error) {
     const { code, errno, message } = error as { code?: unknown; errno?: unknown; message?: unknown }
+    // 1213: deadlock. 1020: the record has changed since it was read.
     if (errno === 1213 || errno === 1020) return 'busy'
-    // An error of another unique index says nothing about the key.
+    // 1062: duplicate entry. An error of another unique index says nothing about the key.
     if (errno === 1062 && String(message).includes("PRIMARY'")) return 'duplicate'
+    // 1146: no such table. 1049: no such database. 1054: no such column.
     if (errno === 1146 || errno === 1049) return 'no table'
     if (errno === 1054) return 'no column'
     // 1053 server shutdown, 1927 connection killed.

@@ -77,7 +77,7 @@ export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore 
   const runner: Runner = {
     // Kysely's own `signal` is not used, because it reports late failures on the console. A statement that has not been
     // sent when the signal is aborted is not sent any more.
-    execute(statement, parameters, signal) {
+    runOnDriver(statement, parameters, signal) {
       let connected = false
       const work = db.connection().execute(connection => {
         connected = true

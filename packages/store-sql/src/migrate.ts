@@ -1,6 +1,6 @@
 import { SessionStoreError } from '@sess/core'
 import type { Dialect } from './dialects.ts'
-import type { Execute, Result } from './runner.ts'
+import type { Result, RunOnDriver } from './runner.ts'
 import { bind, compileRaw, type Found, type Layout, missingParts, type Statement } from './statements.ts'
 
 /**
@@ -31,7 +31,7 @@ function* migration(dialect: Dialect, layout: Layout): Generator<Statement, void
 }
 
 /** Runs the migration. `execute` must use one connection for all statements. */
-export async function migrate(execute: Execute, dialect: Dialect, layout: Layout): Promise<void> {
+export async function migrate(execute: RunOnDriver, dialect: Dialect, layout: Layout): Promise<void> {
   const steps = migration(dialect, layout)
   for (let step = steps.next(); !step.done; ) {
     let result: Result

@@ -37,23 +37,24 @@ export function pooledRunner(
       late: connection => connection.release(true),
       cause: noConnection,
     })
-    let usable = true
+    // While a statement runs, and after it was given up, the connection is not idle. It is closed then.
+    let isIdle = true
     try {
       signal?.throwIfAborted()
-      usable = false
+      isIdle = false
       const result = await abortable(work(connection), signal)
-      usable = true
+      isIdle = true
       return result
     } catch (error) {
-      usable ||= isReply(error)
+      isIdle ||= isReply(error)
       throw error
     } finally {
-      connection.release(usable)
+      connection.release(isIdle)
     }
   }
 
   return {
-    execute: ({ sql }, parameters, signal) =>
+    runOnDriver: ({ sql }, parameters, signal) =>
       withConnection(signal, connection => connection.execute(sql, parameters)),
     migrate: (dialect, layout) =>
       withConnection(undefined, connection =>

@@ -9,7 +9,7 @@ export interface Result {
   readonly changes: number
 }
 
-export type Execute = (
+export type RunOnDriver = (
   statement: Statement,
   parameters: readonly unknown[],
   signal?: AbortSignal,
@@ -17,14 +17,14 @@ export type Execute = (
 
 /** Runs statements on a database; one per driver. Each statement is a transaction of its own. */
 export interface Runner {
-  readonly execute: Execute
+  readonly runOnDriver: RunOnDriver
   /** Runs `migrate` of `migrate.ts` on one connection. */
   migrate(dialect: Dialect, layout: Layout): MaybePromise<void>
   /** Closes what the runner itself opened. */
   close(): MaybePromise<void>
 }
 
-export type Run = (
+export type RunWithRetry = (
   statement: Statement,
   values: Values,
   context: StoreContext | undefined,
@@ -34,7 +34,7 @@ export type Run = (
 export const BUSY_LIMIT_MS = 5_000
 
 /** Runs statements, retries those that may be repeated, and explains what to do about a missing table. */
-export function withRetry(runner: Runner, dialect: Dialect, table: string): Run {
+export function withRetry(runner: Runner, dialect: Dialect, table: string): RunWithRetry {
   return (statement, values, context) => {
     const signal = context?.signal
     const parameters = bind(statement, values)
@@ -45,7 +45,7 @@ export function withRetry(runner: Runner, dialect: Dialect, table: string): Run 
     function attempt(): MaybePromise<Result> {
       signal?.throwIfAborted()
       return settle(
-        () => runner.execute(statement, parameters, signal),
+        () => runner.runOnDriver(statement, parameters, signal),
         result => result,
         recover,
       )

@@ -48,7 +48,7 @@ export interface SqliteStatement {
  * they never block the event loop to wait for a lock.
  *
  * A database that you pass keeps its pragmas and stays open at `close()`. Give it `journal_mode = WAL` and a short
- * `busy_timeout`: for so long a locked file blocks the event loop, then the store waits without blocking.
+ * `busy_timeout`. If the file is locked, SQLite blocks the event loop for that time. Then the store waits without blocking.
  *
  * @throws ConfigError (`CONFIG`) for a wrong option, a file name if Node has no `node:sqlite`, a file that cannot be opened
  *   (`cause` has the reason) or that others can read or write; SQLite's own error if the file is no database
@@ -79,10 +79,10 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 
   function read(statement: Statement, parameters: readonly unknown[]): Result {
     assertNoTransaction()
-    return executeAnyway(statement, parameters)
+    return runUnchecked(statement, parameters)
   }
 
-  function executeAnyway(statement: Statement, parameters: readonly unknown[]): Result {
+  function runUnchecked(statement: Statement, parameters: readonly unknown[]): Result {
     let ready = prepared.get(statement.sql)
     if (ready === undefined) {
       ready = db.prepare(statement.sql)
@@ -98,7 +98,7 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
   const writes = new WriteQueue({
     execute(statement, parameters) {
       if (!ownTransaction) assertNoTransaction()
-      return executeAnyway(statement, parameters)
+      return runUnchecked(statement, parameters)
     },
     begin() {
       assertNoTransaction()
@@ -119,7 +119,7 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 
   const migrate = () => {
     assertNoTransaction()
-    migrateSync(executeAnyway, sqlite, layout)
+    migrateSync(runUnchecked, sqlite, layout)
   }
   if (!own && inTransaction(db)) {
     throw new ConfigError(
@@ -136,8 +136,8 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 
   let closed = false
   const runner: Runner = {
-    execute: (statement, parameters, signal) =>
-      statement.reader ? read(statement, parameters) : writes.run(statement, parameters, signal),
+    runOnDriver: (statement, parameters, signal) =>
+      statement.reader ? read(statement, parameters) : writes.add(statement, parameters, signal),
     async migrate() {
       for (const started = Date.now(); ; ) {
         try {
@@ -159,15 +159,15 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 function open(file: string, synchronous: 'full' | 'normal'): SqliteDatabase {
   // Not imported, because an import prints a warning until Node 24, even for a user of PostgreSQL. `getBuiltinModule` is
   // missing before Node 20.16, and the module before 22.13.
-  const sqlite: typeof import('node:sqlite') | undefined = process.getBuiltinModule?.('node:sqlite')
-  if (sqlite === undefined) {
+  const driver: typeof import('node:sqlite') | undefined = process.getBuiltinModule?.('node:sqlite')
+  if (driver === undefined) {
     throw new ConfigError(
       'database',
       `a file name needs node:sqlite, which this Node (${process.version}) does not have. Run Node 22.13 or newer, ` +
         "or `npm install better-sqlite3` and pass a database of it: sqliteStore(new Database('sessions.db')).",
     )
   }
-  const { DatabaseSync } = sqlite
+  const { DatabaseSync } = driver
   let db: SqliteDatabase
   try {
     preparePrivateFile(file)

@@ -84,7 +84,7 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
   const key = sql.ref('session_key')
   const subject = sql.ref('subject')
   const thisId = same(key, slot('id'))
-  // Without `=`, because there is no index, and comparing a megabyte by a collation is slow.
+  // Compares only the bytes: the column has no index, and comparing a megabyte by collation is slow.
   const thisVersion = sql<SqlBool>`${dialect.bytes(sql.ref('session_data'))} = ${dialect.bytes(sql`${slot('version')}`)}`
   const expires = dialect.readExpiry(sql.ref('expire_date')).as('expires')
 

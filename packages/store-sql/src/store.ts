@@ -48,34 +48,39 @@ const MOST_IN_A_BATCH = 10_000
  */
 export function createStore(runner: Runner, dialect: Dialect, layout: Layout): SqlStore {
   const statements = compileStatements(dialect, layout)
-  const execute = withRetry(runner, dialect, layout.table)
+  const runWithRetry = withRetry(runner, dialect, layout.table)
   const { check } = dialect
   let checked = check === undefined
 
   /** Runs a statement. Before the first one it checks the server's settings, and throws if data would be lost. */
-  function run(statement: Statement, values: Values, context: Context, stores = false): MaybePromise<Result> {
-    if (checked || check === undefined) return execute(statement, values, context)
+  function runChecked(
+    statement: Statement,
+    values: Values,
+    context: Context,
+    storesText = false,
+  ): MaybePromise<Result> {
+    if (checked || check === undefined) return runWithRetry(statement, values, context)
     const question = compileRaw(dialect, check.question(layout.table, layout.schema))
-    return after(execute(question, {}, context), ({ rows }) => {
+    return after(runWithRetry(question, {}, context), ({ rows }) => {
       const [row] = rows as Record<string, unknown>[]
       // No row: the table is missing, which the statement itself reports.
       const { all, writes } = row === undefined ? {} : check.verdict(row)
-      const problem = all ?? (stores ? writes : undefined)
+      const problem = all ?? (storesText ? writes : undefined)
       if (problem !== undefined) throw new SessionStoreError(`Table "${layout.table}": ${problem}`)
       checked = row !== undefined && writes === undefined
-      return execute(statement, values, context)
+      return runWithRetry(statement, values, context)
     })
   }
 
-  /** Runs a statement that stores a payload or a subject. */
-  const write = (statement: Statement, values: Values, context: Context) =>
-    run(statement, values, context, true)
+  /** Runs a statement that stores a payload and a subject, which a wrongly configured server could cut off. */
+  const storeText = (statement: Statement, values: Values, context: Context) =>
+    runChecked(statement, values, context, true)
 
   const now = (context: Context) => dialect.expiry(nowOf(context))
 
   function read(id: string, context?: StoreContext): MaybePromise<StoredRecord | null> {
     if (!canBeId(id)) return null
-    return after(run(statements.read, { id, now: now(context) }, context), ({ rows }) =>
+    return after(runChecked(statements.read, { id, now: now(context) }, context), ({ rows }) =>
       recordOf(rows[0] as Row | undefined),
     )
   }
@@ -86,17 +91,18 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
         'An id must have 1 to 40 characters, without NUL and without half a surrogate pair.',
       )
     const values = { id, ...columnsOf(record) }
-    return after(write(statements.insert, values, context), ({ changes }) => changes > 0)
+    return after(storeText(statements.insert, values, context), ({ changes }) => changes > 0)
   }
 
   function replace(id: string, record: SessionRecord, version: string, context?: StoreContext) {
     const values = { id, version, now: now(context), ...columnsOf(record) }
-    return changeAt(statements.replace, values, context, found => holds(found, record))
+    return changeAt(storeText, statements.replace, values, context, found => holds(found, record))
   }
 
   function touch(id: string, expiresAt: number, version: string, context?: StoreContext) {
     const values = { id, version, now: now(context), expires: dialect.expiry(expiresAt) }
     const outcome = changeAt(
+      runChecked,
       statements.touch,
       values,
       context,
@@ -107,10 +113,16 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
 
   function remove(id: string, version?: string, context?: StoreContext) {
     if (version !== undefined) {
-      return changeAt(statements.removeVersion, { id, version, now: now(context) }, context, () => false)
+      return changeAt(
+        runChecked,
+        statements.removeVersion,
+        { id, version, now: now(context) },
+        context,
+        () => false,
+      )
     }
     if (!canBeId(id)) return 'gone'
-    return after(run(statements.remove, { id, now: now(context) }, context), ({ changes }) =>
+    return after(runChecked(statements.remove, { id, now: now(context) }, context), ({ changes }) =>
       changes > 0 ? 'ok' : 'gone',
     )
   }
@@ -121,20 +133,21 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
    * come back to that version. Then it tries again.
    */
   function changeAt(
+    run: typeof storeText,
     statement: Statement,
     values: Values & { id: string; version: string },
     context: Context,
-    asWished: (found: StoredRecord) => boolean,
+    isAlreadyDone: (found: StoredRecord) => boolean,
     retries = 3,
   ): MaybePromise<'ok' | 'stale' | 'gone'> {
     if (!canBeId(values.id)) return 'gone'
-    return after(write(statement, values, context), ({ changes }) => {
+    return after(run(statement, values, context), ({ changes }) => {
       if (changes > 0) return 'ok'
       return after(read(values.id, context), found => {
         if (found === null) return 'gone'
         if (found.version !== values.version) return 'stale'
-        if (asWished(found)) return 'ok'
-        return retries > 0 ? changeAt(statement, values, context, asWished, retries - 1) : 'stale'
+        if (isAlreadyDone(found)) return 'ok'
+        return retries > 0 ? changeAt(run, statement, values, context, isAlreadyDone, retries - 1) : 'stale'
       })
     })
   }
@@ -146,11 +159,11 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     for (;;) {
       options.signal?.throwIfAborted()
       const started = performance.now()
-      const rows = (await run(find, values, options)).rows.slice(0, size)
+      const rows = (await runChecked(find, values, options)).rows.slice(0, size)
       const ids = rows.map(row => (row as { id: string }).id)
       const last = rows.at(-1) as { expires: unknown } | undefined
       if (last === undefined) return
-      const { changes } = await run(statements.removeExpired(ids), values, options)
+      const { changes } = await runChecked(statements.removeExpired(ids), values, options)
       yield { removed: changes }
       if (ids.length < size) return
       // One millisecond back, because `parseExpiry` rounds up. NaN: a date that no store has written.
@@ -165,7 +178,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   async function* pages(first: Statement, next: Statement, values: Values, context: StoreContext) {
     if (dialect.unstorable(values.subject ?? '') !== undefined) return
     for (let statement = first; ; statement = next) {
-      const { rows } = await run(statement, { ...values, now: now(context) }, context)
+      const { rows } = await runChecked(statement, { ...values, now: now(context) }, context)
       for (const row of rows as (Row & { id: string })[]) {
         const record = recordOf(row)
         if (record !== null) yield { id: row.id, ...record }
@@ -191,7 +204,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     let removed = 0
     // Until a statement finds none, because a save may have finished while the one before was running.
     for (;;) {
-      const { changes } = await run(statement, { ...values, now: now(options) }, options)
+      const { changes } = await runChecked(statement, { ...values, now: now(options) }, options)
       if (changes === 0) return removed
       removed += changes
     }

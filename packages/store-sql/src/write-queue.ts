@@ -1,5 +1,6 @@
 import { type MaybePromise, SessionStoreError, safeCause } from '@sess/core'
 import { explain, pause } from '@sess/core/store'
+import { ForeignTransactionError } from './foreign-transaction.ts'
 import { BUSY_LIMIT_MS, type Result } from './runner.ts'
 import type { Statement } from './statements.ts'
 
@@ -40,7 +41,8 @@ export class WriteQueue {
     this.#writer = writer
   }
 
-  run(statement: Statement, parameters: readonly unknown[], signal?: AbortSignal): MaybePromise<Result> {
+  /** Carries out a write, at once if the file is free. */
+  add(statement: Statement, parameters: readonly unknown[], signal?: AbortSignal): MaybePromise<Result> {
     if (this.#waiting.length > 0) return this.#wait(statement, parameters, signal)
     try {
       return this.#writer.execute(statement, parameters)
@@ -118,6 +120,11 @@ export class WriteQueue {
     const late = this.#waiting.filter(({ since }) => Date.now() - since >= BUSY_LIMIT_MS)
     if (late.length === 0) return
     this.#waiting = this.#waiting.filter(waiting => !late.includes(waiting))
+    if (cause instanceof ForeignTransactionError) {
+      // Not the error itself, which would be retried.
+      this.#rejectAll(late, new SessionStoreError(cause.message))
+      return
+    }
     const message = `The SQLite file was busy for ${BUSY_LIMIT_MS / 1000} s because others were writing. Try again.`
     this.#rejectAll(late, new SessionStoreError(message, { cause: safeCause(cause) }))
   }

@@ -49,6 +49,16 @@ describe.skipIf(!requireServer('mariadb'))('a server that cuts what does not fit
     },
   )
 
+  test('extends and ends the sessions of such a table, because that writes no text', async () => {
+    const store = mysqlStore(pool, { table: 'narrow', subject: false })
+    await pool.query('insert into narrow values (?, ?, date_add(utc_timestamp(6), interval 1 hour))', [
+      ID,
+      'x',
+    ])
+    expect(await store.touch(ID, later(), 'x')).toBe(true)
+    expect(await store.remove(ID, 'x')).toBe('ok')
+  })
+
   test.each([
     ['narrow', 'x'.repeat(70_000)],
     ['latin', 'Ж'],

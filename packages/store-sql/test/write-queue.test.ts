@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { percentile, writeTogether } from '../campaign/sqlite-writers.ts'
 import { sqliteStore } from '../src/index.ts'
 
@@ -89,4 +89,19 @@ test('several processes write all the time, and no write fails (short form of `p
   const outcome = await writeTogether({ processes: 3, rate: 60, seconds: 1, synchronous: 'normal' })
   expect(outcome).toMatchObject({ writes: 180, failures: 0 })
   expect(percentile(outcome.times, 0.5)).toBeLessThan(5_000)
+})
+
+test('a write that only an open transaction of the application held up fails with that reason', async () => {
+  const { db, store, unlock } = lockedStore()
+  unlock()
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  db.exec('begin')
+  const saved = store.insert('a', record())
+  vi.setSystemTime(Date.now() + 6_000)
+  await expect(saved).rejects.toMatchObject({
+    code: 'SESSION_STORE',
+    message: expect.stringContaining('a connection of its own'),
+  })
+  db.exec('rollback')
 })
