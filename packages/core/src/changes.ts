@@ -39,7 +39,7 @@ export interface Clash {
 /** Decides a clash. `merged` is mine with the parts of theirs that could be merged. `undefined` removes the key. */
 export type Resolve = (key: string, clash: Clash, merged: unknown) => unknown
 
-/** No object has a number as its JSON, so these texts equal no other text. */
+/** A bare number is never the JSON of an object, so this text differs from every real one. */
 let unequal = 0
 
 /**

@@ -1,6 +1,6 @@
-import { collectFacts } from './facts.ts'
+import { collectFacts, collectMutations } from './facts.ts'
 import { warnOfForgottenProxy } from './forgotten-proxy.ts'
-import { load, open } from './load.ts'
+import { load, openLoaded } from './load.ts'
 import { isIdle, type Plan, planCommit } from './plan.ts'
 import { endIfRemoved, removeEnded } from './remove.ts'
 import {
@@ -26,8 +26,9 @@ export function commit(state: SessionState, response: ResponseInfo): MaybePromis
   endIfRemoved(state)
   state.commitBegun(response.cannotWait)
   const deadline = deadlineOf(state.settings)
+  // The fast path, without a task. A save or a load can change the facts, so `carryOut` plans again.
   if (!state.saving && !mustOpen(state)) {
-    const plan = planCommit(collectFacts(state, response.status, deadline.now))
+    const plan = planNow(state, response.status, deadline.now)
     if (isIdle(plan) && !hasForeignCookies(state)) return state.commitEnded(withoutCookies(state))
   }
   const outcome = runTask(state.settings, () => carryOut(state, response, deadline), deadline)
@@ -47,26 +48,32 @@ export function commit(state: SessionState, response: ResponseInfo): MaybePromis
 export function wouldBeLost(state: SessionState): 'changes' | 'cookie' | undefined {
   if (state.committed) return
   if (state.saving) return 'changes'
-  const { remove, save } = planCommit(collectFacts(state, 200, undefined))
+  const { remove, save } = planNow(state, 200, undefined)
   if (remove || save !== 'none') return 'changes'
   return state.keyToSend ? 'cookie' : undefined
 }
 
-/** Nothing has looked at the session, but it may have to be extended, or `modified` was set by hand. */
-function mustOpen({ changes, key, extend, settings, mustSave }: SessionState): boolean {
-  return !changes && key !== null && (mustSave || (extend && settings.touchAfter !== undefined))
+function planNow(state: SessionState, status: number, now: number | undefined): Plan {
+  // A response of 500 or more saves nothing, so mutations do not matter.
+  if (status < 500) collectMutations(state)
+  return planCommit(collectFacts(state, status, now))
+}
+
+/** The data was not accessed, but the session may have to be extended, or `modified` was set by hand. */
+function mustOpen({ changes, key, isActivity, settings, mustSave }: SessionState): boolean {
+  return !changes && key !== null && (mustSave || (isActivity && settings.touchAfter !== undefined))
 }
 
 function* carryOut(state: SessionState, response: ResponseInfo, deadline: Deadline): Task<CommitResult> {
-  // Whoever called `save()` gets its error.
+  // The caller of `save()` gets its error.
   if (state.saving) yield* wait(Promise.allSettled([state.saving]))
   if (mustOpen(state)) {
     yield* wait(load(state))
     // An extension alone: a store that is down changes nothing, and the `storeError` hook has got the error.
     if (state.lookup.failed && !state.mustSave) return withoutCookies(state)
-    open(state)
+    openLoaded(state)
   }
-  const plan = planCommit(collectFacts(state, response.status, deadline.now))
+  const plan = planNow(state, response.status, deadline.now)
   const result = yield* carryOutPlan(state, plan, response, deadline)
   return hasForeignCookies(state) ? clearForeignCookies(state, response, result) : result
 }
@@ -77,7 +84,7 @@ function* carryOutPlan(
   response: ResponseInfo,
   deadline: Deadline,
 ): Task<CommitResult> {
-  // It may throw: before anything is stored whose cookie would not be sent then.
+  // It may throw, so it is called before anything is stored. Otherwise a stored key would get no cookie.
   const secure = cookie === 'none' ? undefined : isSecure(response)
   if (remove) yield* removeEnded(state, deadline)
   if (save === 'extend') {

@@ -14,6 +14,9 @@ import type { ClearExpiredOptions, MaybePromise, Store } from './store.ts'
 import { isLive, storeFailure } from './store-call.ts'
 import { type Deadline, runTask, type Task, wait } from './task.ts'
 
+/** Enough for the caller's `await` to return through several async functions. */
+const CALLER_MICROTASKS = 30
+
 /** A session as a list shows it. */
 export interface SessionInfo<D extends object = DefaultData> {
   /** The store's id: it tells sessions apart and opens none of them. With `hashKeys: false` it is the key: keep it secret. */
@@ -108,12 +111,12 @@ export class Sessions<D extends object = DefaultData> {
       )
     }
     const settings = this.#settings
-    const turn = ++settings.removals
+    const turn = ++settings.removalsBegun
     return this.#run(
       'delete',
       key,
-      (id, deadline) => destroy(settings, { id, ageless: true }, deadline),
-      id => this.#letAskerEnd({ id, turn }),
+      (id, deadline) => destroy(settings, { id, ignoreExpiry: true }, deadline),
+      id => this.#offerRemovalToCaller({ id, turn }),
     )
   }
 
@@ -132,10 +135,10 @@ export class Sessions<D extends object = DefaultData> {
       if (!(hashKeys ? isHashedId(id) : isKey(id))) {
         throw new TypeError('end() takes the `id` of a session that scanBySubject() shows.')
       }
-      const turn = ++this.#settings.removals
-      const target = { id: id as RecordId, ageless: true }
+      const turn = ++this.#settings.removalsBegun
+      const target = { id: id as RecordId, ignoreExpiry: true }
       const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline))
-      if (ended) void this.#letAskerEnd({ id: target.id, turn })
+      if (ended) void this.#offerRemovalToCaller({ id: target.id, turn })
       return ended
     })
   }
@@ -215,7 +218,7 @@ export class Sessions<D extends object = DefaultData> {
       const kept = options.except && stateOf(options.except)
       const settings = this.#settings
       let except: RecordId | undefined
-      const turn = ++settings.removals
+      const turn = ++settings.removalsBegun
       const removed = await runTask(settings, function* (deadline) {
         except = kept?.key
           ? (kept.previous?.id ?? (yield* wait(settings.backend.idOf(settings, kept.key))))
@@ -227,15 +230,18 @@ export class Sessions<D extends object = DefaultData> {
           throw storeFailure(settings, 'removeBySubject', error, undefined, deadline, text)
         }
       })
-      void this.#letAskerEnd({ subject: text, except, turn })
+      void this.#offerRemovalToCaller({ subject: text, except, turn })
       return removed
     })
   }
 
-  /** Lasts until the caller's `await` has returned, through some async functions. No timer, so that no other code runs. */
-  async #letAskerEnd(removal: Removal): Promise<void> {
+  /**
+   * For some microtasks (decision 0032), the first request that uses a session just ended counts as the caller. A timer
+   * would let other requests run.
+   */
+  async #offerRemovalToCaller(removal: Removal): Promise<void> {
     this.#settings.removal = [...(this.#settings.removal ?? []), removal]
-    for (let ticks = 0; ticks < 30; ticks++) await undefined
+    for (let ticks = 0; ticks < CALLER_MICROTASKS; ticks++) await undefined
     const others = this.#settings.removal?.filter(each => each !== removal) ?? []
     this.#settings.removal = others[0] ? others : undefined
   }

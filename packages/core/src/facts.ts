@@ -2,25 +2,24 @@ import { isExtensionDue } from './lifetime.ts'
 import { type Facts, howToSave, type Save } from './plan.ts'
 import type { SessionState } from './session-state.ts'
 
-/** What the end of a request depends on. `now` is `undefined` where an extension does not matter. */
+/** What the end of a request depends on. `now` is `undefined` if an extension does not matter. */
 export function collectFacts(state: SessionState, status: number, now: number | undefined): Facts {
-  if (status < 500) collectMutations(state)
   const { settings, lookup, changes, current } = state
   return {
     status,
     hasCookie: lookup.cookies.names.length > 0,
     isContested: lookup.cookies.contested.length > 0,
-    wasRead: state.accessed || state.told,
+    wasRead: state.accessed || state.metadataRead,
     isModified: state.modified,
     isUnsaved: changes !== undefined && isUnsaved(state),
     isEmpty: state.isEmpty,
     isStored: settings.backend.isStored(state),
     isRotating: isRotating(state),
-    isSuperseded: isSuperseded(state),
+    isOnMarker: isOnMarker(state),
     wasFlushed: state.flushed,
     hasRecordToRemove: state.toRemove !== undefined,
     isExtensionDue: changes !== undefined && now !== undefined && isExtensionDue(state, now),
-    isWritten: current !== undefined && current.version === undefined,
+    isWritten: current?.isWritten === true,
     hasKeyToSend: state.keyToSend !== undefined,
   }
 }
@@ -28,14 +27,14 @@ export function collectFacts(state: SessionState, status: number, now: number | 
 /** How an explicit `save()` stores the session. */
 export function howToSaveNow(state: SessionState): Save {
   return howToSave({
-    isSuperseded: isSuperseded(state),
+    isOnMarker: isOnMarker(state),
     isRotating: isRotating(state),
     isStored: state.settings.backend.isStored(state),
   })
 }
 
 /** Opened on the marker that a rotation left. */
-export function isSuperseded({ current }: SessionState): boolean {
+export function isOnMarker({ current }: SessionState): boolean {
   return Boolean(current?.successor)
 }
 
@@ -54,8 +53,8 @@ function isUnsaved(state: SessionState): boolean {
   return modified && !settings.backend.isStored(state)
 }
 
-/** Looks for mutations of values that the handler holds, where nothing else says that a save is needed. */
-function collectMutations(state: SessionState): void {
+/** Looks for mutations of values that the handler holds, if nothing else says that a save is needed. */
+export function collectMutations(state: SessionState): void {
   const { changes } = state
   if (!changes || changes.recorded || isUnsaved(state)) return
   if (changes.recordMutations(false)) state.mutationsFound()

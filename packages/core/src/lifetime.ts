@@ -8,11 +8,11 @@ import type { SessionState } from './session-state.ts'
 
 /** When the session ends if it is saved or touched now: the earliest of all limits. */
 export function expiresAt(state: SessionState, now: number): number {
-  const { settings, expiresAtRead, extend } = state
+  const { settings, expiresAtRead, isActivity } = state
   const changes = state.changes!
   const idle = expiryMoment(changes.data[EXPIRY], now, settings.age)
   // A request that is no activity keeps the end that is stored, unless it has set another.
-  const kept = extend || !expiresAtRead || changes.has(EXPIRY) ? Infinity : expiresAtRead
+  const kept = isActivity || !expiresAtRead || changes.has(EXPIRY) ? Infinity : expiresAtRead
   return Math.floor(Math.min(idle, kept, absoluteLimit(settings, changes.data), LAST_MOMENT))
 }
 
@@ -26,9 +26,9 @@ export function endsAt(state: SessionState, now: number): number {
 /** Whether this request extends the session's life although it changed nothing (`saveEveryRequest`). */
 export function isExtensionDue(state: SessionState, now: number): boolean {
   const { touchAfter } = state.settings
-  if (!state.extend || touchAfter === undefined) return false
+  if (!state.isActivity || touchAfter === undefined) return false
   const end = expiresAt(state, now)
-  // A life shorter than twice `touchAfter` is extended in time all the same.
+  // If the life is shorter than twice `touchAfter`, extend it at half its length.
   return end - state.expiresAtRead >= Math.min(touchAfter * 1000, (end - now) / 2)
 }
 

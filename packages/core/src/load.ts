@@ -10,12 +10,12 @@ import type { SessionState } from './session-state.ts'
 import type { MaybePromise, StoredRecord } from './store.ts'
 import { type Deadline, runTask, type Task, wait } from './task.ts'
 
-/** Fetches the session, once. Never rejects because of the store: the first look throws what went wrong. */
+/** Fetches the session, once. Never rejects because of the store: the first access to the data throws what went wrong. */
 export function load(state: SessionState): MaybePromise<void> {
   const { lookup, settings } = state
   if (lookup.isLoaded || lookup.loading) return lookup.loading
-  lookup.begun(settings.removals)
-  return lookup.waitsFor(runTask(settings, deadline => find(state, deadline)))
+  lookup.loadBegun(settings.removalsBegun)
+  return lookup.keepPending(runTask(settings, deadline => find(state, deadline)))
 }
 
 function* find(state: SessionState, deadline: Deadline): Task<void> {
@@ -28,17 +28,17 @@ function* find(state: SessionState, deadline: Deadline): Task<void> {
       const data = settings.decodesEarly
         ? yield* decodePayload(settings, lookup.recordId, record.payload)
         : undefined
-      if (!(data && (yield* isVoid(state, data)))) found = { record, data }
+      if (!(data && (yield* isBeforeNotBefore(state, data)))) found = { record, data }
     }
     report(settings, 'loaded', lookup.recordId, { found: found !== undefined }, deadline)
     state.loaded(found)
   } catch (error) {
-    lookup.endedWith(asStoreError(error))
+    lookup.loadFailed(asStoreError(error))
   }
 }
 
 /** Whether the session authenticated before what the option `notBefore` says of its subject. */
-function* isVoid({ settings }: SessionState, data: Data): Task<boolean> {
+function* isBeforeNotBefore({ settings }: SessionState, data: Data): Task<boolean> {
   const { notBefore } = settings
   const subject = data[SUBJECT]
   if (!notBefore || typeof subject !== 'string') return false
@@ -47,8 +47,8 @@ function* isVoid({ settings }: SessionState, data: Data): Task<boolean> {
   return (authenticatedAt(data) ?? createdAt(data) ?? 0) < limit
 }
 
-/** The first look: what loading found, or its error. */
-export function open(state: SessionState): Changes {
+/** The first access to the data: decodes what loading found, or throws its error. */
+export function openLoaded(state: SessionState): Changes {
   if (state.changes) return state.changes
   const { settings, lookup } = state
   const { found, failed } = lookup

@@ -28,8 +28,8 @@ export class Lookup {
   isLoaded = false
   failed: SessionError | undefined
   found: Found | undefined
-  /** How many calls of `removeBySubject` had begun when the load began. */
-  removals = 0
+  /** The engine's `removalsBegun` when the load began. */
+  removalsBegun = 0
 
   constructor(settings: Settings, header: string) {
     if (header) this.#readCookies(settings, header)
@@ -44,26 +44,23 @@ export class Lookup {
     else if (this.cookies.names[0]) report(settings, 'corrupt', undefined, { reason: 'cookie' })
   }
 
-  /**
-   * What a logout removes where nothing was found: a clock that is fast finds no session, and must not keep a logout
-   * from ending one.
-   */
+  /** What a logout removes if nothing was found. A fast clock finds no session, and a logout must end it all the same. */
   get removable(): RecordRef | undefined {
-    return this.recordId && { id: this.recordId, ageless: true }
+    return this.recordId && { id: this.recordId, ignoreExpiry: true }
   }
 
-  /** Before anything is asked. */
-  begun(removals: number): void {
-    this.removals = removals
+  /** Before the first store call. */
+  loadBegun(removalsBegun: number): void {
+    this.removalsBegun = removalsBegun
   }
 
-  /** A load that needed no waiting is over, and is not kept. */
-  waitsFor(loading: MaybePromise<void>): MaybePromise<void> {
+  /** Keeps the promise of a load that waits. A load that finished at once is not kept. */
+  keepPending(loading: MaybePromise<void>): MaybePromise<void> {
     if (!this.isLoaded) this.loading = loading as PromiseLike<void>
     return this.loading
   }
 
-  asked(id: RecordId): void {
+  idFound(id: RecordId): void {
     this.recordId = id
   }
 
@@ -79,14 +76,14 @@ export class Lookup {
   }
 
   /** `undefined`: there is no session. */
-  ended(found: Found | undefined): void {
+  loadFinished(found: Found | undefined): void {
     this.found = found
     this.isLoaded = true
     this.loading = undefined
   }
 
-  /** The first look throws the error. */
-  endedWith(error: SessionError): void {
+  /** The first access to the data throws the error. */
+  loadFailed(error: SessionError): void {
     this.failed = error
     this.isLoaded = true
     this.loading = undefined

@@ -111,25 +111,25 @@ export interface Settings {
   schema: StandardSchema | undefined
   migrate: Migrate | undefined
   codec: Codec
-  /** A payload is read while loading, for reading it may have to be waited for; otherwise at the first look. */
+  /** Payloads are decoded during loading, because decoding may be asynchronous. Otherwise at the first access. */
   decodesEarly: boolean
-  /** Data, and values, as the text they are compared by, and back. */
+  /** Writes data or a value as the text by which it is compared. `parse` reads that text. */
   stringify: (value: unknown) => string
   parse: (text: string, isBase: boolean) => unknown
-  /** The text that later comparisons go back to: of the data, or the payload where that is the same. */
+  /** The text of loaded data, for later comparisons. It is the payload itself, unless payloads are decoded early. */
   baseOf: (data: Data, payload: string) => string
   hashKeys: boolean
   hooks: Hooks
   clock: () => number
   random: RandomBytes
-  /** Who waits to write which record after having lost a race for it. */
+  /** For each record, the last of the requests that lost a race for it and wait for their turn to write. */
   queue: Map<RecordId, Promise<void>>
   /** Loads, saves and commits that wait for the store. */
   underWay: UnderWay
   /** What has just been ended, while its caller continues (docs/decisions/0032). `undefined` if there is nothing. */
   removal: Removal[] | undefined
-  /** How many times something was ended. */
-  removals: number
+  /** Counts the calls of `removeBySubject`, `delete` and `end` that have begun. */
+  removalsBegun: number
   /** The hook `warning` was called. */
   hasWarned: boolean
 }
@@ -233,7 +233,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
     queue: new Map(),
     underWay: new UnderWay(),
     removal: undefined,
-    removals: 0,
+    removalsBegun: 0,
     hasWarned: false,
     stringify,
     baseOf: (data, payload) => (decodesEarly ? stringify(data) : payload),
@@ -258,7 +258,7 @@ const DAY = 86_400
 /** RFC 6265bis section 5.5: browsers keep no cookie longer. */
 const LONGEST = 400 * DAY
 
-/** Long ages are whole days; an hour in milliseconds, or more of them, is not, or is more than any browser keeps. */
+/** Rejects milliseconds given as seconds: from 3,600,000 on, an age must be whole days, 400 at most. */
 function assertSeconds(option: string, age: number | undefined): void {
   if (age === undefined || age < 3_600_000 || (age % DAY === 0 && age <= LONGEST)) return
   throw new ConfigError(

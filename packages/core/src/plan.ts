@@ -6,7 +6,7 @@ export interface Facts {
   readonly hasCookie: boolean
   /** Two different session cookies came, so neither was used. */
   readonly isContested: boolean
-  /** The handler looked at the session. */
+  /** The handler accessed the session. */
   readonly wasRead: boolean
   /** `modified` is true: set by a method or by hand. */
   readonly isModified: boolean
@@ -19,7 +19,7 @@ export interface Facts {
   /** `cycleKey` was called, and the new key is not stored yet. */
   readonly isRotating: boolean
   /** The key in the cookie was replaced by another request's `cycleKey`. */
-  readonly isSuperseded: boolean
+  readonly isOnMarker: boolean
   /** `flush` was called, and nothing was stored since. */
   readonly wasFlushed: boolean
   /** `flush` left a record to remove. */
@@ -61,30 +61,32 @@ export function isIdle({ remove, save, cookie }: Plan): boolean {
 function planSave(facts: Facts): Plan['save'] {
   if (facts.isEmpty || facts.status >= 500) return 'none'
   if (facts.isUnsaved) return howToSave(facts)
+  // An explicit `save()` has written the record, or there is none. Only an untouched record may need a longer life.
   if (facts.isModified || facts.hasKeyToSend || facts.isWritten || !facts.isStored) return 'none'
   return facts.isExtensionDue ? 'extend' : 'none'
 }
 
 /** How a session that is to be saved is saved: by the response, or by `save()`. */
 export function howToSave({
-  isSuperseded,
+  isOnMarker,
   isRotating,
   isStored,
-}: Pick<Facts, 'isSuperseded' | 'isRotating' | 'isStored'>): Save {
+}: Pick<Facts, 'isOnMarker' | 'isRotating' | 'isStored'>): Save {
   // A new session's cookie would replace that of the session which took the place of this one.
-  if (isSuperseded) return 'reject'
+  if (isOnMarker) return 'reject'
   if (isRotating) return 'rotate'
   return isStored ? 'replace' : 'insert'
 }
 
 function planCookie(facts: Facts, save: Plan['save']): Plan['cookie'] {
   if (facts.isEmpty) {
-    if (!facts.hasCookie || facts.isSuperseded) return 'none'
+    if (!facts.hasCookie || facts.isOnMarker) return 'none'
     // One of two different cookies may be this visitor's own, unless they ask to be logged out.
     return facts.isContested && !facts.wasFlushed ? 'none' : 'delete'
   }
   if (save === 'reject') return 'none'
   if (save !== 'none' || facts.hasKeyToSend) return 'send'
   if (facts.status >= 500) return 'none'
+  // Django sends the cookie after a change. The browser also has to learn of a life that `save()` has extended.
   return facts.isModified || (facts.isExtensionDue && facts.isWritten) ? 'send' : 'none'
 }

@@ -5,13 +5,15 @@ export interface RecordRef {
   readonly id: RecordId
   /** `undefined` after a write of this request, because stores do not return the new version. */
   version?: string | undefined
+  /** This request has written the record, and so has extended it. */
+  isWritten?: boolean
   /** The record is the marker that a rotation left: the id of the record that took its place. */
   successor?: unknown
-  /** It was not found. It is removed even if it has expired by the clock, because a fast clock finds nothing. */
-  readonly ageless?: boolean
+  /** Remove the record even if it has expired by this clock. A fast clock finds no session, and a logout must end it. */
+  readonly ignoreExpiry?: boolean
 }
 
-/** The version that was read, for one use: whatever the store does with it, the record then has another. */
+/** Returns the version and forgets it: after a write, whatever its outcome, the version must be read again. */
 export function takeVersion(ref: RecordRef): string | undefined {
   const { version } = ref
   ref.version = undefined

@@ -15,7 +15,7 @@ import { isPromise, type Task, wait } from './task.ts'
 
 // From a session's data to the record that a store keeps, and back.
 
-/** How long a rotated key still tells "rotated" from "unknown", in ms: the time that late requests need. */
+/** How long a rotated key is still known as rotated, in ms: the time that late requests need. */
 const GRACE = 30_000
 
 /** The record of the session as it is now. Throws a SessionDataError for data that cannot be stored. */
@@ -25,11 +25,12 @@ export function* encodeRecord(state: SessionState, now: number): Task<SessionRec
   const changes = state.changes!
   let { data } = changes
   if (schema && stored !== undefined) {
+    // The handler saw what the schema made of the payload. Keys that it did not change are written back as they were stored.
     data = toStore(yield* validate(settings, state.lookup.recordId, stored), changes, stringify)
   }
   const encoded = codec.encode(data, { maxBytes })
   const payload = isPromise(encoded) ? yield* wait(encoded) : encoded
-  // As it will be read, and with objects of its own: a validator may change what it is given.
+  // Checks what a later request will read. Decoding again makes new objects, because a validator may change them.
   if (schema && payload !== stored) yield* assertFits(schema, yield* wait(codec.decode(payload)))
   assertSize(payload, maxBytes)
   const record: SessionRecord = { payload, expiresAt: expiresAt(state, now) }
@@ -58,7 +59,7 @@ export function* decodePayload(settings: Settings, id: RecordId | undefined, pay
   return schema && !data[SUPERSEDED] ? (yield* validate(settings, id, payload)).shown : data
 }
 
-/** What is in a payload and what the schema makes of it, in new objects. Data that does not fit is an empty session. */
+/** Returns the data in a payload and what the schema makes of it, as new objects. Both are empty if it does not fit. */
 function* validate(settings: Settings, id: RecordId | undefined, payload: string): Task<Validated> {
   const { codec, schema, migrate } = settings
   let details: Partial<CorruptEvent>

@@ -1,7 +1,7 @@
 import { SUPERSEDED } from './bookkeeping.ts'
 import { report } from './hooks.ts'
 import type { RecordId } from './key.ts'
-import { open } from './load.ts'
+import { openLoaded } from './load.ts'
 import type { Settings } from './options.ts'
 import { decodePayload } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
@@ -43,11 +43,11 @@ function* tryDestroy(
   deadline: Deadline,
   known: Set<unknown>,
 ): Task<boolean | RecordRef | undefined> {
-  const { id, ageless } = target
-  const call = ageless ? deadline.ageless() : deadline
+  const { id, ignoreExpiry } = target
+  const call = ignoreExpiry ? deadline.ignoringExpiry() : deadline
   let isLive = true
-  // Without hashing there are no markers, so no version matters.
-  if (!settings.hashKeys && !ageless) takeVersion(target)
+  // Without hashing there are no markers, so no version matters. A rotation that overlaps this removal may therefore win.
+  if (!settings.hashKeys && !ignoreExpiry) target.version = undefined
   else if (target.version === undefined) {
     const record = yield* readLive(settings, id, call)
     if (!record) return false
@@ -78,12 +78,12 @@ export function endIfRemoved(state: SessionState): void {
   const { removal } = state.settings
   const { isLoaded, failed } = state.lookup
   if (!removal || state.committed || state.saving || failed || !isLoaded) return
-  open(state)
+  openLoaded(state)
   const own = state.previous ?? state.current
   if (!own || own.successor) return
   const mine = removal.find(
     ({ subject, except, id, turn }) =>
-      state.storedAfter < turn &&
+      state.removalsBegunWhenStored < turn &&
       (id === undefined ? subject === state.storedSubject && except !== own.id : id === own.id),
   )
   if (!mine) return

@@ -42,7 +42,7 @@ export function withoutCookies(state: SessionState): CommitResult {
   return {
     setCookies: [],
     get vary() {
-      return state.accessed || state.told
+      return state.accessed || state.metadataRead
     },
     private: false,
   }
@@ -72,7 +72,7 @@ function maxAgeOf(state: SessionState, now: number): number | undefined {
   const expiry = state.changes!.data[EXPIRY]
   if (endsWithBrowser(expiry, expireAtBrowserClose)) return
   const idle = expiryAge(expiry, now, age)
-  return absoluteAge || !state.extend ? Math.min(idle, (expiresAt(state, now) - now) / 1000) : idle
+  return absoluteAge || !state.isActivity ? Math.min(idle, (expiresAt(state, now) - now) / 1000) : idle
 }
 
 /** Whether cookies came that are not the session's, or may be another's. */

@@ -26,6 +26,7 @@ export function* retryInTurn<T>(
   queue.set(id, mine)
   try {
     yield* wait(before)
+    // This is the second attempt: the first was lost before the call.
     for (let losses = 2; ; losses++) {
       const result = yield* attempt()
       if (result !== undefined) return result

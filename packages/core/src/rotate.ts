@@ -4,7 +4,7 @@ import type { RecordId } from './key.ts'
 import { encodeMarker, encodeRecord } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
 import { refresh, retryInTurn } from './retry.ts'
-import { insert } from './save.ts'
+import { insert } from './server-save.ts'
 import type { SessionState } from './session-state.ts'
 import type { SessionRecord } from './store.ts'
 import { callStore, hasWon, interrupted, readLive } from './store-call.ts'
@@ -27,7 +27,7 @@ export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRe
       : yield* retryInTurn(settings, old.id, deadline, () => updateAndLeaveMarker(state, old, deadline))
   } catch (error) {
     state.rotationFailed(keyToSend)
-    // Nobody waits for the removal when time is up.
+    // After a store failure the removal would probably fail too. The key was never sent, and the record expires.
     if ((error as SessionError).code !== 'SESSION_STORE') yield* removeInserted(state, id, deadline)
     throw error
   }
@@ -42,7 +42,7 @@ function* leaveMarker(
   deadline: Deadline,
 ): Task<boolean> {
   const version = takeVersion(old)!
-  // A live Django would not know what a marker is.
+  // A Django server that shares the table does not know markers, so the record is removed.
   const result = settings.hashKeys
     ? yield* callStore(
         settings,
@@ -73,7 +73,7 @@ function* updateAndLeaveMarker(
   return (yield* leaveMarker(state, old, deadline)) ? record : undefined
 }
 
-/** Without the new record nothing has happened. */
+/** Undoes the insert of the new record. */
 function* removeInserted({ settings }: SessionState, id: RecordId, deadline: Deadline): Task<void> {
   try {
     yield* callStore(settings, 'remove', id, undefined, deadline)

@@ -2,7 +2,7 @@ import type { Backend } from './backend.ts'
 import { idOf, isKey, newKey, type RecordId, type SessionKey } from './key.ts'
 import type { Settings } from './options.ts'
 import { rotate } from './rotate.ts'
-import { extend, insert, insertAsChosen, replace } from './save.ts'
+import { extend, insert, insertAsChosen, replace } from './server-save.ts'
 import type { SessionState } from './session-state.ts'
 import type { MaybePromise, StoredRecord } from './store.ts'
 import { callStore, isLive } from './store-call.ts'
@@ -31,9 +31,9 @@ function recordIdOf({ hashKeys, cookie }: Settings, key: SessionKey): MaybePromi
 
 function* find(state: SessionState, deadline: Deadline): Task<StoredRecord | null> {
   const { settings } = state
-  const asked = recordIdOf(settings, state.key!)
-  const id = isPromise(asked) ? yield* wait(asked) : asked
-  state.lookup.asked(id)
+  const maybe = recordIdOf(settings, state.key!)
+  const id = isPromise(maybe) ? yield* wait(maybe) : maybe
+  state.lookup.idFound(id)
   return yield* callStore(settings, 'read', id, deadline)
 }
 

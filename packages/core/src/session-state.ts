@@ -22,17 +22,23 @@ import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 export class SessionState {
   declare readonly settings: Settings
   declare readonly lookup: Lookup
-  /** What the handler sees: the key in the cookie, until a look finds nothing behind it. */
+  /** What the handler sees: the key in the cookie, until loading finds no session behind it. */
   key: SessionKey | null
 
-  /** Data and log. There from the first look on. */
+  /** Data and log. They exist from the first access to the data on, which decodes the payload. */
   changes: Changes | undefined
   accessed = false
-  told = false
-  /** The request counts as activity. */
-  extend = true
+  /** The handler read `sessionKey` or `isEmpty`. Django does not count that as access. */
+  metadataRead = false
+  /** The request counts as activity and extends the life (`Session.extend`). */
+  isActivity = true
+  // | what the handler did              | modified | mustSave | changes.recorded | a save is due |
+  // | set, delete, update, pop          | true     | false    | true             | yes           |
+  // | a nested mutation, at the commit  | false    | true     | true             | yes           |
+  // | cycleKey, or `modified = true`    | true     | true     | false            | yes           |
+  // | a change, then `modified = false` | false    | false    | true             | no            |
   modified = false
-  /** Save even if the log is empty: `modified` was set by hand, or the change (`cycleKey`, say) is not logged. */
+  /** Save even if the log is empty. */
   mustSave = false
 
   current: RecordRef | undefined
@@ -45,11 +51,10 @@ export class SessionState {
   payload: string | undefined
   /** The subject of the record in the store. */
   storedSubject: unknown
-  /** How many calls of `removeBySubject` had begun when the record was read or written. It survived those. */
-  storedAfter = 0
+  /** The engine's `removalsBegun` when the record was read or written. The record survived those removals. */
+  removalsBegunWhenStored = 0
   /** When the session would have ended by what was loaded, in ms since the epoch. */
   expiresAtRead = 0
-
   /** The key that the browser has to learn, whatever the status. */
   keyToSend: SessionKey | undefined
   /** The store has confirmed in this commit that the key leads to this session. */
@@ -59,7 +64,6 @@ export class SessionState {
   committed = false
   /** What the commit returned. `undefined` when it failed. */
   outcome: MaybePromise<CommitResult> | undefined
-
   /** Text of the defaults that a new session began with. */
   #defaults: string | undefined
 
@@ -69,7 +73,7 @@ export class SessionState {
     this.key = this.lookup.key
   }
 
-  /** Whether there is nothing: no key, and no data as far as anybody has looked (Django `is_empty`). */
+  /** Whether there is no key, and no data as far as is known (Django `is_empty`). */
   get isEmpty(): boolean {
     if (this.key !== null) return false
     const { changes } = this
@@ -79,21 +83,21 @@ export class SessionState {
   }
 
   loaded(found: Found | undefined): void {
-    this.lookup.ended(found)
+    this.lookup.loadFinished(found)
     this.key = this.lookup.key
   }
 
-  /** The first look finds a session: it is stored. */
+  /** The first access to the data finds a session: it is stored. */
   opened({ payload, expiresAt }: SessionRecord, data: Data, current: RecordRef | undefined): Changes {
     this.current = current
     this.storedSubject = data[SUBJECT]
-    this.storedAfter = this.lookup.removals
+    this.removalsBegunWhenStored = this.lookup.removalsBegun
     this.payload = payload
     this.expiresAtRead = expiresAt
     return (this.changes = new Changes(data, this.settings.baseOf(data, payload), this.settings))
   }
 
-  /** The first look finds the marker of a rotation: the session is empty, and cannot be written. */
+  /** The first access finds the marker of a rotation: the session is empty, and cannot be written. */
   openedMarker(marker: RecordRef | undefined): Changes {
     this.current = marker
     return this.begin()
@@ -110,25 +114,23 @@ export class SessionState {
     return (this.changes = new Changes(defaults ?? {}, this.#defaults, this.settings))
   }
 
-  /** It looks at the data. */
   setAccessed(value: boolean): void {
     this.accessed = value
   }
 
-  /** It learns something about the visitor that is no look at the data in Django. */
-  setTold(): void {
-    this.told = true
+  setMetadataRead(): void {
+    this.metadataRead = true
   }
 
-  setExtend(value: boolean): void {
-    this.extend = value
+  setActivity(value: boolean): void {
+    this.isActivity = value
   }
 
   setModified(value: boolean): void {
     this.modified = this.mustSave = value
   }
 
-  /** It changes data, or is about to. `unlogged`: save even if the log stays empty. */
+  /** The handler changes data. `unlogged`: save even if the log stays empty. */
   changed(unlogged = false): void {
     this.modified = true
     if (unlogged) this.mustSave = true
@@ -144,7 +146,7 @@ export class SessionState {
     this.key = key
   }
 
-  /** The session is ended: nothing is left of it. */
+  /** Stored or rotating becomes ended. */
   flush(): void {
     const found = this.previous ?? this.current
     this.toRemove ??= found ?? this.lookup.removable
@@ -172,7 +174,7 @@ export class SessionState {
     return (this.key ??= newKey(this.settings.random))
   }
 
-  /** What is saved next is a new session. `false`: a cookie session needs no record of its own. */
+  /** The next save inserts a new session. Returns `false` for a cookie session, which needs no record of its own. */
   detach(): boolean {
     this.mustSave = true
     const key = this.settings.backend.freshKey(this.settings)
@@ -193,30 +195,31 @@ export class SessionState {
     this.modified = true
   }
 
-  /** The new key is never sent. Should the handler go on, the next try takes another. */
+  /** The new key is never sent. If the handler tries again, it gets another. */
   rotationFailed(keyToSend: SessionKey | undefined): void {
     this.keyToSend = keyToSend
     this.current = undefined
     this.key = newKey(this.settings.random)
   }
 
-  /** What another request saved is in `changes` now, under this request's changes. */
+  /** `changes` now has what another request saved, with this request's changes applied to it. */
   refreshed(ref: RecordRef, { payload, version, expiresAt }: StoredRecord): void {
     this.payload = payload
     ref.version = version
-    // What another request has extended stays so, if this one is no activity.
-    if (!this.extend) this.expiresAtRead = expiresAt
+    // If this request is no activity, it keeps the end that another request has set.
+    if (!this.isActivity) this.expiresAtRead = expiresAt
   }
 
   /** The session is in the store, or in the token, as it is now: it is stored. */
   saved({ payload, expiresAt, subject }: SessionRecord): void {
     const changes = this.changes!
-    if (!this.extend) this.expiresAtRead = expiresAt
+    if (!this.isActivity) this.expiresAtRead = expiresAt
     this.payload = payload
     changes.saved(this.settings.baseOf(changes.data, payload))
     this.confirmed = true
+    if (this.current) this.current.isWritten = true
     this.storedSubject = subject
-    this.storedAfter = this.settings.removals
+    this.removalsBegunWhenStored = this.settings.removalsBegun
     this.mustSave = this.flushed = false
     this.previous = undefined
   }
@@ -229,10 +232,10 @@ export class SessionState {
     this.toRemove = undefined
   }
 
-  /** `isConfirmed`: what an explicit `save()` has stored needs no second look. */
-  commitBegun(isConfirmed = false): void {
+  /** `trustsEarlierSave`: the store need not confirm again what an explicit `save()` has stored. */
+  commitBegun(trustsEarlierSave = false): void {
     this.committed = true
-    if (!isConfirmed) this.confirmed = false
+    if (!trustsEarlierSave) this.confirmed = false
   }
 
   /** The cookie gets the key that was stored, not that of a `cycleKey` that was not carried out. */

@@ -27,7 +27,7 @@ import {
 import { tellError } from './hooks.ts'
 import type { SessionKey } from './key.ts'
 import { absoluteLimit, endsAt } from './lifetime.ts'
-import { load, open } from './load.ts'
+import { load, openLoaded } from './load.ts'
 import { freezeMembers } from './members.ts'
 import { ABSENT, type Data as Dict, getOwn, setOwn } from './merge.ts'
 import { endIfRemoved } from './remove.ts'
@@ -87,7 +87,7 @@ export class Session<Data extends object = DefaultData> {
   get<K extends Key<Data>>(key: K): Data[K] | undefined
   get<K extends Key<Data>, F>(key: K, fallback: F): Value<Data, K> | F
   get(key: string, fallback?: unknown): unknown {
-    const changes = look(this[STATE])
+    const changes = readChanges(this[STATE])
     const value = visible(changes, key)
     if (value === ABSENT) return fallback
     changes.trackReference(key, value)
@@ -103,7 +103,7 @@ export class Session<Data extends object = DefaultData> {
    * req.session.set('userId', user.id).set('theme', 'dark')
    */
   set<K extends Key<Data>>(key: K, value: Value<Data, K>): this {
-    const changes = changeOf(this[STATE], key)
+    const changes = beginChangeOf(this[STATE], key)
     changes.set(key, value)
     changes.trackReference(key, value)
     return this
@@ -116,7 +116,7 @@ export class Session<Data extends object = DefaultData> {
    * if (!req.session.has('userId')) return res.redirect('/login')
    */
   has(key: Key<Data>): boolean {
-    return visible(look(this[STATE]), key) !== ABSENT
+    return visible(readChanges(this[STATE]), key) !== ABSENT
   }
 
   /**
@@ -127,7 +127,7 @@ export class Session<Data extends object = DefaultData> {
    */
   delete(key: Key<Data>): boolean {
     if (!this.has(key)) return false
-    changeOf(this[STATE], key).delete(key)
+    beginChangeOf(this[STATE], key).delete(key)
     return true
   }
 
@@ -152,7 +152,7 @@ export class Session<Data extends object = DefaultData> {
    * req.session.setDefault('cart', []).push(item)
    */
   setDefault<K extends Key<Data>>(key: K, value: Value<Data, K>): Value<Data, K> {
-    if (!this.has(key)) changeOf(this[STATE], key).default(key, value)
+    if (!this.has(key)) beginChangeOf(this[STATE], key).default(key, value)
     return this.get(key) as Value<Data, K>
   }
 
@@ -175,7 +175,7 @@ export class Session<Data extends object = DefaultData> {
   update<K extends Key<Data>>(key: K, fn: (value: Data[K] | undefined) => Value<Data, K>): this
   update(first: string | Partial<Data>, fn?: Update): this {
     if (isPlain(first)) {
-      change(this[STATE], true)
+      beginChange(this[STATE], true)
       for (const key of Object.keys(first)) this.set(key as Key<Data>, (first as Dict)[key] as any)
       return this
     }
@@ -184,7 +184,7 @@ export class Session<Data extends object = DefaultData> {
     }
     // Nothing counts as changed when the function throws.
     assertSettable(this[STATE], first)
-    look(this[STATE]).update(first, checkedUpdate(fn))
+    readChanges(this[STATE]).update(first, checkedUpdate(fn))
     this[STATE].changed()
     return this
   }
@@ -196,7 +196,7 @@ export class Session<Data extends object = DefaultData> {
    * const names = [...req.session.keys()]
    */
   keys(): IterableIterator<Key<Data>> {
-    return (visibleKeys(look(this[STATE])) as Key<Data>[]).values()
+    return (visibleKeys(readChanges(this[STATE])) as Key<Data>[]).values()
   }
 
   /**
@@ -206,7 +206,7 @@ export class Session<Data extends object = DefaultData> {
    * const total = [...req.session.values()].length
    */
   values(): IterableIterator<Data[Key<Data>]> {
-    return (visibleKeys(look(this[STATE])) as Key<Data>[])
+    return (visibleKeys(readChanges(this[STATE])) as Key<Data>[])
       .map(key => this.get(key) as Data[Key<Data>])
       .values()
   }
@@ -218,7 +218,7 @@ export class Session<Data extends object = DefaultData> {
    * for (const [key, value] of req.session.entries()) show(key, value)
    */
   entries(): IterableIterator<[Key<Data>, Data[Key<Data>]]> {
-    return (visibleKeys(look(this[STATE])) as Key<Data>[])
+    return (visibleKeys(readChanges(this[STATE])) as Key<Data>[])
       .map((key): [Key<Data>, Data[Key<Data>]] => [key, this.get(key) as Data[Key<Data>]])
       .values()
   }
@@ -240,7 +240,7 @@ export class Session<Data extends object = DefaultData> {
    * if (req.session.size === 0) welcome()
    */
   get size(): number {
-    return visibleKeys(look(this[STATE])).length
+    return visibleKeys(readChanges(this[STATE])).length
   }
 
   /**
@@ -271,7 +271,7 @@ export class Session<Data extends object = DefaultData> {
    * req.session.clear()
    */
   clear(): void {
-    change(this[STATE]).clear()
+    beginChange(this[STATE]).clear()
   }
 
   /**
@@ -285,7 +285,7 @@ export class Session<Data extends object = DefaultData> {
    * })
    */
   flush(): void {
-    change(this[STATE])
+    beginChange(this[STATE])
     this[STATE].flush()
   }
 
@@ -298,7 +298,7 @@ export class Session<Data extends object = DefaultData> {
    * req.session.subject = user.id
    */
   cycleKey(): void {
-    change(this[STATE])
+    beginChange(this[STATE])
     this[STATE].cycleKey()
   }
 
@@ -332,7 +332,7 @@ export class Session<Data extends object = DefaultData> {
     if (state.settings.absoluteAge === undefined) return seconds
     return Math.min(
       seconds,
-      Math.floor((absoluteLimit(state.settings, look(state).data) - modification) / 1000),
+      Math.floor((absoluteLimit(state.settings, readChanges(state).data) - modification) / 1000),
     )
   }
 
@@ -346,7 +346,7 @@ export class Session<Data extends object = DefaultData> {
     const state = this[STATE]
     const moment = expiryMoment(...expiryOf(state, query))
     if (state.settings.absoluteAge === undefined) return new Date(moment)
-    return new Date(Math.min(moment, absoluteLimit(state.settings, look(state).data)))
+    return new Date(Math.min(moment, absoluteLimit(state.settings, readChanges(state).data)))
   }
 
   /**
@@ -359,7 +359,7 @@ export class Session<Data extends object = DefaultData> {
    */
   get expiresAt(): Date {
     const state = this[STATE]
-    look(state)
+    readChanges(state)
     return new Date(endsAt(state, state.settings.clock()))
   }
 
@@ -385,13 +385,13 @@ export class Session<Data extends object = DefaultData> {
    * })
    */
   get extend(): boolean {
-    return this[STATE].extend
+    return this[STATE].isActivity
   }
 
   set extend(value: boolean) {
-    assertOpen(this[STATE])
+    assertChangeable(this[STATE])
     if (typeof value !== 'boolean') throw new TypeError('session.extend is true or false.')
-    this[STATE].setExtend(value)
+    this[STATE].setActivity(value)
   }
 
   /**
@@ -401,7 +401,7 @@ export class Session<Data extends object = DefaultData> {
    * const isTemporary = req.session.getExpireAtBrowserClose()
    */
   getExpireAtBrowserClose(): boolean {
-    return endsWithBrowser(look(this[STATE]).data[EXPIRY], this[STATE].settings.expireAtBrowserClose)
+    return endsWithBrowser(readChanges(this[STATE]).data[EXPIRY], this[STATE].settings.expireAtBrowserClose)
   }
 
   // -- Django's test cookie
@@ -459,14 +459,16 @@ export class Session<Data extends object = DefaultData> {
     checkKey(name)
     const state = this[STATE]
     if (added.length > 0) {
-      change(state).update(FLASH, all => withFlash(all, name, [...flashOf(all, name), ...added]))
+      beginChange(state).update(FLASH, all => withFlash(all, name, [...flashOf(all, name), ...added]))
       return
     }
-    const taken = flashOf(look(state).data[FLASH], name)
+    const taken = flashOf(readChanges(state).data[FLASH], name)
     if (taken.length > 0) {
       const { stringify } = state.settings
       // Runs again on what another request has saved: what that one added stays.
-      change(state).update(FLASH, all => withFlash(all, name, without(flashOf(all, name), taken, stringify)))
+      beginChange(state).update(FLASH, all =>
+        withFlash(all, name, without(flashOf(all, name), taken, stringify)),
+      )
     }
     return taken
   }
@@ -480,14 +482,14 @@ export class Session<Data extends object = DefaultData> {
    * req.session.subject = user.id // lists and ends all sessions of a user: sessions.removeBySubject(user.id)
    */
   get subject(): string | null {
-    const subject = look(this[STATE]).data[SUBJECT]
+    const subject = readChanges(this[STATE]).data[SUBJECT]
     return typeof subject === 'string' ? subject : null
   }
 
   set subject(value: string | number | null) {
     const subject = value === null ? value : subjectText(value)
-    if (subject === null && !Object.hasOwn(look(this[STATE]).data, SUBJECT)) return
-    const changes = change(this[STATE])
+    if (subject === null && !Object.hasOwn(readChanges(this[STATE]).data, SUBJECT)) return
+    const changes = beginChange(this[STATE])
     if (subject === null) {
       changes.delete(SUBJECT)
       changes.delete(AUTHENTICATED)
@@ -508,7 +510,7 @@ export class Session<Data extends object = DefaultData> {
    * const since = req.session.createdAt?.toISOString()
    */
   get createdAt(): Date | undefined {
-    return asDate(createdAt(look(this[STATE]).data))
+    return asDate(createdAt(readChanges(this[STATE]).data))
   }
 
   /**
@@ -518,7 +520,7 @@ export class Session<Data extends object = DefaultData> {
    * if (Date.now() - Number(req.session.authenticatedAt ?? 0) > 600_000) return res.redirect('/password')
    */
   get authenticatedAt(): Date | undefined {
-    return asDate(authenticatedAt(look(this[STATE]).data))
+    return asDate(authenticatedAt(readChanges(this[STATE]).data))
   }
 
   // -- Key and flags
@@ -530,7 +532,7 @@ export class Session<Data extends object = DefaultData> {
    * const isNew = req.session.sessionKey === null
    */
   get sessionKey(): SessionKey | null {
-    return tell(this[STATE]).key
+    return stateForMetadata(this[STATE]).key
   }
 
   /**
@@ -540,7 +542,7 @@ export class Session<Data extends object = DefaultData> {
    * if (req.session.isEmpty) return res.redirect('/login')
    */
   get isEmpty(): boolean {
-    return tell(this[STATE]).isEmpty
+    return stateForMetadata(this[STATE]).isEmpty
   }
 
   /**
@@ -568,7 +570,7 @@ export class Session<Data extends object = DefaultData> {
   }
 
   set modified(value: boolean) {
-    assertOpen(this[STATE])
+    assertChangeable(this[STATE])
     this[STATE].setModified(value)
   }
 
@@ -578,9 +580,9 @@ export class Session<Data extends object = DefaultData> {
     options?: object,
     inspect: (value: unknown, options?: object) => string = value => JSON.stringify(value),
   ): string {
-    const { accessed, modified } = tell(this[STATE])
+    const { accessed, modified } = stateForMetadata(this[STATE])
     try {
-      const keys = visibleKeys(open(this[STATE]))
+      const keys = visibleKeys(openLoaded(this[STATE]))
       return `Session ${inspect({ keys, accessed, modified }, options)}`
     } catch (error) {
       return `Session { ${(error as Error).message} }`
@@ -614,7 +616,7 @@ export class Session<Data extends object = DefaultData> {
   save(options: { mustCreate?: boolean } = {}): Promise<void> {
     // It throws instead of rejecting, because a caller with a callback ignores the promise.
     if (typeof options !== 'object') throw new TypeError('save takes { mustCreate } and returns a promise.')
-    return store(this[STATE], save, options.mustCreate)
+    return runSave(this[STATE], save, options.mustCreate)
   }
 
   /**
@@ -624,7 +626,7 @@ export class Session<Data extends object = DefaultData> {
    * await req.session.create()
    */
   create(): Promise<void> {
-    return store(this[STATE], create)
+    return runSave(this[STATE], create)
   }
 }
 
@@ -640,18 +642,18 @@ export function pending(session: Session<any>): 'changes' | 'cookie' | undefined
   return wouldBeLost(stateOf(session))
 }
 
-/** The state, for a handler that learns something about the visitor: from then on the response depends on it. */
-function tell(state: SessionState): SessionState {
-  state.setTold()
+/** Returns the state for reading `sessionKey` or `isEmpty`. From then on the response depends on the session. */
+function stateForMetadata(state: SessionState): SessionState {
+  state.setMetadataRead()
   if (state.settings.removal) endIfRemoved(state)
   return state
 }
 
-/** The session's data and log, for a look at them. */
-function look(state: SessionState): Changes {
+/** Returns the data and the log for a read. */
+function readChanges(state: SessionState): Changes {
   state.setAccessed(true)
   if (state.settings.removal) endIfRemoved(state)
-  return state.changes ?? open(state)
+  return state.changes ?? openLoaded(state)
 }
 
 /** The value of a key that the user may see, or ABSENT. */
@@ -663,7 +665,7 @@ function visibleKeys({ data }: Changes): string[] {
   return Object.keys(data).filter(key => !isHidden(key))
 }
 
-function assertOpen(state: SessionState): void {
+function assertChangeable(state: SessionState): void {
   if (state.committed) throw new SessionCommittedError()
   if (state.saving) {
     throw new SessionCommittedError('The session is being saved. Await `save()` before you change it.')
@@ -671,27 +673,27 @@ function assertOpen(state: SessionState): void {
 }
 
 function assertSettable(state: SessionState, key: unknown): void {
-  assertOpen(state)
+  assertChangeable(state)
   checkKey(key)
   if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself.`)
 }
 
-/** The changes, for one more. `unlogged`: save even if the log stays empty. */
-function change(state: SessionState, unlogged?: boolean): Changes {
-  assertOpen(state)
-  const changes = look(state)
+/** Returns the log for a change. `unlogged`: save even if the log stays empty. */
+function beginChange(state: SessionState, unlogged?: boolean): Changes {
+  assertChangeable(state)
+  const changes = readChanges(state)
   state.changed(unlogged)
   return changes
 }
 
-/** The changes, for one to a key that the user may set. */
-function changeOf(state: SessionState, key: string): Changes {
+/** Returns the log for a change of a key that the user may set. */
+function beginChangeOf(state: SessionState, key: string): Changes {
   assertSettable(state, key)
-  return change(state)
+  return beginChange(state)
 }
 
 /** Saves run one after another. Changes are rejected meanwhile: it would be unclear whether they were included. */
-function store(
+function runSave(
   state: SessionState,
   task: (state: SessionState, deadline: Deadline, mustCreate: boolean) => Task<void>,
   mustCreate = false,
@@ -705,7 +707,7 @@ function store(
   const run = async (): Promise<void> => {
     await load(state)
     state.setAccessed(true)
-    open(state)
+    openLoaded(state)
     await runTask(state.settings, deadline => task(state, deadline, mustCreate))
   }
   const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => state.savingEnded(saving))
@@ -719,7 +721,11 @@ function expiryOf(
   { expiry, modification }: ExpiryQuery,
 ): [expiry: unknown, modification: number, age: number] {
   const { age, clock } = state.settings
-  return [expiry === undefined ? look(state).data[EXPIRY] : expiry, modification?.getTime() ?? clock(), age]
+  return [
+    expiry === undefined ? readChanges(state).data[EXPIRY] : expiry,
+    modification?.getTime() ?? clock(),
+    age,
+  ]
 }
 
 /** The list of one name, a copy. */

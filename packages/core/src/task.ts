@@ -106,10 +106,10 @@ export class Deadline implements Call {
   }
 
   /**
-   * For a store call that must find a record even if the clock says that it has expired: a clock that is fast must not
-   * keep a logout from removing it.
+   * For a store call that must find a record even if it has expired by this clock. Otherwise a fast clock would keep a
+   * logout from removing it.
    */
-  ageless(): Call {
+  ignoringExpiry(): Call {
     const { started, signal } = this
     return { now: 0, started, signal }
   }

@@ -348,6 +348,23 @@ describe('saveEveryRequest', () => {
     expect(result).toEqual({ setCookies: [], vary: true, private: false })
   })
 
+  it('sends no cookie for an extension that a failed `save()` did not make', async () => {
+    const app = bench({ age: 100, saveEveryRequest: true })
+    await app.request(s => s.set('a', 1))
+    const failing = createSessions({
+      store: altered({ replace: () => Promise.reject(new Error('down')) }, app.store),
+      clock: () => START + 60_000,
+      age: 100,
+      saveEveryRequest: true,
+    })
+    const session = failing.open(app.cookie)
+    await session.load()
+    session.set('a', 2)
+    expect(await codeOf(() => session.save())).toBe('SESSION_STORE')
+    session.modified = false
+    expect((await failing.commit(session, { status: 200 })).setCookies).toEqual([])
+  })
+
   it('F1: a store that is down does not trouble a request that leaves the session alone', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))

@@ -53,6 +53,7 @@ it('no file of the heart is longer than 250 lines', () => {
     'rotate',
     'save',
     'server-backend',
+    'server-save',
     'session-state',
     'store-call',
     'task',

@@ -14,7 +14,7 @@ const UNTOUCHED: Facts = {
   isEmpty: false,
   isStored: true,
   isRotating: false,
-  isSuperseded: false,
+  isOnMarker: false,
   wasFlushed: false,
   hasRecordToRemove: false,
   isExtensionDue: false,
@@ -38,7 +38,7 @@ const flushed: Partial<Facts> = {
   hasRecordToRemove: true,
 }
 const flushedAndSet: Partial<Facts> = { ...flushed, isEmpty: false }
-const superseded: Partial<Facts> = { ...read, isEmpty: true, isSuperseded: true }
+const superseded: Partial<Facts> = { ...read, isEmpty: true, isOnMarker: true }
 const due: Partial<Facts> = { isExtensionDue: true }
 
 type Row = [what: string, facts: Partial<Facts>, plan: string]
@@ -50,7 +50,11 @@ const RULES: Record<string, Row[]> = {
     ['no cookie, session read', { ...noSession, ...read }, '- | none | none | Cookie'],
     ['session not used', {}, '- | none | none | -'],
     ['session read', read, '- | none | none | Cookie'],
-    ['a cookie without a session behind it', { ...deadCookie, ...read }, '- | none | delete | Cookie'],
+    [
+      'the handler reads, and the cookie has no session behind it',
+      { ...deadCookie, ...read },
+      '- | none | delete | Cookie',
+    ],
     [
       'the same, and the status is 500',
       { ...deadCookie, ...read, status: 500 },
@@ -76,7 +80,7 @@ const RULES: Record<string, Row[]> = {
     ['a status below 500, a 404 say', { ...changed, status: 404 }, '- | replace | send | Cookie'],
     [
       'another request has rotated the key: 400',
-      { ...changed, isSuperseded: true },
+      { ...changed, isOnMarker: true },
       '- | reject | none | Cookie',
     ],
   ],

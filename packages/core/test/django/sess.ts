@@ -285,9 +285,9 @@ export class SessWorld implements World<Session<any>> {
       session.accessed = accessed
     }
     const state = stateOf(session)
-    const { told } = state
+    const { metadataRead } = state
     const { modified, sessionKey, isEmpty } = session
-    state.told = told
+    state.metadataRead = metadataRead
     return { accessed, modified, ...(data && { data }), key: sessionKey, empty: isEmpty }
   }
 

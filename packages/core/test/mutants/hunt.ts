@@ -18,6 +18,7 @@ export const FILES = [
   'commit',
   'record',
   'save',
+  'server-save',
   'rotate',
   'remove',
   'retry',
