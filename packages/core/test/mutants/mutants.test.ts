@@ -4,18 +4,18 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { compare, FILES, linesOf, listed, mutationOf, type Survivor, sourceOf } from './hunt.ts'
 
-const FUNCTIONS = 'expiry:storedExpiry,formatMoment'
+const FUNCTIONS = 'expiry:formatMoment'
 const campaign = fileURLToPath(new URL('../../campaign/mutants.ts', import.meta.url))
 
-it('a short campaign: every mutant of some functions is noticed, or explained', async () => {
+it('a short campaign: every mutant of one function is noticed, or explained', async () => {
   // Vitest's own variables would tell the runner in the child that it is a worker of this one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')))
   const { stdout } = await promisify(execFile)(process.execPath, [campaign, FUNCTIONS], {
     env,
-    timeout: 55_000,
+    timeout: 110_000,
   })
-  expect(stdout).toMatch(/^expiry:\S+: \d\d of \d\d killed .*, 0 not in the list$/m)
-}, 60_000)
+  expect(stdout).toMatch(/^expiry:\S+: [1-9]\d* of [1-9]\d* killed .*, 0 not in the list$/m)
+}, 120_000)
 
 describe('the list of survivors', () => {
   it('gives each a reason, and no more than once', () => {
