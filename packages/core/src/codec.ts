@@ -14,7 +14,7 @@ export interface Codec {
   stringify?(value: unknown): string
   /** The inverse of `stringify`, for a copy that shares nothing. Default: `JSON.parse`. */
   parse?(text: string): unknown
-  /** `encode` and `decode` answer at once, so decoding can wait for the first use. */
+  /** `encode` and `decode` return no promise, so decoding can wait for the first use. */
   readonly sync?: true
 }
 
@@ -67,7 +67,7 @@ export function pathStep(key: string): string {
   return /^[\w$]{1,64}$/.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 64))}]`
 }
 
-/** Whoever refers to itself has no end, and JSON.stringify has a stack. */
+/** Deeper data, or data that contains itself, would overflow the stack of JSON.stringify. */
 export const MAX_DEPTH = 1000
 
 /** JSON has -0, but `JSON.stringify` writes 0; set by `check` on meeting one. */
@@ -114,7 +114,7 @@ function jsonHasNo(what: unknown): DataProblem {
   return `: JSON has no ${what}. Change it, or use the codec rich().`
 }
 
-/** Of `{}` and of null-prototype objects, also from another realm (a vm context, as some test runners use). */
+/** Whether it is the prototype of `{}` or of a null-prototype object, also from another realm (a vm context, as some test runners use). */
 export function isPlainProto(proto: object | null): boolean {
   return (
     !proto ||

@@ -4,19 +4,19 @@ import { FOREIGN_COOKIE_OPTIONS } from './foreign.ts'
 
 /** How the session cookie is set; HTTP's words (RFC 6265bis section 4.1). */
 export interface CookieOptions {
-  /** Default `sessionid`, as in Django. `__Host-` and `__Secure-` names demand what browsers demand of them. */
+  /** Default `sessionid`, as in Django. A `__Host-` or `__Secure-` name needs the attributes that browsers require for it. */
   name?: string | undefined
   /** Default `/`. */
   path?: string | undefined
   /** Default none: the cookie is for this host alone. */
   domain?: string | undefined
-  /** Default `'auto'`: as the framework says of the connection; not told counts as secure. */
+  /** Default `'auto'`: as the framework says of the connection. If it does not say, the connection counts as TLS. */
   secure?: boolean | 'auto' | undefined
   /** Default true. */
   httpOnly?: boolean | undefined
-  /** Default `'lax'`; `false` leaves the attribute out; `'none'` demands `secure: true`. */
+  /** Default `'lax'`; `false` leaves the attribute out; `'none'` needs `secure: true`. */
   sameSite?: 'lax' | 'strict' | 'none' | false | undefined
-  /** CHIPS; demands `secure: true`. */
+  /** CHIPS. Needs `secure: true`. */
   partitioned?: boolean | undefined
   /** Chromium's hint for which cookies to evict first. */
   priority?: 'low' | 'medium' | 'high' | undefined
@@ -49,9 +49,9 @@ export interface CookieScope {
   partitioned?: boolean | undefined
 }
 
-/** RFC 6265 section 6.1 lets a browser count name, value and attributes, … */
+/** Octets of a cookie, with its name, value and attributes, that a browser must keep (RFC 6265 section 6.1). */
 const MAX_LINE = 4096
-/** … and no cookie lives longer than 400 days (RFC 6265bis section 5.5). */
+/** Seconds: no cookie lives longer than 400 days (RFC 6265bis section 5.5). */
 const MAX_AGE = 34_560_000
 /** Three full cookies leave room for others below the 16 KiB of header that Node accepts. */
 const MAX_CHUNKS = 3
@@ -138,7 +138,7 @@ function roomOf({ name, attributes }: CookiePolicy, line: number): number {
 }
 
 /**
- * The value of the cookie of that name: `undefined` when there is none, `null` when two of them differ, for nobody
+ * The value of the cookie of that name: `undefined` when there is none, `null` when two of them differ, because nobody
  * can tell which one is ours (RFC 6265 section 8.6). Linear in the header's length. Names are compared as they are,
  * undecoded; only spaces and tabs around names and values are trimmed, and one pair of double quotes.
  */
@@ -170,7 +170,7 @@ function skipBlanks(text: string, at: number, step: 1 | -1): number {
   return at
 }
 
-/** What came under the names of the session's cookie. */
+/** The cookies that came under the names of the session's cookie. */
 export interface ReceivedCookies {
   /** What may be the session's token. More than one: whole and chunks together, or chunks that may be too many. */
   tokens: ReceivedToken[]
@@ -253,7 +253,7 @@ function httpDate(ms: number): string {
 export function splitToken(policy: CookiePolicy, token: string): { name: string; value: string }[] {
   const { name, maxBytes } = policy
   const room = roomOf(policy, MAX_LINE)
-  // What is not token: once for each cookie.
+  // The part of a line that is no token is needed once for each cookie.
   const around = MAX_LINE - room
   const count = Math.ceil(token.length / room)
   const bytes = token.length + count * around

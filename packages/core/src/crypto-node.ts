@@ -1,6 +1,6 @@
 /**
  * Cryptographic and zlib primitives of Node (also Bun and Deno, which follow its `node` condition). `crypto-web.ts`
- * exports the same names with the same bytes for every other platform; here all of them answer at once.
+ * exports the same names with the same bytes for every other platform; here none of them returns a promise.
  */
 import * as crypto from 'node:crypto'
 import v8 from 'node:v8'

@@ -33,7 +33,7 @@ export interface SigningOptions {
   /** Default `django.core.signing`; `''` means `django.core.signing.TimestampSigner`, as in Django. */
   salt?: string | undefined
   /**
-   * Bytes of JSON at the most (default 4 MiB): inflating stops there, and more is not written either, for nobody
+   * Bytes of JSON at the most (default 4 MiB): inflating stops there, and more is not written either, because nobody
    * could read it.
    */
   maxBytes?: number | undefined

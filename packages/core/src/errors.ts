@@ -14,13 +14,13 @@ export type SessionErrorCode =
   | 'CONFIG'
 
 /**
- * What every error of Sess is. Tell them apart by `code`: two copies of this package defeat `instanceof`.
+ * The class of every error of Sess. Tell them apart by `code`: two copies of this package defeat `instanceof`.
  * No message holds a session key, a secret or session data.
  */
 export class SessionError extends Error {
   /** Stable, one per class. */
   declare readonly code: SessionErrorCode
-  /** The HTTP status that fits; Express, Koa and h3 answer with it by themselves. */
+  /** The HTTP status that fits. Express, Koa and h3 respond with it by themselves. */
   declare readonly status: number
 
   /** The same as `status`, under the name that NestJS and `http-errors` use. */
@@ -34,7 +34,7 @@ export class SessionError extends Error {
     this.code = kind.replace(/\B[A-Z]/g, '_$&').toUpperCase() as SessionErrorCode
     this.status = this.statusCode = status
     this.expose = status < 500
-    // As text, for a minifier that renames classes must not rename errors.
+    // As text, because a minifier that renames classes must not rename errors.
     this.name = `${kind}Error`
   }
 }
@@ -53,7 +53,7 @@ export class SessionConflictError extends SessionError {
   }
 }
 
-/** The store failed or did not answer within `timeout`; `cause` has its own error. */
+/** The store failed, or did not respond within `timeout`. `cause` has its own error. */
 export class SessionStoreError extends SessionError {
   constructor(message: string, options?: ErrorOptions) {
     super('SessionStore', 503, message, options)
@@ -113,12 +113,12 @@ export class ConfigError extends SessionError {
 export function asStoreError(error: unknown, hidden?: readonly (string | undefined)[]): SessionError {
   const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
   const name = String(code)
-  // By code, for there may be a second copy of these classes; databases have codes of their own.
+  // By code, because there may be a second copy of these classes. Databases have codes of their own.
   if (/^(SESSION_|CONFIG$)/.test(name)) {
     if (cause !== undefined) (error as SessionError).cause = safeCause(cause, hidden)
     return error as SessionError
   }
-  // ECONNREFUSED, say, for logs that leave out the cause. What is not such a name is not for messages.
+  // A name such as ECONNREFUSED helps in logs that leave out the cause. Any other code might hold data.
   const told = /^[A-Z_]+$/.test(name) ? ` (${name})` : ''
   return new SessionStoreError(`The session store failed${told}: see \`cause\`.`, {
     cause: safeCause(error, hidden),

@@ -16,7 +16,7 @@ export interface Duration {
  */
 export type Expiry = number | Date | Duration | null
 
-/** What `getExpiryAge` and `getExpiryDate` may be asked instead of now and the session's own expiry. */
+/** Values for `getExpiryAge` and `getExpiryDate` to use instead of now and the session's own expiry. */
 export interface ExpiryQuery {
   /** When the session was last modified. Default: now. */
   modification?: Date
@@ -24,7 +24,7 @@ export interface ExpiryQuery {
   expiry?: number | Date | string | null
 }
 
-/** In milliseconds. Nobody knows how long a month is. */
+/** In milliseconds. Months and years have no fixed length, so they are rejected. */
 const UNITS: Record<string, number> = {
   years: Number.NaN,
   months: Number.NaN,
@@ -43,15 +43,15 @@ export const LAST_MOMENT = 253_402_300_799_999
 
 /** What is kept as `_session_expiry`: seconds, or the moment as Django 5.2 writes it. `now` in ms since the epoch. */
 export function storedExpiry(expiry: number | Date | Duration, now: number): number | string {
-  // A number may be any: the record's end is cut off at LAST_MOMENT.
+  // Any finite number is allowed: the record's end is cut off at LAST_MOMENT.
   if (Number.isFinite(expiry)) return expiry as number
   const moment = expiry instanceof Date ? expiry.getTime() : now + spanOf(expiry)
-  // From the year 1, where Python's dates begin.
+  // Python's dates begin with the year 1.
   if (moment >= -62_135_596_800_000 && moment <= LAST_MOMENT) return formatMoment(moment)
   throw new TypeError('setExpiry takes seconds, a valid Date, a duration such as { days: 30 }, or null.')
 }
 
-/** Milliseconds; NaN where it is no duration, or none that we know: a misspelt unit would be no time at all. */
+/** Milliseconds. NaN for anything that is not a duration: a misspelt unit must not count as zero. */
 function spanOf(duration: unknown): number {
   const counts = Object(duration) as Record<string, unknown>
   let span: number | undefined
@@ -80,7 +80,7 @@ const MOMENT =
 export function parseMoment(text: string): number {
   const part = MOMENT.exec(text)
   if (part) {
-    // Text, of which `*` makes numbers.
+    // These are strings; `*` converts them.
     const [, year, month, day, hour, minute = '00', second = '00', fraction = 0, sign, ...offset]: any[] =
       part
     const [hours = 0, minutes = 0, seconds = 0] = offset
@@ -113,7 +113,7 @@ export function expiryMoment(expiry: unknown, modification: number, age: number)
   return momentOf(expiry) ?? modification + expiryAge(expiry, modification, age) * 1000
 }
 
-/** Of a Date or its text; `undefined` for what is seconds, if anything. */
+/** The moment that a Date or its text means. `undefined` for anything else, such as seconds. */
 function momentOf(expiry: unknown): number | undefined {
   if (expiry instanceof Date) return expiry.getTime()
   return typeof expiry === 'string' ? parseMoment(expiry) : undefined

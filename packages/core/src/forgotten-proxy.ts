@@ -19,7 +19,7 @@ export function warnOfForgottenProxy(
 ): void {
   if (secure !== false || settings.cookie.secure !== 'auto') return
   if (settings.hasWarned || !settings.hooks.warning) return
-  // Of a list, what the proxy next to the browser says.
+  // In a list, the first entry is what the proxy next to the browser says.
   if (!/^\s*https\b/i.test(String(target?.().forwardedProto))) return
   settings.hasWarned = true
   report(settings, 'warning', undefined, EVENT)

@@ -14,7 +14,7 @@ export function varyByCookie(current: string | null | undefined): string {
 
 /**
  * The value of `Cache-Control` that keeps the response out of shared caches. `no-store` and `private` stay as they
- * are; `public` and `s-maxage`, which say the contrary, give way. `null` and `undefined` mean no header.
+ * are; `public` and `s-maxage` say the contrary and are removed. `null` and `undefined` mean no header.
  *
  * @example
  * headers.set('cache-control', privateCache(headers.get('cache-control')))
@@ -28,7 +28,7 @@ export function privateCache(current: string | null | undefined): string {
 }
 
 /**
- * Applies what `commit()` returned to the headers of a response, for frameworks that answer with a web `Response`:
+ * Applies what `commit()` returned to the headers of a response, for frameworks that respond with a web `Response`:
  * appends the cookies, merges `Cookie` into `Vary` and `private` into `Cache-Control`.
  *
  * The headers of a response that came from `fetch()`, `Response.redirect()` or `Response.error()` cannot be changed

@@ -2,7 +2,7 @@ import type { RecordId } from './key.ts'
 import type { Settings } from './options.ts'
 import type { Call } from './task.ts'
 
-/** What every event tells. Times are milliseconds of the engine's clock. */
+/** The fields of every event. Times are milliseconds of the engine's clock. */
 export interface HookEvent {
   /** The record's id where keys are hashed: it correlates events and opens nothing. */
   id?: string | undefined
@@ -24,7 +24,7 @@ export interface CorruptEvent extends HookEvent {
   /**
    * `payload`: the codec cannot read what is stored; `schema`: it is not what the schema says; `token`: a cookie
    * session does not verify or has expired; `cookie`: the session's cookies contradict each other: two of one name,
-   * or a whole one beside chunks. Often a changed cookie domain or path, at times a neighbour domain (docs/cookies.md).
+   * or a whole one beside chunks. Often the cookie's domain or path was changed, sometimes a neighbour domain set it (docs/cookies.md).
    */
   reason: 'payload' | 'schema' | 'token' | 'cookie'
   /**
@@ -51,8 +51,8 @@ export interface StoreErrorEvent extends HookEvent {
 }
 
 /**
- * Functions that hear what happens to sessions. They run after the fact and change nothing: what they return is
- * ignored, and an error of theirs goes to `error`.
+ * Functions that are called when something has happened to a session. They change nothing: what they return is
+ * ignored, and an error that they throw goes to `error`.
  */
 export interface Hooks {
   /** A record was inserted. */
@@ -73,7 +73,7 @@ export interface Hooks {
   interrupted?(event: HookEvent): void
   /** What came from the store or the browser could not be used; that session is empty. */
   corrupt?(event: CorruptEvent): void
-  /** The store failed, or did not answer in time. */
+  /** The store failed, or did not respond in time. */
   storeError?(event: StoreErrorEvent): void
   /** Something in the setup is probably a mistake. Called once for an engine: a line in the log is enough. */
   warning?(event: WarningEvent): void

@@ -20,10 +20,13 @@ import { UnderWay } from './under-way.ts'
 export interface SessionsOptions<D extends object = any> {
   /** Where sessions live: a Store, or a CookieStore that keeps them in the cookie itself. */
   store: Store | CookieStore
-  /** For cookie sessions: 32 bytes or more each; the first seals, all unseal. */
+  /** For cookie sessions: 32 bytes or more each. The first one seals, and all of them unseal. */
   secret?: string | readonly string[] | undefined
   cookie?: CookieOptions | undefined
-  /** Seconds of inactivity after which a session ends: whole days from 3,600,000 on, 400 at most. Default 1,209,600: two weeks (Django SESSION_COOKIE_AGE). */
+  /**
+   * Seconds of inactivity after which a session ends. Default 1,209,600: two weeks (Django SESSION_COOKIE_AGE). A value
+   * of 3,600,000 or more must be a whole number of days, at most 400, so that milliseconds are not taken for seconds.
+   */
   age?: number | undefined
   /** Seconds after creation, or after the last new subject, when a session ends however active. Default: none. */
   absoluteAge?: number | undefined
@@ -40,7 +43,7 @@ export interface SessionsOptions<D extends object = any> {
    */
   timeout?: number | undefined
   /**
-   * For what two requests replaced and no merge can join: `'last'` keeps the later save's value (default), `'error'` is a
+   * Decides a value that both requests replaced and that cannot be merged: `'last'` keeps the later save's value (default), `'error'` is a
    * SessionConflictError, and a function returns the value to keep (`undefined` removes the key).
    */
   onConflict?: 'last' | 'error' | ((key: string, clash: Clash) => unknown) | undefined
@@ -81,7 +84,7 @@ export interface SessionsOptions<D extends object = any> {
   random?: RandomBytes | undefined
 }
 
-/** What `removeBySubject`, `delete` or `end` has just ended: all sessions of a subject but one, or the one with an id. */
+/** The sessions that `removeBySubject`, `delete` or `end` has just ended: all sessions of a subject but one, or the one with an id. */
 export interface Removal {
   subject?: string
   except?: RecordId | undefined
@@ -258,7 +261,7 @@ const DAY = 86_400
 /** RFC 6265bis section 5.5: browsers keep no cookie longer. */
 const LONGEST = 400 * DAY
 
-/** Rejects milliseconds given as seconds: from 3,600,000 on, an age must be whole days, 400 at most. */
+/** Rejects milliseconds that were given as seconds: an age of 3,600,000 or more must be a whole number of days, at most 400. */
 function assertSeconds(option: string, age: number | undefined): void {
   if (age === undefined || age < 3_600_000 || (age % DAY === 0 && age <= LONGEST)) return
   throw new ConfigError(

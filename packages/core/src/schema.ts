@@ -33,8 +33,8 @@ export interface Validated {
 }
 
 /**
- * Validates stored data, migrated if need be. `read` gives them anew each time: a validator may change what it is
- * given. Returns the issues when they do not fit. Bookkeeping is no business of a schema.
+ * Validates stored data, migrated if necessary. `read` gives them anew each time: a validator may change what it is
+ * given. Returns the issues when they do not fit. A schema does not see bookkeeping.
  */
 export function* validated(
   schema: StandardSchema,
@@ -69,8 +69,8 @@ function takeBookkeeping(data: Data): Data {
 }
 
 /**
- * What a new session begins with: the schema's defaults. Nothing where the schema requires more, or where its answer
- * has to be waited for.
+ * What a new session begins with: the schema's defaults. Nothing if the schema requires more, or validates
+ * asynchronously.
  */
 export function defaultsOf(schema: StandardSchema): Data {
   const result = schema['~standard'].validate({})
@@ -155,7 +155,7 @@ function same(a: unknown, b: unknown, stringify: Stringify): boolean {
   try {
     return stringify(a) === stringify(b)
   } catch {
-    // What has no text counts as changed, so that it is encoded, whose error names the key.
+    // A value the codec cannot encode counts as changed. The save then fails with an error that names its key.
     return false
   }
 }

@@ -12,7 +12,7 @@ export function checkSecrets(
   secret: string | readonly string[] = [],
   store?: CookieStore,
 ): readonly string[] {
-  // A cookie store without one is refused as for a wrong one.
+  // A missing secret gives the same error as a wrong one.
   const secrets: readonly unknown[] = store && !secret?.length ? [secret] : [secret].flat()
   for (const [index, text] of secrets.entries()) {
     const problem = isLong(text)

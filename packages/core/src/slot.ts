@@ -47,7 +47,7 @@ export class SessionSlot<D extends object = DefaultData> {
   readonly property: string
   /** One for each engine, so that its second middleware finds the session of the first. */
   readonly #mark: symbol
-  /** One for each cookie name, for two engines would overwrite each other's cookie. */
+  /** One for each cookie name, because two engines would overwrite each other's cookie. */
   readonly #cookie: symbol
   readonly #accessor: PropertyDescriptor
 
@@ -56,7 +56,7 @@ export class SessionSlot<D extends object = DefaultData> {
     const isEngine = typeof (options as Sessions<D> | undefined)?.open === 'function'
     this.sessions = isEngine ? (options as Sessions<D>) : createSessions(options as SessionsOptions<D>)
     const { property } = readOptions<{ property?: any }>(
-      // What is no object fails the check, with its message.
+      // A value that is not an object fails the check below, which has the right message.
       typeof place === 'object' ? place : { property: {} },
       { property: ['session', textLike(/./, "a name, as in { property: 'admin' }")] },
     )
@@ -80,7 +80,7 @@ export class SessionSlot<D extends object = DefaultData> {
 
   /**
    * Opens the request's session and puts it under our property. `undefined` when this engine has one on the request
-   * already: it is under our property then, too, and whoever opened it commits it.
+   * already: it is under our property then, too, and the caller that opened it commits it.
    * @throws ConfigError when another engine has the property or the cookie
    */
   open(request: object, cookieHeader?: string | null): Session<D> | undefined {
@@ -141,7 +141,7 @@ function isSession(value: unknown): boolean {
 function foreign(name: string): ConfigError {
   return new ConfigError(
     'property',
-    `\`${name}\` on this request holds something that is not of Sess. Remove the other session middleware, or give this one another \`property\`.`,
+    `\`${name}\` on this request holds something that Sess did not put there. Remove the other session middleware, or give this one another \`property\`.`,
   )
 }
 

@@ -184,7 +184,7 @@ export function removeEach(
 /** What `storeFrom` needs of a backend that compares and writes in one step. */
 export interface CompareAndSet {
   /**
-   * What is under the id, with its version, be it expired or not. Nothing: `null` or `undefined`. The record is not
+   * The record under the id, with its version, expired or not. `null` or `undefined` if there is none. The record is not
    * looked at after `storeFrom` returned a copy, so it may be shared.
    */
   get(id: string, context: StoreContext): MaybePromise<StoredRecord | null | undefined>

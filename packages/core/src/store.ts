@@ -1,6 +1,6 @@
 import type { Signal } from './platform.ts'
 
-/** A value, or a promise of it: whatever the backend has. A store that answers at once costs a request no tick. */
+/** A value, or a promise of it: whatever the backend gives. With a store that returns at once a request continues synchronously. */
 export type MaybePromise<T> = T | PromiseLike<T>
 
 /** What a store keeps. */
@@ -31,7 +31,7 @@ export interface StoredEntry extends StoredRecord {
 export interface StoreContext {
   /** The engine's clock, in milliseconds since the epoch. `Date.now()` where it is absent. */
   now?: number | undefined
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when nobody waits for the result any more. */
   signal?: Signal | undefined
 }
 
@@ -40,7 +40,7 @@ export interface StoreContext {
  *
  * Each call is atomic on its own and needs no transaction with another. To every method an expired record is absent.
  * **A backend that cannot be reached throws or rejects**: an outage must never look like "no session". There is no
- * upsert, for that is how a logged-out session comes back to life (CVE-2025-46336). What comes out shares no object
+ * upsert, because that is how a logged-out session comes back to life (CVE-2025-46336). What comes out shares no object
  * with what went in. If the backend rejects a statement because others ran at the same time ("could not serialize",
  * "deadlock", "busy"), the store repeats it: contention is not an outage, and the engine does not repeat what threw.
  */
@@ -54,7 +54,7 @@ export interface Store {
   /** The live record. Absent, expired or malformed: `null`, and nothing is written. */
   read(id: string, context?: StoreContext): MaybePromise<StoredRecord | null>
 
-  /** Adds a record. `false`: the id is taken (be it by an expired record), and nothing changed. */
+  /** Adds a record. `false`: the id is taken, perhaps by an expired record, and nothing changed. */
   insert(id: string, record: SessionRecord, context?: StoreContext): MaybePromise<boolean>
 
   /**
@@ -87,7 +87,7 @@ export interface Store {
   /** Every live record, in no order, each at least once if it lives throughout. For inspection. */
   scan?(options?: StoreContext): AsyncIterable<StoredEntry>
 
-  /** Removes every session of a subject, again until none is left; `except` is an id. Answers how many. */
+  /** Removes every session of a subject, again until none is left. `except` is an id. Returns how many were removed. */
   removeBySubject?(subject: string, options?: RemoveBySubjectOptions): MaybePromise<number>
 
   /** Every live record of a subject. */
@@ -98,7 +98,7 @@ export interface Store {
 }
 
 export interface ClearExpiredOptions extends StoreContext {
-  /** Records a batch at the most. */
+  /** At most so many records are removed in one batch. */
   batchSize?: number | undefined
 }
 
@@ -111,14 +111,14 @@ export interface RemoveBySubjectOptions extends StoreContext {
 export interface SealContext {
   /** The session cookie's name: a token made for one name is void under another. */
   name: string
-  /** The first seals, all unseal. Never empty. */
+  /** The first one seals, and all of them unseal. Never empty. */
   secrets: readonly string[]
   /** Milliseconds since the epoch. */
   now: number
 }
 
 /**
- * Keeps the session in its cookie. There is no server side, so the last answer wins and a copied token lives until it
+ * Keeps the session in its cookie. There is no server side, so the last response wins and a copied token lives until it
  * expires (or its subject's `notBefore`).
  */
 export interface CookieStore {
@@ -127,8 +127,8 @@ export interface CookieStore {
   /** The record, or `null` for whatever does not verify or has expired; it never throws for a bad token. */
   unseal(token: string, context: SealContext): MaybePromise<SessionRecord | null>
   /**
-   * What is wrong with a secret (`'repeats itself.'`), asked at start-up, where an answer is a ConfigError. Core itself
-   * refuses what has less than 32 bytes or 8 different characters; `weakness` of `@sess/core/crypto` knows what else a
+   * What is wrong with a secret (`'repeats itself.'`), asked at start-up, where a returned text is a ConfigError. Core itself
+   * rejects a secret of less than 32 bytes or 8 different characters; `weakness` of `@sess/core/crypto` knows what else a
    * store whose tokens need a secret should refuse.
    */
   weakness?(secret: string): string | undefined

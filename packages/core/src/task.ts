@@ -125,7 +125,7 @@ export class Deadline implements Call {
     const timeUp = new Promise<never>((_, reject) => {
       cancel = whenTimeIsUp(this.#timeout, () => {
         this.expired = true
-        // Before the store rejects because of the signal: that it was late is what happened.
+        // Reject first, so that the error says timeout and not the store's abort error.
         const late = new SessionStoreError(`No answer from the session store in ${this.#timeout} ms.`)
         reject(late)
         // As the reason, so that a store that knows what it waits for can add a `cause`.

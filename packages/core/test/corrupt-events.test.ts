@@ -9,7 +9,7 @@ import { bench } from './support.ts'
 const CANARY = 'canary7413'
 const HIDDEN = [CANARY, 'ann@example.com', '987654321']
 
-/** What the `corrupt` hook is told when stored data are read with other options. */
+/** What the `corrupt` hook is called with when stored data are read with other options. */
 async function eventsOf(stored: Record<string, unknown>, options: Partial<SessionsOptions>) {
   const app = bench()
   await app.request(session => session.update(stored))

@@ -59,7 +59,7 @@ describe('F38: where a session is on a request', () => {
   it('what the application itself keeps under the property is not overwritten, and the message says whose it is', () => {
     const slot = new SessionSlot({ store: memoryStore() })
     expect(() => slot.open({ session: { theirs: true } })).toThrow(
-      /`session` .*not of Sess.*another `property`/,
+      /`session` .*did not put there.*another `property`/,
     )
   })
 
