@@ -173,6 +173,26 @@ export const processCases: readonly StoreCase[] = [
     skip: alone,
     async run(f) {
       await elsewhere(f, async there => {
+        // A counter of one process makes the versions of the other again, sooner or later.
+        for (const [one, other] of [
+          [f.store, there],
+          [there, f.store],
+        ] as const) {
+          const id = f.id()
+          await one.insert(id, f.record(), f.context())
+          const seen = new Set<string>()
+          for (let n = 0; n < 64; n++) {
+            const { version, payload } = await f.readLive(id, 'the record')
+            if (seen.has(version))
+              fail('every replaced record to get a new version', `${n} replaces gave one again`)
+            seen.add(version)
+            equal(
+              await other.replace(id, f.record({ payload: `${payload}.` }), version, f.context()),
+              'ok',
+              'replace()',
+            )
+          }
+        }
         const { id } = await f.stored({ payload: '' })
         const letters = [...(f.quick ? 'abcdefgh' : 'abcdefghijklmnop')]
         const add = async (letter: string, store: Store) => {
