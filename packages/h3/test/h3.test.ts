@@ -408,7 +408,10 @@ describe('what leaves, with its cookie', () => {
     }
   })
 
-  it('a Node stream that fails while the session is saved is a 500, not the end of the process', async () => {
+  it('a Node stream that fails while the session is saved is a 500, not the end of the process', {
+    retry: 4,
+    timeout: 20_000,
+  }, async () => {
     const at = place()
     at.store.before = async () => void (await sleep(20))
     at.app.get('/', event => {
