@@ -1,5 +1,6 @@
 // Which test, store and adapter proves which line of docs/requirements.md. `pnpm requirements` writes docs/coverage.md.
-// A test names its requirements in its title, a case of the conformance suite in its title or `source`.
+// A test names its requirements in brackets at the end of its title, `[A4, F31]`, and a case of the conformance suite there
+// or in its `source`.
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -8,6 +9,7 @@ import { adapterCases, cookieStoreCases, storeCases } from '../packages/conforma
 import { root } from './workspace.ts'
 
 const ID = /\b[ACFI]\d{1,2}\b/g
+const BRACKETS = /\[([A-Z]\d{1,2}(?:, [A-Z]\d{1,2})*)\]$/
 const LINK = /requirements\.md#([acfi]\d+)/g
 const TESTS = ['packages/*/test/**/*.test.ts', '{examples,bench}/**/*.test.ts', 'scripts/*.test.ts']
 
@@ -41,14 +43,17 @@ export function proofs(): Map<string, Proof> {
   const files = globSync(TESTS, { cwd: root, exclude: path => path.includes('node_modules') }).sort()
   for (const file of files) {
     for (const title of titles(file)) {
-      for (const id of new Set(idsIn(title))) {
+      for (const id of idsOf(title, file)) {
         const proof = proofOf(id, file)
         proof.files.set(file, (proof.files.get(file) ?? 0) + 1)
       }
     }
   }
   for (const { id, title, source } of [...storeCases, ...cookieStoreCases, ...adapterCases]) {
-    for (const requirement of new Set(idsIn(`${title} ${source}`))) proofOf(requirement, id).cases.push(id)
+    const linked = [...source.matchAll(LINK)].map(([, anchor]) => anchor!.toUpperCase())
+    for (const requirement of new Set([...idsOf(title, id), ...linked])) {
+      proofOf(requirement, id).cases.push(id)
+    }
   }
   return found
 }
@@ -121,8 +126,16 @@ function shown(cases: string[], files: Map<string, number>, columns: Columns): s
   return names.join(', ') || '–'
 }
 
-function idsIn(text: string): string[] {
-  return [...(text.match(ID) ?? []), ...[...text.matchAll(LINK)].map(([, id]) => id!.toUpperCase())]
+/** The requirements in the brackets at the end of a title. Throws if the title names one elsewhere. */
+function idsOf(title: string, where: string): string[] {
+  const ids = BRACKETS.exec(title)?.[1] ?? ''
+  const sentence = title.replace(BRACKETS, '')
+  if (sentence.match(ID)) {
+    throw new Error(
+      `${where}: put the requirements at the end of the title, in brackets, [A4, F31]: ${title}`,
+    )
+  }
+  return ids.match(ID) ?? []
 }
 
 /** The titles of the tests and groups of tests in a file. */
@@ -138,7 +151,8 @@ function titles(file: string): string[] {
     if (ts.isCallExpression(node) && isTest(node.expression)) {
       const [title] = node.arguments
       if (title && ts.isStringLiteralLike(title)) found.push(title.text)
-      if (title && ts.isTemplateExpression(title)) found.push(source.text.slice(title.pos, title.end))
+      if (title && ts.isTemplateExpression(title))
+        found.push(source.text.slice(title.getStart(source) + 1, title.end - 1))
     }
     ts.forEachChild(node, visit)
   }

@@ -29,7 +29,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
   const signIn = async (name = 'Ada', form: Record<string, string> = {}): Promise<string> =>
     cookiesOf(await post('/sign-in', { name, ...form }))
 
-  test('I4: a read without a cookie varies by it, sets none and does not ask the store', async () => {
+  test('a read without a cookie varies by it, sets none and does not ask the store [I4]', async () => {
     const { status, headers, setCookies, text } = await get('/')
     expect(status).toBe(200)
     expect(headers.vary).toBe('Cookie')
@@ -38,7 +38,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     expect(text).toContain('the store was not even asked')
   })
 
-  test('I4: a route that leaves the session alone says nothing of it and asks nobody, cookie or not', async () => {
+  test('a route that leaves the session alone says nothing of it and asks nobody, cookie or not [I4]', async () => {
     const cookie = await signIn()
     store.calls.length = 0
     for (const options of [{}, { cookie }]) {
@@ -72,7 +72,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     expect(text).toContain('Stoneware mug: in your cart.')
   })
 
-  test('A8: no page holds a session key', async () => {
+  test('no page holds a session key [A8]', async () => {
     const answer = await post('/sign-in', { name: 'Ada' })
     const cookie = cookiesOf(answer)
     const { text } = await get(answer.headers.location!, { cookie })
@@ -104,7 +104,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     expect(text).not.toContain('<script>')
   })
 
-  test('C5: the form of another site is refused, before signing in and after, and changes nothing', async () => {
+  test('the form of another site is refused, before signing in and after, and changes nothing [C5]', async () => {
     const cookie = await signIn()
     const host = new URL(shop.url).host
     const headersOfOthers = [
@@ -125,7 +125,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     expect(countOf(await get('/', { cookie }))).toBe(3)
   })
 
-  test('C4: signing in makes a new key, and the old one leads to nothing', async () => {
+  test('signing in makes a new key, and the old one leads to nothing [C4]', async () => {
     const planted = cookiesOf(await add())
     const cookie = cookiesOf(await post('/sign-in', { name: 'Ada' }, { cookie: planted }))
     expect(cookie).not.toBe(planted)
@@ -152,14 +152,14 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     expect(forgotten[0]).toMatch(/^sessionid=[a-z0-9]{32}; Path=\/; HttpOnly; SameSite=Lax$/)
   })
 
-  test('I1: 60 parallel adds on one cookie, another saving while each waits: 60 items', async () => {
+  test('60 parallel adds on one cookie, another saving while each waits: 60 items [I1]', async () => {
     const cookie = cookiesOf(await add())
     const answers = await Promise.all(Array.from({ length: 60 }, () => add(cookie, 'honey')))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303]))
     expect(countOf(await get('/', { cookie }))).toBe(61)
   })
 
-  test('F17: an add that overlaps signing out is refused, and the session stays gone', async () => {
+  test('an add that overlaps signing out is refused, and the session stays gone [F17]', async () => {
     const cookie = await signIn()
     const signedOut = Promise.withResolvers<void>()
     store.before = method => (method === 'replace' ? signedOut.promise : undefined)
@@ -176,7 +176,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     expect(text).toContain('data-count="0"')
   })
 
-  test('C9: what does not fit makes no session', async () => {
+  test('what does not fit makes no session [C9]', async () => {
     const answers = [
       await post('/sign-in', { name: '  ' }),
       await post('/sign-in', { name: 'x'.repeat(41) }),
@@ -204,7 +204,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     expect((await get('/', { method: 'DELETE' })).status).toBe(404)
   })
 
-  test('F1: while the store is down a visitor reads an apology and keeps the cookie', async () => {
+  test('while the store is down a visitor reads an apology and keeps the cookie [F1]', async () => {
     const cookie = await signIn()
     const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
     store.before = down

@@ -20,7 +20,7 @@ const deep = (levels: number) => {
   return value
 }
 
-describe('what JSON cannot hold is an error that names the path (F15)', () => {
+describe('what JSON cannot hold is an error that names the path [F15]', () => {
   const cases: [what: string, data: Record<string, unknown>, path: string][] = [
     ['a function', { onClick: () => 1 }, 'onClick'],
     ['a method', { user: { name: 'x', greet: () => 1 } }, 'user.greet'],
@@ -60,7 +60,7 @@ describe('what JSON cannot hold is an error that names the path (F15)', () => {
     expect(decode(encode({ a: deep(990) }))).toEqual({ a: deep(990) })
   })
 
-  test('A8: neither the value nor control characters of a name are in the message', () => {
+  test('neither the value nor control characters of a name are in the message [A8]', () => {
     const message = (data: Record<string, unknown>) => {
       try {
         codec.encode(data)
@@ -76,7 +76,7 @@ describe('what JSON cannot hold is an error that names the path (F15)', () => {
 })
 
 describe('what it holds comes back exactly', () => {
-  test('plain data of any sort (F32)', () => {
+  test('plain data of any sort [F32]', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ depthSize: 'medium' })),
@@ -108,7 +108,7 @@ describe('what it holds comes back exactly', () => {
     )
   })
 
-  test('A35: __proto__, constructor and method names are plain data', () => {
+  test('__proto__, constructor and method names are plain data [A35]', () => {
     const text =
       '{"__proto__":{"isAdmin":true},"constructor":1,"toString":{"__proto__":{"x":1}},"hasOwnProperty":2}'
     const data = decode(text)
@@ -120,7 +120,7 @@ describe('what it holds comes back exactly', () => {
   })
 })
 
-describe('F14: a payload that is no JSON object is an error without its text (A8)', () => {
+describe('a payload that is no JSON object is an error without its text [F14, A8]', () => {
   test.each([
     '',
     ' ',

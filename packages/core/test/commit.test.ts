@@ -28,7 +28,7 @@ const COOKIE = `sessionid=${'a'.repeat(32)}`
 const ID = createHash('sha256').update(COOKIE).digest('hex').slice(0, 40)
 
 describe('pay for what you use', () => {
-  it('I4 C9: no cookie and nothing written: no store call, no header, no promise', () => {
+  it('no cookie and nothing written: no store call, no header, no promise [I4, C9]', () => {
     const { sessions, calls } = bench()
     const session = sessions.open(undefined)
     expect(session.load()).toBeUndefined()
@@ -36,7 +36,7 @@ describe('pay for what you use', () => {
     expect(calls).toEqual([])
   })
 
-  it('A19: a look alone is Vary and nothing else', () => {
+  it('a look alone is Vary and nothing else [A19]', () => {
     for (const look of ['get', 'has', 'size', 'keys', 'data', 'json', 'spread'] as const) {
       const { sessions, calls } = bench()
       const session = sessions.open()
@@ -86,7 +86,7 @@ describe('pay for what you use', () => {
     expect(session.get('a')).toBe(1)
   })
 
-  it('A4 C10 C23 F31: a key that is none of ours is never looked up, and its cookie is removed', async () => {
+  it('a key that is none of ours is never looked up, and its cookie is removed [A4, C10, C23, F31]', async () => {
     for (const key of [
       '',
       'abc',
@@ -105,7 +105,7 @@ describe('pay for what you use', () => {
     }
   })
 
-  it('A3 C4 C9: an unknown key writes nothing, sets nothing, and is not adopted', async () => {
+  it('an unknown key writes nothing, sets nothing, and is not adopted [A3, C4, C9]', async () => {
     const app = bench({ saveEveryRequest: true })
     const unknown = 'unknownkey0000000000000000000000'
     const { setCookies } = await app.request(s => s.get('a'), { cookie: `sessionid=${unknown}` })
@@ -116,7 +116,7 @@ describe('pay for what you use', () => {
     expect(await app.sessions.exists(unknown)).toBe(false)
   })
 
-  it('A18 F31: of two different cookies of our name neither is used, and it is told', async () => {
+  it('of two different cookies of our name neither is used, and it is told [A18, F31]', async () => {
     const corrupt: unknown[] = []
     const app = bench({ hooks: { corrupt: event => corrupt.push(event) } })
     await app.request(s => s.set('a', 1))
@@ -138,7 +138,7 @@ describe('pay for what you use', () => {
 const keepOne = (header: string): string => header.split('; ')[0]!
 
 describe('what a commit does, in its order', () => {
-  it('A1 A6 A10 A11: a new session is inserted, and its cookie sent', async () => {
+  it('a new session is inserted, and its cookie sent [A1, A6, A10, A11]', async () => {
     const app = bench()
     const result = await app.request(s => s.set('a', 1))
     expect(result.vary && result.private).toBe(true)
@@ -150,7 +150,7 @@ describe('what a commit does, in its order', () => {
     expect(await app.peek('a')).toBe(1)
   })
 
-  it('A23 C7: flush removes the record and the cookie, whatever the status', async () => {
+  it('flush removes the record and the cookie, whatever the status [A23, C7]', async () => {
     for (const status of [200, 404, 500]) {
       const app = bench()
       await app.request(s => s.set('a', 1))
@@ -161,7 +161,7 @@ describe('what a commit does, in its order', () => {
     }
   })
 
-  it('A20: secure as a function is asked when a cookie is set, and then once', async () => {
+  it('secure as a function is asked when a cookie is set, and then once [A20]', async () => {
     const app = bench()
     let asked = 0
     const commit = async (handle: (session: Session) => unknown, tls: boolean): Promise<CommitResult> => {
@@ -176,7 +176,7 @@ describe('what a commit does, in its order', () => {
     expect(asked).toBe(2)
   })
 
-  it('F28: a status from 500 on saves nothing and sends nothing', async () => {
+  it('a status from 500 on saves nothing and sends nothing [F28]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const result = await app.request(s => s.set('a', 2), { status: 500 })
@@ -234,7 +234,7 @@ describe('what a commit does, in its order', () => {
     }
   })
 
-  it('A20: a `secure` that throws does so before anything is stored', async () => {
+  it('a `secure` that throws does so before anything is stored [A20]', async () => {
     const app = bench()
     const session = app.sessions.open()
     session.set('a', 1)
@@ -273,7 +273,7 @@ describe('what a commit does, in its order', () => {
     expect(await app.peek('a', old)).toBeUndefined()
   })
 
-  it('C7: an emptied session stays, empty, under its key', async () => {
+  it('an emptied session stays, empty, under its key [C7]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const before = app.cookie
@@ -420,7 +420,7 @@ describe('what a commit does, in its order', () => {
     expect(Object.keys(records[0]!).sort()).toEqual(['expiresAt', 'payload'])
   })
 
-  it('F27: once begun, every change is an error, and reading is not', async () => {
+  it('once begun, every change is an error, and reading is not [F27]', async () => {
     const { sessions } = bench()
     const session = sessions.open()
     session.set('a', [1])
@@ -456,7 +456,7 @@ describe('when the store fails', () => {
     throw new Error('connection refused: secret-password')
   }
 
-  it('F1 I5: down at load: shows at the first look; an untouched request goes on; the cookie stays', async () => {
+  it('down at load: shows at the first look; an untouched request goes on; the cookie stays [F1, I5]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     for (const read of [down, async () => down()]) {
@@ -494,7 +494,7 @@ describe('when the store fails', () => {
     expect(await app.peek('a')).toBe(1)
   })
 
-  it('F2 A38: down at commit: the commit rejects, and the next commit of that request sends nothing', async () => {
+  it('down at commit: the commit rejects, and the next commit of that request sends nothing [F2, A38]', async () => {
     for (const [method, act] of [
       ['insert', null],
       ['replace', 'set'],
@@ -518,7 +518,7 @@ describe('when the store fails', () => {
     }
   })
 
-  it('F2: a commit that failed late is followed by an empty answer, too', async () => {
+  it('a commit that failed late is followed by an empty answer, too [F2]', async () => {
     const app = bench({ store: altered({ insert: async () => down() }) })
     const session = app.sessions.open()
     session.set('a', 1)
@@ -530,7 +530,7 @@ describe('when the store fails', () => {
     })
   })
 
-  it('F3: a store that hangs is answered by the deadline, with its signal aborted', async () => {
+  it('a store that hangs is answered by the deadline, with its signal aborted [F3]', async () => {
     let signal: AbortSignal | undefined
     const hang = (...args: any[]): Promise<never> => {
       signal = args.at(-1).signal
@@ -551,7 +551,7 @@ describe('when the store fails', () => {
     }
   })
 
-  it('F3: a store that gives up on the signal was late all the same', async () => {
+  it('a store that gives up on the signal was late all the same [F3]', async () => {
     const heard: unknown[] = []
     const read = (_: unknown, { signal }: { signal: AbortSignal }): Promise<never> =>
       new Promise((_resolve, reject) => {
@@ -574,7 +574,7 @@ describe('when the store fails', () => {
     await expect(app.request(s => s.set('a', 1))).rejects.toBe(own)
   })
 
-  it('F24: what was too late is ignored, and leaves no unhandled rejection', async () => {
+  it('what was too late is ignored, and leaves no unhandled rejection [F24]', async () => {
     let fail: (error: Error) => void = () => undefined
     const late = new Promise<StoredRecord | null>((_, reject) => {
       fail = reject
@@ -604,7 +604,7 @@ describe('conflicts', () => {
     expect(await codeOf(() => busy.commit(session, { status: 200 }))).toBe('SESSION_CONFLICT')
   })
 
-  it('F16: whoever loses several times in a row goes on after a short pause', async () => {
+  it('whoever loses several times in a row goes on after a short pause [F16]', async () => {
     const inner = memoryStore()
     let losses = 3
     const store = altered(
@@ -618,7 +618,7 @@ describe('conflicts', () => {
     expect(await app.peek('a', COOKIE)).toBe(2)
   })
 
-  it('F16: a session that is gone is not tried again', async () => {
+  it('a session that is gone is not tried again [F16]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     app.calls.length = 0
@@ -654,7 +654,7 @@ describe('conflicts', () => {
     }
   })
 
-  it('F16: 200 parallel writers of one session all succeed', async () => {
+  it('200 parallel writers of one session all succeed [F16]', async () => {
     const app = bench({ store: slow(memoryStore()) })
     await app.request(s => s.set('n', 0))
     const cookie = app.cookie
@@ -681,7 +681,7 @@ describe('conflicts', () => {
 })
 
 describe('rotation', () => {
-  it('A2 C4: a new key, the same data; the old key leads nowhere', async () => {
+  it('a new key, the same data; the old key leads nowhere [A2, C4]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie
@@ -697,7 +697,7 @@ describe('rotation', () => {
     expect(await app.sessions.exists(old.slice(10))).toBe(false)
   })
 
-  it('A26 C2 F18: a late request with the old key is nobody, and does not remove the new cookie', async () => {
+  it('a late request with the old key is nobody, and does not remove the new cookie [A26, C2, F18]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie
@@ -726,7 +726,7 @@ describe('rotation', () => {
     expect(await app.peek('a', fresh)).toBe(1)
   })
 
-  it('F17: logout wins over a rotation, on the marker and across it', async () => {
+  it('logout wins over a rotation, on the marker and across it [F17]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie
@@ -778,7 +778,7 @@ describe('rotation', () => {
     expect(await app.peek('a')).toBe(2)
   })
 
-  it('I6: what another request saved meanwhile moves along', async () => {
+  it('what another request saved meanwhile moves along [I6]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie
@@ -791,7 +791,7 @@ describe('rotation', () => {
     expect([...values, await app.peek('a', old)]).toEqual([1, 2, 'ada', undefined])
   })
 
-  it('C1: a session that was ended meanwhile is not rotated, and leaves no record', async () => {
+  it('a session that was ended meanwhile is not rotated, and leaves no record [C1]', async () => {
     for (const removal of ['done', 'down'] as const) {
       const inner = memoryStore()
       const app = bench({ store: inner })
@@ -825,7 +825,7 @@ describe('rotation', () => {
     }
   })
 
-  it('F16: time is the bound here, too, and the removal of the new record no more than tried', async () => {
+  it('time is the bound here, too, and the removal of the new record no more than tried [F16]', async () => {
     const inner = memoryStore()
     const app = bench({ store: inner })
     await app.request(s => s.set('a', 1))
@@ -852,7 +852,7 @@ describe('rotation', () => {
     expect(await app.peek('a')).toBe(1)
   })
 
-  it('A24: all sessions of the subject ended meanwhile: neither the old record nor the new one comes back', async () => {
+  it('all sessions of the subject ended meanwhile: neither the old record nor the new one comes back [A24]', async () => {
     for (const last of ['removed', 'changed'] as const) {
       const inner = memoryStore()
       const app = bench({ store: inner })

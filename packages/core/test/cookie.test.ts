@@ -6,7 +6,7 @@ import { cookiePolicy, cookieValue, receivedCookies, setCookie, splitToken } fro
 
 const NOW = 1_700_000_000_000
 
-describe('A17 F31: the Cookie header, read by the grammar', () => {
+describe('the Cookie header, read by the grammar [A17, F31]', () => {
   it.each<[string, string | null | undefined]>([
     ['', undefined],
     ['sid=a', 'a'],
@@ -243,7 +243,7 @@ describe('a token over several cookies', () => {
 })
 
 describe('Set-Cookie', () => {
-  it('C31: every attribute is there as configured, read by another parser', () => {
+  it('every attribute is there as configured, read by another parser [C31]', () => {
     const policy = cookiePolicy({
       name: '__Secure-sid',
       path: '/app',
@@ -268,7 +268,7 @@ describe('Set-Cookie', () => {
     })
   })
 
-  it('A15: the deletion has the attributes that set it', () => {
+  it('the deletion has the attributes that set it [A15]', () => {
     for (const options of [
       {},
       { domain: 'example.com', path: '/x', httpOnly: false, sameSite: 'strict' as const },
@@ -283,7 +283,7 @@ describe('Set-Cookie', () => {
     }
   })
 
-  it("A20: secure 'auto' follows the connection; not told counts as secure", () => {
+  it("secure 'auto' follows the connection; not told counts as secure [A20]", () => {
     const policy = cookiePolicy({})
     const secure = (told: boolean | undefined): unknown =>
       parseSetCookie(setCookie(policy, 'sessionid', 'v', told, 1, NOW)).secure
@@ -296,7 +296,7 @@ describe('Set-Cookie', () => {
     ).toBeUndefined()
   })
 
-  it('A14 F23: lives 400 days at the most, and its dates are dates', () => {
+  it('lives 400 days at the most, and its dates are dates [A14, F23]', () => {
     const policy = cookiePolicy({})
     const life = (maxAge: number | undefined): string[] =>
       setCookie(policy, 'sessionid', 'v', true, maxAge, NOW)
@@ -310,7 +310,7 @@ describe('Set-Cookie', () => {
   })
 })
 
-describe('C13: headers merge', () => {
+describe('headers merge [C13]', () => {
   it.each([
     [undefined, 'Cookie'],
     ['', 'Cookie'],

@@ -33,7 +33,7 @@ describe('two logins with one cookie (decision 0033)', () => {
     ['rotates for another reason', session => session.cycleKey()],
     ['rotates and sets the same', login('ada')],
   ])(
-    'A2 C4: whoever has planted the key and %s in a slow request gets no session of the victim',
+    'whoever has planted the key and %s in a slow request gets no session of the victim [A2, C4]',
     async (_, act) => {
       for (const opensLate of [false, true]) {
         const app = bench()

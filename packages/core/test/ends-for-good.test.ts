@@ -61,7 +61,7 @@ describe('a logout', () => {
     expect(records.size).toBe(0)
   })
 
-  it('F23: while the clock is fast ends the session all the same', async () => {
+  it('while the clock is fast ends the session all the same [F23]', async () => {
     const app = bench({ age: 100 })
     await app.request(s => s.set('a', 1))
     app.time.now += 200_000
@@ -83,7 +83,7 @@ describe('a logout', () => {
     expect(await app.peek('a', cookie)).toBe(1)
   })
 
-  it('F23: so does sessions.delete(), which says that there was no live one', async () => {
+  it('so does sessions.delete(), which says that there was no live one [F23]', async () => {
     const app = bench({ age: 100 })
     await app.request(s => s.set('a', 1))
     app.time.now += 200_000

@@ -9,7 +9,7 @@ import {
 } from '../src/index.ts'
 import { altered, bench, codeOf, START, slow } from './support.ts'
 
-describe('A24 A25: subjects', () => {
+describe('subjects [A24, A25]', () => {
   it('are listed and ended together, but for one', async () => {
     const app = bench()
     const cookies: string[] = []
@@ -130,7 +130,7 @@ describe('A24 A25: subjects', () => {
     expect(sessions).toBeDefined()
   })
 
-  it('A34: notBefore voids older sessions of a subject', async () => {
+  it('notBefore voids older sessions of a subject [A34]', async () => {
     const limits = new Map<string, number>()
     for (const notBefore of [(s: string) => limits.get(s), async (s: string) => limits.get(s)]) {
       limits.clear()
@@ -230,7 +230,7 @@ describe('the engine’s own verbs', () => {
   })
 })
 
-describe('A27: hooks', () => {
+describe('hooks [A27]', () => {
   it('hear of everything, with ids that open nothing', async () => {
     const heard: [string, any][] = []
     const hooks = Object.fromEntries(
@@ -272,7 +272,7 @@ describe('A27: hooks', () => {
     expect(ids).toEqual([undefined])
   })
 
-  it('C8 F39: a hook that throws or rejects changes nothing; `error` hears of it', async () => {
+  it('a hook that throws or rejects changes nothing; `error` hears of it [C8, F39]', async () => {
     const errors: unknown[] = []
     for (const error of [
       (error: unknown, hook: string) => errors.push([hook, (error as Error).message]),
@@ -303,7 +303,7 @@ describe('A27: hooks', () => {
     ])
   })
 
-  it('F39: onConflict, a codec and an update function that throw', async () => {
+  it('onConflict, a codec and an update function that throw [F39]', async () => {
     const app = bench({
       onConflict: () => {
         throw new RangeError('policy')
@@ -335,7 +335,7 @@ describe('A27: hooks', () => {
   })
 })
 
-describe('F14 F33 F42: what cannot be read is an empty session and one event', () => {
+describe('what cannot be read is an empty session and one event [F14, F33, F42]', () => {
   it.each(['', '{', 'null', '[]', '1', '"x"', '{"a":1}x', '\ud800'])('%o', async payload => {
     const corrupt: any[] = []
     const inner = memoryStore()
@@ -546,7 +546,7 @@ describe('cookie sessions', () => {
     expect([seals, await app.peek('a')]).toEqual([1, 1])
   })
 
-  it('A29: a token that does not verify is an empty session, and its cookie goes', async () => {
+  it('a token that does not verify is an empty session, and its cookie goes [A29]', async () => {
     const reasons: string[] = []
     const app = bench({ ...options, hooks: { corrupt: ({ reason }) => reasons.push(reason) } })
     const { setCookies } = await app.request(s => expect(s.get('a')).toBeUndefined(), {

@@ -155,7 +155,7 @@ describe('log out everywhere: removeBySubject of the subject that the asking ses
     expect(session.get('user')).toBeUndefined()
   })
 
-  it('A24: another request in flight is refused as ever: what it sets is no new session', async () => {
+  it('another request in flight is refused as ever: what it sets is no new session [A24]', async () => {
     for (const asks of [true, false]) {
       const app = await loggedIn()
       const thief = app.sessions.open(app.cookie)

@@ -97,7 +97,7 @@ describe('setExpiry', () => {
     [new Date(YEAR_ONE - 1)],
     [new Date(LAST_MOMENT + 1)],
     [[]],
-  ])('F23: %o is a TypeError', value => {
+  ])('%o is a TypeError [F23]', value => {
     expect(() => storedExpiry(value as number, START)).toThrow(TypeError)
   })
 
@@ -115,7 +115,7 @@ describe('setExpiry', () => {
   })
 })
 
-describe('A21 C6 I7: lifetimes are enforced on the server', () => {
+describe('lifetimes are enforced on the server [A21, C6, I7]', () => {
   it('idle: a write renews the life, a read does not', async () => {
     const app = bench({ age: 100 })
     await app.request(s => s.set('a', 1))
@@ -245,7 +245,7 @@ describe('A21 C6 I7: lifetimes are enforced on the server', () => {
     expect(await app.peek('a')).toBeUndefined()
   })
 
-  it('F23: the clock jumps back and forth', async () => {
+  it('the clock jumps back and forth [F23]', async () => {
     const app = bench({ age: 100 })
     await app.request(s => s.set('a', 1))
     app.time.now -= 1e9
@@ -337,7 +337,7 @@ describe('saveEveryRequest', () => {
     expect(setCookies[0]).toContain('Max-Age=299;')
   })
 
-  it('C1 F17: refused, for it is gone or changed, is no error and no cookie', async () => {
+  it('refused, for it is gone or changed, is no error and no cookie [C1, F17]', async () => {
     const app = bench({ saveEveryRequest: true })
     await app.request(s => s.set('a', 1))
     app.time.now += 1000
@@ -365,7 +365,7 @@ describe('saveEveryRequest', () => {
     expect((await failing.commit(session, { status: 200 })).setCookies).toEqual([])
   })
 
-  it('F1: a store that is down does not trouble a request that leaves the session alone', async () => {
+  it('a store that is down does not trouble a request that leaves the session alone [F1]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const broken = createSessions({

@@ -55,7 +55,7 @@ describe('three-way merge of one value', () => {
     expect(three(base, mine, theirs)).toEqual({ value, clash })
   })
 
-  it('A35: __proto__ is a key like any other', () => {
+  it('__proto__ is a key like any other [A35]', () => {
     const odd = (n: number): Data => JSON.parse(`{"__proto__": {"n": ${n}}, "k${n}": 1}`)
     const { value } = three(JSON.parse('{}'), odd(1), odd(1))
     expect(Object.keys(value as object)).toContain('__proto__')

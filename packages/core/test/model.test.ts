@@ -12,11 +12,11 @@ function property(variant: Variant): fc.IAsyncPropertyWithHooks<any> {
 }
 
 describe('random programs of up to four overlapping requests', () => {
-  it('I1 I6 A37 C1 F16 F17: nothing acknowledged is lost, nothing refused is stored, nothing ended is revived', async () => {
+  it('nothing acknowledged is lost, nothing refused is stored, nothing ended is revived [I1, I6, A37, C1, F16, F17]', async () => {
     await fc.assert(property({}), { numRuns: RUNS })
   })
 
-  it('C1 F17: the same while every request extends the session', async () => {
+  it('the same while every request extends the session [C1, F17]', async () => {
     await fc.assert(property({ saveEveryRequest: true }), { numRuns: Math.ceil(RUNS / 3) })
   })
 

@@ -4,7 +4,7 @@ import { type CookieStore, createSessions, type Session, type SessionRecord } fr
 import { altered, bench, codeOf, keep, START, slow } from './support.ts'
 
 describe('several things at once in one request', () => {
-  it('I6: while save() is under way nothing can be changed, for nobody could say whether it was saved', async () => {
+  it('while save() is under way nothing can be changed, for nobody could say whether it was saved [I6]', async () => {
     const app = bench({ store: slow(memoryStore()) })
     const session = app.sessions.open()
     session.set('a', 1)
@@ -47,7 +47,7 @@ describe('several things at once in one request', () => {
     expect(await app.peek('a')).toBe(1)
   })
 
-  it('I6: when one of two saves is done, the other is still under way', async () => {
+  it('when one of two saves is done, the other is still under way [I6]', async () => {
     const app = bench({ store: slow(memoryStore()) })
     const session = app.sessions.open()
     session.set('a', 1)
@@ -78,7 +78,7 @@ describe('several things at once in one request', () => {
     expect(await app.peek('a')).toBe(1)
   })
 
-  it('F2: a save that nobody waits for ends no process, whenever it fails', async () => {
+  it('a save that nobody waits for ends no process, whenever it fails [F2]', async () => {
     const unheard: unknown[] = []
     const hear = (error: unknown): void => void unheard.push(error)
     process.on('unhandledRejection', hear)
@@ -107,7 +107,7 @@ describe('several things at once in one request', () => {
     expect(() => sessions.open().save((() => undefined) as object)).toThrow(TypeError)
   })
 
-  it('F2: an error of the store is told as such, whatever it says of itself', async () => {
+  it('an error of the store is told as such, whatever it says of itself [F2]', async () => {
     const failing = (own: object) => {
       const store = altered({ insert: () => Promise.reject(Object.assign(new Error('no such table'), own)) })
       return bench({ store }).request(s => s.set('a', 1))
@@ -126,7 +126,7 @@ describe('several things at once in one request', () => {
     }
   })
 
-  it('F17 I5: a rotation that failed hands out no key, whatever the handler does next', async () => {
+  it('a rotation that failed hands out no key, whatever the handler does next [F17, I5]', async () => {
     const inner = memoryStore()
     const app = bench({ store: inner })
     await app.request(s => s.set('role', 'old'))
@@ -201,7 +201,7 @@ describe('several things at once in one request', () => {
     expect(await app.peek('cart')).toEqual(['a', 'b', 'c'])
   })
 
-  it('I6: two requests push the same thing: it is there twice', async () => {
+  it('two requests push the same thing: it is there twice [I6]', async () => {
     const app = bench()
     await app.request(s => s.set('cart', []))
     await app.request(async s => {
@@ -225,7 +225,7 @@ describe('several things at once in one request', () => {
     expect(await app.peek('cart')).toEqual(['x'])
   })
 
-  it('F17: logout wins, also after a cycleKey on the marker of a rotation', async () => {
+  it('logout wins, also after a cycleKey on the marker of a rotation [F17]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie
@@ -243,7 +243,7 @@ describe('several things at once in one request', () => {
 })
 
 describe('what other code gets wrong is told', () => {
-  it('F39: promises from update and onConflict are TypeErrors, and do not end the process', async () => {
+  it('promises from update and onConflict are TypeErrors, and do not end the process [F39]', async () => {
     const app = bench({ onConflict: async () => Promise.reject(new Error('late')) })
     await app.request(s => s.set('n', 1))
     expect(() =>
@@ -257,7 +257,7 @@ describe('what other code gets wrong is told', () => {
     await new Promise(resolve => setImmediate(resolve))
   })
 
-  it('A23 A38: an answer that is not in the contract is no success', async () => {
+  it('an answer that is not in the contract is no success [A23, A38]', async () => {
     for (const [method, answer] of [
       ['replace', undefined],
       ['replace', true],
@@ -363,7 +363,7 @@ describe('saveEveryRequest at its edges', () => {
   })
 })
 
-describe('C7: chunks of a cookie session that an overlapping answer left behind', () => {
+describe('chunks of a cookie session that an overlapping answer left behind [C7]', () => {
   const store: CookieStore = {
     seal: record => Buffer.from(JSON.stringify(record)).toString('base64url'),
     unseal: token => {

@@ -91,7 +91,7 @@ describe('wrong options fail at start-up and name themselves', () => {
     expect(error).toMatchObject({ code: 'CONFIG', status: 500, name: 'ConfigError' })
   })
 
-  it('A8: no secret in the message', () => {
+  it('no secret in the message [A8]', () => {
     const secret = 'hunter2-hunter2'
     expect(refused({ store: cookieStore, secret }).message).not.toContain(secret)
   })
@@ -104,7 +104,7 @@ describe('wrong options fail at start-up and name themselves', () => {
   })
 })
 
-describe('A10 A12 A16: what browsers refuse is refused at start-up', () => {
+describe('what browsers refuse is refused at start-up [A10, A12, A16]', () => {
   it.each<[string, object]>([
     ['cookie.secure', { sameSite: 'none' }],
     ['cookie.secure', { sameSite: 'none', secure: false }],

@@ -52,7 +52,7 @@ test('holes, cycles and two references to one object come back', () => {
   expect(back.ring['shared']).toBe(back.shared)
 })
 
-test('plain data of any sort (F32)', () => {
+test('plain data of any sort [F32]', () => {
   const value = fc.anything({
     withBigInt: true,
     withDate: true,
@@ -72,7 +72,7 @@ test('plain data of any sort (F32)', () => {
   )
 })
 
-describe('what would come back as something else is an error that names the path (F15)', () => {
+describe('what would come back as something else is an error that names the path [F15]', () => {
   class Cart {}
   class Bag extends Map {}
   const cases: [what: string, data: Record<string, unknown>, path: string][] = [
@@ -106,7 +106,7 @@ describe('what would come back as something else is an error that names the path
   })
 })
 
-test('A35: an own __proto__ is plain data, on every level', () => {
+test('an own __proto__ is plain data, on every level [A35]', () => {
   const data = JSON.parse('{"__proto__":{"isAdmin":true},"a":[{"__proto__":{"b":1},"c":2}],"constructor":1}')
   const back = again(data)
   expect(JSON.stringify(back)).toBe(JSON.stringify(data))
@@ -115,7 +115,7 @@ test('A35: an own __proto__ is plain data, on every level', () => {
   expect(({} as { isAdmin?: unknown }).isAdmin).toBeUndefined()
 })
 
-describe('A40, C21: decoding makes data and runs nothing', () => {
+describe('decoding makes data and runs nothing [A40, C21]', () => {
   test.each([
     '',
     'x',
@@ -134,13 +134,13 @@ describe('A40, C21: decoding makes data and runs nothing', () => {
     '[{"a":99}]',
     '[{"a":1},["Uint8Array",2],"x"]',
     '[[-7,4294967295,0,1]]',
-  ])('C21 %s', payload => {
+  ])('%s [C21]', payload => {
     expect(() => decode(payload)).toThrow(SessionDataError)
     expect((globalThis as { pwned?: unknown }).pwned).toBeUndefined()
     expect(({} as { isAdmin?: unknown }).isAdmin).toBeUndefined()
   })
 
-  test('A8: an error holds nothing of the data', () => {
+  test('an error holds nothing of the data [A8]', () => {
     try {
       encode({ a: { password: 'hunter2', run: () => 1 } })
       expect.unreachable()

@@ -79,7 +79,7 @@ describe("Django's dictionary", () => {
     expect(JSON.stringify(session)).toBe('{"d":[1],"e":2}')
   })
 
-  it('A35: odd keys are plain data, and no method is shadowed', async () => {
+  it('odd keys are plain data, and no method is shadowed [A35]', async () => {
     const app = bench()
     const keys = [
       '__proto__',
@@ -291,7 +291,7 @@ describe('nested mutation is seen', () => {
     })
   })
 
-  it('F15: what cannot be stored is an error that names the key, and the stored session stays', async () => {
+  it('what cannot be stored is an error that names the key, and the stored session stays [F15]', async () => {
     const app = bench()
     await app.request(s => s.set('cart', [1]))
     const cycle: any[] = []
@@ -465,7 +465,7 @@ describe('flags', () => {
   })
 })
 
-describe('A8: what a session does not tell', () => {
+describe('what a session does not tell [A8]', () => {
   it('neither its key nor its data, when inspected', async () => {
     const app = bench()
     await app.request(s => s.set('password', 'hunter2'))
@@ -482,7 +482,7 @@ describe('A8: what a session does not tell', () => {
     expect(JSON.stringify(session)).not.toContain(app.cookie.slice(10))
   })
 
-  it('A7: the store sees a digest, never the key; A9 C18: a key is void under another cookie name', async () => {
+  it('the store sees a digest, never the key, and a key is void under another cookie name [A7, A9, C18]', async () => {
     const store = memoryStore()
     const one = bench({ store })
     await one.request(s => s.set('a', 1))
@@ -520,7 +520,7 @@ describe('save and create', () => {
     expect(await app.sessions.exists(first!)).toBe(true)
   })
 
-  it('I1: save({ mustCreate }) after cycleKey carries out the rotation', async () => {
+  it('save({ mustCreate }) after cycleKey carries out the rotation [I1]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie.slice(10)
@@ -614,7 +614,7 @@ describe('save and create', () => {
     expect(session.modified).toBe(false)
   })
 
-  it('A1 C16: no key without random bytes', async () => {
+  it('no key without random bytes [A1, C16]', async () => {
     const broken = bench({ random: size => new Uint8Array(size).fill(255) })
     await expect(broken.request(s => s.set('a', 1))).rejects.toThrow(/random/)
     let calls = 0

@@ -19,7 +19,7 @@ function counted(): { store: Store; calls: string[] } {
   return { store, calls }
 }
 
-describe('F38: where a session is on a request', () => {
+describe('where a session is on a request [F38]', () => {
   it('a second middleware of one engine finds the session of the first', () => {
     const sessions = createSessions({ store: memoryStore() })
     const request: Record<string, unknown> = {}

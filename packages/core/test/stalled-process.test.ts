@@ -60,7 +60,7 @@ async function seeded(sessions: Sessions): Promise<Session> {
 }
 
 describe('a process that stands still for longer than `timeout`', () => {
-  it('F3: reads what has arrived before it says that nothing did', async () => {
+  it('reads what has arrived before it says that nothing did [F3]', async () => {
     const sessions = createSessions({ store: remote(), timeout: TIMEOUT })
     const { sessionKey } = await seeded(sessions)
     const session = sessions.open(`sessionid=${sessionKey}`)
@@ -75,7 +75,7 @@ describe('a process that stands still for longer than `timeout`', () => {
     ['a save', session => session.set('a', 2)],
     ['a logout', session => session.flush()],
     ['a rotation', session => session.cycleKey()],
-  ])('F3: %s that the store has done is done', async (_, change) => {
+  ])('%s that the store has done is done [F3]', async (_, change) => {
     const sessions = createSessions({ store: remote(), timeout: TIMEOUT })
     const session = await seeded(sessions)
     change(session)
@@ -85,7 +85,7 @@ describe('a process that stands still for longer than `timeout`', () => {
     expect(await codeOf(() => committing)).toBeUndefined()
   })
 
-  it('F3: still gives up on a store that has not answered', async () => {
+  it('still gives up on a store that has not answered [F3]', async () => {
     const sessions = createSessions({
       store: { ...memoryStore(), read: () => new Promise(() => undefined) },
       timeout: TIMEOUT,

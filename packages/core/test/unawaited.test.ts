@@ -28,7 +28,7 @@ async function survives(program: string): Promise<string[]> {
 }
 
 describe.concurrent('what nobody awaits does not end the process, and is told', () => {
-  it.for(['save', 'create'])('H1: %s() after the response has begun', async (method, { expect }) => {
+  it.for(['save', 'create'])('%s() after the response has begun [H1]', async (method, { expect }) => {
     const heard = await survives(`
       const session = up.open()
       session.set('a', 1)
@@ -41,7 +41,7 @@ describe.concurrent('what nobody awaits does not end the process, and is told', 
     expect(heard).toEqual(Array.from({ length: 3 }, () => `${method}: SESSION_COMMITTED`))
   })
 
-  it('H1: save() that fails before the response', async ({ expect }) => {
+  it('save() that fails before the response [H1]', async ({ expect }) => {
     const heard = await survives(`
       const sessions = createSessions({ store: { ...memory, insert: down }, hooks })
       const session = sessions.open()
@@ -52,14 +52,14 @@ describe.concurrent('what nobody awaits does not end the process, and is told', 
     expect(heard).toEqual(['storeError: insert'])
   })
 
-  it('H1: load() of a store that is down', async ({ expect }) => {
+  it('load() of a store that is down [H1]', async ({ expect }) => {
     const heard = await survives(`
       const sessions = createSessions({ store: { ...memory, read: down }, hooks })
       sessions.open('sessionid=' + 'a'.repeat(32)).load()`)
     expect(heard).toEqual(['storeError: read'])
   })
 
-  it('H1: commit() that fails', async ({ expect }) => {
+  it('commit() that fails [H1]', async ({ expect }) => {
     const heard = await survives(`
       const sessions = createSessions({ store: { ...memory, insert: down }, hooks })
       const session = sessions.open()
@@ -68,7 +68,7 @@ describe.concurrent('what nobody awaits does not end the process, and is told', 
     expect(heard).toEqual(['storeError: insert'])
   })
 
-  it('H1: every method of the engine, over a store that is down', async ({ expect }) => {
+  it('every method of the engine, over a store that is down [H1]', async ({ expect }) => {
     const heard = await survives(`
       const store = { ...memory, read: down, remove: down, removeBySubject: down, close: down,
         async *clearExpired() { await down() } }

@@ -51,7 +51,7 @@ const USES: Record<string, readonly [use: (session: Session) => unknown, varies:
   constructor: [(s: Session) => s.constructor, false] as const,
 }
 
-describe('F6: whatever tells the handler something about the visitor sets Vary: Cookie', () => {
+describe('whatever tells the handler something about the visitor sets Vary: Cookie [F6]', () => {
   it('asks every member', () => {
     expect(Object.keys(USES).sort()).toEqual(Reflect.ownKeys(SessionClass.prototype).map(String).sort())
   })

@@ -50,7 +50,7 @@ function cookieOf(response: Response): string {
 }
 
 describe('pay for what you use', () => {
-  it('I4: a handler that leaves the session alone: no store call, no cookie, no Vary, no promise', async () => {
+  it('a handler that leaves the session alone: no store call, no cookie, no Vary, no promise [I4]', async () => {
     const { app, store } = place()
     app.get('/', () => 'ok')
     const got = app.fetch(new Request('http://localhost/') as never)
@@ -60,7 +60,7 @@ describe('pay for what you use', () => {
     expect(store.calls).toEqual([])
   })
 
-  it('A19: a read without a cookie says Vary, asks no store', async () => {
+  it('a read without a cookie says Vary, asks no store [A19]', async () => {
     const at = place()
     at.app.get('/', event => ({ n: event.context.session.get('n') ?? null }))
     const { headers } = await at.ask()
@@ -135,7 +135,7 @@ describe('what leaves, with its cookie', () => {
         expect(at.store.calls).toEqual(['insert'])
       })
 
-      it(`F2: ${name}, not saved, known ${delay ? 'later' : 'at once'}`, async () => {
+      it(`${name}, not saved, known ${delay ? 'later' : 'at once'} [F2]`, async () => {
         const at = place()
         at.store.before = delay ? () => sleep(delay).then(down) : down
         at.app.all('/', event => {
@@ -150,7 +150,7 @@ describe('what leaves, with its cookie', () => {
     }
   }
 
-  it('F28: a thrown 5xx saves nothing, whatever is thrown; a flush is carried out', async () => {
+  it('a thrown 5xx saves nothing, whatever is thrown; a flush is carried out [F28]', async () => {
     const at = place()
     at.app.get('/set', event => String(event.context.session.set('n', 1).has('n')))
     at.app.get('/get', event => ({ n: event.context.session.get('n') ?? null }))
@@ -173,7 +173,7 @@ describe('what leaves, with its cookie', () => {
     expect(await (await at.ask('/get', { cookie })).json()).toEqual({ n: null })
   })
 
-  describe('F28: the status that h3 makes of it decides', () => {
+  describe('the status that h3 makes of it decides [F28]', () => {
     const notFound = Symbol.for('h3.notFound')
     const thrower = (value: unknown) => (): never => {
       throw value
@@ -251,7 +251,7 @@ describe('what leaves, with its cookie', () => {
     }
   })
 
-  describe("C29: the session's Vary and Cache-Control join those of what is answered", () => {
+  describe("the session's Vary and Cache-Control join those of what is answered [C29]", () => {
     const headers = { vary: 'Accept', 'cache-control': 'no-store' }
     const withHeaders = (extra: object): Error => Object.assign(new Error('x'), extra)
     const outcomes: Record<string, () => unknown> = {
@@ -311,7 +311,7 @@ describe('what leaves, with its cookie', () => {
     expect([got.status, got.headers.getSetCookie().length]).toEqual([404, 1])
   })
 
-  it('F2: a failed commit is thrown to the middleware above, which finds a clean response', async () => {
+  it('a failed commit is thrown to the middleware above, which finds a clean response [F2]', async () => {
     const at = place({}, {}, app =>
       app.use(
         onError((error, event) => ({
@@ -331,7 +331,7 @@ describe('what leaves, with its cookie', () => {
     expect(got.headers.getSetCookie()).toEqual([])
   })
 
-  it('F2: a failed commit leaves what the middlewares above have said of the response', async () => {
+  it('a failed commit leaves what the middlewares above have said of the response [F2]', async () => {
     const at = place({}, {}, app =>
       app.use(async (event, next) => {
         event.res.status = 203
@@ -366,7 +366,7 @@ describe('what leaves, with its cookie', () => {
     expect(got.headers.has('x-app')).toBe(false)
   })
 
-  it('F2: a failed commit leaves the headers for errors, also where a middleware below has made a response', async () => {
+  it('a failed commit leaves the headers for errors, also where a middleware below has made a response [F2]', async () => {
     const at = place({}, {}, app =>
       app.use((event, next) => {
         event.res.errHeaders.set('access-control-allow-origin', '*')
@@ -383,7 +383,7 @@ describe('what leaves, with its cookie', () => {
     expect([got.status, got.headers.get('access-control-allow-origin')]).toEqual([503, '*'])
   })
 
-  it('F2: of two engines whose commits fail, each leaves the headers for errors as they were', async () => {
+  it('of two engines whose commits fail, each leaves the headers for errors as they were [F2]', async () => {
     const at = place({}, {}, app =>
       app.use((event, next) => {
         event.res.errHeaders.set('access-control-allow-origin', '*')
@@ -421,7 +421,7 @@ describe('what leaves, with its cookie', () => {
     expect((await at.ask()).status).toBe(500)
   })
 
-  it('F27: the body of a Response is not looked at, for then h3 could not tell that its stream fails', async () => {
+  it('the body of a Response is not looked at, for then h3 could not tell that its stream fails [F27]', async () => {
     const at = place()
     at.app.use(onResponse(() => undefined))
     at.app.get('/', () => createReadStream('/no such file'))
@@ -434,7 +434,7 @@ describe('what leaves, with its cookie', () => {
     }
   })
 
-  it('F2: the body of a response that does not leave is given up', async () => {
+  it('the body of a response that does not leave is given up [F2]', async () => {
     const at = place()
     at.store.before = async () => down()
     const given: string[] = []
@@ -536,7 +536,7 @@ describe('withSession', () => {
 })
 
 describe('several middlewares', () => {
-  it('F38: the same engine twice, or once more around a handler, is one session, one commit, one cookie', async () => {
+  it('the same engine twice, or once more around a handler, is one session, one commit, one cookie [F38]', async () => {
     const store = intercept(cacheStore())
     const sessions = createSessions({ store })
     const app = new H3()
@@ -556,7 +556,7 @@ describe('several middlewares', () => {
     ])
   })
 
-  it('F38: two engines on one property are an error', async () => {
+  it('two engines on one property are an error [F38]', async () => {
     const at = place()
     at.app.use(session({ store: cacheStore() }))
     at.app.get('/', () => 'ok')
@@ -575,7 +575,7 @@ describe('several middlewares', () => {
     )
   })
 
-  it('F38: two engines on one cookie are an error', async () => {
+  it('two engines on one cookie are an error [F38]', async () => {
     const at = place()
     at.app.use(session({ store: cacheStore() }, { property: 'admin' }))
     at.app.get('/', () => 'ok')
@@ -607,7 +607,7 @@ describe('several middlewares', () => {
     expect(kept.get('n')).toBe(2)
   })
 
-  it('A9: two engines side by side, each with its cookie, also when a handler throws', async () => {
+  it('two engines side by side, each with its cookie, also when a handler throws [A9]', async () => {
     const at = place()
     at.app.use(
       '/admin/**',
@@ -651,7 +651,7 @@ describe('over a real server', () => {
     }
   })
 
-  it('F28: what a Node handler answers past h3 is the status that decides', async () => {
+  it('what a Node handler answers past h3 is the status that decides [F28]', async () => {
     const at = place()
     at.app.get('/set', event => String(event.context.session.set('n', 1).has('n')))
     const cookie = cookieOf(await at.ask('/set'))
@@ -675,7 +675,7 @@ describe('over a real server', () => {
     }
   })
 
-  it('F27: a big streamed body arrives whole after its session; A20: Secure follows TLS alone', async () => {
+  it('a big streamed body arrives whole after its session, and Secure follows TLS alone [F27, A20]', async () => {
     const at = place()
     let saved = false
     at.store.before = async () => {

@@ -183,7 +183,7 @@ describe.skipIf(!isReady)('cached(Redis + PostgreSQL)', () => {
   describe.each([
     ['killed', 'SIGKILL', () => redis.restart()],
     ['frozen', 'SIGSTOP', () => redis.kill('SIGCONT')],
-  ] as const)('F20: the cache is %s under load', (_, signal, heal) => {
+  ] as const)('the cache is %s under load [F20]', (_, signal, heal) => {
     it('requests are slower and not down, removals are errors, no save is lost, and it recovers by itself', async () => {
       const [here, there] = processes
       const cookies = await Promise.all(Array.from({ length: 12 }, () => login(here)))

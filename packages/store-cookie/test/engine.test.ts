@@ -38,7 +38,7 @@ describe.each([
   ['signed, for Django', () => signedCookieStore({ django: true })],
 ])('%s, through the engine', (_, make) => {
   test.each(['keyboard cat'.repeat(3), 'my-super-secret-session-key-please-change-me', 'short'])(
-    '%j is refused as a secret at start-up, and not told (A8) [A31]',
+    '%j is refused as a secret at start-up, and not told [A8, A31]',
     secret => {
       for (const given of [secret, [SECRET, secret]]) {
         const start = (): unknown => createSessions({ store: make(), secret: given })

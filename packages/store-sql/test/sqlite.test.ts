@@ -213,7 +213,7 @@ test.each([
   [{}, 2],
   [{ synchronous: 'full' }, 2],
   [{ synchronous: 'normal' }, 1],
-] as const)('F12: in a file opened with %j, `synchronous` is %i and the journal a WAL', (options, level) => {
+] as const)('in a file opened with %j, `synchronous` is %i and the journal a WAL [F12]', (options, level) => {
   const exec = vi.spyOn(DatabaseSync.prototype, 'exec')
   onTestFinished(() => exec.mockRestore())
   const store = sqliteStore(tempFile(), options)

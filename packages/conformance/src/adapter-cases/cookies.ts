@@ -9,7 +9,7 @@ const READS = ['/get?k=a', '/all', '/who']
 export const cookieCases: readonly AdapterCase[] = [
   {
     id: 'adapter/untouched',
-    title: 'I4, C13: a route that leaves the session alone gets no cookie, no Vary, no Cache-Control',
+    title: 'a route that leaves the session alone gets no cookie, no Vary, no Cache-Control [I4, C13]',
     rule: 'No cookie and nothing written: no Set-Cookie, no Vary.',
     source:
       'docs/design.md#pay-for-use, docs/requirements.md#i4, docs/requirements.md#c13, docs/requirements.md#a19',
@@ -80,7 +80,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/read-only',
-    title: 'A19: a request that only reads says Vary: Cookie, once, and sets no cookie',
+    title: 'a request that only reads says Vary: Cookie, once, and sets no cookie [A19]',
     rule: 'Merge Cookie into Vary if commit() says so, also where `accessed` is false: a key tells of the visitor, too.',
     source: 'docs/requirements.md#c13, docs/requirements.md#a19; CVE-2023-30861, CVE-2026-27205 Flask',
     why: 'A cache would show one visitor’s page to another.',
@@ -109,7 +109,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/cookie-is-private',
-    title: 'A19: an answer with a session cookie says Vary: Cookie and Cache-Control: private',
+    title: 'an answer with a session cookie says Vary: Cookie and Cache-Control: private [A19]',
     rule: '`private` into Cache-Control where a cookie is sent, Cookie into Vary.',
     source: 'docs/requirements.md#c13, docs/requirements.md#a19; CVE-2026-35192 Django',
     why: 'A shared cache would hand one visitor’s cookie to everybody.',
@@ -134,7 +134,7 @@ export const cookieCases: readonly AdapterCase[] = [
   {
     id: 'adapter/cookie-attributes',
     title:
-      'A10, A11, A20: the cookie is HttpOnly, SameSite=Lax, for Path=/, without Domain, and over plain HTTP without Secure',
+      'the cookie is HttpOnly, SameSite=Lax, for Path=/, without Domain, and over plain HTTP without Secure [A10, A11, A20]',
     rule: 'Append out.setCookies as they are; tell commit whether the connection is TLS.',
     source:
       'docs/design.md#secure-auto, docs/requirements.md#a10, docs/requirements.md#a11, docs/requirements.md#a20, docs/requirements.md#c31',
@@ -153,7 +153,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/options',
-    title: 'C31: what the options say of the cookie is what the browser gets',
+    title: 'what the options say of the cookie is what the browser gets [C31]',
     rule: 'An adapter takes options or an engine, and changes none.',
     source: 'docs/requirements.md#c31; CVE-2022-39284 CodeIgniter, CVE-2023-28708 Tomcat',
     why: 'Security settings would be ignored without a word.',
@@ -182,7 +182,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/one-cookie-a-name',
-    title: 'A14: no answer sets two cookies of one name',
+    title: 'no answer sets two cookies of one name [A14]',
     rule: 'Commit once, append once.',
     source: 'docs/requirements.md#a14; RFC 6265bis section 4.1.1',
     why: 'Which of the two wins is up to the browser, and the visitor logged in or out by chance.',
@@ -203,7 +203,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/several-cookies',
-    title: 'A13: every Set-Cookie of the engine arrives, none replaces another',
+    title: 'every Set-Cookie of the engine arrives, none replaces another [A13]',
     rule: 'Append what the engine returns: it may be several.',
     source: 'docs/design.md#cookie-chunks',
     why: 'A big cookie session would arrive in part, which is not at all.',
@@ -231,7 +231,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/own-headers',
-    title: 'C29: cookies, Vary and Cache-Control of the app itself stay beside those of the session',
+    title: 'cookies, Vary and Cache-Control of the app itself stay beside those of the session [C29]',
     rule: 'Append Set-Cookie, merge Vary and Cache-Control; replace nothing.',
     source: 'docs/requirements.md#c29, docs/requirements.md#a19; CVE-2025-7339 on-headers',
     why: 'Another cookie of the site, a CSRF token say, would vanish whenever the session is saved.',
@@ -245,7 +245,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/own-public',
-    title: 'A19: an answer that the app calls public is private once it carries a session cookie',
+    title: 'an answer that the app calls public is private once it carries a session cookie [A19]',
     rule: '`private` into Cache-Control where a cookie is sent; `public` and `s-maxage`, which say the contrary, give way.',
     source:
       'docs/requirements.md#a19; RFC 9111 sections 5.2.2.7, 5.2.2.9 and 5.2.2.10; privateCache of @sess/core/adapter',
@@ -257,7 +257,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/own-vary-any',
-    title: 'A19: the app’s own Vary: * stays as it is',
+    title: 'the app’s own Vary: * stays as it is [A19]',
     rule: 'Merge Cookie into Vary; `*` covers it.',
     source: 'docs/requirements.md#a19; RFC 9110 section 12.5.5; varyByCookie of @sess/core/adapter',
     why: 'A cache that does not understand `*, Cookie` might keep what the app wants nobody to keep.',
@@ -267,7 +267,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/unknown-key',
-    title: 'A3: a made-up key is never adopted, and its cookie is deleted when the session is looked at',
+    title: 'a made-up key is never adopted, and its cookie is deleted when the session is looked at [A3]',
     rule: 'An unknown id writes nothing; looked for and not found: expire the cookie.',
     source: 'docs/requirements.md#c4, docs/requirements.md#a3, docs/requirements.md#c9; CVE-2024-38513 Fiber',
     why: 'An attacker could choose the key of the victim’s session.',
@@ -284,7 +284,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/duplicate-cookies',
-    title: 'A18, F31: of two different session cookies neither is used',
+    title: 'of two different session cookies neither is used [A18, F31]',
     rule: 'Given two different values for our cookie name, uses neither.',
     source: 'docs/requirements.md#a18, docs/requirements.md#f31; RFC 6265bis weak integrity (cookie tossing)',
     why: 'A neighbouring subdomain could slip its own session under the visitor’s.',
@@ -404,7 +404,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/cookie-grammar',
-    title: 'A17: the session is found among other cookies, however they look',
+    title: 'the session is found among other cookies, however they look [A17]',
     rule: 'Hand the whole Cookie header to open(), as it came.',
     source:
       'docs/requirements.md#a17, docs/requirements.md#c27, docs/requirements.md#c28, docs/requirements.md#f31; RFC 6265bis section 5.8.3',
@@ -438,7 +438,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/same-connection',
-    title: 'I3: requests of one connection do not share a session',
+    title: 'requests of one connection do not share a session [I3]',
     rule: 'A session belongs to a request, never to a connection or a process.',
     source: 'docs/requirements.md#i3',
     why: 'Behind a proxy that reuses connections, visitors would see each other’s sessions.',
@@ -466,7 +466,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/many-visitors',
-    title: 'I3: twenty visitors at once each find their own session',
+    title: 'twenty visitors at once each find their own session [I3]',
     rule: 'A response never carries another visitor’s session.',
     source: 'docs/requirements.md#i3',
     why: 'Under load visitors would see each other’s data.',

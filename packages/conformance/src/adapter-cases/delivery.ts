@@ -24,7 +24,7 @@ function down(): never {
 export const deliveryCases: readonly AdapterCase[] = [
   {
     id: 'adapter/saved-before-first-byte',
-    title: 'I2: the client sees no byte of the response before the session is in the store',
+    title: 'the client sees no byte of the response before the session is in the store [I2]',
     rule: 'Saved before the first byte, streaming responses included.',
     source: 'docs/design.md#saved-first; express-session: leaves at 38 ms, saved at 234 ms',
     why: 'The page after a redirect would not know yet that the visitor is logged in.',
@@ -57,7 +57,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/removed-before-first-byte',
-    title: 'A23: the client sees no byte of a logout before the record is removed',
+    title: 'the client sees no byte of a logout before the record is removed [A23]',
     rule: 'On logout removes the record before the first byte.',
     source: 'docs/requirements.md#a23; ASVS5 7.4.1',
     why: 'A visitor who was told that she is logged out would not be.',
@@ -101,7 +101,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/stream',
-    title: 'F27: a stream arrives whole, in order and as it is written, with the session in its head',
+    title: 'a stream arrives whole, in order and as it is written, with the session in its head [F27]',
     rule: 'Streaming responses are held until the commit, and no longer; their bytes are unchanged.',
     source: 'docs/design.md#probe, docs/requirements.md#f27',
     why: 'Server-sent events would arrive all at once at the end, or the session not at all.',
@@ -125,7 +125,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/late-change',
-    title: 'F27: a change after the first byte is an error, never a silent loss',
+    title: 'a change after the first byte is an error, never a silent loss [F27]',
     rule: 'Once it has begun, a change throws SessionCommittedError.',
     source: 'docs/design.md#probe; koa, fastify and h3 drop it without a word',
     why: 'A programmer would believe that something was saved.',
@@ -159,7 +159,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/status-empty',
-    title: 'F27: 204 and 304 save, carry the cookie, and stay without a body',
+    title: '204 and 304 save, carry the cookie, and stay without a body [F27]',
     rule: 'Before the response’s headers leave, whatever they are.',
     source: 'docs/requirements.md#f27',
     why: 'What a page saves in the background would be forgotten.',
@@ -195,7 +195,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/status-5xx',
-    title: 'F28: a status of 500 or more saves nothing and sets no cookie',
+    title: 'a status of 500 or more saves nothing and sets no cookie [F28]',
     rule: 'Status ≥ 500: save nothing more.',
     source: 'docs/design.md#django, docs/requirements.md#f28; Django SessionMiddleware',
     why: 'Half-done work of a failed request would be kept.',
@@ -230,7 +230,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/thrown',
-    title: 'F28: a handler that throws answers 500, saves nothing and sets no cookie',
+    title: 'a handler that throws answers 500, saves nothing and sets no cookie [F28]',
     rule: 'Status ≥ 500: save nothing more.',
     source: 'docs/design.md#django, docs/requirements.md#f28; Django SessionMiddleware',
     why: 'Half-done work of a failed request would be kept.',
@@ -249,7 +249,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   {
     id: 'adapter/thrown-mapped',
     title:
-      'F28: when the app’s error handler chooses the status, that status decides whether the session is saved',
+      'when the app’s error handler chooses the status, that status decides whether the session is saved [F28]',
     rule: 'Commit with the status that really leaves, also when the handler threw.',
     source:
       'docs/design.md#django, docs/design.md#commit, docs/requirements.md#f28; Django SessionMiddleware',
@@ -270,7 +270,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/save-fails',
-    title: 'F2: a save that fails answers 503, without a cookie and without anything of the success',
+    title: 'a save that fails answers 503, without a cookie and without anything of the success [F2]',
     rule: 'A failed commit goes to the framework’s own error handling.',
     source: 'docs/design.md#commit, docs/requirements.md#f2; express-session answers 200 and a cookie',
     why: 'The visitor would be told that it worked.',
@@ -304,7 +304,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   {
     id: 'adapter/load-fails',
     title:
-      'F1, I5: while the store is down, who uses the session gets 503, everybody else an answer, and no cookie changes',
+      'while the store is down, who uses the session gets 503, everybody else an answer, and no cookie changes [F1, I5]',
     rule: 'What the early load found, or the store’s error, shows at the handler’s first use.',
     source: 'docs/design.md#pay-for-use, docs/requirements.md#f1, docs/requirements.md#i5',
     why: 'The whole site would be down with the store, and every visitor logged out after it.',
@@ -327,7 +327,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/logout-fails',
-    title: 'A23: a logout that the store did not carry out is an error, and leaves the cookie alone',
+    title: 'a logout that the store did not carry out is an error, and leaves the cookie alone [A23]',
     rule: 'A removal that failed is not a success.',
     source: 'docs/requirements.md#a23, docs/requirements.md#f2',
     why: 'The visitor would believe to be logged out.',
@@ -344,7 +344,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/store-hangs',
-    title: 'F3: a store that hangs is answered by the deadline',
+    title: 'a store that hangs is answered by the deadline [F3]',
     rule: 'timeout: ms that one load or one commit may wait for the store.',
     source: 'docs/design.md#commit, docs/requirements.md#f3; express-session never answers',
     why: 'Requests would pile up until the server dies.',
@@ -372,7 +372,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/too-big',
-    title: 'F15: what is too big to be stored is an error before anything is sent',
+    title: 'what is too big to be stored is an error before anything is sent [F15]',
     rule: 'maxBytes: more is an error at commit, before any write.',
     source: 'docs/design.md#commit, docs/requirements.md#f15, docs/requirements.md#c26',
     why: 'A page would claim to have saved what was thrown away.',
@@ -387,7 +387,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/client-leaves',
-    title: 'F26: a client that leaves in the middle harms nobody',
+    title: 'a client that leaves in the middle harms nobody [F26]',
     rule: 'Committed or not at all; no crash, no leak.',
     source: 'docs/requirements.md#f26',
     why: 'Closing a tab at the wrong moment would take the server down.',

@@ -94,7 +94,7 @@ export const requestCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/own-several',
-    title: 'C29: several cookies and several Vary of the app itself all stay beside those of the session',
+    title: 'several cookies and several Vary of the app itself all stay beside those of the session [C29]',
     rule: 'Append Set-Cookie, merge Vary; replace nothing, and split nothing at a comma.',
     source:
       'docs/requirements.md#c29, docs/requirements.md#a19, docs/conformance-space.md#an-adapter; RFC 6265 section 3 (no folding of Set-Cookie)',

@@ -24,7 +24,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   {
     id: 'adapter/flush',
     title:
-      'A15, C7: flush deletes the cookie with the attributes that made it, and the old key leads nowhere',
+      'flush deletes the cookie with the attributes that made it, and the old key leads nowhere [A15, C7]',
     rule: 'Flushed: remove the record; nothing there: expire the cookie.',
     source: 'docs/requirements.md#c7, docs/requirements.md#a15, docs/requirements.md#a23; CVE-2024-31999',
     why: 'Logging out would leave the session alive, in the browser or on the server.',
@@ -45,7 +45,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/anonymous-logout',
-    title: 'C9: logging out without a session sets nothing and is no error',
+    title: 'logging out without a session sets nothing and is no error [C9]',
     rule: 'No cookie and nothing written: no Set-Cookie.',
     source: 'docs/requirements.md#c9, docs/requirements.md#i4; CVE-2015-5964 Django',
     why: 'Bots would fill the store through the logout link.',
@@ -57,7 +57,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/cycle',
-    title: 'A2, C4: cycleKey answers with a new key, and the old one authenticates nothing',
+    title: 'cycleKey answers with a new key, and the old one authenticates nothing [A2, C4]',
     rule: 'The old key authenticates nothing from then on.',
     source:
       'docs/requirements.md#c4, docs/requirements.md#a2, docs/requirements.md#i1; CVE-2022-25896 passport',
@@ -75,7 +75,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/late-after-rotation',
-    title: 'A26, F18: a late request with the old key does not delete the new cookie',
+    title: 'a late request with the old key does not delete the new cookie [A26, F18]',
     rule: 'Reading a marker: an empty session, and the browser’s new cookie is left alone.',
     source:
       'docs/requirements.md#c2, docs/requirements.md#a26, docs/requirements.md#f18; spring-session 1270, express-session 923',
@@ -95,7 +95,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/login-and-everywhere',
-    title: 'A24: logging out everywhere ends the sessions of that user in every browser',
+    title: 'logging out everywhere ends the sessions of that user in every browser [A24]',
     rule: 'Removes every session of the subject, this one included.',
     source: 'docs/requirements.md#a24; ASVS5 7.4.2',
     why: 'A thief would stay logged in.',
@@ -114,7 +114,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/everywhere-then-set',
-    title: 'A24: what a request sets after it has logged out everywhere is a new session, and no error',
+    title: 'what a request sets after it has logged out everywhere is a new session, and no error [A24]',
     rule: 'removeBySubject of a subject that the asking request’s session has ends that session as flush does.',
     source: 'docs/design.md#subject, docs/requirements.md#a24',
     why: 'The visitor who pressed "log out everywhere" would get an error page.',
@@ -175,7 +175,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/rolling',
-    title: 'A21: saveEveryRequest extends with each visit, one that only reads included',
+    title: 'saveEveryRequest extends with each visit, one that only reads included [A21]',
     rule: 'Due for extension: touch, and the cookie again.',
     source: 'docs/design.md#save-every-request, docs/requirements.md#c13; CVE-2026-35192 Django',
     why: 'Active visitors would be thrown out.',
@@ -192,7 +192,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/overlap',
-    title: 'F16: twenty overlapping requests that set and append lose nothing',
+    title: 'twenty overlapping requests that set and append lose nothing [F16]',
     rule: 'No lost updates.',
     source: 'docs/design.md#no-lost-updates, docs/requirements.md#f16',
     why: 'What was put into the cart in one tab would vanish because of another tab.',
@@ -213,7 +213,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/logout-overlaps',
-    title: 'C1, F17: a logout during a slow request is not undone, and the slow request is told (400)',
+    title: 'a logout during a slow request is not undone, and the slow request is told (400) [C1, F17]',
     rule: 'SessionInterruptedError 400; its answer carries no cookie.',
     source: 'docs/requirements.md#c1, docs/requirements.md#f17; CVE-2025-46336 rack-session',
     why: 'The session would live on after logging out.',

@@ -5,7 +5,7 @@ import { facts } from '../store-fixture.ts'
 export const cookieExpiryCases: readonly CookieStoreCase[] = [
   {
     id: 'cookie-store/expires',
-    title: 'C6: a token is good until the millisecond before expiresAt, whatever the browser does',
+    title: 'a token is good until the millisecond before expiresAt, whatever the browser does [C6]',
     rule: 'The record, or null for whatever has expired.',
     source:
       'docs/design.md#cookie-sessions, docs/requirements.md#c6, docs/requirements.md#a28; CVE-2024-35220',
@@ -34,7 +34,7 @@ export const cookieExpiryCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/far-future',
-    title: 'F23: a token that lives for years keeps its expiry',
+    title: 'a token that lives for years keeps its expiry [F23]',
     rule: 'expiresAt is milliseconds since the epoch, up to the year 9999.',
     source: 'docs/design.md#store-record, docs/requirements.md#f23',
     why: '"Remember me" would end at once, in 2038, or never.',

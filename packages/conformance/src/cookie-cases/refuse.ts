@@ -5,7 +5,7 @@ import { facts } from '../store-fixture.ts'
 export const refuseCases: readonly CookieStoreCase[] = [
   {
     id: 'cookie-store/garbage',
-    title: 'A29: whatever is no token is null, never an error',
+    title: 'whatever is no token is null, never an error [A29]',
     rule: 'null for whatever does not verify; it never throws for a bad token.',
     source: 'docs/design.md#cookie-sessions, docs/requirements.md#a29, docs/requirements.md#c17',
     why: 'Anybody could forge a session, or make the server answer 500, with a made-up cookie.',
@@ -56,7 +56,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/garbage-long',
-    title: 'C27: a long bad token is refused quickly',
+    title: 'a long bad token is refused quickly [C27]',
     rule: 'Work is linear in hostile input, and bounded.',
     source: 'docs/requirements.md#i8, docs/requirements.md#c27',
     why: 'A few requests with long cookies would stop the server.',
@@ -75,7 +75,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/bit-flips',
-    title: 'A28: a token with one character changed, at any place, is void',
+    title: 'a token with one character changed, at any place, is void [A28]',
     rule: 'null for whatever does not verify: every character of a token counts.',
     source: 'docs/design.md#cookie-sessions, docs/requirements.md#a28, docs/requirements.md#a29',
     why: 'A visitor could change what the session says, or make a second token that a deny list does not know.',
@@ -215,7 +215,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/other-name',
-    title: 'A9: a token made for one cookie name is void under another',
+    title: 'a token made for one cookie name is void under another [A9]',
     rule: 'A token made for one name is void under another.',
     source:
       'docs/design.md#cookie-sessions, docs/requirements.md#a9, docs/requirements.md#c18; CVE-2022-46170 CodeIgniter',
@@ -245,7 +245,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/rotation',
-    title: 'A30: the first secret seals, every listed one unseals, a retired one does not',
+    title: 'the first secret seals, every listed one unseals, a retired one does not [A30]',
     rule: 'The first seals, all unseal.',
     source:
       'docs/design.md#cookie-sessions, docs/requirements.md#a30, docs/requirements.md#c20; CVE-2025-47278 Flask',

@@ -48,7 +48,7 @@ export const sealCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/alphabet',
-    title: 'A14: a token holds only what a cookie value may hold',
+    title: 'a token holds only what a cookie value may hold [A14]',
     rule: 'Characters that a cookie value may hold (RFC 6265 section 4.1.1).',
     source: 'docs/design.md#cookie-sessions, docs/requirements.md#a14',
     why: 'Browsers and proxies would cut the cookie, or throw it away.',
@@ -65,7 +65,7 @@ export const sealCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/size',
-    title: 'A13: two thousand characters of session fit into one cookie',
+    title: 'two thousand characters of session fit into one cookie [A13]',
     rule: 'Name and value of a cookie are 4096 octets at the most, so a token must not waste them.',
     source: 'docs/requirements.md#a13; RFC 6265bis section 5.6',
     why: 'Small sessions would need several cookies, sent with every request.',
@@ -81,7 +81,7 @@ export const sealCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/payload',
-    title: 'F32: any text comes back unchanged',
+    title: 'any text comes back unchanged [F32]',
     rule: 'payload is text the store never looks into: any Unicode.',
     source: 'docs/design.md#store-record, docs/requirements.md#f32',
     why: 'A name in another script would be garbled.',

@@ -50,7 +50,7 @@ export const djangoCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/unknown-key',
-    title: 'A3, C9: a made-up key writes nothing, and is never adopted',
+    title: 'a made-up key writes nothing, and is never adopted [A3, C9]',
     rule: 'An unknown key: an empty session, a deleted cookie, no record.',
     source:
       'docs/design.md#django, docs/requirements.md#c4, docs/requirements.md#c9; Django SessionMiddleware; CVE-2015-5963, CVE-2024-38513',
@@ -73,7 +73,7 @@ export const djangoCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/flush',
-    title: 'A23, C7: after flush the key leads nowhere, and the cookie is deleted',
+    title: 'after flush the key leads nowhere, and the cookie is deleted [A23, C7]',
     rule: 'flush: data, record and key.',
     source:
       'docs/design.md#django, docs/requirements.md#c7, docs/requirements.md#i1; Django SessionBase.flush; CVE-2024-31999',
@@ -90,7 +90,7 @@ export const djangoCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/cycle-key',
-    title: 'A2, C4: cycleKey keeps the data under a new key, and the old one authenticates nothing',
+    title: 'cycleKey keeps the data under a new key, and the old one authenticates nothing [A2, C4]',
     rule: 'The old key authenticates nothing from then on.',
     source:
       'docs/design.md#django, docs/requirements.md#c4, docs/requirements.md#i1; Django SessionBase.cycle_key; CVE-2022-25896 passport',
@@ -153,7 +153,7 @@ export const djangoCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/hostile-data',
-    title: 'A35, F32: hostile keys and values come back exactly',
+    title: 'hostile keys and values come back exactly [A35, F32]',
     rule: 'Any name outside the closed list is the user’s, any JSON a value.',
     source: 'docs/requirements.md#a35, docs/requirements.md#f32; koa-session: isAdmin === true',
     why: 'A value that a visitor typed would break the session, or make her an admin.',
@@ -184,7 +184,7 @@ export const djangoCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/keys-stay-secret',
-    title: 'A7, C15: the store never sees a session key',
+    title: 'the store never sees a session key [A7, C15]',
     rule: 'Store ids are a digest of the key (hashKeys).',
     source: 'docs/requirements.md#a7, docs/requirements.md#c15; practice since rack 2.0.8',
     why: 'Whoever reads a backup of the store could log in as everybody.',

@@ -7,7 +7,7 @@ import { everyInterleaving } from './interleave.ts'
 export const overlapCases: readonly StoreCase[] = [
   {
     id: 'engine/overlap-different-keys',
-    title: 'F16: two overlapping requests that set different keys lose neither',
+    title: 'two overlapping requests that set different keys lose neither [F16]',
     rule: 'No lost updates: different keys merge.',
     source: 'docs/design.md#saving, docs/requirements.md#f16',
     why: 'What was put into the cart in one tab would vanish because of another tab.',
@@ -29,7 +29,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/overlap-update',
-    title: 'F16: overlapping updates and pushes of one key lose nothing',
+    title: 'overlapping updates and pushes of one key lose nothing [F16]',
     rule: 'update(fn) runs again on the fresh value; arrays that both only appended to are joined.',
     source: 'docs/design.md#saving, docs/requirements.md#f16',
     why: 'Two clicks on "add to cart" would add one item.',
@@ -61,7 +61,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/many-writers',
-    title: 'F16: thirty requests at once that set, push and count lose nothing',
+    title: 'thirty requests at once that set, push and count lose nothing [F16]',
     rule: 'Time is the bound, not a count: all writers succeed.',
     source: 'docs/design.md#saving, docs/requirements.md#f16',
     why: 'A page that sends many requests at once would lose some of what they save.',
@@ -90,7 +90,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/overlap-logout-save',
-    title: 'C1, F17: a logout that overlaps a save is never undone',
+    title: 'a logout that overlaps a save is never undone [C1, F17]',
     rule: 'No resurrected sessions: a session that was flushed is never written back.',
     source:
       'docs/requirements.md#c1, docs/requirements.md#f17, docs/requirements.md#i1; CVE-2025-46336 rack-session',
@@ -128,7 +128,7 @@ export const overlapCases: readonly StoreCase[] = [
   {
     id: 'engine/overlap-logout-touch',
     title:
-      'C1: a logout that overlaps a visit which extends the session is never undone, nor does the visit fail',
+      'a logout that overlaps a visit which extends the session is never undone, nor does the visit fail [C1]',
     rule: 'touch: refused means no cookie and no error.',
     source: 'docs/requirements.md#c1, docs/requirements.md#f17; connect-redis 328, spring-session 1111',
     why: 'A page that polls would keep the session alive, or show errors, after logging out.',
@@ -161,7 +161,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/overlap-rotation-save',
-    title: 'C2, F17: a save that overlaps a rotation is in the rotated session, or is refused',
+    title: 'a save that overlaps a rotation is in the rotated session, or is refused [C2, F17]',
     rule: 'Never two keys that authenticate, and never a save that was told ok and lost.',
     source:
       'docs/design.md#rotation, docs/requirements.md#c2, docs/requirements.md#f17, docs/requirements.md#i1; spring-session 1270',
@@ -204,7 +204,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/overlap-rotations',
-    title: 'C2, F17: of two overlapping rotations one wins, and one key authenticates',
+    title: 'of two overlapping rotations one wins, and one key authenticates [C2, F17]',
     rule: 'A marker already: remove the new record, SessionInterruptedError. Never two ids that authenticate.',
     source:
       'docs/requirements.md#c2, docs/requirements.md#f17, docs/requirements.md#i1; spring-session 1270, express-session 923',
@@ -239,7 +239,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/overlap-rotation-logout',
-    title: 'F17: a logout wins over a rotation that it overlaps',
+    title: 'a logout wins over a rotation that it overlaps [F17]',
     rule: 'flush removes at a version: logout wins over rotation.',
     source:
       'docs/design.md#rotation, docs/requirements.md#f17, docs/requirements.md#a24, docs/requirements.md#i1',
@@ -279,7 +279,8 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/slow-after-end',
-    title: 'A26, F18: a slow request that answers after a login or logout does not send the old cookie again',
+    title:
+      'a slow request that answers after a login or logout does not send the old cookie again [A26, F18]',
     rule: 'A cookie is sent only for a key that the store has confirmed in this commit.',
     source: 'docs/design.md#rotation, docs/requirements.md#a26, docs/requirements.md#f18',
     why: 'A slow page would log out whoever has just logged in, or bring the cookie back after a logout.',
@@ -321,7 +322,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/late-after-rotation',
-    title: 'A26, F18: a late request with the old cookie is nobody, and leaves the new cookie alone',
+    title: 'a late request with the old cookie is nobody, and leaves the new cookie alone [A26, F18]',
     rule: 'Reading a marker: an empty session, and the browser’s new cookie is left alone. Writing: interrupted.',
     source:
       'docs/design.md#rotation, docs/requirements.md#a26, docs/requirements.md#f18; without it 100 of 100 logins log out',
@@ -344,7 +345,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/log-out-everywhere',
-    title: 'A24: removeBySubject ends the user’s sessions, and scanBySubject lists them',
+    title: 'removeBySubject ends the user’s sessions, and scanBySubject lists them [A24]',
     rule: 'Ends all, or all other, sessions of a subject.',
     source: 'docs/requirements.md#a24, docs/requirements.md#a25; ASVS5 7.4.2, 7.4.3, 7.5.2',
     why: 'A user who lost her phone could not end its session.',
@@ -373,7 +374,7 @@ export const overlapCases: readonly StoreCase[] = [
   {
     id: 'engine/log-out-everywhere-then-set',
     title:
-      'A24: the request that logs out everywhere ends logged out, and what it sets then is a new session',
+      'the request that logs out everywhere ends logged out, and what it sets then is a new session [A24]',
     rule: 'removeBySubject of a subject that the asking request’s session has ends that session as flush does.',
     source: 'docs/design.md#subject, docs/requirements.md#a24',
     why: 'The visitor who pressed "log out everywhere" would get an error page.',
@@ -400,7 +401,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/overlap-everywhere',
-    title: 'A24, F17: log-out-everywhere wins over saves and rotations in flight',
+    title: 'log-out-everywhere wins over saves and rotations in flight [A24, F17]',
     rule: 'Wins against saves and logins in flight.',
     source: 'docs/requirements.md#a24, docs/requirements.md#f17, docs/requirements.md#i1; ASVS5 7.4.5',
     why: 'A thief who keeps clicking would stay logged in.',
@@ -445,7 +446,7 @@ export const overlapCases: readonly StoreCase[] = [
   {
     id: 'engine/outage',
     title:
-      'F1, F2, I5: an outage answers 503 and changes nobody’s cookie; the session is there again after it',
+      'an outage answers 503 and changes nobody’s cookie; the session is there again after it [F1, F2, I5]',
     rule: 'An outage never looks like "no session".',
     source: 'docs/requirements.md#f1, docs/requirements.md#f2, docs/requirements.md#i5',
     why: 'A restart of the database would log every visitor out.',

@@ -44,7 +44,7 @@ export const cleanupCases: readonly StoreCase[] = [
   },
   {
     id: 'store/clear-expired-batches',
-    title: 'F25: clearExpired works in batches of at most batchSize, each reported',
+    title: 'clearExpired works in batches of at most batchSize, each reported [F25]',
     rule: 'Records a batch at the most; reports after each batch.',
     source: 'docs/design.md#store-clear-expired, docs/requirements.md#f25',
     why: 'Cleaning up millions of sessions would lock the table, and the site, for minutes.',
@@ -90,7 +90,7 @@ export const cleanupCases: readonly StoreCase[] = [
   },
   {
     id: 'store/clear-expired-spares-renewed',
-    title: 'C3: clearExpired never removes a record that was renewed meanwhile',
+    title: 'clearExpired never removes a record that was renewed meanwhile [C3]',
     rule: 'Never one that was renewed meanwhile.',
     source: 'docs/design.md#store-clear-expired, docs/requirements.md#c3; spring-session 93',
     why: 'A visitor would be logged out at random while the nightly clean-up runs.',
@@ -119,7 +119,7 @@ export const cleanupCases: readonly StoreCase[] = [
   },
   {
     id: 'store/clear-expired-races-renewal',
-    title: 'C3: a record that is renewed while clearExpired is at its very batch stays',
+    title: 'a record that is renewed while clearExpired is at its very batch stays [C3]',
     rule: 'Never one that was renewed meanwhile: neither between two batches nor within one.',
     source:
       'docs/design.md#store-clear-expired, docs/requirements.md#c3, docs/requirements.md#f25; spring-session 93',

@@ -183,7 +183,7 @@ const space: readonly StoreCase[] = (['name', 'count', 'lives', 'origin', 'excep
     DIMENSIONS[dimension].map(({ name }) => ({
       id: `store/everywhere-${dimension}-${name}`,
       family: `everywhere-${dimension}`,
-      title: `A24: ${titles[dimension]} "${name}" is logged out everywhere, and nobody else`,
+      title: `${titles[dimension]} "${name}" is logged out everywhere, and nobody else [A24]`,
       rule: 'removeBySubject removes every live record of the subject but `except`, none else, and answers how many.',
       source:
         'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, the sessions of a subject',
@@ -252,19 +252,19 @@ export const everywhereCases: readonly StoreCase[] = [
   ...space,
   pages(
     'store/everywhere-pages',
-    'A24: removeBySubject ends more than a thousand sessions',
+    'removeBySubject ends more than a thousand sessions [A24]',
     'insert',
     'none',
   ),
   pages(
     'store/everywhere-pages-except',
-    'A24: removeBySubject ends more than a thousand sessions that were saved again, but for one in the middle',
+    'removeBySubject ends more than a thousand sessions that were saved again, but for one in the middle [A24]',
     'saved-again',
     'middle',
   ),
   {
     id: 'store/everywhere-after-months',
-    title: 'A24: sessions that live for months are logged out everywhere after months, however they came',
+    title: 'sessions that live for months are logged out everywhere after months, however they came [A24]',
     rule: 'What the store keeps beside the records (an index, its expiry, a timer) lives as long as they do.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, time',
     why: 'A phone that stays signed in for three months would escape "log out everywhere" after the first.',

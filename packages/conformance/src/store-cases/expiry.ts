@@ -73,7 +73,7 @@ export const expiryCases: readonly StoreCase[] = [
   },
   {
     id: 'store/far-future',
-    title: 'F23: a record that lives for years keeps its expiry and is read',
+    title: 'a record that lives for years keeps its expiry and is read [F23]',
     rule: 'expiresAt is milliseconds since the epoch, up to the year 9999.',
     source: 'docs/design.md#store-record, docs/requirements.md#f23; timers overflow at 2^31 ms',
     why: 'A "remember me" of a month would end at once.',

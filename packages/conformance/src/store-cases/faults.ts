@@ -84,7 +84,7 @@ const KINDS: readonly [FailKind, string][] = [
 
 const failCases: readonly StoreCase[] = KINDS.map(([kind, words]) => ({
   id: `store/fails-${kind}`,
-  title: `F2: the errors of a backend ${words} reach the caller`,
+  title: `the errors of a backend ${words} reach the caller [F2]`,
   rule: 'Whatever error the backend answers, the call rejects: it is no answer of the contract.',
   source:
     'docs/design.md#store-contract, docs/requirements.md#f1, docs/requirements.md#f2; docs/conformance-space.md, what needs help of the factory',
@@ -153,7 +153,7 @@ export const faultCases: readonly StoreCase[] = [
   ...lostCases,
   {
     id: 'store/lost-remove-by-subject',
-    title: 'A24: a removeBySubject one of whose answers is lost rejects, or has removed all',
+    title: 'a removeBySubject one of whose answers is lost rejects, or has removed all [A24]',
     rule: 'A removal that failed is not a success.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24, docs/requirements.md#f2',
     why: '"Log out everywhere" would report success and leave a phone signed in.',

@@ -75,7 +75,7 @@ const ABORTED: Record<string, [AbortedCall, (keyof Store)?]> = {
 const abortCases: readonly StoreCase[] = Object.entries(ABORTED).map(([name, [call, needs]]) => ({
   id: `store/abort-${name}`,
   family: 'abort',
-  title: `F3: ${name} that is given up again and again harms no call beside it and none after it`,
+  title: `${name} that is given up again and again harms no call beside it and none after it [F3]`,
   rule: 'signal: aborted when nobody waits for the answer any more. It is about that call alone.',
   source:
     'docs/design.md#store-context, docs/requirements.md#f3; docs/conformance-space.md, calls that are given up',

@@ -72,7 +72,7 @@ async function whileDown(f: StoreFixture, id: string, run: () => Promise<void>):
 export const outageCases: readonly StoreCase[] = [
   {
     id: 'store/down-read',
-    title: 'F1: read rejects while the backend is down, and never says null',
+    title: 'read rejects while the backend is down, and never says null [F1]',
     rule: 'A backend that cannot be reached throws or rejects: an outage must never look like "no session".',
     source: 'docs/design.md#store-contract, docs/requirements.md#f1, docs/requirements.md#i5',
     why: 'An outage of a minute would log every visitor out for good.',
@@ -88,7 +88,7 @@ export const outageCases: readonly StoreCase[] = [
   },
   {
     id: 'store/down-insert',
-    title: 'F2: insert rejects while the backend is down',
+    title: 'insert rejects while the backend is down [F2]',
     rule: 'A backend that cannot be reached throws or rejects.',
     source: 'docs/design.md#store-insert, docs/requirements.md#f2, docs/requirements.md#i2',
     why: 'The visitor would get a cookie for a session that was never stored.',
@@ -102,7 +102,7 @@ export const outageCases: readonly StoreCase[] = [
   },
   {
     id: 'store/down-replace',
-    title: 'F2: replace rejects while the backend is down',
+    title: 'replace rejects while the backend is down [F2]',
     rule: 'A backend that cannot be reached throws or rejects; gone and stale are answers of a backend that works.',
     source: 'docs/design.md#store-replace, docs/requirements.md#f2',
     why: 'A failed save would be shown as a success, or as a logout.',
@@ -136,7 +136,7 @@ export const outageCases: readonly StoreCase[] = [
   },
   {
     id: 'store/down-remove',
-    title: 'A23: remove rejects while the backend is down',
+    title: 'remove rejects while the backend is down [A23]',
     rule: 'A removal that failed is not a success.',
     source: 'docs/design.md#store-remove, docs/requirements.md#a23, docs/requirements.md#f2',
     why: 'The visitor believes to be logged out, and the session lives on.',
@@ -183,7 +183,7 @@ export const outageCases: readonly StoreCase[] = [
   },
   {
     id: 'store/signal-aborted',
-    title: 'F3: a call whose signal is aborted answers truly or rejects',
+    title: 'a call whose signal is aborted answers truly or rejects [F3]',
     rule: 'signal: aborted when nobody waits for the answer any more. It never makes a record look absent.',
     source: 'docs/design.md#store-context, docs/requirements.md#f3',
     why: 'A request given up by its visitor would look like a logout.',
@@ -218,7 +218,7 @@ export const outageCases: readonly StoreCase[] = [
   },
   {
     id: 'store/signal-in-flight',
-    title: 'F3: a signal aborted amid calls leaves whole records and a working store',
+    title: 'a signal aborted amid calls leaves whole records and a working store [F3]',
     rule: 'Each call is atomic on its own, an aborted one too.',
     source: 'docs/design.md#store-context, docs/requirements.md#f3',
     why: 'A visitor who closes the tab would take a database connection, or the session, along.',

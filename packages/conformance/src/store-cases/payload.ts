@@ -19,7 +19,7 @@ async function roundTrip(f: StoreFixture, payload: string, what: string): Promis
 export const payloadCases: readonly StoreCase[] = [
   {
     id: 'store/payload-big',
-    title: 'C22: a payload of 1 MiB, or of the store’s own maxBytes, comes back whole',
+    title: 'a payload of 1 MiB, or of the store’s own maxBytes, comes back whole [C22]',
     rule: 'Up to the store’s `maxBytes`, and 1 MiB of UTF-8 if it declares none: stored whole.',
     source: 'docs/design.md#store-record, docs/requirements.md#c22; CVE-2016-3171 Drupal, 64 KB columns',
     why: 'A big cart would be cut in the middle and be unreadable from then on.',
@@ -29,7 +29,7 @@ export const payloadCases: readonly StoreCase[] = [
   },
   {
     id: 'store/payload-big-wide',
-    title: 'C22: a payload of 1 MiB of four-byte characters comes back whole',
+    title: 'a payload of 1 MiB of four-byte characters comes back whole [C22]',
     rule: 'maxBytes counts bytes of UTF-8.',
     source: 'docs/design.md#store-record, docs/requirements.md#c22; CVE-2015-8562 Joomla',
     why: 'An emoji would cut off the rest of the session.',

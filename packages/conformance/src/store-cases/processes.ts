@@ -215,7 +215,7 @@ export const processCases: readonly StoreCase[] = [
   },
   {
     id: 'store/process-everywhere',
-    title: 'A24: sessions that began in two processes are logged out everywhere by either',
+    title: 'sessions that began in two processes are logged out everywhere by either [A24]',
     rule: 'Removes every session of a subject, whoever stored it.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, processes',
     why: '"Log out everywhere" would end the sessions of one server only.',

@@ -59,7 +59,7 @@ export const readCases: readonly StoreCase[] = [
   },
   {
     id: 'store/read-malformed-id',
-    title: 'C23: a malformed id finds nothing and breaks nothing',
+    title: 'a malformed id finds nothing and breaks nothing [C23]',
     rule: 'Malformed: null, and nothing is written.',
     source:
       'docs/design.md#store-read, docs/requirements.md#c23; CVE-2018-18925 gogs, CVE-2025-61686 React Router',
@@ -87,7 +87,7 @@ export const readCases: readonly StoreCase[] = [
   },
   {
     id: 'store/read-near-ids',
-    title: 'F34: ids that differ in a letter’s case, a blank or an accent find nothing',
+    title: 'ids that differ in a letter’s case, a blank or an accent find nothing [F34]',
     rule: 'Ids are compared byte for byte: a near miss is absent.',
     source: 'docs/requirements.md#f34; a default MariaDB varchar key matches all of these',
     why: 'Two visitors whose ids are alike to the database would share a session.',
@@ -144,7 +144,7 @@ export const readCases: readonly StoreCase[] = [
   },
   {
     id: 'store/read-races-remove',
-    title: 'F19: reads in flight while a record is removed do not bring it back',
+    title: 'reads in flight while a record is removed do not bring it back [F19]',
     rule: 'Once a removal is answered, no read finds the record, whatever other reads have fetched meanwhile.',
     source:
       'docs/design.md#django, docs/requirements.md#f19, docs/requirements.md#c1; Django’s cached_db: 100 of 100',
@@ -165,7 +165,7 @@ export const readCases: readonly StoreCase[] = [
   },
   {
     id: 'store/read-races-replace',
-    title: 'F19: reads in flight while a record is replaced do not bring the old one back',
+    title: 'reads in flight while a record is replaced do not bring the old one back [F19]',
     rule: 'Once a replace is answered, every read finds the new record.',
     source: 'docs/design.md#django, docs/requirements.md#f19, docs/requirements.md#i6; Django’s cached_db',
     why: 'What was just saved would vanish in the next request.',

@@ -19,7 +19,7 @@ export const replaceCases: readonly StoreCase[] = [
   },
   {
     id: 'store/replace-gone',
-    title: 'C1: replace refuses a record that is not there, and makes none',
+    title: 'replace refuses a record that is not there, and makes none [C1]',
     rule: 'gone: there is none, and none is made.',
     source: 'docs/design.md#store-replace, docs/requirements.md#c1; CVE-2025-46336 rack-session',
     why: 'A slow request would bring a logged-out session back to life.',
@@ -249,7 +249,7 @@ export const replaceCases: readonly StoreCase[] = [
   },
   {
     id: 'store/replace-races-remove',
-    title: 'C1: a replace that races a remove never brings the record back',
+    title: 'a replace that races a remove never brings the record back [C1]',
     rule: 'Each call is atomic on its own; replace makes no record.',
     source:
       'docs/design.md#store-replace, docs/design.md#store-remove, docs/requirements.md#c1, docs/requirements.md#f17, docs/requirements.md#i1; CVE-2025-46336',

@@ -25,7 +25,7 @@ const subjectOf = (f: StoreFixture) => `user-${f.id()}`
 export const subjectCases: readonly StoreCase[] = [
   {
     id: 'store/remove-by-subject',
-    title: 'A24: removeBySubject removes every record of the subject, none else, and tells how many',
+    title: 'removeBySubject removes every record of the subject, none else, and tells how many [A24]',
     rule: 'Removes every session of a subject, again until none is left. Answers how many.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24',
     why: '"Log out everywhere" would leave a thief logged in, or log out others.',
@@ -104,7 +104,7 @@ export const subjectCases: readonly StoreCase[] = [
   },
   {
     id: 'store/subject-exact',
-    title: 'F34: subjects are compared byte for byte',
+    title: 'subjects are compared byte for byte [F34]',
     rule: 'A subject is 1 to 255 characters, and only its own sessions are meant.',
     source: 'docs/design.md#store-record, docs/requirements.md#f34',
     why: 'Logging "ann" out everywhere would log out "Ann", who is somebody else.',
@@ -195,7 +195,7 @@ export const subjectCases: readonly StoreCase[] = [
   },
   {
     id: 'store/remove-by-subject-races-replace',
-    title: 'A24: saves in flight do not escape removeBySubject',
+    title: 'saves in flight do not escape removeBySubject [A24]',
     rule: 'Again until none is left: a record that is being replaced is removed as well, and stays removed.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24, docs/requirements.md#f17',
     why: 'A thief who keeps clicking would survive "log out everywhere".',

@@ -63,7 +63,7 @@ export const touchCases: readonly StoreCase[] = [
   },
   {
     id: 'store/touch-gone',
-    title: 'C1: touch finds no record and makes none',
+    title: 'touch finds no record and makes none [C1]',
     rule: 'false: gone or changed, nothing done.',
     source: 'docs/design.md#store-touch, docs/requirements.md#c1; connect-redis 328',
     why: 'A rolling renewal would bring a logged-out session back to life.',
@@ -85,7 +85,7 @@ export const touchCases: readonly StoreCase[] = [
   },
   {
     id: 'store/touch-same-expiry-gone',
-    title: 'C1: touch with the expiry the record had is false once it was replaced or removed',
+    title: 'touch with the expiry the record had is false once it was replaced or removed [C1]',
     rule: 'touch confirms that the record is still there at that version, also where the expiry does not move.',
     source: 'docs/design.md#store-touch, docs/design.md#confirmed-keys',
     why: 'A slow page would send the old cookie after a login in another tab, and so log the visitor out.',
@@ -159,7 +159,7 @@ export const touchCases: readonly StoreCase[] = [
   },
   {
     id: 'store/touch-races-remove',
-    title: 'C1: a touch that races a remove never brings the record back',
+    title: 'a touch that races a remove never brings the record back [C1]',
     rule: 'Each call is atomic on its own; touch makes no record.',
     source:
       'docs/design.md#store-touch, docs/design.md#store-remove, docs/requirements.md#c1, docs/requirements.md#f17; spring-session 1111',

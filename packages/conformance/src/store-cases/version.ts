@@ -17,7 +17,7 @@ const alike: readonly (readonly [string, string, string])[] = [
 export const versionCases: readonly StoreCase[] = [
   {
     id: 'store/version-byte-for-byte',
-    title: 'F34: records that a database calls equal have different versions',
+    title: 'records that a database calls equal have different versions [F34]',
     rule: 'Versions are compared byte for byte (mind SQL collations).',
     source: 'docs/design.md#store-version, docs/requirements.md#f34, docs/requirements.md#c33',
     why: 'Of two overlapping changes, one would be lost because the other differs in a letter’s case only.',
