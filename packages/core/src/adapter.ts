@@ -1,4 +1,10 @@
 export { applyTo, privateCache, varyByCookie } from './headers.ts'
 export { pending } from './session.ts'
-export { type BegunSession, type Connection, type MiddlewareOptions, SessionSlot } from './slot.ts'
+export {
+  type BegunSession,
+  type Connection,
+  type MiddlewareOptions,
+  SessionSlot,
+  type WithSessions,
+} from './slot.ts'
 export { after, settle } from './task.ts'

@@ -36,6 +36,19 @@ export interface BegunSession<D extends object = DefaultData> {
   commit(status: number): MaybePromise<CommitResult>
 }
 
+/** What the middleware of every adapter has beside its call. */
+export interface WithSessions<D extends object = DefaultData> {
+  /**
+   * The engine, for work outside of requests: `await middleware.sessions.clearExpired()`.
+   *
+   * @example
+   * const sess = session({ store })
+   * app.use(sess)
+   * setInterval(() => sess.sessions.clearExpired(), 3_600_000)
+   */
+  readonly sessions: Sessions<D>
+}
+
 const marks = new WeakMap<object, symbol>()
 
 type Slots = Record<string | symbol, unknown>
@@ -76,6 +89,18 @@ export class SessionSlot<D extends object = DefaultData> {
         throw new TypeError(`\`${property}\` cannot be replaced. To log out call its method \`flush()\`.`)
       },
     }
+  }
+
+  /**
+   * Gives a middleware its engine as `.sessions`, read-only. An adapter returns what this returns.
+   *
+   * @returns the same middleware
+   * @example
+   * return slot.withSessions((req, res, next) => handle(req, res, next))
+   */
+  withSessions<M extends object>(middleware: M): M & WithSessions<D> {
+    Object.defineProperty(middleware, 'sessions', { value: this.sessions, enumerable: true })
+    return middleware as M & WithSessions<D>
   }
 
   /**

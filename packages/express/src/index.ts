@@ -1,6 +1,12 @@
 import type { TLSSocket } from 'node:tls'
 import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
-import { type Connection, type MiddlewareOptions, pending, SessionSlot } from '@sess/core/adapter'
+import {
+  type Connection,
+  type MiddlewareOptions,
+  pending,
+  SessionSlot,
+  type WithSessions,
+} from '@sess/core/adapter'
 import { canHold, holdResponse, watchStandIn, watchWebSocket } from '@sess/node'
 import type { Request, RequestHandler } from 'express'
 import { errorPath } from './error-path.ts'
@@ -26,6 +32,7 @@ declare global {
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place the property that holds the session, if it is not `session`
+ * @returns the middleware. Its property `sessions` is the engine
  * @throws ConfigError (`CONFIG`) for a wrong option, so at start-up
  * @example
  * app.use(session({ store: sqliteStore('sessions.db') }))
@@ -33,9 +40,9 @@ declare global {
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   place?: MiddlewareOptions,
-): RequestHandler {
+): RequestHandler & WithSessions<Data> {
   const slot = new SessionSlot(options, place)
-  return function sessionMiddleware(req, res, next) {
+  const sessionMiddleware: RequestHandler = (req, res, next) => {
     const cannotWait = !canHold(res, req)
     const begun = slot.begin(req, req.headers.cookie, connectionOf(req, cannotWait))
     // This engine's session is open already. The middleware that opened it loads and commits it.
@@ -56,6 +63,7 @@ export function session<Data extends object = DefaultData>(
       pass(error)
     })
   }
+  return slot.withSessions(sessionMiddleware)
 }
 
 /** Express's `secure`, `hostname` and `originalUrl` follow `trust proxy`. Other hosts have Node's properties only. */

@@ -720,3 +720,24 @@ it('types the session of a request', () => {
     res.json(key)
   })
 })
+
+describe('the middleware has its engine', () => {
+  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
+    const sess = session({ store: cacheStore() })
+    const app = express().use(sess)
+    app.get('/', (req, res) => {
+      req.session.subject = 'ada'
+      res.end()
+    })
+    await using server = await serve(app)
+    await fetch(server.url)
+    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
+    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
+    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
+  })
+
+  it('the one that was given', () => {
+    const sessions = createSessions({ store: cacheStore() })
+    expect(session(sessions).sessions).toBe(sessions)
+  })
+})

@@ -7,7 +7,14 @@ import {
   type Sessions,
   type SessionsOptions,
 } from '@sess/core'
-import { after, type MiddlewareOptions, pending, SessionSlot, settle } from '@sess/core/adapter'
+import {
+  after,
+  type MiddlewareOptions,
+  pending,
+  SessionSlot,
+  settle,
+  type WithSessions,
+} from '@sess/core/adapter'
 import { canHold, holdResponse, type ResponseGate, sendError, watchStandIn } from '@sess/node'
 import type { FastifyPluginCallback, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
@@ -33,6 +40,7 @@ declare module 'fastify' {
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place the property that holds the session, if it is not `session`
+ * @returns the plugin. Its property `sessions` is the engine
  * @throws ConfigError (`CONFIG`) for a wrong option, so at start-up
  * @example
  * await app.register(session({ store: sqliteStore('sessions.db') }))
@@ -40,7 +48,7 @@ declare module 'fastify' {
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   place?: MiddlewareOptions,
-): FastifyPluginCallback {
+): FastifyPluginCallback & WithSessions<Data> {
   const slot = new SessionSlot(options, place)
   const { property } = slot
   const isOurs = Symbol.for(`sess:${property}`)
@@ -90,7 +98,7 @@ export function session<Data extends object = DefaultData>(
     })
     registered()
   }
-  return fp(plugin, { fastify: '5.x', name: '@sess/fastify' })
+  return slot.withSessions(fp(plugin, { fastify: '5.x', name: '@sess/fastify' }))
 }
 
 /** The gates that have not committed. They nest, so the last one commits first: any engine's `onSend` commits all of them. */

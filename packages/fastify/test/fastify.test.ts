@@ -254,3 +254,25 @@ describe('where the session is', () => {
     )
   })
 })
+
+describe('the middleware has its engine', () => {
+  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
+    const sess = session({ store: cacheStore() })
+    const app = fastify()
+    onTestFinished(() => app.close())
+    await app.register(sess)
+    app.get('/', request => {
+      request.session.subject = 'ada'
+      return 'ok'
+    })
+    await app.inject('/')
+    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
+    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
+    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
+  })
+
+  it('the one that was given', () => {
+    const sessions = createSessions({ store: cacheStore() })
+    expect(session(sessions).sessions).toBe(sessions)
+  })
+})

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { DefaultData, MaybePromise, Session, Sessions, SessionsOptions } from '@sess/core'
-import { type MiddlewareOptions, pending, SessionSlot } from '@sess/core/adapter'
+import { type MiddlewareOptions, pending, SessionSlot, type WithSessions } from '@sess/core/adapter'
 import { canHold, holdResponse, sendError, watchStandIn } from '@sess/node'
 
 declare module 'h3' {
@@ -36,6 +36,7 @@ export interface SessionHandler {
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place the property that holds the session, if it is not `session`
+ * @returns the handler. Its property `sessions` is the engine
  * @throws ConfigError (`CONFIG`) for a wrong option, so at start-up
  * @example
  * app.use(session({ store: sqliteStore('sessions.db') }))
@@ -43,7 +44,7 @@ export interface SessionHandler {
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   place?: MiddlewareOptions,
-): SessionHandler {
+): SessionHandler & WithSessions<Data> {
   const slot = new SessionSlot(options, place)
   const handler = ({ node: { req, res }, context }: NodeEvent): MaybePromise<void> => {
     const cannotWait = !canHold(res, req)
@@ -63,5 +64,5 @@ export function session<Data extends object = DefaultData>(
     else holdResponse(res, commit, error => sendError(res, error))
     return ready
   }
-  return Object.assign(handler, { __is_handler__: true as const })
+  return slot.withSessions(Object.assign(handler, { __is_handler__: true as const }))
 }

@@ -6,7 +6,7 @@ import {
   type Sessions,
   type SessionsOptions,
 } from '@sess/core'
-import { after, type MiddlewareOptions, SessionSlot, settle } from '@sess/core/adapter'
+import { after, type MiddlewareOptions, SessionSlot, settle, type WithSessions } from '@sess/core/adapter'
 import type { EventHandler, H3Event, Middleware } from 'h3'
 import { discardBody, nodeStreamOf } from './body.ts'
 import { outcomeOfReturned, outcomeOfThrown, statusOf } from './outcome.ts'
@@ -33,13 +33,14 @@ declare module 'h3' {
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place where its session goes, when that is not `session`
+ * @returns the middleware. Its property `sessions` is the engine
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   place?: MiddlewareOptions,
-): Middleware {
+): Middleware & WithSessions<Data> {
   const slot = new SessionSlot(options, place)
-  return (event, next) => runWithSession(slot, event, next)
+  return slot.withSessions<Middleware>((event, next) => runWithSession(slot, event, next))
 }
 
 /**

@@ -701,3 +701,22 @@ describe('over a real server', () => {
     expect(https.headers.getSetCookie()[0]).toContain('Secure')
   })
 })
+
+describe('the middleware has its engine', () => {
+  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
+    const sess = session({ store: cacheStore() })
+    const app = new H3().use(sess).get('/', event => {
+      event.context.session.subject = 'ada'
+      return 'ok'
+    })
+    await app.request('/')
+    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
+    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
+    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
+  })
+
+  it('the one that was given', () => {
+    const sessions = createSessions({ store: cacheStore() })
+    expect(session(sessions).sessions).toBe(sessions)
+  })
+})

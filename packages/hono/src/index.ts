@@ -1,5 +1,5 @@
 import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
-import { type MiddlewareOptions, SessionSlot } from '@sess/core/adapter'
+import { type MiddlewareOptions, SessionSlot, type WithSessions } from '@sess/core/adapter'
 import { addCommitted, runWithSession } from '@sess/fetch'
 import type { MiddlewareHandler } from 'hono'
 
@@ -24,6 +24,7 @@ export type SessionVariables<Data extends object = DefaultData, Property extends
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place the name of the variable, when that is not `session`
+ * @returns the middleware. Its property `sessions` is the engine
  * @throws ConfigError (`CONFIG`) for a wrong option
  * @example
  * const app = new Hono().use(session({ store: cacheStore() })).get('/', c => c.json(c.get('session').get('n', 0)))
@@ -31,9 +32,13 @@ export type SessionVariables<Data extends object = DefaultData, Property extends
 export function session<Data extends object = DefaultData, Property extends string = 'session'>(
   options: SessionsOptions<Data> | Sessions<Data>,
   place: MiddlewareOptions & { property?: Property | undefined } = {},
-): MiddlewareHandler<{ Variables: SessionVariables<Data, Property> }> {
-  const { sessions, property } = new SessionSlot(options, place)
-  return async function sessionMiddleware(c, next) {
+): MiddlewareHandler<{ Variables: SessionVariables<Data, Property> }> & WithSessions<Data> {
+  const slot = new SessionSlot(options, place)
+  const { sessions, property } = slot
+  const sessionMiddleware: MiddlewareHandler<{ Variables: SessionVariables<Data, Property> }> = async (
+    c,
+    next,
+  ) => {
     // Not of `c.res`: to ask for it makes one, and Hono would merge the handler's response into that.
     const headersBefore = c.body(null).headers
     try {
@@ -56,6 +61,7 @@ export function session<Data extends object = DefaultData, Property extends stri
       throw error
     }
   }
+  return slot.withSessions(sessionMiddleware)
 }
 
 /** Assigning to `c.res` merges the headers of the response that is there. */

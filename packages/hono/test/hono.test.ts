@@ -197,3 +197,22 @@ it('the types follow the engine, the property, and leave those of RPC alone', ()
   }
   expect(check).toBeTypeOf('function')
 })
+
+describe('the middleware has its engine', () => {
+  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
+    const sess = session({ store: cacheStore() })
+    const app = new Hono().use(sess).get('/', c => {
+      c.get('session').subject = 'ada'
+      return c.body(null)
+    })
+    await app.request('/')
+    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
+    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
+    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
+  })
+
+  it('the one that was given', () => {
+    const sessions = createSessions({ store: cacheStore() })
+    expect(session(sessions).sessions).toBe(sessions)
+  })
+})

@@ -1,6 +1,12 @@
 import { Stream } from 'node:stream'
 import type { DefaultData, Session, Sessions, SessionsOptions } from '@sess/core'
-import { type BegunSession, type MiddlewareOptions, pending, SessionSlot } from '@sess/core/adapter'
+import {
+  type BegunSession,
+  type MiddlewareOptions,
+  pending,
+  SessionSlot,
+  type WithSessions,
+} from '@sess/core/adapter'
 import { canHold, holdResponse, watchStandIn, watchWebSocket } from '@sess/node'
 import type { Context, Middleware, Next } from 'koa'
 import { forgetBody, statusOfThrown } from './responses.ts'
@@ -32,6 +38,7 @@ const RESPOND_WITHIN = 1_000
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place the property that holds the session, if it is not `session`
+ * @returns the middleware. Its property `sessions` is the engine
  * @throws ConfigError (`CONFIG`) for a wrong option, so at start-up
  * @example
  * app.use(session({ store: sqliteStore('sessions.db') }))
@@ -39,9 +46,9 @@ const RESPOND_WITHIN = 1_000
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
   place?: MiddlewareOptions,
-): Middleware {
+): Middleware & WithSessions<Data> {
   const slot = new SessionSlot(options, place)
-  return function sessionMiddleware(ctx, next) {
+  const sessionMiddleware: Middleware = (ctx, next) => {
     // koa-websocket makes a context without a response.
     const cannotWait = !canHold(ctx.res ?? {}, ctx.req)
     const begun = slot.begin(ctx, ctx.req.headers.cookie, {
@@ -61,6 +68,7 @@ export function session<Data extends object = DefaultData>(
     watchWebSocket(ctx.req, ctx.res, unsaved)
     return runWithSession(begun, ctx, next)
   }
+  return slot.withSessions(sessionMiddleware)
 }
 
 /** Runs the middlewares below. Their changes need `await session.save()`, because the response cannot wait. */

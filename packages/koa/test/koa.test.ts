@@ -818,3 +818,23 @@ describe('a body that Koa turns into JSON after the commit', () => {
     expect(headers['vary']).toBe('Cookie')
   })
 })
+
+describe('the middleware has its engine', () => {
+  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
+    const sess = session({ store: cacheStore() })
+    const app = new Koa().use(sess).use(ctx => {
+      ctx.session.subject = 'ada'
+      ctx.body = 'ok'
+    })
+    await using server = await serve(app.callback())
+    await fetch(server.url)
+    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
+    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
+    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
+  })
+
+  it('the one that was given', () => {
+    const sessions = createSessions({ store: cacheStore() })
+    expect(session(sessions).sessions).toBe(sessions)
+  })
+})
