@@ -2,6 +2,7 @@ import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectTex
 import { commit } from './commit.ts'
 import { ConfigError } from './errors.ts'
 import { tellError } from './hooks.ts'
+import { INSPECT, type Inspectable, inspectableOf } from './inspectable.ts'
 import { isKey, type RecordId } from './key.ts'
 import { refuseAssignments } from './members.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
@@ -248,6 +249,11 @@ export class Sessions<D extends object = DefaultData> {
         throw storeFailure(this.#settings, 'close', error)
       }
     })
+  }
+
+  /** What `@sess/core/inspect` may see of this engine. */
+  [INSPECT](): Inspectable {
+    return inspectableOf(this.#settings)
   }
 
   /** Avoids an unhandled rejection (it would end Node) when the caller does not await. The hooks are told of a failure. */
