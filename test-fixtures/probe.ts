@@ -31,6 +31,13 @@ export function setFrom(session: Session, query: URLSearchParams): void {
   session.set(givenKey(query), parsedValue(query))
 }
 
+/** What `GET /itself` responds with: the session as an object of the application, which nobody has looked at yet. */
+export function sessionAs(session: Session, query: URLSearchParams): object {
+  const as = query.get('as')
+  if (as === 'part') return { me: session }
+  return as === 'data' ? { me: session.data } : session
+}
+
 /** Does what `POST /both` and `GET /both` do, with two engines on one app. */
 export function bothSessions(method: string, outer: Session, inner: Session, query: URLSearchParams): object {
   if (method === 'POST') {

@@ -7,10 +7,11 @@ export const elsewhere = (): Response => new Response('from elsewhere', { header
 
 /** The answer of a probe route as a web `Response`. */
 export function webResponse(
-  { status, headers, body, foreign }: ProbeAnswer,
+  { status, headers, body, foreign, json }: ProbeAnswer,
   url: string,
 ): Response | Promise<Response> {
   if (foreign) return fetch(new URL(ELSEWHERE, url))
+  if (json) return Response.json(json)
   return new Response(webBody(body), { status, headers })
 }
 

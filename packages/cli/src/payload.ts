@@ -1,7 +1,15 @@
 import { inflateSync } from 'node:zlib'
 import { type Codec, json, SessionDataError } from '@sess/core'
 import { djangoCodec } from '@sess/core/django'
-import type { Decode } from '@sess/core/inspect'
+
+export interface Decoded {
+  data: Record<string, unknown>
+  /** `false`: the text is signed, and the signature was not checked. */
+  verified: boolean
+}
+
+/** A payload to its data. Throws or rejects for what is none. */
+export type Decode = (payload: string) => Promise<Decoded>
 
 /** As the codec decodes. */
 export function decodeWith(codec: Codec = json()): Decode {

@@ -12,6 +12,11 @@ export interface ProbeAnswer {
    * resolves to): with this status, these headers and this body.
    */
   foreign?: boolean
+  /**
+   * If it is there, respond with it as a handler of the framework responds with an object: `return json`, `ctx.body = json`,
+   * `reply.send(json)`, `c.json(json)`. It is the session, or has it inside.
+   */
+  json?: object
 }
 
 /** One route. `path` has no parameters. */
@@ -73,6 +78,11 @@ export function probeRoutes(
     { method: 'GET', path: '/none', run: () => text(200, 'ok') },
     { method: 'GET', path: '/get', run: json((session, query) => ({ value: session.get(keyOf(query)) })) },
     { method: 'GET', path: '/who', run: json(() => undefined) },
+    {
+      method: 'GET',
+      path: '/itself',
+      run: (session, query) => ({ status: 200, headers: [], body: null, json: itself(session, query) }),
+    },
     { method: 'GET', path: '/all', run: json(session => ({ data: session.toJSON() })) },
     ...(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const).map(
       (method): ProbeRoute => ({ method, path: '/set', run: json(set) }),
@@ -235,6 +245,13 @@ export function probeRoutes(
       },
     },
   ]
+}
+
+/** The session as an object of the application, which nobody has looked at yet. */
+function itself(session: Session, query: URLSearchParams): object {
+  const as = query.get('as')
+  if (as === 'part') return { me: session }
+  return as === 'data' ? { me: session.data } : session
 }
 
 function ownHttpError(status: number): Error {

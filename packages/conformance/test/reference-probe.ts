@@ -12,6 +12,8 @@ export interface Reply {
   status: number
   headers: Record<string, string | string[]>
   body: string | AsyncIterable<string>
+  /** An object of the application, of which the body is made. */
+  json?: object | undefined
 }
 
 export type Out = Awaited<ReturnType<Sessions['commit']>>
@@ -46,7 +48,7 @@ export class ReferenceAdapter {
     const session = this.open(req)
     this.#requests.set(session, req)
     const inner = this.inner?.open(req.headers.cookie)
-    let reply = await this.reply(req, session, inner)
+    let reply = this.withBody(await this.reply(req, session, inner))
     let innerOut = NOTHING
     let out: Out
     try {
@@ -57,6 +59,11 @@ export class ReferenceAdapter {
       out = await this.commit(session, reply)
     }
     await this.send(res, reply, this.join(innerOut, out, reply))
+  }
+
+  /** Makes JSON before the commit, because that may read the session. */
+  withBody(reply: Reply): Reply {
+    return reply.json ? { ...reply, body: JSON.stringify(reply.json), json: undefined } : reply
   }
 
   async commitInner(inner: Session, { status }: Reply): Promise<Out> {
@@ -152,12 +159,12 @@ async function respond(
   const route = routes.find(({ method, path }) => method === asked && path === url.pathname)
   if (!route) throw new HttpError(404)
   try {
-    const { status, headers, body } = await route.run(session, url.searchParams, inner)
+    const { status, headers, body, json } = await route.run(session, url.searchParams, inner)
     const named: Reply['headers'] = {}
     for (const [name, value] of headers) {
       named[name] = named[name] === undefined || name === 'content-type' ? value : [named[name], value].flat()
     }
-    return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? '') }
+    return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? ''), json }
   } catch (error) {
     const status = url.searchParams.get('mapped')
     if (status !== null) mapped.set(error as object, Number(status))

@@ -24,7 +24,7 @@ import { type Deadline, deadlineOf, isPromise, runTask, type Task, wait } from '
 export function commit(state: SessionState, response: ResponseInfo): MaybePromise<CommitResult> {
   if (state.committed) return state.outcome ?? withoutCookies(state)
   endIfRemoved(state)
-  state.commitBegun(response.cannotWait)
+  state.commitBegun(response)
   const deadline = deadlineOf(state.settings)
   // The fast path, without a task. A save or a load can change the facts, so `carryOut` plans again.
   if (!state.saving && !mustOpen(state)) {

@@ -25,6 +25,12 @@ export interface ResponseInfo {
    * cookie of a new key, which is otherwise sent only for what the store confirms in this commit.
    */
   cannotWait?: boolean | undefined
+  /**
+   * Called when the session is read after the commit has begun, as when the framework makes JSON of a body that is the
+   * session. Merge `Cookie` into `Vary` then. An adapter that adds the headers when the head is sent needs no such function:
+   * it finds `vary` true.
+   */
+  readLate?: (() => void) | undefined
 }
 
 /** What one request's commit asks of the response. */

@@ -5,7 +5,7 @@ import { type Found, Lookup } from './lookup.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
 import type { RecordRef } from './record-ref.ts'
-import type { CommitResult } from './response.ts'
+import type { CommitResult, ResponseInfo } from './response.ts'
 import { defaultsOf } from './schema.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 
@@ -47,9 +47,8 @@ export class SessionState {
   /** `flush` was called, and nothing was stored since. */
   flushed = false
 
-  /** The text of the record in the store. */
+  /** Text and subject of the record in the store. */
   payload: string | undefined
-  /** The subject of the record in the store. */
   storedSubject: unknown
   /** The engine's `removalsBegun` when the record was read or written. The record survived those removals. */
   removalsBegunWhenStored = 0
@@ -57,11 +56,13 @@ export class SessionState {
   expiresAtRead = 0
   /** The key that the browser has to learn, whatever the status. */
   keyToSend: SessionKey | undefined
-  /** The store has confirmed in this commit that the key leads to this session. */
+  /** The store has confirmed in this commit (see `cannotWait`) that the key leads to this session. */
   confirmed = false
   /** A `save()` or `create()` that is under way. */
   saving: Promise<void> | undefined
   committed = false
+  /** To be called when the session is read after the commit. */
+  readLate: ResponseInfo['readLate']
   /** What the commit returned. `undefined` when it failed. */
   outcome: MaybePromise<CommitResult> | undefined
   /** Text of the defaults that a new session began with. */
@@ -148,8 +149,7 @@ export class SessionState {
 
   /** Stored or rotating becomes ended. */
   flush(): void {
-    const found = this.previous ?? this.current
-    this.toRemove ??= found ?? this.lookup.removable
+    this.toRemove ??= this.previous ?? this.current ?? this.lookup.removable
     this.current = this.previous = this.keyToSend = undefined
     this.flushed = this.modified = true
     this.begin()
@@ -219,7 +219,7 @@ export class SessionState {
     this.confirmed = true
     if (this.current) this.current.isWritten = true
     this.storedSubject = subject
-    this.removalsBegunWhenStored = this.settings.engine.removalsBegun
+    this.removalsBegunWhenStored = this.settings.removalsBegun
     this.mustSave = this.flushed = false
     this.previous = undefined
   }
@@ -232,10 +232,10 @@ export class SessionState {
     this.toRemove = undefined
   }
 
-  /** `trustsEarlierSave`: the store need not confirm again what an explicit `save()` has stored. */
-  commitBegun(trustsEarlierSave = false): void {
+  commitBegun({ cannotWait, readLate }: ResponseInfo): void {
     this.committed = true
-    if (!trustsEarlierSave) this.confirmed = false
+    this.readLate = readLate
+    if (!cannotWait) this.confirmed = false
   }
 
   /** The cookie gets the key that was stored, not that of a `cycleKey` that was not carried out. */

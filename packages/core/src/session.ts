@@ -645,14 +645,16 @@ export function pending(session: Session<any>): 'changes' | 'cookie' | undefined
 /** Returns the state for reading `sessionKey` or `isEmpty`. From then on the response depends on the session. */
 function stateForMetadata(state: SessionState): SessionState {
   state.setMetadataRead()
-  if (state.settings.engine.removals) endIfRemoved(state)
+  state.readLate?.()
+  if (state.settings.removal) endIfRemoved(state)
   return state
 }
 
 /** Returns the data and the log for a read. */
 function readChanges(state: SessionState): Changes {
   state.setAccessed(true)
-  if (state.settings.engine.removals) endIfRemoved(state)
+  state.readLate?.()
+  if (state.settings.removal) endIfRemoved(state)
   return state.changes ?? openLoaded(state)
 }
 

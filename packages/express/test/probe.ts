@@ -10,6 +10,7 @@ import {
   probeSessions,
   runProbe,
   type StartProbe,
+  sessionAs,
   setFrom,
   stateOf,
   streamed,
@@ -30,6 +31,9 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
   }
   app.all('/both', (req, res) => {
     res.json(bothSessions(req.method, req.session, innerOf(req), queryOf(req)))
+  })
+  app.get('/itself', (req, res) => {
+    res.json(sessionAs(req.session, queryOf(req)))
   })
   app.get('/none', (_req, res) => {
     res.type('text').send('ok')

@@ -26,13 +26,14 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
       url: path,
       async handler(request, reply) {
         const { inner } = request as { inner?: Session }
-        const { status, headers, body, foreign } = await run(request.session, queryOf(request), inner)
+        const { status, headers, body, foreign, json } = await run(request.session, queryOf(request), inner)
         if (foreign) return await fetch(`http://${request.host}${ELSEWHERE}`)
         reply.code(status)
         for (const [name, value] of headers) {
           const others = name === 'vary' ? reply.getHeader(name) : undefined
           reply.header(name, others ? `${others}, ${value}` : value)
         }
+        if (json) return json
         const payload = typeof body === 'string' || body === null ? body : Readable.from(body)
         return await reply.send(payload ?? undefined)
       },

@@ -10,7 +10,7 @@ import { after, type MiddlewareOptions, SessionSlot, settle, type WithSessions }
 import type { EventHandler, H3Event, Middleware } from 'h3'
 import { discardBody, nodeStreamOf } from './body.ts'
 import { outcomeOfReturned, outcomeOfThrown, statusOf } from './outcome.ts'
-import { addSessionHeaders, snapshotOf } from './response.ts'
+import { addSessionHeaders, addVary, snapshotOf } from './response.ts'
 
 declare module 'h3' {
   interface H3EventContext {
@@ -81,6 +81,8 @@ function runWithSession<Data extends object>(
   event: H3Event,
   handler: () => unknown,
 ): unknown {
+  /** Kept from the commit on: h3 takes `event.res` away before it makes JSON of a body, which may read the session. */
+  let leaving: { res: H3Event['res']; outcome: unknown }
   const begun = slot.begin(event.context, event.req.headers.get('cookie'), {
     secure: () => event.url.protocol === 'https:',
     target: () => ({
@@ -88,13 +90,15 @@ function runWithSession<Data extends object>(
       path: event.url.pathname,
       forwardedProto: event.req.headers.get('x-forwarded-proto'),
     }),
+    readLate: () => addVary(leaving.res, leaving.outcome),
   })
   if (!begun) return handler()
   const restoreResponse = snapshotOf(event)
 
-  /** `outcome` is what h3 will answer with; it is only looked at. */
-  const commit = (outcome: unknown): MaybePromise<void> =>
-    settle(
+  /** `outcome` is what h3 will answer with. It is only looked at. */
+  const commit = (outcome: unknown): MaybePromise<void> => {
+    leaving = { res: event.res, outcome }
+    return settle(
       () => begun.commit(statusOf(event, outcome)),
       committed => addSessionHeaders(event, committed, outcome),
       error => {
@@ -102,6 +106,7 @@ function runWithSession<Data extends object>(
         throw error
       },
     )
+  }
 
   const afterReturn = (returned: unknown): unknown => {
     const stream = nodeStreamOf(returned)

@@ -1,7 +1,7 @@
 import { type CommitResult, SessionCommittedError } from '@sess/core'
 import { privateCache, varyByCookie } from '@sess/core/adapter'
-import type { H3Event } from 'h3'
-import { HANDLED, headersOf } from './outcome.ts'
+import { type H3Event, HTTPError } from 'h3'
+import { HANDLED, headersOf, isHTTPResponse } from './outcome.ts'
 
 /** Where h3 keeps `res.headers` once somebody has asked for them. */
 const HEADERS = Symbol.for('h3.internal.event.res.headers')
@@ -13,20 +13,49 @@ const HEADERS = Symbol.for('h3.internal.event.res.headers')
  */
 export function addSessionHeaders(event: H3Event, committed: CommitResult, outcome: unknown): void {
   const { setCookies, vary, private: isPrivate } = committed
-  // h3 makes headers when first asked for them, and is quicker without.
-  if (setCookies.length === 0 && !vary && !isPrivate) return
+  if (setCookies.length === 0 && !vary && !isPrivate) {
+    expectLateRead(event.res, outcome)
+    return
+  }
   if (outcome === HANDLED) {
     // The headers have left.
     if (setCookies.length > 0) throw new SessionCommittedError()
     return
   }
-  const outcomeHeaders = headersOf(outcome)
   for (const headers of [event.res.headers, event.res.errHeaders]) {
-    const current = (name: string): string | undefined =>
-      headers.get(name) ?? outcomeHeaders?.get(name) ?? undefined
     for (const cookie of setCookies) headers.append('set-cookie', cookie)
-    if (vary) headers.set('vary', varyByCookie(current('vary')))
-    if (isPrivate) headers.set('cache-control', privateCache(current('cache-control')))
+    if (isPrivate) headers.set('cache-control', privateCache(currentValue(headers, outcome, 'cache-control')))
+  }
+  if (vary) addVary(event.res, outcome)
+}
+
+/** Merges `Cookie` into `Vary`. The session may have been read as late as h3 makes JSON of a body. */
+export function addVary(res: H3Event['res'], outcome: unknown): void {
+  for (const headers of [res.headers, res.errHeaders]) {
+    headers.set('vary', varyByCookie(currentValue(headers, outcome, 'vary')))
+  }
+}
+
+function currentValue(headers: Headers, outcome: unknown, name: string): string | null | undefined {
+  return headers.get(name) ?? headersOf(outcome)?.get(name)
+}
+
+/**
+ * Makes the headers to which `addVary` can add when h3 makes JSON of an object. h3 looks for headers before that, makes them
+ * when it is first asked for them, and is quicker without. The headers of an error are copied before that, so the JSON
+ * of its data is made here as well.
+ */
+function expectLateRead(res: H3Event['res'], outcome: unknown): void {
+  if (typeof outcome !== 'object' || outcome === null || outcome instanceof Response) return
+  if (HTTPError.isError(outcome)) readAsJson([outcome.data, outcome.body])
+  else if (!isHTTPResponse(outcome)) void res.headers
+}
+
+function readAsJson(value: unknown): void {
+  try {
+    JSON.stringify(value)
+  } catch {
+    // h3 meets the same error, and responds to it.
   }
 }
 

@@ -68,6 +68,50 @@ describe('pay for what you use', () => {
     expect(at.store.calls).toEqual([])
   })
 
+  describe('a session that is read after the commit says Vary: Cookie [A19]', () => {
+    const READERS: Record<string, (at: Place) => void> = {
+      'by the JSON of a body': at => at.app.get('/', event => ({ me: event.context.session })),
+      'by the JSON of a list': at => at.app.get('/', event => [event.context.session.data]),
+      'by a property of an object': at =>
+        at.app.get('/', ({ context: { session } }) => ({
+          toJSON: () => ({ isEmpty: session.isEmpty }),
+        })),
+      'by the data of an error': at =>
+        at.app.get('/', ({ context: { session } }) => {
+          throw new HTTPError({ status: 404, data: { me: session } })
+        }),
+      'by the body of an error that is returned': at =>
+        at.app.get('/', ({ context: { session } }) => new HTTPError({ status: 410, body: { me: session } })),
+      'by a middleware above': at => at.app.get('/', () => 'somebody'),
+      'by a middleware above that got a Response': at => at.app.get('/', () => new Response('somebody')),
+    }
+    it.each(Object.entries(READERS))('%s', async (name, route) => {
+      const at = place({}, {}, app => {
+        app.use(async (event, next) => {
+          const body = await next()
+          if (name.includes('above')) event.context.session.get('n')
+          return body
+        })
+        app.use(event => {
+          event.res.headers.set('vary', 'Accept')
+          event.res.errHeaders.set('vary', 'Accept')
+        })
+      })
+      route(at)
+      const got = await at.ask()
+      expect(got.headers.get('vary')).toBe('Accept, Cookie')
+      await got.text()
+    })
+
+    it('and one that is not read does not, whatever the body', async () => {
+      const at = place()
+      at.app.get('/object', () => ({ n: 1 }))
+      at.app.get('/error', () => new HTTPError({ status: 404, data: { n: 1 } }))
+      const vary = async (path: string) => (await at.ask(path)).headers.get('vary')
+      expect([await vary('/object'), await vary('/error')]).toEqual([null, null])
+    })
+  })
+
   it('lazy: useSession loads it', async () => {
     const at = place({ lazy: true })
     at.app.get('/', async event => ((await useSession(event)).has('n') ? 'yes' : 'no'))

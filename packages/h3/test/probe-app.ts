@@ -6,6 +6,7 @@ import {
   jsonRoutes,
   OWN_SEVERAL,
   ownHeaders,
+  sessionAs,
   setFrom,
   stateOf,
   streamed,
@@ -28,6 +29,7 @@ export function probeApp(sessions: Sessions, inner?: Sessions): H3 {
     const { session, inner } = event.context as typeof event.context & { inner: Session }
     return bothSessions(event.req.method, session, inner, event.url.searchParams)
   })
+  app.get('/itself', event => sessionAs(event.context.session, event.url.searchParams))
   app.get('/none', () => 'ok')
   app.post('/status/:code', event => {
     const { session } = event.context

@@ -23,8 +23,9 @@ export function probeApp(sessions: Sessions, inner?: Sessions): Hono {
     app.on(method, path, async c => {
       const { url } = c.req
       const { session, inner } = c.var as SessionVariables & Partial<SessionVariables<DefaultData, 'inner'>>
-      const { status, headers, body, foreign } = await run(session, new URL(url).searchParams, inner)
+      const { status, headers, body, foreign, json } = await run(session, new URL(url).searchParams, inner)
       if (foreign) return fetch(new URL(ELSEWHERE, url))
+      if (json) return c.json(json)
       for (const [name, value] of headers) c.header(name, value, { append: true })
       return c.newResponse(webBody(body), status as StatusCode)
     })

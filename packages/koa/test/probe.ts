@@ -11,6 +11,7 @@ import {
   probeSessions,
   runProbe,
   type StartProbe,
+  sessionAs,
   setFrom,
   stateOf,
   streamed,
@@ -39,6 +40,9 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
       case 'GET /both':
       case 'POST /both':
         ctx.body = bothSessions(ctx.method, ctx.session, innerOf(ctx), query)
+        break
+      case 'GET /itself':
+        ctx.body = sessionAs(ctx.session, query)
         break
       case 'GET /none':
         ctx.body = 'ok'

@@ -1,10 +1,19 @@
+import { DoesNotApply } from '../case.ts'
 import { equal, ok } from '../check.ts'
 import { cacheControl, deletedCookie, newCookie, noCookie, sessionCookies, status, vary } from './answers.ts'
 import { type HttpAnswer, HttpBrowser, type SetCookie, send, sendRaw } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsServerSide, needsStart } from './fixture.ts'
+import { noRoute } from './requests.ts'
 
 /** Routes that read: data, or `sessionKey` and `isEmpty` alone. */
 const READS = ['/get?k=a', '/all', '/who']
+
+/** What `GET /itself` sends, by `as`. */
+const BODIES_OF_SESSION: readonly [as: string, bodyOf: (data: object) => object][] = [
+  ['session', data => data],
+  ['part', data => ({ me: data })],
+  ['data', data => ({ me: data })],
+]
 
 export const cookieCases: readonly AdapterCase[] = [
   {
@@ -198,6 +207,35 @@ export const cookieCases: readonly AdapterCase[] = [
       for (const path of [...paths, '/redirect?k=d&v=1', '/stream?k=e&v=1&chunks=2', '/flush']) {
         const names = (await browser.post(path)).setCookies.map(({ name }) => name)
         equal(names.length, new Set(names).size, `the number of different cookies of POST ${path}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/body-is-session',
+    title: 'a body that is the session, or has it inside, says Vary: Cookie, once [A19]',
+    rule: 'What makes JSON of the body reads the session. Merge Cookie into Vary also if that is after the commit.',
+    source: 'docs/requirements.md#a19; ResponseInfo.readLate',
+    why: 'A cache would show one visitor the session of another, word by word.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=a&v=1')
+      for (const [as, bodyOf] of BODIES_OF_SESSION) {
+        for (const [visitor, data] of [
+          [browser, { a: 1 }],
+          [await f.browser(), {}],
+        ] as const) {
+          const answer = await visitor.get(`/itself?as=${as}`)
+          if (answer.status === 404) throw new DoesNotApply(noRoute('GET /itself'))
+          const what = `GET /itself?as=${as}`
+          status(answer, 200, what)
+          equal(answer.json, bodyOf(data), `the body of ${what}`)
+          noCookie(f, answer, what)
+          equal(
+            vary(answer).filter(name => name === 'cookie').length,
+            1,
+            `how often Vary names Cookie at ${what}`,
+          )
+        }
       }
     },
   },
