@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { printable } from '@sess/core/inspect'
 
 /** What a command reads from and writes to. `process` fits. */
 export interface Console {
@@ -37,16 +38,7 @@ export function styled({ stdout, env }: Console, style: Style, text: string): st
   return styleText(style, text, { validateStream: false })
 }
 
-// Control characters could move the cursor or rename the window, and bidirectional marks could make an id look like
-// another. Session data and subjects come from visitors.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-
-/** A text that visitors may have chosen, safe for a terminal: what is not printable is escaped. */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
-}
-
-/** The same for a text of several lines that we made ourselves, such as indented JSON. */
+/** `printable` for a text of several lines that we made ourselves, such as indented JSON. */
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { StoredRecord } from '@sess/core'
+import { type SessionView, viewOf } from '@sess/core/inspect'
 import { Failure, MISUSED, WRONG } from './failure.ts'
-import { type SessionView, viewOf } from './sessions-view.ts'
 import { need, type Target } from './target.ts'
 
 const ID = /^[0-9a-f]{40}$/

@@ -1,15 +1,7 @@
 import { inflateSync } from 'node:zlib'
 import { type Codec, json, SessionDataError } from '@sess/core'
 import { djangoCodec } from '@sess/core/django'
-
-export interface Decoded {
-  data: Record<string, unknown>
-  /** `false`: the text is signed, and the signature was not checked. */
-  verified: boolean
-}
-
-/** A payload to its data. Throws or rejects for what is none. */
-export type Decode = (payload: string) => Promise<Decoded>
+import type { Decode } from '@sess/core/inspect'
 
 /** As the codec decodes. */
 export function decodeWith(codec: Codec = json()): Decode {

@@ -1,8 +1,9 @@
+import { printable } from '@sess/core/inspect'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { parseDuration, wholeNumber } from './arguments.ts'
 import type { Condition } from './commands/list.ts'
-import { type Console, note, printable } from './console.ts'
+import { type Console, note } from './console.ts'
 import { type ExitCode, failureOf, MISUSED } from './failure.ts'
 
 /**

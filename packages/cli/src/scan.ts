@@ -1,6 +1,6 @@
 import type { StoredEntry } from '@sess/core'
+import { type SessionView, viewOf } from '@sess/core/inspect'
 import { Failure, MISUSED } from './failure.ts'
-import { type SessionView, viewOf } from './sessions-view.ts'
 import { need, type Target } from './target.ts'
 
 export interface ScanOptions {

@@ -2,9 +2,10 @@ import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectTex
 import { commit } from './commit.ts'
 import { ConfigError } from './errors.ts'
 import { tellError } from './hooks.ts'
+import { INSPECT, type Inspectable, inspectableOf } from './inspectable.ts'
 import { isKey, type RecordId } from './key.ts'
 import { refuseAssignments } from './members.ts'
-import { type Removal, resolveOptions, type SessionsOptions, type Settings } from './options.ts'
+import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { decodePayload } from './record.ts'
 import { destroy } from './remove.ts'
 import type { CommitResult, ResponseInfo } from './response.ts'
@@ -13,9 +14,6 @@ import { SessionState } from './session-state.ts'
 import type { ClearExpiredOptions, MaybePromise, Store } from './store.ts'
 import { isLive, storeFailure } from './store-call.ts'
 import { type Deadline, runTask, type Task, wait } from './task.ts'
-
-/** Enough for the caller's `await` to return through several async functions. */
-const CALLER_MICROTASKS = 30
 
 /** A session as a list shows it. */
 export interface SessionInfo<D extends object = DefaultData> {
@@ -111,12 +109,12 @@ export class Sessions<D extends object = DefaultData> {
       )
     }
     const settings = this.#settings
-    const turn = ++settings.removalsBegun
+    const turn = settings.engine.removalBegun()
     return this.#run(
       'delete',
       key,
       (id, deadline) => destroy(settings, { id, ignoreExpiry: true }, deadline),
-      id => this.#offerRemovalToCaller({ id, turn }),
+      id => settings.engine.removalDone({ id, turn }),
     )
   }
 
@@ -135,10 +133,10 @@ export class Sessions<D extends object = DefaultData> {
       if (!(hashKeys ? isHashedId(id) : isKey(id))) {
         throw new TypeError('end() takes the `id` of a session that scanBySubject() shows.')
       }
-      const turn = ++this.#settings.removalsBegun
+      const turn = this.#settings.engine.removalBegun()
       const target = { id: id as RecordId, ignoreExpiry: true }
       const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline))
-      if (ended) void this.#offerRemovalToCaller({ id: target.id, turn })
+      if (ended) void this.#settings.engine.removalDone({ id: target.id, turn })
       return ended
     })
   }
@@ -218,7 +216,7 @@ export class Sessions<D extends object = DefaultData> {
       const kept = options.except && stateOf(options.except)
       const settings = this.#settings
       let except: RecordId | undefined
-      const turn = ++settings.removalsBegun
+      const turn = settings.engine.removalBegun()
       const removed = await runTask(settings, function* (deadline) {
         except = kept?.key
           ? (kept.previous?.id ?? (yield* wait(settings.backend.idOf(settings, kept.key))))
@@ -230,20 +228,9 @@ export class Sessions<D extends object = DefaultData> {
           throw storeFailure(settings, 'removeBySubject', error, undefined, deadline, text)
         }
       })
-      void this.#offerRemovalToCaller({ subject: text, except, turn })
+      void this.#settings.engine.removalDone({ subject: text, except, turn })
       return removed
     })
-  }
-
-  /**
-   * For some microtasks (decision 0032), the first request that uses a session just ended counts as the caller. A timer
-   * would let other requests run.
-   */
-  async #offerRemovalToCaller(removal: Removal): Promise<void> {
-    this.#settings.removal = [...(this.#settings.removal ?? []), removal]
-    for (let ticks = 0; ticks < CALLER_MICROTASKS; ticks++) await undefined
-    const others = this.#settings.removal?.filter(each => each !== removal) ?? []
-    this.#settings.removal = others[0] ? others : undefined
   }
 
   /**
@@ -256,12 +243,17 @@ export class Sessions<D extends object = DefaultData> {
   close(): Promise<void> {
     return this.#watch('close', async () => {
       try {
-        await this.#settings.underWay.idle(this.#settings.timeout)
+        await this.#settings.engine.underWay.idle(this.#settings.timeout)
         await this.#settings.store.close?.()
       } catch (error) {
         throw storeFailure(this.#settings, 'close', error)
       }
     })
+  }
+
+  /** What `@sess/core/inspect` may see of this engine. */
+  [INSPECT](): Inspectable {
+    return inspectableOf(this.#settings)
   }
 
   /** Avoids an unhandled rejection (it would end Node) when the caller does not await. The hooks are told of a failure. */

@@ -14,7 +14,7 @@ import { type Deadline, runTask, type Task, wait } from './task.ts'
 export function load(state: SessionState): MaybePromise<void> {
   const { lookup, settings } = state
   if (lookup.isLoaded || lookup.loading) return lookup.loading
-  lookup.loadBegun(settings.removalsBegun)
+  lookup.loadBegun(settings.engine.removalsBegun)
   return lookup.keepPending(runTask(settings, deadline => find(state, deadline)))
 }
 

@@ -5,16 +5,16 @@ import { type Check, flag, readOptions, type Table } from './check.ts'
 import { type Codec, isObject, json } from './codec.ts'
 import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
 import { cookieBackend } from './cookie-backend.ts'
+import { EngineState } from './engine-state.ts'
 import { ConfigError } from './errors.ts'
 import { FOREIGN_OPTIONS } from './foreign.ts'
 import type { Hooks } from './hooks.ts'
-import type { RandomBytes, RecordId } from './key.ts'
+import type { RandomBytes } from './key.ts'
 import type { Data } from './merge.ts'
 import type { Migrate, StandardSchema } from './schema.ts'
 import { checkSecrets } from './secrets.ts'
 import { serverBackend } from './server-backend.ts'
 import { type CookieStore, type MaybePromise, RETURNS, type Store } from './store.ts'
-import { UnderWay } from './under-way.ts'
 
 /** What `createSessions` and every adapter take. Only `store` is required. */
 export interface SessionsOptions<D extends object = any> {
@@ -84,16 +84,10 @@ export interface SessionsOptions<D extends object = any> {
   random?: RandomBytes | undefined
 }
 
-/** The sessions that `removeBySubject`, `delete` or `end` has just ended: all sessions of a subject but one, or the one with an id. */
-export interface Removal {
-  subject?: string
-  except?: RecordId | undefined
-  id?: RecordId
-  turn: number
-}
-
-/** The options, checked, with their defaults. */
+/** The options, checked, with their defaults. They never change. */
 export interface Settings {
+  /** What does change: the state that all requests of this engine share. */
+  engine: EngineState
   /** The `store` option. If it is a cookie store, only `close()` may be called on it. */
   store: Store
   /** Where sessions are kept: in that store, or in the cookie. */
@@ -125,16 +119,6 @@ export interface Settings {
   hooks: Hooks
   clock: () => number
   random: RandomBytes
-  /** For each record, the last of the requests that lost a race for it and wait for their turn to write. */
-  queue: Map<RecordId, Promise<void>>
-  /** Loads, saves and commits that wait for the store. */
-  underWay: UnderWay
-  /** What has just been ended, while its caller continues (docs/decisions/0032). `undefined` if there is nothing. */
-  removal: Removal[] | undefined
-  /** Counts the calls of `removeBySubject`, `delete` and `end` that have begun. */
-  removalsBegun: number
-  /** The hook `warning` was called. */
-  hasWarned: boolean
 }
 
 const anything: Check = [() => true, '']
@@ -224,6 +208,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore)
   return {
     ...settings,
+    engine: new EngineState(),
     store: store as Store,
     backend: cookieStore ? cookieBackend(cookieStore) : serverBackend,
     secrets: checkSecrets(secret, cookieStore),
@@ -233,11 +218,6 @@ export function resolveOptions(options: SessionsOptions): Settings {
       ? ((saveEveryRequest as { touchAfter?: number }).touchAfter ?? 0)
       : undefined,
     decodesEarly,
-    queue: new Map(),
-    underWay: new UnderWay(),
-    removal: undefined,
-    removalsBegun: 0,
-    hasWarned: false,
     stringify,
     baseOf: (data, payload) => (decodesEarly ? stringify(data) : payload),
     // Without early decoding it is the payload that data are compared with.

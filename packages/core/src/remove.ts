@@ -1,4 +1,5 @@
 import { SUPERSEDED } from './bookkeeping.ts'
+import type { Removal } from './engine-state.ts'
 import { report } from './hooks.ts'
 import type { RecordId } from './key.ts'
 import { openLoaded } from './load.ts'
@@ -70,24 +71,24 @@ function* tryDestroy(
 }
 
 /**
- * `removeBySubject`, `delete` or `end` has just returned. The request that uses an ended session first is the one that
- * asked, and its session ends as by `flush`. Requests in flight are not: what they set would bring a login back (decision
- * 0032).
+ * `removeBySubject`, `delete` or `end` has just returned, in `EngineState.removalDone`. The first request that uses a session
+ * which it ended counts as its caller, and that session ends as by `flush`. Any other request fails with 400 when it saves,
+ * because what it sets could bring a login back (decision 0032).
  */
 export function endIfRemoved(state: SessionState): void {
-  const { removal } = state.settings
+  const { engine } = state.settings
   const { isLoaded, failed } = state.lookup
-  if (!removal || state.committed || state.saving || failed || !isLoaded) return
+  if (!engine.removals || state.committed || state.saving || failed || !isLoaded) return
   openLoaded(state)
-  const own = state.previous ?? state.current
-  if (!own || own.successor) return
-  const mine = removal.find(
-    ({ subject, except, id, turn }) =>
-      state.removalsBegunWhenStored < turn &&
-      (id === undefined ? subject === state.storedSubject && except !== own.id : id === own.id),
-  )
-  if (!mine) return
-  const others = removal.filter(each => each !== mine)
-  state.settings.removal = others[0] ? others : undefined
+  const removal = engine.removals.find(each => hasEnded(state, each))
+  if (!removal) return
+  engine.removalTaken(removal)
   state.flush()
+}
+
+/** Whether a removal has ended the session, which was read or written before. */
+function hasEnded(state: SessionState, { turn, subject, except, id }: Removal): boolean {
+  const own = state.previous ?? state.current
+  if (!own || own.successor || state.removalsBegunWhenStored >= turn) return false
+  return id === undefined ? subject === state.storedSubject && except !== own.id : id === own.id
 }

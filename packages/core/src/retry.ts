@@ -16,7 +16,7 @@ import { type Deadline, requireSync, type Task, wait } from './task.ts'
  * writers: 2 or 3 tries each, instead of up to 36 with pauses alone.
  */
 export function* retryInTurn<T>(
-  { queue, random }: Settings,
+  { engine: { queue }, random }: Settings,
   id: RecordId,
   deadline: Deadline,
   attempt: () => Task<T | undefined>,

@@ -219,7 +219,7 @@ export class SessionState {
     this.confirmed = true
     if (this.current) this.current.isWritten = true
     this.storedSubject = subject
-    this.removalsBegunWhenStored = this.settings.removalsBegun
+    this.removalsBegunWhenStored = this.settings.engine.removalsBegun
     this.mustSave = this.flushed = false
     this.previous = undefined
   }

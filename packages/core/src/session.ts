@@ -646,7 +646,7 @@ export function pending(session: Session<any>): 'changes' | 'cookie' | undefined
 function stateForMetadata(state: SessionState): SessionState {
   state.setMetadataRead()
   state.readLate?.()
-  if (state.settings.removal) endIfRemoved(state)
+  if (state.settings.engine.removals) endIfRemoved(state)
   return state
 }
 
@@ -654,7 +654,7 @@ function stateForMetadata(state: SessionState): SessionState {
 function readChanges(state: SessionState): Changes {
   state.setAccessed(true)
   state.readLate?.()
-  if (state.settings.removal) endIfRemoved(state)
+  if (state.settings.engine.removals) endIfRemoved(state)
   return state.changes ?? openLoaded(state)
 }
 

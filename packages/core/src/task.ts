@@ -161,6 +161,6 @@ export function runTask<T>(
   deadline: Deadline = deadlineOf(settings),
 ): MaybePromise<T> {
   const result = deadline.run(task(deadline))
-  if (isPromise(result)) settings.underWay.add(result)
+  if (isPromise(result)) settings.engine.underWay.add(result)
   return result
 }

@@ -116,7 +116,7 @@ describe('the queue of requests that have lost a race', () => {
         altered(
           {
             replace: (id, record, version, context) => {
-              longest = Math.max(longest, settings.queue.size)
+              longest = Math.max(longest, settings.engine.queue.size)
               // Some fail, and some never win.
               if (++fails % 7 === 0) throw new Error('down')
               if (/"n":3/.test(record.payload)) return 'stale'
@@ -140,6 +140,6 @@ describe('the queue of requests that have lost a race', () => {
     expect(new Set(codes)).toEqual(new Set([undefined, 'SESSION_STORE', 'SESSION_CONFLICT']))
     expect(longest).toBeGreaterThan(1)
     expect(longest).toBeLessThanOrEqual(cookies.length)
-    expect(settings.queue.size).toBe(0)
+    expect(settings.engine.queue.size).toBe(0)
   })
 })

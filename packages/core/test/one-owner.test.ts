@@ -13,12 +13,13 @@ function assignments(file: string, object: string): string[] {
     .filter(line => assigns.test(line) && !/^\s*(?:\*|\/\/)/.test(line))
 }
 
-describe('the fields of a request are assigned by their owner alone', () => {
+describe('the fields of a request and of an engine are assigned by their owner alone', () => {
   it.each(files.filter(file => file !== 'session-state.ts'))('%s assigns none of SessionState', file => {
-    // What all requests of an engine share is in the settings.
-    expect(assignments(file, '(?:state|\\[STATE\\])').filter(line => !line.includes('.settings.'))).toEqual(
-      [],
-    )
+    expect(assignments(file, '(?:state|\\[STATE\\])')).toEqual([])
+  })
+
+  it.each(files.filter(file => file !== 'engine-state.ts'))('%s assigns none of EngineState', file => {
+    expect(assignments(file, 'engine')).toEqual([])
   })
 
   it.each(files.filter(file => file !== 'lookup.ts'))('%s assigns none of Lookup', file => {
@@ -28,6 +29,7 @@ describe('the fields of a request are assigned by their owner alone', () => {
   it('the owners do assign them', () => {
     expect(assignments('session-state.ts', 'this').length).toBeGreaterThan(20)
     expect(assignments('lookup.ts', 'this').length).toBeGreaterThan(5)
+    expect(assignments('engine-state.ts', 'this').length).toBeGreaterThan(2)
   })
 })
 

@@ -1,11 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type BadSignatureError, COOKIE_SALT, loadJson, STORE_SALT } from '@sess/core/django'
+import { isSecret, jsonReady, printable } from '@sess/core/inspect'
 import { encryptedCookieStore, signedCookieStore } from '@sess/store-cookie'
-import { type Console, note, printable, printableLines, say, sayJson, styled } from '../console.ts'
+import { type Console, note, printableLines, say, sayJson, styled } from '../console.ts'
 import { type ExitCode, Failure, MISUSED, WRONG } from '../failure.ts'
 import { isoMoment, moment } from '../format.ts'
-import { jsonReady } from '../json-ready.ts'
-import { masked } from '../mask.ts'
 import { parseObject, unsignedJson } from '../payload.ts'
 
 export interface DecodeOptions {
@@ -40,7 +39,7 @@ export async function decode(console: Console, given: string, options: DecodeOpt
   }
   const { kind, signature, facts = {}, hint } = found
   const ready = found.data && jsonReady(found.data)
-  const data = options.reveal ? ready : masked(ready)
+  const data = options.reveal ? ready : found.data && jsonReady(found.data, isSecret)
   if (options.json) {
     sayJson(console, { kind, signature, ...facts, data }, 2)
   } else {

@@ -1,9 +1,8 @@
-import { type Console, note, printable, say, sayJson, styled } from '../console.ts'
+import { printable, type SessionView, valueAt } from '@sess/core/inspect'
+import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { type ExitCode, STOPPED } from '../failure.ts'
 import { bytes, counted, isoMoment, number, relative, table } from '../format.ts'
 import { scanLive } from '../scan.ts'
-import type { SessionView } from '../sessions-view.ts'
-import { valueAt } from '../sessions-view.ts'
 import { stoppable } from '../stop.ts'
 import { openTarget, type StoreOptions } from '../target.ts'
 

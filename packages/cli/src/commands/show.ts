@@ -1,9 +1,8 @@
-import { type Console, note, printable, printableLines, say, sayJson, styled } from '../console.ts'
+import { isSecret, jsonReady, printable } from '@sess/core/inspect'
+import { type Console, note, printableLines, say, sayJson, styled } from '../console.ts'
 import { Failure, WRONG } from '../failure.ts'
 import { findSession } from '../find.ts'
 import { bytes, isoMoment, moment, relative } from '../format.ts'
-import { jsonReady } from '../json-ready.ts'
-import { masked } from '../mask.ts'
 import { openTarget, type StoreOptions } from '../target.ts'
 
 export interface ShowOptions extends StoreOptions {
@@ -18,7 +17,7 @@ export async function show(console: Console, name: string, options: ShowOptions)
   try {
     const view = await findSession(target, name, 'show')
     const ready = jsonReady(view.data)
-    const data = options.reveal ? ready : masked(ready)
+    const data = options.reveal ? ready : jsonReady(view.data, isSecret)
     if (options.json) {
       return sayJson(
         console,

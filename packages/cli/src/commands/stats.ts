@@ -1,4 +1,5 @@
-import { type Console, note, printable, say, sayJson, styled } from '../console.ts'
+import { printable } from '@sess/core/inspect'
+import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { type ExitCode, STOPPED } from '../failure.ts'
 import { bytes, number, table } from '../format.ts'
 import { scanLive } from '../scan.ts'

@@ -1,7 +1,18 @@
-import type { StoredEntry } from '@sess/core'
-import type { Decode } from './payload.ts'
+import { utf8 } from '#crypto'
+import { AUTHENTICATED, CREATED, EXPIRY, FLASH, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import type { MaybePromise, StoredEntry } from './store.ts'
 
-/** A session as the commands show it. Times in milliseconds since the epoch, `undefined` where unknown. */
+/** A decoded payload. */
+export interface Decoded {
+  data: Record<string, unknown>
+  /** `false`: the text is signed, and the signature was not checked. */
+  verified: boolean
+}
+
+/** A payload to its data. Throws or rejects for what is none. */
+export type Decode = (payload: string) => MaybePromise<Decoded>
+
+/** A session as the command `sess` and the inspector show it. Times in milliseconds since the epoch, `undefined` where unknown. */
 export interface SessionView {
   id: string
   subject: string | undefined
@@ -21,24 +32,23 @@ export interface SessionView {
   verified: boolean
 }
 
-/** What the engine keeps in the data (design.md, section 3). `_session_expiry` is visible to applications, too. */
-const CREATED = '_session_created'
-const AUTHENTICATED = '_session_authenticated'
-const SUBJECT = '_session_subject'
-const FLASH = '_session_flash'
-const SUPERSEDED = '_session_superseded'
-const EXPIRY = '_session_expiry'
 /** Django's own name for whose session it is (django.contrib.auth SESSION_KEY). */
 const DJANGO_USER = '_auth_user_id'
 
-/** Decodes a record. A record that cannot be decoded is shown, too, with the reason. `age`: the engine's, in seconds. */
+/**
+ * Decodes a record. A record that cannot be decoded is shown, too, with the reason.
+ *
+ * @param age the engine's `age` in seconds, if it is known: it tells when the session was last seen
+ * @example
+ * const view = await viewOf(entry, async payload => ({ data: await codec.decode(payload), verified: true }), 1_209_600)
+ */
 export async function viewOf(
   entry: StoredEntry,
   decode: Decode,
   age: number | undefined,
 ): Promise<SessionView> {
   const { id, payload, expiresAt, subject } = entry
-  const bytes = Buffer.byteLength(payload)
+  const bytes = utf8(payload).length
   const view: SessionView = {
     id,
     subject,
@@ -89,7 +99,12 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** What `value` is at a path such as `cart.items.0`; a key with dots in it is found whole first. */
+/**
+ * The value at a path such as `cart.items.0`. A key with dots in it is found whole first.
+ *
+ * @example
+ * valueAt({ cart: { items: ['tea'] } }, 'cart.items.0') // 'tea'
+ */
 export function valueAt(data: Record<string, unknown>, path: string): unknown {
   if (Object.hasOwn(data, path)) return data[path]
   let value: unknown = data

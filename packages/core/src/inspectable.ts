@@ -1,0 +1,81 @@
+import type { Codec } from './codec.ts'
+import type { HookEvent, HookName } from './hooks.ts'
+import type { Settings } from './options.ts'
+import type { MaybePromise, Store } from './store.ts'
+
+/** Registered, because an app may have two copies of core: one as ES modules, one as CommonJS. */
+export const INSPECT = Symbol.for('sess.inspect')
+
+/** Gets an event of an engine, and the name of its hook. */
+export type Watcher = (hook: HookName, event: HookEvent) => void
+
+/** What a tool that looks into the sessions of an engine may see of it. */
+export interface Inspectable {
+  /** `undefined` for cookie sessions, which only the browsers have. */
+  readonly store: Store | undefined
+  readonly codec: Codec
+  /** Seconds of inactivity after which a session ends. */
+  readonly age: number
+  /** `false`: ids are session keys, which open the sessions. They are secret. */
+  readonly hashKeys: boolean
+  /** Milliseconds that a call of the store may take. */
+  readonly timeout: number
+  /** Milliseconds since the epoch, by the engine's clock. */
+  now(): number
+  /** The id under which the store keeps the session of that key. */
+  idOf(key: string): MaybePromise<string>
+  /** Calls `watcher` with every event that the hooks get, from now on. Returns a function that ends it. */
+  watch(watcher: Watcher): () => void
+}
+
+export function inspectableOf(settings: Settings): Inspectable {
+  const { backend, store, codec, age, hashKeys, timeout, clock } = settings
+  return {
+    store: backend.hasRecords ? store : undefined,
+    codec,
+    age,
+    hashKeys,
+    timeout,
+    now: clock,
+    idOf: key => backend.idOf(settings, key),
+    watch: watcher => watch(settings, watcher),
+  }
+}
+
+const WATCHED: readonly HookName[] = [
+  'created',
+  'saved',
+  'touched',
+  'rotated',
+  'destroyed',
+  'conflict',
+  'interrupted',
+  'corrupt',
+  'storeError',
+]
+
+/** Puts a watcher behind the application's hooks. So an engine that nobody watches pays nothing. */
+function watch(settings: Settings, watcher: Watcher): () => void {
+  const own = settings.hooks
+  let isWatching = true
+  const watching = new Proxy(own, {
+    get(_, name) {
+      // A hook may be a method that needs its object.
+      const hook = own[name as HookName]?.bind(own) as ((event: HookEvent) => unknown) | undefined
+      if (!isWatching || !WATCHED.includes(name as HookName)) return hook
+      return (event: HookEvent) => {
+        try {
+          return hook?.(event)
+        } finally {
+          watcher(name as HookName, event)
+        }
+      }
+    },
+  })
+  settings.hooks = watching
+  return () => {
+    isWatching = false
+    // Another watcher may have been put behind this one meanwhile.
+    if (settings.hooks === watching) settings.hooks = own
+  }
+}
