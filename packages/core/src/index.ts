@@ -1,4 +1,3 @@
-export type { Clash } from './changes.ts'
 export { type Codec, type EncodeLimits, json } from './codec.ts'
 export type { CookieOptions } from './cookie.ts'
 export { createSessions, type SessionInfo, type Sessions } from './engine.ts'
@@ -26,6 +25,7 @@ export type {
   WarningEvent,
 } from './hooks.ts'
 export type { RandomBytes, SessionKey } from './key.ts'
+export type { Clash } from './key-change.ts'
 export type { SessionsOptions } from './options.ts'
 export type { CommitResult, ResponseInfo } from './response.ts'
 export type { StandardSchema } from './schema.ts'

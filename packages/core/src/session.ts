@@ -12,7 +12,7 @@ import {
   subjectSince,
   subjectText,
 } from './bookkeeping.ts'
-import { type Changes, checkedUpdate, type Update } from './changes.ts'
+import type { Changes } from './changes.ts'
 import { isObject, isPlain } from './codec.ts'
 import { wouldBeLost } from './commit.ts'
 import { SessionCommittedError, SessionDataError } from './errors.ts'
@@ -26,6 +26,7 @@ import {
 } from './expiry.ts'
 import { tellError } from './hooks.ts'
 import type { SessionKey } from './key.ts'
+import { checkedUpdate, type Update } from './key-change.ts'
 import { absoluteLimit, endsAt } from './lifetime.ts'
 import { load, openLoaded } from './load.ts'
 import { freezeMembers } from './members.ts'

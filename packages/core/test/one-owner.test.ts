@@ -40,6 +40,7 @@ it('no file of the heart is longer than 250 lines', () => {
     'commit',
     'cookie-backend',
     'facts',
+    'key-change',
     'lifetime',
     'load',
     'lookup',
