@@ -1,14 +1,59 @@
 import { CREATED } from './bookkeeping.ts'
+import { SessionCommittedError } from './errors.ts'
 import { howToSaveNow, isOnMarker } from './facts.ts'
+import { tellError } from './hooks.ts'
 import { lacksCreationTime } from './lifetime.ts'
+import { load, openLoaded } from './load.ts'
 import type { Save } from './plan.ts'
-import { removeEnded } from './remove.ts'
+import { endIfRemoved, removeEnded } from './remove.ts'
 import type { SessionState } from './session-state.ts'
 import { interrupted } from './store-call.ts'
-import type { Deadline, Task } from './task.ts'
+import { type Deadline, runTask, type Task } from './task.ts'
 
-/** `Session.save`. */
-export function* save(state: SessionState, deadline: Deadline, mustCreate: boolean): Task<void> {
+/** `Session.save`: saves what the response would save, and carries out `flush` and `cycleKey`. */
+export function saveNow(state: SessionState, mustCreate = false): Promise<void> {
+  return inTurn(state, 'save', deadline => save(state, deadline, mustCreate))
+}
+
+/** `Session.create`: stores the data under a new key. */
+export function createNow(state: SessionState): Promise<void> {
+  return inTurn(state, 'create', deadline => create(state, deadline))
+}
+
+/**
+ * Loads the session and runs the task after the saves before it. Changes are rejected meanwhile, because it would be unclear
+ * whether they were included.
+ */
+function inTurn(
+  state: SessionState,
+  method: string,
+  task: (deadline: Deadline) => Task<void>,
+): Promise<void> {
+  if (state.committed) {
+    const error = new SessionCommittedError()
+    void tellError(state.settings.hooks, error, method)
+    return handled(Promise.reject(error))
+  }
+  endIfRemoved(state)
+  const run = async (): Promise<void> => {
+    await load(state)
+    state.setAccessed(true)
+    openLoaded(state)
+    await runTask(state.settings, task)
+  }
+  const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => state.savingEnded(saving))
+  // The commit tries again and reports.
+  state.savingBegun(handled(saving))
+  return saving
+}
+
+/** Avoids an unhandled rejection (it would end Node) when the caller does not await. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
+function* save(state: SessionState, deadline: Deadline, mustCreate: boolean): Task<void> {
   if (state.toRemove) yield* removeEnded(state, deadline)
   if (state.flushed && state.isEmpty && !mustCreate) return
   // A rotation inserts by itself, and ends the old session.
@@ -16,8 +61,7 @@ export function* save(state: SessionState, deadline: Deadline, mustCreate: boole
   yield* persist(state, isChosen ? 'insertAsChosen' : howToSaveNow(state), deadline)
 }
 
-/** `Session.create`. */
-export function* create(state: SessionState, deadline: Deadline): Task<void> {
+function* create(state: SessionState, deadline: Deadline): Task<void> {
   if (state.toRemove) yield* removeEnded(state, deadline)
   if (state.previous) yield* persist(state, howToSaveNow(state), deadline)
   if (isOnMarker(state)) yield* persist(state, 'reject', deadline)

@@ -1,4 +1,14 @@
 import {
+  assertChangeable,
+  assertSettable,
+  beginChange,
+  beginChangeOf,
+  readChanges,
+  stateForMetadata,
+  visible,
+  visibleKeys,
+} from './access.ts'
+import {
   AUTHENTICATED,
   asDate,
   authenticatedAt,
@@ -6,16 +16,12 @@ import {
   checkKey,
   createdAt,
   EXPIRY,
-  FLASH,
-  isHidden,
   SUBJECT,
   subjectSince,
   subjectText,
 } from './bookkeeping.ts'
-import type { Changes } from './changes.ts'
-import { isObject, isPlain } from './codec.ts'
+import { isPlain } from './codec.ts'
 import { wouldBeLost } from './commit.ts'
-import { SessionCommittedError, SessionDataError } from './errors.ts'
 import {
   type Expiry,
   type ExpiryQuery,
@@ -24,18 +30,17 @@ import {
   expiryMoment,
   storedExpiry,
 } from './expiry.ts'
-import { tellError } from './hooks.ts'
+import { addFlash, flashOf, removeFlash } from './flash.ts'
 import type { SessionKey } from './key.ts'
 import { checkedUpdate, type Update } from './key-change.ts'
 import { absoluteLimit, endsAt } from './lifetime.ts'
 import { load, openLoaded } from './load.ts'
 import { freezeMembers } from './members.ts'
-import { ABSENT, type Data as Dict, getOwn, setOwn } from './merge.ts'
-import { endIfRemoved } from './remove.ts'
-import { create, save } from './save.ts'
+import { ABSENT, type Data as Dict } from './merge.ts'
+import { dataProxy, NO_PLAIN_OBJECT } from './plain-object.ts'
+import { createNow, saveNow } from './save.ts'
 import type { SessionState } from './session-state.ts'
 import type { MaybePromise } from './store.ts'
-import { type Deadline, runTask, type Task } from './task.ts'
 
 /**
  * The type of a session's data. Declare yours once:
@@ -262,7 +267,7 @@ export class Session<Data extends object = DefaultData> {
    */
   get data(): Data {
     // Accessors run on the session itself, not on its proxy.
-    return (this.#data ??= new Proxy(Object.create(null), dataHandler(this)) as Data)
+    return (this.#data ??= dataProxy(this) as Data)
   }
 
   /**
@@ -460,17 +465,11 @@ export class Session<Data extends object = DefaultData> {
     checkKey(name)
     const state = this[STATE]
     if (added.length > 0) {
-      beginChange(state).update(FLASH, all => withFlash(all, name, [...flashOf(all, name), ...added]))
+      addFlash(beginChange(state), name, added)
       return
     }
-    const taken = flashOf(readChanges(state).data[FLASH], name)
-    if (taken.length > 0) {
-      const { stringify } = state.settings
-      // Runs again on what another request has saved: what that one added stays.
-      beginChange(state).update(FLASH, all =>
-        withFlash(all, name, without(flashOf(all, name), taken, stringify)),
-      )
-    }
+    const taken = flashOf(readChanges(state), name)
+    if (taken.length > 0) removeFlash(beginChange(state), name, taken, state.settings.stringify)
     return taken
   }
 
@@ -617,7 +616,7 @@ export class Session<Data extends object = DefaultData> {
   save(options: { mustCreate?: boolean } = {}): Promise<void> {
     // It throws instead of rejecting, because a caller with a callback ignores the promise.
     if (typeof options !== 'object') throw new TypeError('save takes { mustCreate } and returns a promise.')
-    return runSave(this[STATE], save, options.mustCreate)
+    return saveNow(this[STATE], options.mustCreate)
   }
 
   /**
@@ -627,7 +626,7 @@ export class Session<Data extends object = DefaultData> {
    * await req.session.create()
    */
   create(): Promise<void> {
-    return runSave(this[STATE], create)
+    return createNow(this[STATE])
   }
 }
 
@@ -643,82 +642,6 @@ export function pending(session: Session<any>): 'changes' | 'cookie' | undefined
   return wouldBeLost(stateOf(session))
 }
 
-/** Returns the state for reading `sessionKey` or `isEmpty`. From then on the response depends on the session. */
-function stateForMetadata(state: SessionState): SessionState {
-  state.setMetadataRead()
-  state.readLate?.()
-  if (state.settings.engine.removals) endIfRemoved(state)
-  return state
-}
-
-/** Returns the data and the log for a read. */
-function readChanges(state: SessionState): Changes {
-  state.setAccessed(true)
-  state.readLate?.()
-  if (state.settings.engine.removals) endIfRemoved(state)
-  return state.changes ?? openLoaded(state)
-}
-
-/** The value of a key that the user may see, or ABSENT. */
-function visible({ data }: Changes, key: string): unknown {
-  return isHidden(key) ? ABSENT : getOwn(data, key)
-}
-
-function visibleKeys({ data }: Changes): string[] {
-  return Object.keys(data).filter(key => !isHidden(key))
-}
-
-function assertChangeable(state: SessionState): void {
-  if (state.committed) throw new SessionCommittedError()
-  if (state.saving) {
-    throw new SessionCommittedError('The session is being saved. Await `save()` before you change it.')
-  }
-}
-
-function assertSettable(state: SessionState, key: unknown): void {
-  assertChangeable(state)
-  checkKey(key)
-  if (isHidden(key)) throw new SessionDataError(`${key} is kept by the session itself.`)
-}
-
-/** Returns the log for a change. `unlogged`: save even if the log stays empty. */
-function beginChange(state: SessionState, unlogged?: boolean): Changes {
-  assertChangeable(state)
-  const changes = readChanges(state)
-  state.changed(unlogged)
-  return changes
-}
-
-/** Returns the log for a change of a key that the user may set. */
-function beginChangeOf(state: SessionState, key: string): Changes {
-  assertSettable(state, key)
-  return beginChange(state)
-}
-
-/** Saves run one after another. Changes are rejected meanwhile: it would be unclear whether they were included. */
-function runSave(
-  state: SessionState,
-  task: (state: SessionState, deadline: Deadline, mustCreate: boolean) => Task<void>,
-  mustCreate = false,
-): Promise<void> {
-  if (state.committed) {
-    const error = new SessionCommittedError()
-    void tellError(state.settings.hooks, error, task === create ? 'create' : 'save')
-    return handled(Promise.reject(error))
-  }
-  endIfRemoved(state)
-  const run = async (): Promise<void> => {
-    await load(state)
-    state.setAccessed(true)
-    openLoaded(state)
-    await runTask(state.settings, deadline => task(state, deadline, mustCreate))
-  }
-  const saving = (state.saving ? state.saving.then(run, run) : run()).finally(() => state.savingEnded(saving))
-  // The commit tries again and reports.
-  state.savingBegun(handled(saving))
-  return saving
-}
-
 function expiryOf(
   state: SessionState,
   { expiry, modification }: ExpiryQuery,
@@ -729,123 +652,6 @@ function expiryOf(
     modification?.getTime() ?? clock(),
     age,
   ]
-}
-
-/** The list of one name, a copy. */
-function flashOf(all: unknown, name: string): unknown[] {
-  const list = getOwn((all ?? {}) as Dict, name)
-  return Array.isArray(list) ? [...list] : []
-}
-
-/** All lists, with this one. `undefined` without any. */
-function withFlash(all: unknown, name: string, list: unknown[]): Dict | undefined {
-  const flashes: Dict = {}
-  for (const [key, value] of Object.entries((all ?? {}) as Dict)) setOwn(flashes, key, value)
-  setOwn(flashes, name, list.length > 0 ? list : ABSENT)
-  return Object.keys(flashes).length > 0 ? flashes : undefined
-}
-
-/** A list without those values, each removed once. */
-function without(list: unknown[], values: unknown[], stringify: (value: unknown) => string): unknown[] {
-  const rest = [...list]
-  for (const value of values) {
-    const at = rest.findIndex(
-      other =>
-        other === value || (isObject(other) && isObject(value) && stringify(other) === stringify(value)),
-    )
-    if (at >= 0) rest.splice(at, 1)
-  }
-  return rest
-}
-
-/** Avoids an unhandled rejection (it would end Node) when the caller does not await. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined)
-  return promise
-}
-
-function dataHandler(session: Session<any>): ProxyHandler<Dict> {
-  // Object.defineProperty would say more than JSON can hold.
-  const refuse = (): boolean => false
-  return {
-    get: (_, key) => session.get(key as string),
-    has: (_, key) => session.has(key as string),
-    set: (_, key, value) => {
-      if (typeof key !== 'string') throw new TypeError('A session holds no symbols: use a string as the key.')
-      session.set(key, value)
-      return true
-    },
-    deleteProperty: (_, key) => {
-      session.delete(key as string)
-      return true
-    },
-    ownKeys: () => [...session.keys()],
-    getOwnPropertyDescriptor: (_, key) =>
-      session.has(key as string)
-        ? { value: session.get(key as string), writable: true, enumerable: true, configurable: true }
-        : undefined,
-    defineProperty: refuse,
-    preventExtensions: refuse,
-    setPrototypeOf: refuse,
-  }
-}
-
-/**
- * Using a session as a plain object (`req.session.userId = 5`, `delete`, `in`, spread) throws: nothing of that would be
- * saved, and in sloppy code it would be silent. Only a proxy sees all of it. Its price is measured in `docs/decisions`.
- */
-const NO_PLAIN_OBJECT: ProxyHandler<Session<any>> = {
-  // On the target, so that accessors and engine-internal reads do not come through the proxy again.
-  get: (target, key) => (target as unknown as Record<PropertyKey, unknown>)[key],
-  set(target, key, value) {
-    const member = memberOf(key)
-    if (!member) throw noProperty(`session.${String(key)} is not saved`, 'session.set(key, value)')
-    if (!member.set) throw new TypeError(`session.${String(key)} cannot be assigned to.${remedy(key)}`)
-    ;(target as unknown as Record<PropertyKey, unknown>)[key] = value
-    return true
-  },
-  has(target, key) {
-    if (typeof key === 'symbol' || key in target) return Reflect.has(target, key)
-    throw noProperty(`A session's keys are no properties, so \`in\` does not see ${key}`, 'session.has(key)')
-  },
-  deleteProperty(_, key) {
-    throw noProperty(
-      `session.${String(key)} is not deleted`,
-      'session.delete(key), or session.flush() to log out',
-    )
-  },
-  getOwnPropertyDescriptor(_, key) {
-    if (typeof key === 'symbol') return
-    throw noProperty(`A session's keys are no properties, ${key} neither`, 'session.has(key)')
-  },
-  ownKeys() {
-    throw noProperty(
-      "A session's keys are no properties",
-      'session.keys() or session.toJSON(), or use session.data',
-    )
-  },
-  defineProperty(_, key) {
-    throw noProperty(`session.${String(key)} is not saved`, 'session.set(key, value)')
-  },
-  preventExtensions() {
-    throw new TypeError('A session cannot be frozen.')
-  },
-  setPrototypeOf() {
-    throw new TypeError('A session keeps its prototype.')
-  },
-}
-
-function noProperty(problem: string, call: string): TypeError {
-  return new TypeError(`${problem}. Call ${call}.`)
-}
-
-/** `req.session.flash = …` is what connect-flash does. */
-function remedy(key: PropertyKey): string {
-  return key === 'flash' ? ' Instead of connect-flash call session.flash(name, value).' : ''
-}
-
-function memberOf(key: PropertyKey): PropertyDescriptor | undefined {
-  return Object.getOwnPropertyDescriptor(Session.prototype, key)
 }
 
 freezeMembers(Session)
