@@ -26,12 +26,11 @@ export function commit(state: SessionState, response: ResponseInfo): MaybePromis
   endIfRemoved(state)
   state.commitBegun(response)
   const deadline = deadlineOf(state.settings)
-  // The fast path, without a task. A save or a load can change the facts, so `carryOut` plans again.
-  if (!state.saving && !mustOpen(state)) {
-    const plan = planNow(state, response.status, deadline.now)
-    if (isIdle(plan) && !hasForeignCookies(state)) return state.commitEnded(withoutCookies(state))
-  }
-  const outcome = runTask(state.settings, () => carryOut(state, response, deadline), deadline)
+  // A save that is under way, or a load, can change the facts. Then the task plans, after waiting for it.
+  const mustWait = state.saving || mustOpen(state)
+  const plan = mustWait ? undefined : planNow(state, response.status, deadline.now)
+  if (plan && isIdle(plan) && !hasForeignCookies(state)) return state.commitEnded(withoutCookies(state))
+  const outcome = runTask(state.settings, () => carryOut(state, plan, response, deadline), deadline)
   if (isPromise(outcome)) {
     outcome.then(
       result => state.commitEnded(result),
@@ -64,18 +63,28 @@ function mustOpen({ changes, key, isActivity, settings, mustSave }: SessionState
   return !changes && key !== null && (mustSave || (isActivity && settings.touchAfter !== undefined))
 }
 
-function* carryOut(state: SessionState, response: ResponseInfo, deadline: Deadline): Task<CommitResult> {
+function* carryOut(
+  state: SessionState,
+  planned: Plan | undefined,
+  response: ResponseInfo,
+  deadline: Deadline,
+): Task<CommitResult> {
+  const plan = planned ?? (yield* waitAndPlan(state, response.status, deadline))
+  if (!plan) return withoutCookies(state)
+  const result = yield* carryOutPlan(state, plan, response, deadline)
+  return hasForeignCookies(state) ? clearForeignCookies(state, response, result) : result
+}
+
+/** `undefined`: nothing but an extension was to be done, and the store is down. The `storeError` hook has got the error. */
+function* waitAndPlan(state: SessionState, status: number, deadline: Deadline): Task<Plan | undefined> {
   // The caller of `save()` gets its error.
   if (state.saving) yield* wait(Promise.allSettled([state.saving]))
   if (mustOpen(state)) {
     yield* wait(load(state))
-    // An extension alone: a store that is down changes nothing, and the `storeError` hook has got the error.
-    if (state.lookup.failed && !state.mustSave) return withoutCookies(state)
+    if (state.lookup.failed && !state.mustSave) return
     openLoaded(state)
   }
-  const plan = planNow(state, response.status, deadline.now)
-  const result = yield* carryOutPlan(state, plan, response, deadline)
-  return hasForeignCookies(state) ? clearForeignCookies(state, response, result) : result
+  return planNow(state, status, deadline.now)
 }
 
 function* carryOutPlan(

@@ -9,7 +9,6 @@ export function collectFacts(state: SessionState, status: number, now: number | 
     status,
     hasCookie: lookup.cookies.names.length > 0,
     isContested: lookup.cookies.contested.length > 0,
-    wasRead: state.accessed || state.metadataRead,
     isModified: state.modified,
     isUnsaved: changes !== undefined && isUnsaved(state),
     isEmpty: state.isEmpty,

@@ -6,13 +6,14 @@ export interface Facts {
   readonly hasCookie: boolean
   /** Two different session cookies came, so neither was used. */
   readonly isContested: boolean
-  /** The handler accessed the session. */
-  readonly wasRead: boolean
   /** `modified` is true: set by a method or by hand. */
   readonly isModified: boolean
   /** There is something that the store does not have yet. */
   readonly isUnsaved: boolean
-  /** No key and no data. */
+  /**
+   * No key and no data, as far as is known. A cookie that leads nowhere counts as a key until something accesses the data: so
+   * it is deleted only in a request whose handler reads the session.
+   */
   readonly isEmpty: boolean
   /** The store (or the cookie) has a record of this session. */
   readonly isStored: boolean
@@ -42,18 +43,15 @@ export interface Plan {
   save: 'none' | Save | 'extend'
   /** `send` only once the store has confirmed that the key leads to this session. */
   cookie: 'none' | 'send' | 'delete'
-  /** The response depends on the session, so `Vary: Cookie`. */
-  vary: boolean
 }
 
 /** Decides what the end of a request means for its session. Changes nothing. `docs/commit.md` shows it as a table. */
 export function planCommit(facts: Facts): Plan {
   const save = planSave(facts)
-  const cookie = planCookie(facts, save)
-  return { remove: facts.hasRecordToRemove, save, cookie, vary: facts.wasRead || cookie !== 'none' }
+  return { remove: facts.hasRecordToRemove, save, cookie: planCookie(facts, save) }
 }
 
-/** Whether a plan asks for nothing but `Vary`. */
+/** Whether there is nothing to do. */
 export function isIdle({ remove, save, cookie }: Plan): boolean {
   return !remove && save === 'none' && cookie === 'none'
 }

@@ -536,10 +536,12 @@ export class Session<Data extends object = DefaultData> {
   }
 
   /**
-   * Whether there is no key and no data (Django `is_empty`). Does not look at data that nobody has looked at.
+   * Whether there is no key and no data, as far as is known (Django `is_empty`). It does not access the data. So it is
+   * false for the cookie of an expired session, until something else accesses the data. To see whether somebody is logged
+   * in, call `has`.
    *
    * @example
-   * if (req.session.isEmpty) return res.redirect('/login')
+   * const isNewVisitor = req.session.isEmpty
    */
   get isEmpty(): boolean {
     return stateForMetadata(this[STATE]).isEmpty

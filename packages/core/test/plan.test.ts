@@ -3,12 +3,11 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { type Facts, type Plan, planCommit } from '../src/plan.ts'
 
-/** A request that came with the cookie of a stored session, did not look at it, and succeeded. */
+/** A request that came with the cookie of a stored session, read it or did not, and succeeded. */
 const UNTOUCHED: Facts = {
   status: 200,
   hasCookie: true,
   isContested: false,
-  wasRead: false,
   isModified: false,
   isUnsaved: false,
   isEmpty: false,
@@ -22,14 +21,16 @@ const UNTOUCHED: Facts = {
   hasKeyToSend: false,
 }
 
-const read: Partial<Facts> = { wasRead: true }
-const changed: Partial<Facts> = { ...read, isModified: true, isUnsaved: true }
+const changed: Partial<Facts> = { isModified: true, isUnsaved: true }
 /** What `save()` in the handler leaves: it stored a new session, whose key the browser does not know. */
-const savedNew: Partial<Facts> = { ...read, isModified: true, isWritten: true, hasKeyToSend: true }
-const noSession: Partial<Facts> = { isEmpty: true, isStored: false, hasCookie: false }
-const deadCookie: Partial<Facts> = { isEmpty: true, isStored: false }
+const savedNew: Partial<Facts> = { isModified: true, isWritten: true, hasKeyToSend: true }
+const noCookie: Partial<Facts> = { isEmpty: true, isStored: false, hasCookie: false }
+/** Its key counts as one until the data is accessed. */
+const deadCookie: Partial<Facts> = { isStored: false }
+const deadAndAccessed: Partial<Facts> = { isEmpty: true, isStored: false }
+/** It is no key, and that is known at once. */
+const malformed: Partial<Facts> = deadAndAccessed
 const flushed: Partial<Facts> = {
-  ...read,
   isModified: true,
   isUnsaved: true,
   isEmpty: true,
@@ -38,104 +39,83 @@ const flushed: Partial<Facts> = {
   hasRecordToRemove: true,
 }
 const flushedAndSet: Partial<Facts> = { ...flushed, isEmpty: false }
-const superseded: Partial<Facts> = { ...read, isEmpty: true, isOnMarker: true }
+const superseded: Partial<Facts> = { isEmpty: true, isOnMarker: true }
 const due: Partial<Facts> = { isExtensionDue: true }
 
 type Row = [what: string, facts: Partial<Facts>, plan: string]
 
-/** Rule by rule: what happened in the request, and `remove? | save | cookie | vary?` in short. */
+/** Rule by rule: what happened in the request, and `remove? | save | cookie` in short. */
 const RULES: Record<string, Row[]> = {
   'Nothing was changed': [
-    ['no cookie, session not used', noSession, '- | none | none | -'],
-    ['no cookie, session read', { ...noSession, ...read }, '- | none | none | Cookie'],
-    ['session not used', {}, '- | none | none | -'],
-    ['session read', read, '- | none | none | Cookie'],
-    [
-      'the handler reads, and the cookie has no session behind it',
-      { ...deadCookie, ...read },
-      '- | none | delete | Cookie',
-    ],
-    [
-      'the same, and the status is 500',
-      { ...deadCookie, ...read, status: 500 },
-      '- | none | delete | Cookie',
-    ],
-    [
-      'two different session cookies: neither is used',
-      { ...deadCookie, ...read, isContested: true },
-      '- | none | none | Cookie',
-    ],
-    ['another request has rotated the key', superseded, '- | none | none | Cookie'],
+    ['no cookie', noCookie, '- | none | none'],
+    ['a stored session, used or not', {}, '- | none | none'],
+    ['another request has rotated the key', superseded, '- | none | none'],
+  ],
+  'Nothing was changed, and the cookie leads to no session': [
+    ['dead cookie, and nothing accesses the data', deadCookie, '- | none | none'],
+    ['dead cookie, and the handler accesses the data', deadAndAccessed, '- | none | delete'],
+    ['the same, and the status is 500', { ...deadAndAccessed, status: 500 }, '- | none | delete'],
+    ['malformed cookie, accessed or not', malformed, '- | none | delete'],
+    ['contested cookies, accessed or not', { ...malformed, isContested: true }, '- | none | none'],
   ],
   'Something was changed': [
-    ['a new session', { ...changed, hasCookie: false, isStored: false }, '- | insert | send | Cookie'],
-    ['a stored session, or `clear()`', changed, '- | replace | send | Cookie'],
-    [
-      'a nested mutation: `modified` stays false',
-      { ...changed, isModified: false },
-      '- | replace | send | Cookie',
-    ],
-    ['`modified = false` after a change', { ...read }, '- | none | none | Cookie'],
-    ['the status is 500 or more', { ...changed, status: 500 }, '- | none | none | Cookie'],
-    ['a status below 500, a 404 say', { ...changed, status: 404 }, '- | replace | send | Cookie'],
-    [
-      'another request has rotated the key: 400',
-      { ...changed, isOnMarker: true },
-      '- | reject | none | Cookie',
-    ],
+    ['a new session', { ...changed, hasCookie: false, isStored: false }, '- | insert | send'],
+    ['a stored session, or `clear()`', changed, '- | replace | send'],
+    ['a nested mutation: `modified` stays false', { ...changed, isModified: false }, '- | replace | send'],
+    ['`modified = false` after a change', {}, '- | none | none'],
+    ['the status is 500 or more', { ...changed, status: 500 }, '- | none | none'],
+    ['a status below 500, a 404 say', { ...changed, status: 404 }, '- | replace | send'],
+    ['another request has rotated the key: 400', { ...changed, isOnMarker: true }, '- | reject | none'],
   ],
   '`cycleKey()`': [
-    ['of a stored session', { ...changed, isStored: false, isRotating: true }, '- | rotate | send | Cookie'],
-    ['of a new session', { ...changed, isStored: false }, '- | insert | send | Cookie'],
+    ['of a stored session', { ...changed, isStored: false, isRotating: true }, '- | rotate | send'],
+    ['of a new session', { ...changed, isStored: false }, '- | insert | send'],
     [
       'the status is 500: the old key stays',
       { ...changed, isStored: false, isRotating: true, status: 500 },
-      '- | none | none | Cookie',
+      '- | none | none',
     ],
     [
       'after another request has rotated the key: a session of its own',
       { ...changed, isStored: false },
-      '- | insert | send | Cookie',
+      '- | insert | send',
     ],
   ],
   '`flush()`': [
-    ['of a stored session', flushed, 'remove | none | delete | Cookie'],
-    ['the status is 500', { ...flushed, status: 500 }, 'remove | none | delete | Cookie'],
-    ['and data set after it', flushedAndSet, 'remove | insert | send | Cookie'],
+    ['of a stored session', flushed, 'remove | none | delete'],
+    ['the status is 500', { ...flushed, status: 500 }, 'remove | none | delete'],
+    ['and data set after it', flushedAndSet, 'remove | insert | send'],
+    ['and data set after it, the status is 500', { ...flushedAndSet, status: 500 }, 'remove | none | none'],
     [
-      'and data set after it, the status is 500',
-      { ...flushedAndSet, status: 500 },
-      'remove | none | none | Cookie',
-    ],
-    [
-      'with two different session cookies',
+      'with contested cookies',
       { ...flushed, isContested: true, hasRecordToRemove: false },
-      '- | none | delete | Cookie',
+      '- | none | delete',
     ],
   ],
   '`save()` in the handler': [
-    ['of a new session', savedNew, '- | none | send | Cookie'],
-    ['of a new session, the status is 500', { ...savedNew, status: 500 }, '- | none | send | Cookie'],
-    ['of a stored session', { ...savedNew, hasKeyToSend: false }, '- | none | send | Cookie'],
-    ['and a change after it', { ...savedNew, isUnsaved: true }, '- | replace | send | Cookie'],
+    ['of a new session', savedNew, '- | none | send'],
+    ['of a new session, the status is 500', { ...savedNew, status: 500 }, '- | none | send'],
+    ['of a stored session', { ...savedNew, hasKeyToSend: false }, '- | none | send'],
+    ['and a change after it', { ...savedNew, isUnsaved: true }, '- | replace | send'],
   ],
   '`saveEveryRequest`': [
-    ['session not used', due, '- | extend | send | Cookie'],
-    ['not due yet (`touchAfter`), or `extend = false`', { ...read }, '- | none | none | Cookie'],
-    ['session changed: the save extends it', { ...changed, ...due }, '- | replace | send | Cookie'],
-    ['the status is 500', { ...due, status: 500 }, '- | none | none | -'],
-    ['there is no session', { ...noSession, ...due }, '- | none | none | -'],
-    ['`modified = false` on a new session', { ...read, ...due, isStored: false }, '- | none | none | Cookie'],
+    ['a stored session, used or not', due, '- | extend | send'],
+    ['not due yet (`touchAfter`), or `extend = false`', {}, '- | none | none'],
+    ['session changed: the save extends it', { ...changed, ...due }, '- | replace | send'],
+    ['the status is 500', { ...due, status: 500 }, '- | none | none'],
+    ['no cookie', { ...noCookie, ...due }, '- | none | none'],
+    ['dead cookie, accessed or not', deadAndAccessed, '- | none | delete'],
+    ['a new session, and then `modified = false`', { ...due, isStored: false }, '- | none | none'],
     [
       '`save()` in the handler has extended it, and then `modified = false`',
-      { ...read, ...due, isWritten: true },
-      '- | none | send | Cookie',
+      { ...due, isWritten: true },
+      '- | none | send',
     ],
   ],
 }
 
-function short({ remove, save, cookie, vary }: Plan): string {
-  return [remove ? 'remove' : '-', save, cookie, vary ? 'Cookie' : '-'].join(' | ')
+function short({ remove, save, cookie }: Plan): string {
+  return [remove ? 'remove' : '-', save, cookie].join(' | ')
 }
 
 describe.each(Object.entries(RULES))('the end of a request: %s', (_, rows) => {
@@ -160,13 +140,12 @@ describe('for every combination of facts', () => {
   it('a logout is carried out, nothing is saved with a 500, and an empty session is never stored', () => {
     let count = 0
     for (const facts of all()) {
-      const { remove, save, cookie, vary } = planCommit(facts)
+      const { remove, save, cookie } = planCommit(facts)
       count++
       if (remove !== facts.hasRecordToRemove) expect.unreachable('a logout is carried out')
       if (facts.status === 500 && save !== 'none') expect.unreachable('nothing is saved with a 500')
       if (facts.isEmpty && (save !== 'none' || cookie === 'send')) expect.unreachable('nothing is stored')
       if (cookie === 'delete' && !(facts.isEmpty && facts.hasCookie)) expect.unreachable('only a dead cookie')
-      if ((cookie !== 'none' || facts.wasRead) !== vary) expect.unreachable('Vary goes with both')
     }
     expect(count).toBe(2 ** (names.length + 1))
   })
@@ -175,7 +154,7 @@ describe('for every combination of facts', () => {
 it('is the table in docs/commit.md (to write it anew: `vitest run packages/core/test/plan.test.ts -u`)', async () => {
   const file = fileURLToPath(new URL('../../../docs/commit.md', import.meta.url))
   const page = readFileSync(file, 'utf8')
-  const head = '| What happened | Remove | Save | Cookie | `Vary` |\n| --- | --- | --- | --- | --- |'
+  const head = '| What happened | Remove | Save | Cookie |\n| --- | --- | --- | --- |'
   const table = Object.entries(RULES)
     .map(([rule, rows]) => {
       const lines = rows.map(([what, , plan]) => `| ${what} | ${plan.replaceAll('none', '-')} |`)
