@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { probeRoutes } from '@sess/conformance'
 import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
 import { openStore } from './probe-stores.ts'
 
@@ -121,9 +122,24 @@ export const jsonRoutes: readonly JsonRoute[] = [
     return { removed }
   }),
   route('GET', '/who', () => undefined),
+  suiteRoute('POST', '/as-object'),
+  suiteRoute('GET', '/left'),
   route('POST', '/flash', ({ session, query }) => session.flash('notice', parsedValue(query))),
   route('GET', '/flash', ({ session }) => ({ value: session.flash('notice') })),
 ]
+
+/** A route whose words the conformance suite has. */
+function suiteRoute(method: 'GET' | 'POST', path: string): JsonRoute {
+  return {
+    method,
+    path,
+    async run({ session, sessions, query }) {
+      const { run } = probeRoutes(sessions).find(each => each.method === method && each.path === path)!
+      const { body } = await run(session, query)
+      return JSON.parse(String(body)) as object
+    },
+  }
+}
 
 /** The chunks of `/stream`, with pauses between them. */
 export async function* streamed(query: URLSearchParams): AsyncGenerator<string> {

@@ -1,4 +1,5 @@
 import type { Session, Sessions } from '@sess/core'
+import { leave, leftWords, silentIdioms } from './probe-idioms.ts'
 
 /** The response of a route of the probe app, in no framework's words. */
 export interface ProbeAnswer {
@@ -17,6 +18,8 @@ export interface ProbeAnswer {
    * `reply.send(json)`, `c.json(json)`. It is the session, or has it inside.
    */
   json?: object
+  /** Send the response, and then throw this from the handler. Respond with 501 if a handler can do only one of the two. */
+  thenThrow?: Error
 }
 
 /** One route. `path` has no parameters. */
@@ -165,6 +168,23 @@ export function probeRoutes(
         throw status === null ? new Error('thrown by the probe') : httpError(Number(status))
       },
     },
+    {
+      method: 'POST',
+      path: '/end-then-throw',
+      run(session, query) {
+        set(session, query)
+        return { ...text(200, 'sent'), thenThrow: new Error('thrown by the probe after its response') }
+      },
+    },
+    {
+      method: 'POST',
+      path: '/as-object',
+      run: json(session => {
+        leave(session, 'a word')
+        return { silent: silentIdioms(session) }
+      }),
+    },
+    { method: 'GET', path: '/left', run: json(session => ({ left: leftWords(session) })) },
     {
       method: 'POST',
       path: '/redirect',

@@ -14,6 +14,8 @@ export interface Reply {
   body: string | AsyncIterable<string>
   /** An object of the application, of which the body is made. */
   json?: object | undefined
+  /** What the handler throws after its response. */
+  thenThrow?: Error | undefined
 }
 
 export type Out = Awaited<ReturnType<Sessions['commit']>>
@@ -159,12 +161,12 @@ async function respond(
   const route = routes.find(({ method, path }) => method === asked && path === url.pathname)
   if (!route) throw new HttpError(404)
   try {
-    const { status, headers, body, json } = await route.run(session, url.searchParams, inner)
+    const { status, headers, body, json, thenThrow } = await route.run(session, url.searchParams, inner)
     const named: Reply['headers'] = {}
     for (const [name, value] of headers) {
       named[name] = named[name] === undefined || name === 'content-type' ? value : [named[name], value].flat()
     }
-    return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? ''), json }
+    return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? ''), json, thenThrow }
   } catch (error) {
     const status = url.searchParams.get('mapped')
     if (status !== null) mapped.set(error as object, Number(status))

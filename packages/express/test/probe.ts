@@ -49,6 +49,11 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
     // Express sends the error's `status`, unless the app's own error handler does it.
     throw Object.assign(new Error('thrown by the probe'), status !== null && { status: Number(status) })
   })
+  app.post('/end-then-throw', (req, res) => {
+    setFrom(req.session, queryOf(req))
+    res.send('sent')
+    throw new Error('thrown by the probe after its response')
+  })
   app.post('/redirect', (req, res) => {
     const query = queryOf(req)
     setFrom(req.session, query)

@@ -26,7 +26,11 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
       url: path,
       async handler(request, reply) {
         const { inner } = request as { inner?: Session }
-        const { status, headers, body, foreign, json } = await run(request.session, queryOf(request), inner)
+        const { status, headers, body, foreign, json, thenThrow } = await run(
+          request.session,
+          queryOf(request),
+          inner,
+        )
         if (foreign) return await fetch(`http://${request.host}${ELSEWHERE}`)
         reply.code(status)
         for (const [name, value] of headers) {
@@ -35,7 +39,9 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
         }
         if (json) return json
         const payload = typeof body === 'string' || body === null ? body : Readable.from(body)
-        return await reply.send(payload ?? undefined)
+        if (!thenThrow) return await reply.send(payload ?? undefined)
+        void reply.send(payload)
+        throw thenThrow
       },
     })
   }

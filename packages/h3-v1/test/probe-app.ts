@@ -17,7 +17,7 @@ export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<un
     const run = routes.get(`${event.method.replace('HEAD', 'GET')} ${pathname}`)
     if (!run) throw createError({ statusCode: 404 })
     const { session, inner } = event.context as { session: Session; inner?: Session }
-    const { status, headers, body, foreign, json } = await run(session, searchParams, inner)
+    const { status, headers, body, foreign, json, thenThrow } = await run(session, searchParams, inner)
     if (foreign) return await fetch(`http://${event.node.req.headers.host}${ELSEWHERE}`)
     const { res } = event.node
     res.statusCode = status
@@ -26,6 +26,10 @@ export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<un
       res.appendHeader(name, value)
     }
     if (json) return json
+    if (thenThrow) {
+      res.end(body)
+      throw thenThrow
+    }
     if (typeof body === 'string') return body
     return body === null ? null : await sendStream(event, Readable.from(body))
   }

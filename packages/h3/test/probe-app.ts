@@ -11,6 +11,7 @@ import {
   stateOf,
   streamed,
 } from '@sess/test-fixtures/probe.ts'
+import { ONE_OF_TWO } from '@sess/test-fixtures/web-probe.ts'
 import { H3, HTTPError, iterable, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
@@ -47,6 +48,7 @@ export function probeApp(sessions: Sessions, inner?: Sessions): H3 {
     if (status === null) throw new Error('thrown by the probe')
     throw new HTTPError({ status: Number(status), message: 'thrown by the probe' })
   })
+  app.post('/end-then-throw', () => new Response(ONE_OF_TWO, { status: 501 }))
   app.post('/redirect', event => {
     const query = event.url.searchParams
     setFrom(event.context.session, query)

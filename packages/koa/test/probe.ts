@@ -57,6 +57,10 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
         if (!query.has('status')) throw new Error('thrown by the probe')
         ctx.throw(Number(query.get('status')), 'thrown by the probe')
         break
+      case 'POST /end-then-throw':
+        setFrom(ctx.session, query)
+        ctx.res.end('sent')
+        throw new Error('thrown by the probe after its response')
       case 'POST /redirect':
         setFrom(ctx.session, query)
         ctx.status = 303

@@ -1,7 +1,7 @@
 import { DoesNotApply } from '../case.ts'
-import { equal, ok, outcome } from '../check.ts'
+import { equal, fail, ok, outcome } from '../check.ts'
 import { newCookie, noCookie, pause, status } from './answers.ts'
-import { sendRaw } from './client.ts'
+import { send, sendRaw } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
 import type { Call } from './watched-store.ts'
 
@@ -15,6 +15,15 @@ function gate(calls: readonly Call[]) {
     await opened.promise
   }
   return { before, called: called.promise, open: () => opened.resolve() }
+}
+
+/** Fails if there is no outcome within five seconds: the adapter has left the client waiting. */
+async function inFiveSeconds<T>(what: string, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(5_000)
+  const settled = await outcome(() => run(signal))
+  ok(!signal.aborted, `${what} to have a response`, 'there was none after 5 s')
+  if (settled.error !== undefined) fail(`${what} to have a response`, `it failed: ${settled.error}`)
+  return settled.value as T
 }
 
 function down(): never {
@@ -299,6 +308,73 @@ export const deliveryCases: readonly AdapterCase[] = [
       const browser = app.browser()
       await browser.post('/set?k=a&v=1')
       equal(await browser.value('a'), 1, 'the value set after the outage')
+    },
+  },
+  {
+    id: 'adapter/save-fails-late',
+    title: 'a save that fails after a while gets one response, whatever the handler has done meanwhile [F2]',
+    rule: 'A failed commit goes to the error handling once. Where that was used up, the adapter responds itself.',
+    source:
+      'docs/design.md#commit, docs/requirements.md#f2; @fastify/middie and h3 1: a second `next(error)`',
+    why: 'The outage of a store would end the process, or leave every visitor waiting.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      app.store.before = async call => {
+        await pause(40)
+        if (call === 'insert' || call === 'replace' || call === 'remove') down()
+      }
+      const paths = [
+        '/set?k=a&v=2',
+        '/redirect?k=a&v=2',
+        '/stream?k=a&v=2&chunks=4&wait=15',
+        '/status/204?k=a&v=2',
+        '/flush',
+        '/throw?k=a&v=2&status=404',
+      ]
+      for (const path of paths) {
+        const answer = await inFiveSeconds(`POST ${path} while the store fails late`, signal =>
+          send(app.url + path, { method: 'POST', cookie: browser.header, signal }),
+        )
+        status(answer, 503, `POST ${path} while the store fails late`)
+        noCookie(f, answer, `POST ${path} while the store fails late`)
+      }
+      app.store.before = undefined
+      equal(await browser.value('a'), 1, 'the value after the outage')
+    },
+  },
+  {
+    id: 'adapter/end-then-throw',
+    title: 'a handler that responds and then throws, while the session is saved, gets one response [F28]',
+    rule: 'A success is saved. What is saved has its cookie, whatever response is sent in the end.',
+    source: 'docs/requirements.md#f28, docs/requirements.md#i2; docs/write-an-adapter.md',
+    why: 'A mistake after `res.redirect()` would leave the visitor waiting, or forget what the page said was saved.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      app.store.before = () => pause(40)
+      const browser = app.browser()
+      const what = 'POST /end-then-throw'
+      const settled = await inFiveSeconds(what, signal =>
+        outcome(() => send(`${app.url}/end-then-throw?k=a&v=1`, { method: 'POST', signal })),
+      )
+      const answer = settled.value
+      if (answer && [404, 405, 501].includes(answer.status))
+        throw new DoesNotApply(`no route: ${answer.body}`)
+      // A connection that is cut off says nothing about the session.
+      if (answer) {
+        const isSuccess = answer.status < 500
+        if (isSuccess) {
+          equal(answer.body, 'sent', `the body of ${what}`)
+          const { name, value } = newCookie(f, answer, `the answer to ${what}`)
+          browser.cookies.set(name, value)
+          equal(await browser.value('a'), 1, `the value that ${what} set`)
+        } else if (app.store.calls.includes('insert')) newCookie(f, answer, `the ${answer.status} to ${what}`)
+        else noCookie(f, answer, what)
+      }
+      status(await app.browser().post('/set?k=a&v=1'), 200, `POST /set after ${what}`)
     },
   },
   {

@@ -8,7 +8,7 @@ import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
 export const noRoute = (route: string) => `the probe app has no route ${route}`
 
 /** A request to a route that older probe apps do not have. */
-async function request(
+export async function request(
   f: AdapterFixture,
   method: string,
   path: string,

@@ -2,6 +2,7 @@ import { DoesNotApply } from '../case.ts'
 import { equal, ok, oneOf } from '../check.ts'
 import { deletedCookie, newCookie, noCookie, pause, status } from './answers.ts'
 import { type AdapterCase, needsServerSide, needsStart } from './fixture.ts'
+import { request } from './requests.ts'
 
 export const semanticsCases: readonly AdapterCase[] = [
   {
@@ -19,6 +20,20 @@ export const semanticsCases: readonly AdapterCase[] = [
       equal((await browser.get('/all')).json['data'], { list: [1, 2] }, 'the data after push, delete and pop')
       await browser.post('/clear')
       equal((await browser.get('/all')).json['data'], {}, 'the data after clear')
+    },
+  },
+  {
+    id: 'adapter/no-plain-object',
+    title: 'what code does to the session as to a plain object works or throws, and reaches no other visitor',
+    rule: 'Hand over the session itself. An object in front of it does what it is told, or throws.',
+    source: 'docs/design.md#nothing-silent; connect-flash: `req.session.flash = req.session.flash || {}`',
+    why: 'A login by `req.session.userId = 5` would be forgotten without a word, or be seen by the next visitor.',
+    async run(f) {
+      const answer = await request(f, 'POST', '/as-object')
+      status(answer, 200, 'POST /as-object')
+      equal(answer.json['silent'], [], 'what had no effect and did not throw')
+      const { json } = await request(f, 'GET', '/left')
+      equal(json['left'], [], 'what another visitor finds of the words that one has left')
     },
   },
   {

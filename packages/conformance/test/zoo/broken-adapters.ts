@@ -44,6 +44,57 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'open: an object that takes every assignment stands in front of the session',
+    Adapter: class extends ReferenceAdapter {
+      readonly #sessions = new WeakMap<Session, Session>()
+      override open(req: IncomingMessage) {
+        const session = super.open(req)
+        const get = (own: object, name: string | symbol) => {
+          const member = Reflect.get(name in own ? own : session, name)
+          return typeof member === 'function' ? member.bind(session) : member
+        }
+        const front = new Proxy({}, { get }) as Session
+        this.#sessions.set(front, session)
+        return front
+      }
+      override async commit(session: Session, reply: Reply) {
+        return await super.commit(this.#sessions.get(session) ?? session, reply)
+      }
+    },
+  },
+  {
+    id: 'commit: the response does not wait for a slow store',
+    Adapter: class extends ReferenceAdapter {
+      override async commit(session: Session, reply: Reply) {
+        const committing = super.commit(session, reply)
+        committing.catch(() => undefined)
+        return await Promise.race([committing, sleep(10).then(() => nothing)])
+      }
+    },
+  },
+  {
+    id: 'failed: only an error that comes at once has a response',
+    Adapter: class extends ReferenceAdapter {
+      override async commit(session: Session, reply: Reply) {
+        const began = performance.now()
+        try {
+          return await super.commit(session, reply)
+        } catch (error) {
+          if (performance.now() - began < 10) throw error
+          return await new Promise<never>(() => undefined)
+        }
+      }
+    },
+  },
+  {
+    id: 'commit: what is thrown after the response counts as its status',
+    Adapter: class extends ReferenceAdapter {
+      override async commit(session: Session, reply: Reply) {
+        return await super.commit(session, reply.thenThrow ? { ...reply, status: 500 } : reply)
+      }
+    },
+  },
+  {
     id: 'send: a redirect carries the key on in its URL',
     Adapter: class extends ReferenceAdapter {
       override async handle(req: IncomingMessage, res: ServerResponse) {
