@@ -46,7 +46,10 @@ export class SessionInterruptedError extends SessionError {
   }
 }
 
-/** Others kept saving the session until `timeout` ran out, or `onConflict: 'error'` met what cannot be merged. */
+/**
+ * Another request changed the session, and it could not be saved after that within `timeout`. Or `onConflict` is `'error'`,
+ * and both requests replaced one value.
+ */
 export class SessionConflictError extends SessionError {
   constructor(message: string) {
     super('SessionConflict', 503, message)

@@ -31,19 +31,25 @@ export function* destroy(settings: Settings, target: RecordRef, deadline: Deadli
     const result =
       (yield* tryDestroy(settings, last, deadline, known)) ??
       (yield* retryInTurn(settings, last.id, deadline, () => tryDestroy(settings, last, deadline, known)))
-    if (typeof result !== 'boolean') chain.push(result)
-    else if (chain.length === 1) return result
+    if (result.kind === 'marker') chain.push(result.successor)
+    else if (chain.length === 1) return result.wasLive
     else chain.pop()
   }
 }
 
-/** Returns whether there was a live record, or what has to be removed before it. `undefined`: it was changed. */
+type Attempt =
+  /** There is no such record any more. */
+  | { kind: 'gone'; wasLive: boolean }
+  /** The record is a marker: what took its place has to be removed first. */
+  | { kind: 'marker'; successor: RecordRef }
+
+/** `undefined`: another request has changed the record meanwhile. */
 function* tryDestroy(
   settings: Settings,
   target: RecordRef,
   deadline: Deadline,
   known: Set<unknown>,
-): Task<boolean | RecordRef | undefined> {
+): Task<Attempt | undefined> {
   const { id, ignoreExpiry } = target
   const call = ignoreExpiry ? deadline.ignoringExpiry() : deadline
   let isLive = true
@@ -51,7 +57,7 @@ function* tryDestroy(
   if (!settings.hashKeys && !ignoreExpiry) target.version = undefined
   else if (target.version === undefined) {
     const record = yield* readLive(settings, id, call)
-    if (!record) return false
+    if (!record) return { kind: 'gone', wasLive: false }
     isLive = record.expiresAt > deadline.now
     target.version = record.version
     // The old key of a rotation ends the session as long as its marker lives, and no longer.
@@ -61,13 +67,13 @@ function* tryDestroy(
   const { successor } = target
   if (typeof successor === 'string' && !known.has(successor)) {
     known.add(successor)
-    return { id: successor as RecordId }
+    return { kind: 'marker', successor: { id: successor as RecordId } }
   }
   const result = yield* callStore(settings, 'remove', id, takeVersion(target), call)
   if (result === 'stale') return
-  const hasEnded = result === 'ok' && isLive
-  if (hasEnded) report(settings, 'destroyed', id, {}, deadline)
-  return hasEnded
+  const wasLive = result === 'ok' && isLive
+  if (wasLive) report(settings, 'destroyed', id, {}, deadline)
+  return { kind: 'gone', wasLive }
 }
 
 /**

@@ -35,7 +35,10 @@ export function* retryInTurn<T>(
     }
   } catch (error) {
     if (!deadline.expired) throw error
-    throw new SessionConflictError('Other requests kept changing the session until `timeout`. Try again.')
+    // The store may be slow as well. Time alone cannot tell.
+    throw new SessionConflictError(
+      'Another request changed the session, and it could not be saved after that within `timeout`. Try again.',
+    )
   } finally {
     if (queue.get(id) === mine) queue.delete(id)
     leave()

@@ -5,8 +5,10 @@ import type { CookieStore } from './store.ts'
 const MIN_BYTES = 32
 
 /**
- * The secrets of the option `secret`, the current one first. None, a short one (32 bytes of UTF-8) or one that the
- * store finds weak is a `ConfigError` naming the option, without the secret.
+ * Returns the secrets of the option `secret`, the current one first. A cookie store needs at least one. For other stores a
+ * good secret is accepted and not used. A secret has 32 bytes of UTF-8 or more, and is none that the store finds weak.
+ *
+ * @throws ConfigError that names the option, without the secret
  */
 export function checkSecrets(
   secret: string | readonly string[] = [],
@@ -18,18 +20,11 @@ export function checkSecrets(
     const problem = isLong(text)
       ? store?.weakness?.(text)
       : `must be a string of ${MIN_BYTES} bytes or more, 8 of them different.`
-    if (problem && !store) {
-      throw new ConfigError(
-        'secret',
-        'is not needed here: the keys of server-side sessions need none. Leave it out.',
-      )
-    }
-    if (problem) {
-      throw new ConfigError(
-        text === secret ? 'secret' : `secret[${index}]`,
-        `${problem} Make one with \`openssl rand -base64 32\`.`,
-      )
-    }
+    if (!problem) continue
+    const remedy = store
+      ? 'Make one with `openssl rand -base64 32`.'
+      : 'For sessions on the server a secret is not needed: leave it out.'
+    throw new ConfigError(text === secret ? 'secret' : `secret[${index}]`, `${problem} ${remedy}`)
   }
   return Object.freeze(secrets as string[])
 }

@@ -604,6 +604,22 @@ describe('conflicts', () => {
     expect(await codeOf(() => busy.commit(session, { status: 200 }))).toBe('SESSION_CONFLICT')
   })
 
+  it('a store that hangs after a lost save is not blamed on other requests alone [F3, F16]', async () => {
+    const inner = memoryStore()
+    let calls = 0
+    const store = altered({ replace: () => (calls++ === 0 ? 'stale' : new Promise(() => undefined)) }, inner)
+    const app = bench({ store, timeout: 20 })
+    await inner.insert(ID, { payload: '{"a":1}', expiresAt: START + 1e6 }, { now: START })
+    const error = await app
+      .request(s => s.set('a', 2), { cookie: COOKIE })
+      .then(
+        () => undefined,
+        (thrown: Error) => thrown,
+      )
+    expect(error).toMatchObject({ code: 'SESSION_CONFLICT' })
+    expect(error!.message).toMatch(/could not be saved after that within `timeout`/)
+  })
+
   it('whoever loses several times in a row goes on after a short pause [F16]', async () => {
     const inner = memoryStore()
     let losses = 3
