@@ -8,8 +8,10 @@ export const AUTHENTICATED = '_session_authenticated'
 export const SUBJECT = '_session_subject'
 export const FLASH = '_session_flash'
 export const SUPERSEDED = '_session_superseded'
+/** In a marker: the old session that the option `adopt` has taken over leads to this session, with this salt. */
+export const ADOPTED = '_session_adopted'
 
-const HIDDEN: readonly string[] = [CREATED, AUTHENTICATED, SUBJECT, FLASH, SUPERSEDED]
+const HIDDEN: readonly string[] = [CREATED, AUTHENTICATED, SUBJECT, FLASH, SUPERSEDED, ADOPTED]
 export const BOOKKEEPING: readonly string[] = [EXPIRY, ...HIDDEN]
 
 export function isHidden(key: string): boolean {

@@ -1,13 +1,17 @@
+import { endSession } from './end.ts'
 import { collectFacts, collectMutations } from './facts.ts'
 import { warnOfForgottenProxy } from './forgotten-proxy.ts'
 import { load, openLoaded } from './load.ts'
 import { isIdle, type Plan, planCommit } from './plan.ts'
-import { endIfRemoved, removeEnded } from './remove.ts'
+import { endIfRemoved } from './remove.ts'
 import {
   type CommitResult,
   clearForeignCookies,
+  clearOldCookies,
   hasForeignCookies,
+  hasOldCookies,
   isSecure,
+  mustEndOldSessions,
   type ResponseInfo,
   withCookies,
   withoutCookies,
@@ -29,7 +33,8 @@ export function commit(state: SessionState, response: ResponseInfo): MaybePromis
   // A save that is under way, or a load, can change the facts. Then the task plans, after waiting for it.
   const mustWait = state.saving || mustOpen(state)
   const plan = mustWait ? undefined : planNow(state, response.status, deadline.now)
-  if (plan && isIdle(plan) && !hasForeignCookies(state)) return state.commitEnded(withoutCookies(state))
+  if (plan && isIdle(plan) && !hasForeignCookies(state) && !hasOldCookies(state))
+    return state.commitEnded(withoutCookies(state))
   const outcome = runTask(state.settings, () => carryOut(state, plan, response, deadline), deadline)
   if (isPromise(outcome)) {
     outcome.then(
@@ -48,7 +53,7 @@ export function wouldBeLost(state: SessionState): 'changes' | 'cookie' | undefin
   if (state.committed) return
   if (state.saving) return 'changes'
   const { remove, save } = planNow(state, 200, undefined)
-  if (remove || save !== 'none') return 'changes'
+  if (remove || mustEndOldSessions(state) || save !== 'none') return 'changes'
   return state.keyToSend ? 'cookie' : undefined
 }
 
@@ -59,8 +64,9 @@ function planNow(state: SessionState, status: number, now: number | undefined): 
 }
 
 /** The data was not accessed, but the session may have to be extended, or `modified` was set by hand. */
-function mustOpen({ changes, key, isActivity, settings, mustSave }: SessionState): boolean {
-  return !changes && key !== null && (mustSave || (isActivity && settings.touchAfter !== undefined))
+function mustOpen({ changes, key, isActivity, settings, lookup, mustSave }: SessionState): boolean {
+  const isNeeded = mustSave || lookup.isAdopted || (isActivity && settings.touchAfter !== undefined)
+  return !changes && key !== null && isNeeded
 }
 
 function* carryOut(
@@ -72,7 +78,8 @@ function* carryOut(
   const plan = planned ?? (yield* waitAndPlan(state, response.status, deadline))
   if (!plan) return withoutCookies(state)
   const result = yield* carryOutPlan(state, plan, response, deadline)
-  return hasForeignCookies(state) ? clearForeignCookies(state, response, result) : result
+  const cleared = hasForeignCookies(state) ? clearForeignCookies(state, response, result) : result
+  return hasOldCookies(state) ? clearOldCookies(state, response, cleared) : cleared
 }
 
 /** `undefined`: nothing but an extension was to be done, and the store is down. The `storeError` hook has got the error. */
@@ -95,7 +102,7 @@ function* carryOutPlan(
 ): Task<CommitResult> {
   // It may throw, so it is called before anything is stored. Otherwise a stored key would get no cookie.
   const secure = cookie === 'none' ? undefined : isSecure(response)
-  if (remove) yield* removeEnded(state, deadline)
+  if (remove || mustEndOldSessions(state)) yield* endSession(state, deadline)
   if (save === 'extend') {
     if (!(yield* state.settings.backend.extend(state, deadline))) return withoutCookies(state)
   } else if (save !== 'none') yield* persist(state, save, deadline)

@@ -24,9 +24,10 @@ export interface CorruptEvent extends HookEvent {
   /**
    * `payload`: the codec cannot read what is stored; `schema`: it is not what the schema says; `token`: a cookie
    * session does not verify or has expired; `cookie`: the session's cookies contradict each other: two of one name,
-   * or a whole one beside chunks. Often the cookie's domain or path was changed, sometimes a neighbour domain set it (docs/cookies.md).
+   * or a whole one beside chunks. Often the cookie's domain or path was changed, sometimes a neighbour domain set it (docs/cookies.md);
+   * `adopted`: an old session (option `adopt`) cannot be stored, or does not fit the schema.
    */
-  reason: 'payload' | 'schema' | 'token' | 'cookie'
+  reason: 'payload' | 'schema' | 'token' | 'cookie' | 'adopted'
   /**
    * What the codec, the schema or `migrate` threw, or that the data do not fit. It is safe to log: name, `code` and stack
    * of the error, without its message, which may quote data.
@@ -44,8 +45,17 @@ export interface WarningEvent extends HookEvent {
 }
 
 export interface StoreErrorEvent extends HookEvent {
-  /** The store's method that failed. */
-  operation: 'read' | 'insert' | 'replace' | 'touch' | 'remove' | 'removeBySubject' | 'clearExpired' | 'close'
+  /** The store's method that failed. `adopt`: the old library's store, or an adopter. */
+  operation:
+    | 'read'
+    | 'insert'
+    | 'replace'
+    | 'touch'
+    | 'remove'
+    | 'removeBySubject'
+    | 'clearExpired'
+    | 'close'
+    | 'adopt'
   /** The store's error. It is safe to log: of a driver's error, only name, code and message (see `safeCause`). */
   error: unknown
 }
@@ -57,6 +67,8 @@ export interface StoreErrorEvent extends HookEvent {
 export interface Hooks {
   /** A record was inserted. */
   created?(event: HookEvent): void
+  /** A session of another library was taken over (the option `adopt`); `id` is the new one. */
+  adopted?(event: HookEvent): void
   /** The store was asked for a session. */
   loaded?(event: LoadedEvent): void
   /** A record was replaced. */

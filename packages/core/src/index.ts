@@ -1,3 +1,4 @@
+export type { AdoptContext, Adopter, AdoptHeaders, OldCookie, OldRecord, OldSession } from './adopt.ts'
 export { type Codec, type EncodeLimits, json } from './codec.ts'
 export type { CookieOptions } from './cookie.ts'
 export { createSessions, type SessionInfo, type Sessions } from './engine.ts'

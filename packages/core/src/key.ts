@@ -30,6 +30,11 @@ export function newKey(random: RandomBytes): SessionKey {
   throw new Error('random: gives no usable bytes.')
 }
 
+/** A key made of a digest (64 hex digits): the same for the same digest, with as many bits as a new one. */
+export function deriveKey(digest: string): SessionKey {
+  return BigInt(`0x${digest}`).toString(36).padStart(LENGTH, '0').slice(-LENGTH)
+}
+
 /** Whether this could be a key of ours. Checked before anything is hashed, logged or looked up. */
 export function isKey(text: string): text is SessionKey {
   return KEY.test(text)

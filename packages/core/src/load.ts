@@ -1,3 +1,4 @@
+import { adopt } from './adopt.ts'
 import { authenticatedAt, createdAt, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import type { Changes } from './changes.ts'
 import { asStoreError, ConfigError, SessionNotLoadedError } from './errors.ts'
@@ -19,22 +20,43 @@ export function load(state: SessionState): MaybePromise<void> {
 }
 
 function* find(state: SessionState, deadline: Deadline): Task<void> {
-  const { lookup, settings } = state
+  const { lookup } = state
   try {
-    const record = yield* settings.backend.find(state, deadline)
-    let found: Found | undefined
-    // An expiry that is NaN is not later than now either.
-    if (record && record.expiresAt > deadline.now) {
-      const data = settings.decodesEarly
-        ? yield* decodePayload(settings, lookup.recordId, record.payload)
-        : undefined
-      if (!(data && (yield* isBeforeNotBefore(state, data)))) found = { record, data }
-    }
-    report(settings, 'loaded', lookup.recordId, { found: found !== undefined }, deadline)
+    let found = lookup.key === null ? undefined : yield* findByKey(state, deadline)
+    if (!found && lookup.header) found = yield* findByOldCookie(state, deadline)
     state.loaded(found)
   } catch (error) {
     lookup.loadFailed(asStoreError(error))
   }
+}
+
+/** The option `adopt`. */
+function* findByOldCookie(state: SessionState, deadline: Deadline): Task<Found | undefined> {
+  const { lookup, settings } = state
+  const ownKey = lookup.key
+  const key = yield* adopt(settings, lookup, deadline)
+  if (!key) return
+  lookup.keyFound(key)
+  const found = yield* findByKey(state, deadline)
+  if (found) lookup.adopted()
+  // The session that took the place of the old one has ended.
+  else lookup.keyFound(ownKey)
+  return found
+}
+
+function* findByKey(state: SessionState, deadline: Deadline): Task<Found | undefined> {
+  const { lookup, settings } = state
+  const record = yield* settings.backend.find(state, deadline)
+  let found: Found | undefined
+  // An expiry that is NaN is not later than now either.
+  if (record && record.expiresAt > deadline.now) {
+    const data = settings.decodesEarly
+      ? yield* decodePayload(settings, lookup.recordId, record.payload)
+      : undefined
+    if (!(data && (yield* isBeforeNotBefore(state, data)))) found = { record, data }
+  }
+  report(settings, 'loaded', lookup.recordId, { found: found !== undefined }, deadline)
+  return found
 }
 
 /** Whether the session authenticated before what the option `notBefore` says of its subject. */

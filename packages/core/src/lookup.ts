@@ -1,3 +1,4 @@
+import type { OldSession } from './adopt.ts'
 import { NO_COOKIES, type ReceivedCookies, type ReceivedToken, receivedCookies } from './cookie.ts'
 import type { SessionError } from './errors.ts'
 import { report } from './hooks.ts'
@@ -22,6 +23,12 @@ export class Lookup {
   key: SessionKey | null = null
   /** The id that was looked up. */
   recordId: RecordId | undefined
+  /** The `Cookie` header, if the engine adopts sessions of other libraries. */
+  header = ''
+  /** Old sessions that came and are not needed any more. */
+  old: readonly OldSession[] = []
+  /** The session was found by the cookie of another library. The browser does not know its key yet. */
+  isAdopted = false
 
   /** A load that is under way. */
   loading: PromiseLike<void> | undefined
@@ -33,7 +40,8 @@ export class Lookup {
 
   constructor(settings: Settings, header: string) {
     if (header) this.#readCookies(settings, header)
-    this.isLoaded = !this.key
+    if (settings.adopt) this.header = header
+    this.isLoaded = !(this.key || this.header)
   }
 
   #readCookies(settings: Settings, header: string): void {
@@ -64,6 +72,18 @@ export class Lookup {
     this.recordId = id
   }
 
+  oldFound(old: OldSession): void {
+    this.old = [...this.old, old]
+  }
+
+  keyFound(key: SessionKey | null): void {
+    this.key = key
+  }
+
+  adopted(): void {
+    this.isAdopted = true
+  }
+
   /** A cookie session: one of the tokens is the session. */
   tokenFound({ text, names }: ReceivedToken): void {
     this.key = text
@@ -75,11 +95,12 @@ export class Lookup {
     this.cookies = { ...this.cookies, contested: this.cookies.names }
   }
 
-  /** `undefined`: there is no session. */
-  loadFinished(found: Found | undefined): void {
+  /** `undefined`: there is no session. Returns the key that was looked up. */
+  loadFinished(found: Found | undefined): SessionKey | null {
     this.found = found
     this.isLoaded = true
     this.loading = undefined
+    return this.key
   }
 
   /** The first access to the data throws the error. */

@@ -1,4 +1,5 @@
 import { randomBytes } from '#crypto'
+import type { Adopter } from './adopt.ts'
 import type { Backend } from './backend.ts'
 import { type Check, flag, readOptions, type Table } from './check.ts'
 import { type Codec, isObject, json } from './codec.ts'
@@ -77,6 +78,12 @@ export interface SessionsOptions<D extends object = any> {
   codec?: Codec | undefined
   /** The store sees a hash of the key, never the key itself. `false` only to share a table with Django. Default true. */
   hashKeys?: boolean | undefined
+  /**
+   * Sessions of another library that are taken over: a visitor who has an old cookie, and no session yet, gets one with the
+   * old data. `@sess/adopt` has adopters for express-session, cookie-session, koa-session, iron-session and Django's signed
+   * cookies. Not for cookie sessions.
+   */
+  adopt?: readonly Adopter[] | undefined
   hooks?: Hooks | undefined
   /** The time in milliseconds since the epoch. Default `Date.now`. */
   clock?: (() => number) | undefined
@@ -116,6 +123,8 @@ export interface Settings {
   /** The text of loaded data, for later comparisons. It is the payload itself, unless payloads are decoded early. */
   baseOf: (data: Data, payload: string) => string
   hashKeys: boolean
+  /** `undefined` if the list is empty. */
+  adopt: readonly Adopter[] | undefined
   hooks: Hooks
   clock: () => number
   random: RandomBytes
@@ -164,6 +173,13 @@ const OPTIONS: Table<SessionsOptions> = {
     [value => isFunction(value?.encode) && isFunction(value.decode), 'a codec, such as json()'],
   ],
   hashKeys: [true, flag],
+  adopt: [
+    undefined,
+    [
+      value => Array.isArray(value) && value.every(isFunction),
+      "a list of adopters, such as [expressSession({ store, secret })] of '@sess/adopt'",
+    ],
+  ],
   hooks: [{}, object],
   clock: [
     Date.now,
@@ -176,7 +192,7 @@ const OPTIONS: Table<SessionsOptions> = {
 }
 
 const HOOKS = Object.fromEntries(
-  'created,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,warning,error'
+  'created,adopted,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,warning,error'
     .split(',')
     .map(name => [name, [undefined, callable]]),
 ) as unknown as Table<Hooks>
@@ -187,7 +203,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
     throw new ConfigError('store', 'is an option: write session({ store: cacheStore() }).')
   const { secret, cookie, saveEveryRequest, ...settings } = readOptions<
     SessionsOptions,
-    'secret' | 'absoluteAge' | 'notBefore' | 'schema' | 'migrate'
+    'secret' | 'absoluteAge' | 'notBefore' | 'schema' | 'migrate' | 'adopt'
   >(options, OPTIONS, '', FOREIGN_OPTIONS)
   assertSeconds('age', settings.age)
   assertSeconds('absoluteAge', settings.absoluteAge)
@@ -204,6 +220,12 @@ export function resolveOptions(options: SessionsOptions): Settings {
       `must be a Store such as sqliteStore('sessions.db'), or a CookieStore; this lacks ${missing}.`,
     )
   }
+  if (cookieStore && settings.adopt?.[0]) {
+    throw new ConfigError(
+      'adopt',
+      'needs a store on the server. A cookie session cannot remember which old cookies were used.',
+    )
+  }
   const stringify = (value: unknown): string => (codec.stringify ?? JSON.stringify).call(codec, value)
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore)
   return {
@@ -217,6 +239,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
     touchAfter: saveEveryRequest
       ? ((saveEveryRequest as { touchAfter?: number }).touchAfter ?? 0)
       : undefined,
+    adopt: settings.adopt?.[0] && settings.adopt,
     decodesEarly,
     stringify,
     baseOf: (data, payload) => (decodesEarly ? stringify(data) : payload),

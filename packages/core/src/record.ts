@@ -1,8 +1,10 @@
 import { utf8 } from '#crypto'
-import { SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import type { OldRecord } from './adopt.ts'
+import { AUTHENTICATED, BOOKKEEPING, EXPIRY, SUBJECT, SUPERSEDED, subjectText } from './bookkeeping.ts'
 import { isRecord } from './codec.ts'
 import { schemaThrew, unfit, unreadable } from './corrupt-event.ts'
 import { SessionDataError } from './errors.ts'
+import { expiryMoment, LAST_MOMENT } from './expiry.ts'
 import { type CorruptEvent, report } from './hooks.ts'
 import type { RecordId } from './key.ts'
 import { expiresAt } from './lifetime.ts'
@@ -40,8 +42,50 @@ export function* encodeRecord(state: SessionState, now: number): Task<SessionRec
 }
 
 /** The record that takes the place of a session whose key was rotated, until late requests have ended. */
-export function* encodeMarker({ codec }: Settings, successor: RecordId, now: number): Task<SessionRecord> {
-  return { payload: yield* wait(codec.encode({ [SUPERSEDED]: successor })), expiresAt: now + GRACE }
+export function* encodeRotated(settings: Settings, successor: RecordId, now: number): Task<SessionRecord> {
+  return yield* encodeMarker(settings, { [SUPERSEDED]: successor }, now + GRACE)
+}
+
+/** A record that is no session, and leads to one. */
+export function* encodeMarker({ codec }: Settings, marker: Data, expiresAt: number): Task<SessionRecord> {
+  return { payload: yield* wait(codec.encode(marker)), expiresAt: Math.min(expiresAt, LAST_MOMENT) }
+}
+
+/**
+ * The record of a session that another library had. `undefined` if it cannot be ours: it is too big, cannot be encoded, or
+ * does not fit the schema. The `corrupt` hook is told.
+ */
+export function* encodeOldSession(
+  settings: Settings,
+  old: OldRecord,
+  now: number,
+): Task<SessionRecord | undefined> {
+  const { age, codec, maxBytes, schema, migrate } = settings
+  const { subject, authenticatedAt } = old
+  try {
+    const data = { ...old.data }
+    for (const key of BOOKKEEPING) {
+      if (key !== EXPIRY) delete data[key]
+    }
+    if (subject !== undefined) data[SUBJECT] = subjectText(subject)
+    if (authenticatedAt !== undefined) data[AUTHENTICATED] = authenticatedAt
+    const payload = yield* wait(codec.encode(data, { maxBytes }))
+    assertSize(payload, maxBytes)
+    if (schema) {
+      const result = yield* validated(schema, migrate, () => codec.decode(payload))
+      if ('issues' in result) {
+        report(settings, 'corrupt', undefined, { reason: 'adopted', ...unfit(result.issues) })
+        return
+      }
+    }
+    const end = Math.min(old.expiresAt ?? LAST_MOMENT, expiryMoment(data[EXPIRY], now, age), LAST_MOMENT)
+    const record: SessionRecord = { payload, expiresAt: Math.floor(end) }
+    if (subject !== undefined) record.subject = subjectText(subject)
+    return record
+  } catch (error) {
+    report(settings, 'corrupt', undefined, { reason: 'adopted', ...unreadable(error) })
+    return
+  }
 }
 
 /** The data in a payload. A payload that cannot be read is an empty session and a `corrupt` event, as in Django. */

@@ -11,12 +11,6 @@ import type { SessionState } from './session-state.ts'
 import { callStore, readLive } from './store-call.ts'
 import type { Deadline, Task } from './task.ts'
 
-/** Carries out `flush`. */
-export function* removeEnded(state: SessionState, deadline: Deadline): Task<void> {
-  yield* destroy(state.settings, state.toRemove!, deadline)
-  state.recordRemoved()
-}
-
 /**
  * Removes a record. If it is the marker of a rotation, or becomes one meanwhile, the session that took its place is
  * removed first. Returns whether there was a live record.

@@ -107,6 +107,39 @@ export function clearForeignCookies(
   return all[0] ? { setCookies: all, vary: true, private: true } : result
 }
 
+/** Whether cookies of another library came that nobody needs any more. */
+export function hasOldCookies(state: SessionState): boolean {
+  const { old, failed } = state.lookup
+  // After a failed load it is not known whether the old session lives on.
+  return mustEndOldSessions(state) || (old.length > 0 && !failed)
+}
+
+/** A logout ends old sessions that came with the request, too (the option `adopt`). */
+export function mustEndOldSessions({ flushed, lookup }: SessionState): boolean {
+  return flushed && lookup.header !== ''
+}
+
+/** Adds the deletion of those cookies, which comes first. Those that stay for the old app are not deleted. */
+export function clearOldCookies(
+  { settings: { cookie }, lookup }: SessionState,
+  response: ResponseInfo,
+  result: CommitResult,
+): CommitResult {
+  const secure = isSecure(response)
+  const lines: string[] = []
+  for (const old of lookup.old) {
+    if (old.keep) continue
+    for (const { name, path = '/', domain, partitioned } of old.cookies) {
+      const attributes = cookie.attributesIn({ path, domain, partitioned })
+      const line = setCookie({ ...cookie, attributes }, name, '', secure, 0, 0)
+      // A new session may have the name and the place of the old one.
+      const isReplaced = name === cookie.name && attributes === cookie.attributes && result.setCookies[0]
+      if (!isReplaced && !lines.includes(line)) lines.push(line)
+    }
+  }
+  return lines[0] ? { setCookies: [...lines, ...result.setCookies], vary: true, private: true } : result
+}
+
 export function isSecure({ secure }: ResponseInfo): boolean | undefined {
   return typeof secure === 'function' ? secure() : secure
 }

@@ -1,7 +1,7 @@
 import type { SessionError } from './errors.ts'
 import { report } from './hooks.ts'
 import type { RecordId } from './key.ts'
-import { encodeMarker, encodeRecord } from './record.ts'
+import { encodeRecord, encodeRotated } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
 import { refresh, retryInTurn } from './retry.ts'
 import { insert } from './server-save.ts'
@@ -48,7 +48,7 @@ function* leaveMarker(
         settings,
         'replace',
         old.id,
-        yield* encodeMarker(settings, current!.id, deadline.now),
+        yield* encodeRotated(settings, current!.id, deadline.now),
         version,
         deadline,
       )

@@ -1,11 +1,12 @@
 import { CREATED } from './bookkeeping.ts'
+import { endSession } from './end.ts'
 import { SessionCommittedError } from './errors.ts'
 import { howToSaveNow, isOnMarker } from './facts.ts'
 import { tellError } from './hooks.ts'
 import { lacksCreationTime } from './lifetime.ts'
 import { load, openLoaded } from './load.ts'
 import type { Save } from './plan.ts'
-import { endIfRemoved, removeEnded } from './remove.ts'
+import { endIfRemoved } from './remove.ts'
 import type { SessionState } from './session-state.ts'
 import { interrupted } from './store-call.ts'
 import { type Deadline, runTask, type Task } from './task.ts'
@@ -54,7 +55,7 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 }
 
 function* save(state: SessionState, deadline: Deadline, mustCreate: boolean): Task<void> {
-  if (state.toRemove) yield* removeEnded(state, deadline)
+  if (state.toRemove) yield* endSession(state, deadline)
   if (state.flushed && state.isEmpty && !mustCreate) return
   // A rotation inserts by itself, and ends the old session.
   const isChosen = mustCreate && state.key !== null && !state.previous
@@ -62,7 +63,7 @@ function* save(state: SessionState, deadline: Deadline, mustCreate: boolean): Ta
 }
 
 function* create(state: SessionState, deadline: Deadline): Task<void> {
-  if (state.toRemove) yield* removeEnded(state, deadline)
+  if (state.toRemove) yield* endSession(state, deadline)
   if (state.previous) yield* persist(state, howToSaveNow(state), deadline)
   if (isOnMarker(state)) yield* persist(state, 'reject', deadline)
   if (state.detach()) yield* persist(state, 'insert', deadline)

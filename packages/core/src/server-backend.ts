@@ -30,10 +30,10 @@ function recordIdOf({ hashKeys, cookie }: Settings, key: SessionKey): MaybePromi
 }
 
 function* find(state: SessionState, deadline: Deadline): Task<StoredRecord | null> {
-  const { settings } = state
-  const maybe = recordIdOf(settings, state.key!)
+  const { settings, lookup } = state
+  const maybe = recordIdOf(settings, lookup.key!)
   const id = isPromise(maybe) ? yield* wait(maybe) : maybe
-  state.lookup.idFound(id)
+  lookup.idFound(id)
   return yield* callStore(settings, 'read', id, deadline)
 }
 

@@ -84,8 +84,7 @@ export class SessionState {
   }
 
   loaded(found: Found | undefined): void {
-    this.lookup.loadFinished(found)
-    this.key = this.lookup.key
+    this.key = this.lookup.loadFinished(found)
   }
 
   /** The first access to the data finds a session: it is stored. */
@@ -95,6 +94,7 @@ export class SessionState {
     this.removalsBegunWhenStored = this.lookup.removalsBegun
     this.payload = payload
     this.expiresAtRead = expiresAt
+    if (this.lookup.isAdopted) this.keyToSend = this.key!
     return (this.changes = new Changes(data, this.settings.baseOf(data, payload), this.settings))
   }
 

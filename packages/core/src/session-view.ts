@@ -1,5 +1,5 @@
 import { utf8 } from '#crypto'
-import { AUTHENTICATED, CREATED, EXPIRY, FLASH, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import { ADOPTED, AUTHENTICATED, CREATED, EXPIRY, FLASH, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import type { MaybePromise, StoredEntry } from './store.ts'
 
 /** A decoded payload. */
@@ -76,7 +76,7 @@ export async function viewOf(
   view.authenticatedAt = numberOf([data[AUTHENTICATED]].flat()[0])
   view.supersededBy = textOf(data[SUPERSEDED])
   view.lastSeenAt = lastSeen(expiresAt, data[EXPIRY], age)
-  for (const name of [CREATED, AUTHENTICATED, SUBJECT, SUPERSEDED]) delete data[name]
+  for (const name of [CREATED, AUTHENTICATED, SUBJECT, SUPERSEDED, ADOPTED]) delete data[name]
   if (Array.isArray(data[FLASH]) || typeof data[FLASH] === 'object') data['(flash)'] = data[FLASH]
   delete data[FLASH]
   view.data = data

@@ -36,10 +36,12 @@ describe('the fields of a request and of an engine are assigned by their owner a
 it('no file of the heart is longer than 250 lines', () => {
   const heart = [
     'access',
+    'adopt',
     'backend',
     'changes',
     'commit',
     'cookie-backend',
+    'end',
     'facts',
     'key-change',
     'lifetime',

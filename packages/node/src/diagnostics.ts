@@ -4,6 +4,7 @@ import type { HookName, Hooks } from '@sess/core'
 /** An object, so that the type checker finds an event that is missing. */
 const EVENTS: Record<HookName, true> = {
   created: true,
+  adopted: true,
   loaded: true,
   saved: true,
   touched: true,
