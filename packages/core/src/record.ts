@@ -53,7 +53,7 @@ export function* encodeMarker({ codec }: Settings, marker: Data, expiresAt: numb
 
 /**
  * The record of a session that another library had. `undefined` if it cannot be ours: it is too big, cannot be encoded, or
- * does not fit the schema. The `corrupt` hook is told.
+ * does not fit the schema. The `corrupt` hook gets the reason.
  */
 export function* encodeOldSession(
   settings: Settings,

@@ -20,7 +20,11 @@ function oldLibrary(options: Partial<OldSession> & { cookieOnly?: boolean } = {}
   const { cookieOnly, ...session } = options
   const records = new Map<string, OldRecord>([['secret-of-anna', { data: { user: 'anna', cart: ['tea'] } }]])
   const calls: string[] = []
-  const hold: { read?: Promise<void> | undefined; error?: Error | undefined } = {}
+  const hold: {
+    begin?: Promise<void> | undefined
+    read?: Promise<void> | undefined
+    error?: Error | undefined
+  } = {}
   const adopter: Adopter = (_, { cookies }) => {
     const [id, ...others] = cookies('old').filter(value => value.startsWith('secret-'))
     if (!id || others[0]) return null
@@ -28,6 +32,7 @@ function oldLibrary(options: Partial<OldSession> & { cookieOnly?: boolean } = {}
       id,
       async read() {
         calls.push('read')
+        await hold.begin
         if (hold.error) throw hold.error
         const record = records.get(id)
         await hold.read
@@ -219,6 +224,23 @@ describe('requests of one visitor at the same time', () => {
     },
   )
 
+  it('find the session if another one has removed the old record after they looked for a claim', async () => {
+    const { self, old } = setUp()
+    let release: (() => void) | undefined
+    old.hold.begin = new Promise(resolve => {
+      release = resolve
+    })
+    const slow = self.sessions.open(ANNA)
+    const loading = slow.load()
+    await new Promise(resolve => setImmediate(resolve))
+    old.hold.begin = undefined
+    await self.request()
+    release!()
+    await loading
+    expect(slow.get('user')).toBe('anna')
+    expect(slow.sessionKey).toBe(self.cookie.slice('sessionid='.length))
+  })
+
   it('are interrupted if they write after a login has rotated the key, and read nothing', async () => {
     const { self } = setUp()
     await self.request(session => session.cycleKey())
@@ -340,6 +362,19 @@ describe('a failure', () => {
     old.hold.error = undefined
     await self.request(session => expect(session.get('user')).toBe('anna'))
     expect(events).toEqual(['storeError: adopt', 'storeError: adopt', 'adopted'])
+  })
+
+  it('after the adoption deletes no cookie, because the browser does not know the new one yet', async () => {
+    const inner = memoryStore()
+    let reads = 0
+    const read: Store['read'] = (...args) => {
+      // The claim, then the new session.
+      if (++reads === 2) throw new Error('down')
+      return inner.read(...args)
+    }
+    const { self } = setUp(oldLibrary(), { store: { ...inner, read } })
+    expect(await self.request()).toMatchObject({ setCookies: [] })
+    await self.request(session => expect(session.get('user')).toBe('anna'))
   })
 
   it('of the removal of the old record is told to a hook, and the session is there', async () => {
