@@ -138,9 +138,9 @@ export class ResponseGate {
   commit(status: number): MaybePromise<void> {
     return settle(
       () => this.#commit(status),
-      committed => {
+      result => {
         // What was written meanwhile waits for the same session, and opens the gate itself.
-        if (this.#state === 'closed') this.#open(committed)
+        if (this.#state === 'closed') this.#open(result)
       },
       error => {
         this.#drop(error)
@@ -167,7 +167,7 @@ export class ResponseGate {
     }
     this.#held = new HeldResponse(this.#res, status)
     committed.then(
-      committed => this.#release(committed),
+      result => this.#release(result),
       error => this.#fail(error),
     )
     // After `end` nothing follows, so the head can wait.

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import {
   ACTING_METHODS,
   failCallback,
@@ -23,8 +24,8 @@ export class HeldResponse {
   #needsDrain = false
   /** The response's own methods. Undefined until they are replaced. */
   #methods: Record<string, Method> | undefined
-  /** Gives the connection its `destroy` back. Returns what destroys it if somebody asked for that meanwhile. */
-  #freeConnection: (() => () => void) | undefined
+  /** Set once the application has ended its response. */
+  #connection: HeldConnection | undefined
 
   constructor(res: ServerResponse, status: number) {
     this.#status = status
@@ -52,20 +53,21 @@ export class HeldResponse {
   replay(res: ServerResponse): void {
     this.#unmark(res)
     // Before the calls: a gate further out may hold them again.
-    const destroyIfAsked = this.#freeConnection?.()
+    this.#connection?.release()
     res.statusCode = this.#status
     if (this.#statusMessage !== undefined) res.statusMessage = this.#statusMessage
     let last: unknown
     for (const { method, args } of this.calls) last = method.apply(res, args) ?? last
     // If the last write returned false as well, Node emits the `drain`.
     if (this.#needsDrain && !this.ended && last !== false) res.emit('drain')
-    destroyIfAsked?.()
+    this.#connection?.destroyIfAsked()
   }
 
   /** Gives the response its own methods and appearance back, because it is not sent. */
   drop(res: ServerResponse): void {
     this.#unmark(res)
-    this.#freeConnection?.()()
+    this.#connection?.release()
+    this.#connection?.destroyIfAsked()
   }
 
   #unmark(res: ServerResponse): void {
@@ -73,24 +75,10 @@ export class HeldResponse {
     heldBy.delete(res)
   }
 
-  /**
-   * Express destroys the connection if a handler throws after its response, as the second `send` of one request does.
-   * The response has been sent by then, unless it is held: so the destruction waits for it. HTTP/2 has no such connection.
-   */
   #end(res: ServerResponse): void {
     this.ended = true
-    const { socket } = res
-    if (!socket || res.req?.httpVersionMajor !== 1) return
-    const { destroy } = socket
-    let asked: Parameters<typeof destroy> | undefined
-    socket.destroy = (...args: Parameters<typeof destroy>) => {
-      asked ??= args
-      return socket
-    }
-    this.#freeConnection = () => {
-      socket.destroy = destroy
-      return () => void (asked && socket.destroy(...asked))
-    }
+    // HTTP/2 has no connection of one response.
+    if (res.socket && res.req?.httpVersionMajor === 1) this.#connection = new HeldConnection(res.socket)
   }
 
   #hasRoomFor(chunk: unknown, highWaterMark: number): boolean {
@@ -112,6 +100,35 @@ export class HeldResponse {
             void this.calls.push({ method, args }),
       ),
     }
+  }
+}
+
+/**
+ * A connection that is not destroyed before its response has been sent. Express destroys it if a handler throws after its
+ * response, as the second `send` of one request does. The response has been sent by then, unless it is held.
+ */
+class HeldConnection {
+  readonly #socket: Socket
+  readonly #destroy: Socket['destroy']
+  #asked: Parameters<Socket['destroy']> | undefined
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.#destroy = socket.destroy
+    socket.destroy = (...args: Parameters<Socket['destroy']>) => {
+      this.#asked ??= args
+      return socket
+    }
+  }
+
+  /** Gives the connection its own `destroy` back. */
+  release(): void {
+    this.#socket.destroy = this.#destroy
+  }
+
+  /** Destroys the connection if somebody asked for that while it was held. */
+  destroyIfAsked(): void {
+    if (this.#asked) this.#socket.destroy(...this.#asked)
   }
 }
 

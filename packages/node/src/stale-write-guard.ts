@@ -18,7 +18,8 @@ export class StaleWriteGuard {
   readonly #res: ServerResponse
   /** Writes are taken for the handler's. */
   #blocks: boolean
-  #isInDuring = false
+  /** The error response is being made: `during` is running. */
+  #isResponding = false
 
   /**
    * @param res the failed response, with the methods and headers that it had before the gate
@@ -44,16 +45,16 @@ export class StaleWriteGuard {
 
   /** Runs `respond`, whose writes are the error response until it returns. */
   during(respond: () => void): void {
-    this.#isInDuring = true
+    this.#isResponding = true
     try {
       respond()
     } finally {
-      this.#isInDuring = false
+      this.#isResponding = false
     }
   }
 
   #isStale(): boolean {
-    return this.#res.writableEnded || (this.#blocks && !this.#isInDuring)
+    return this.#res.writableEnded || (this.#blocks && !this.#isResponding)
   }
 
   #handlerEnded(): void {

@@ -49,21 +49,22 @@ export function cachedStore(options: CachedStoreOptions): Store {
   const readShared = sharedReads()
 
   function read(id: string, context?: StoreContext): MaybePromise<StoredRecord | null> {
-    return after(copies.look(id, context), look => look.hit ?? readBehind(id, context, look))
+    return after(copies.look(id, context), cached => cached.hit ?? readBehind(id, context, cached))
   }
 
-  function readBehind(id: string, context: StoreContext | undefined, looked: Look) {
-    return readShared(id, context?.signal, async waited => {
-      const look = waited ? await copies.look(id, context) : looked
-      return look.hit ?? (await fetch(id, context, look))
+  function readBehind(id: string, context: StoreContext | undefined, before: Look) {
+    return readShared(id, context?.signal, async afterWaiting => {
+      // The read that this one waited for may have left a copy.
+      const cached = afterWaiting ? await copies.look(id, context) : before
+      return cached.hit ?? (await fetch(id, context, cached))
     })
   }
 
-  async function fetch(id: string, context: StoreContext | undefined, look: Look) {
+  async function fetch(id: string, context: StoreContext | undefined, cached: Look) {
     const now = nowOf(context)
     const started = performance.now()
     const record = await durable.read(id, context)
-    if (record !== null) await copies.fill(id, record, look, now, performance.now() - started)
+    if (record !== null) await copies.fill(id, record, cached, now, performance.now() - started)
     return record
   }
 

@@ -45,7 +45,8 @@ const TRIES = 1_000
  * - `invalidate` replaces a copy by a tombstone.
  * - `fill` writes a copy only at the version that `look` saw before the durable store was read. So a reader cannot undo an
  *   invalidation that happened meanwhile. If nothing was there, `fill` inserts.
- * - A tombstone lives until every copy that was read before it is too old to be used.
+ * - A tombstone lives until every copy that was read before it is too old to be used. A fast store that evicts tombstones
+ *   earlier, because its memory is full, can let an old copy back in, for `maxStale` at the most.
  *
  * `docs/decisions/0030` has the reasoning.
  */
@@ -90,7 +91,8 @@ export class Copies {
   /** Keeps a copy of a record that the durable store was asked for at `now` and returned `age` ms later. */
   async fill(id: string, record: StoredRecord, { seen }: Look, now: number, age: number): Promise<void> {
     if (seen === undefined || age >= this.#maxStaleMs || !this.#isUsable(id)) return
-    // A copy that replaces a tombstone is kept as long as the tombstone would have been.
+    // A copy that replaces a tombstone is kept as long as the tombstone would have been. Otherwise the id would be free too
+    // soon, and a slower reader could insert a copy that is not too old yet.
     const until = Math.max(seen?.expiresAt ?? 0, Math.min(record.expiresAt, now + this.#maxStaleMs))
     const copy = entryOf(record, now, until)
     const limit = new Limit(now + age, this.#timeout)

@@ -2,8 +2,8 @@ import type { StoredRecord } from '@sess/core'
 import { abortable } from '@sess/core/store'
 import { inTurns } from './turns.ts'
 
-/** Reads from the durable store. `waited` is true if another read of the session was under way before. */
-type Read = (waited: boolean) => Promise<StoredRecord | null>
+/** Reads from the durable store. `afterWaiting` is true if another read of the session was under way before. */
+type Read = (afterWaiting: boolean) => Promise<StoredRecord | null>
 
 /** The error of a shared read that failed because the caller that made it gave up. */
 class Abandoned {
@@ -26,11 +26,11 @@ export function sharedReads() {
 
   return async (id: string, signal: AbortSignal | undefined, read: Read): Promise<StoredRecord | null> => {
     for (;;) {
-      let mine = false
-      const shared = turn(id, async waited => {
-        mine = true
+      let isOurRead = false
+      const shared = turn(id, async afterWaiting => {
+        isOurRead = true
         try {
-          return await read(waited)
+          return await read(afterWaiting)
         } catch (error) {
           throw signal?.aborted ? new Abandoned(error) : error
         }
@@ -40,7 +40,7 @@ export function sharedReads() {
         return record && { ...record }
       } catch (error) {
         if (!(error instanceof Abandoned)) throw error
-        if (mine || signal?.aborted) throw error.reason
+        if (isOurRead || signal?.aborted) throw error.reason
       }
     }
   }

@@ -18,7 +18,8 @@
  * 5. remove the claim. A removal also removes the tombstone that is now at `<id>`.
  *
  * If a writer dies between 2 and 4, the next writer that finds its claim while V still stands completes it. If the new file
- * is gone by then, another writer has completed it. So no rename is done twice, however late it comes.
+ * is gone by then, another writer has completed it. The new file's name is never used again, so a late second rename
+ * finds nothing.
  */
 import { randomBytes } from 'node:crypto'
 import { constants, type FileHandle, link, lstat, open, readlink, rename, symlink } from 'node:fs/promises'
@@ -29,9 +30,12 @@ import { MAX_FILE_BYTES, parseRecord, serializeRecord } from './record-file.ts'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
 
-/** Milliseconds after which a claim whose file is missing counts as void. */
+/** Milliseconds after which a claim counts as void if its new file is missing. */
 const VOID_AFTER = 10_000
-/** Milliseconds after which a writer no longer trusts that its missing file was put in place, not cleaned up. */
+/**
+ * Milliseconds after which a missing new file proves nothing. Until then another process must have completed the claim. Later a
+ * clean-up may have removed the file.
+ */
 const TRUST_FOR = 30_000
 
 /** A record that was found. Its file stays open, so that no other file gets its inode meanwhile. */
@@ -121,15 +125,20 @@ export class SessionFile {
     // The check must come after the claim. A claim made while its version stands is the only one that ever is: a claim is
     // removed after its version is gone, and versions do not come back.
     const stands = await this.#stands(found)
-    const mine = stands ? await this.#install(fresh) : await discard(fresh)
-    // Another process completed our claim, or cleaned up while this process was stopped.
-    if (!mine && performance.now() - started > TRUST_FOR) {
+    const hadOurFile = stands ? await this.#install(fresh) : await discard(fresh)
+    if (hadOurFile) {
+      await discard(claim)
+      return stands
+    }
+    // Our new file is gone: another process has completed our claim, so the change is made. But a clean-up may have removed
+    // the file instead, if this process was stopped for long.
+    if (performance.now() - started > TRUST_FOR) {
       throw new Error(
         'The session folder was too slow. It is not known whether the session was saved. Try again.',
       )
     }
     await discard(claim)
-    return stands || !mine
+    return true
   }
 
   /** Completes the claim of another writer on what was found, if there is one. */
