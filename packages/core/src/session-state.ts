@@ -10,14 +10,15 @@ import { defaultsOf } from './schema.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 
 /**
- * One request's session, between the cookie and the store. It is in one of four states:
+ * One request's session, between the cookie and the store. Its state is one of five (docs/architecture.md has a picture):
  *
  * - **new**: there is no record. New data is inserted.
  * - **stored**: `current` is the record. Changes replace it.
  * - **rotating**: `cycleKey` was called. A record under the new key takes the place of `previous`.
+ * - **marker**: another request has rotated the key. `current` is the marker. A save is an error.
  * - **ended**: `flush` was called. `toRemove` is the record to remove. Data that is set now is a new session.
  *
- * All fields are assigned in this file alone. The methods are the transitions, and say what each means.
+ * All fields are assigned in this file alone. The methods are the transitions.
  */
 export class SessionState {
   declare readonly settings: Settings
@@ -40,7 +41,6 @@ export class SessionState {
   modified = false
   /** Save even if the log is empty. */
   mustSave = false
-
   current: RecordRef | undefined
   previous: RecordRef | undefined
   toRemove: RecordRef | undefined
