@@ -1,5 +1,5 @@
+import { number } from '@sess/core/inspect'
 import type { Console } from './console.ts'
-import { number } from './format.ts'
 
 /** Shows how far a long job is. */
 export interface Progress {

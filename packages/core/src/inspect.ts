@@ -2,6 +2,7 @@ import type { Sessions } from './engine.ts'
 import { ConfigError } from './errors.ts'
 import { INSPECT, type Inspectable } from './inspectable.ts'
 
+export { bytes, counted, duration, isoMoment, moment, number, relative } from './format.ts'
 export type { Inspectable, Watcher } from './inspectable.ts'
 export { type Hides, jsonReady } from './json-ready.ts'
 export { isSecret, looksSecret, MASK } from './mask.ts'

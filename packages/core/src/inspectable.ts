@@ -1,7 +1,10 @@
+import { sha256Hex } from '#crypto'
 import type { Codec } from './codec.ts'
-import type { HookEvent, HookName } from './hooks.ts'
+import { type HookEvent, type HookName, tellError } from './hooks.ts'
+import type { SessionKey } from './key.ts'
 import type { Settings } from './options.ts'
 import type { MaybePromise, Store } from './store.ts'
+import { after } from './task.ts'
 
 /** Registered, because an app may have two copies of core: one as ES modules, one as CommonJS. */
 export const INSPECT = Symbol.for('sess.inspect')
@@ -24,6 +27,10 @@ export interface Inspectable {
   now(): number
   /** The id under which the store keeps the session of that key. */
   idOf(key: string): MaybePromise<string>
+  /** What a page may call the session of that id: the id, or a digest of it where ids are keys. */
+  handleOf(id: string): MaybePromise<string>
+  /** Calls the `error` hook. */
+  tellError(error: unknown, source: string): void
   /** Calls `watcher` with every event that the hooks get, from now on. Returns a function that ends it. */
   watch(watcher: Watcher): () => void
 }
@@ -37,7 +44,9 @@ export function inspectableOf(settings: Settings): Inspectable {
     hashKeys,
     timeout,
     now: clock,
-    idOf: key => backend.idOf(settings, key),
+    idOf: key => backend.idOf(settings, key as SessionKey),
+    handleOf: id => (hashKeys ? id : after(sha256Hex(`handle=${id}`), digest => digest.slice(0, 40))),
+    tellError: (error, source) => void tellError(settings.hooks, error, source),
     watch: watcher => watch(settings, watcher),
   }
 }

@@ -1,6 +1,6 @@
+import { counted } from '@sess/core/inspect'
 import { type Console, note, say, sayJson } from '../console.ts'
 import { type ExitCode, Failure, failureOf, MISUSED, STOPPED } from '../failure.ts'
-import { counted } from '../format.ts'
 import { startProgress } from '../progress.ts'
 import { type Stop, stoppable } from '../stop.ts'
 import { openTarget, type StoreOptions, type Target } from '../target.ts'

@@ -1,10 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type BadSignatureError, COOKIE_SALT, loadJson, STORE_SALT } from '@sess/core/django'
-import { isSecret, jsonReady, printable } from '@sess/core/inspect'
+import { isoMoment, isSecret, jsonReady, moment, printable } from '@sess/core/inspect'
 import { encryptedCookieStore, signedCookieStore } from '@sess/store-cookie'
 import { type Console, note, printableLines, say, sayJson, styled } from '../console.ts'
 import { type ExitCode, Failure, MISUSED, WRONG } from '../failure.ts'
-import { isoMoment, moment } from '../format.ts'
 import { parseObject, unsignedJson } from '../payload.ts'
 
 export interface DecodeOptions {

@@ -1,10 +1,9 @@
 import type { Sessions } from '@sess/core'
-import { printable, type SessionView } from '@sess/core/inspect'
+import { counted, printable, relative, type SessionView } from '@sess/core/inspect'
 import { confirmed } from '../ask.ts'
 import { type Console, say, sayJson } from '../console.ts'
 import { type ExitCode, Failure, MISUSED, WRONG } from '../failure.ts'
 import { findSession } from '../find.ts'
-import { counted, relative } from '../format.ts'
 import { scanLive } from '../scan.ts'
 import { engineOf, openTarget, type StoreOptions, type Target } from '../target.ts'
 

@@ -1,7 +1,16 @@
-import { printable, type SessionView, valueAt } from '@sess/core/inspect'
+import {
+  bytes,
+  counted,
+  isoMoment,
+  number,
+  printable,
+  relative,
+  type SessionView,
+  valueAt,
+} from '@sess/core/inspect'
 import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { type ExitCode, STOPPED } from '../failure.ts'
-import { bytes, counted, isoMoment, number, relative, table } from '../format.ts'
+import { table } from '../format.ts'
 import { scanLive } from '../scan.ts'
 import { stoppable } from '../stop.ts'
 import { openTarget, type StoreOptions } from '../target.ts'

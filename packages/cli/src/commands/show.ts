@@ -1,8 +1,7 @@
-import { isSecret, jsonReady, printable } from '@sess/core/inspect'
+import { bytes, isoMoment, isSecret, jsonReady, moment, printable, relative } from '@sess/core/inspect'
 import { type Console, note, printableLines, say, sayJson, styled } from '../console.ts'
 import { Failure, WRONG } from '../failure.ts'
 import { findSession } from '../find.ts'
-import { bytes, isoMoment, moment, relative } from '../format.ts'
 import { openTarget, type StoreOptions } from '../target.ts'
 
 export interface ShowOptions extends StoreOptions {

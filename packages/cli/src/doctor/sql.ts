@@ -1,4 +1,4 @@
-import { number } from '../format.ts'
+import { number } from '@sess/core/inspect'
 import type { SqlTarget } from '../sql.ts'
 import { compareClocks } from './clock.ts'
 import { bad, type Finding, ok, warn } from './finding.ts'
