@@ -1,5 +1,5 @@
 // The arrows: which imports the design allows (docs/design.md). `pnpm arrows` checks them.
-const PORTABLE = 'core|fetch|hono|h3|store-cookie|store-cache'
+const PORTABLE = 'core|fetch|hono|h3|inspector|store-cookie|store-cache'
 const ON_NODE = 'express|fastify|koa|h3-v1'
 const ON_FETCH = 'hono'
 const ADAPTERS = `node|fetch|h3|${ON_NODE}|${ON_FETCH}`
@@ -11,7 +11,10 @@ export default {
     {
       name: 'portable-code-imports-node',
       comment: `${PORTABLE.replaceAll('|', ', ')} run on every runtime. Node is imported behind #crypto alone.`,
-      from: { path: `^packages/(${PORTABLE})/src/`, pathNot: '^packages/core/src/crypto-node\\.ts$' },
+      from: {
+        path: `^packages/(${PORTABLE})/src/`,
+        pathNot: '^packages/(core/src/crypto-node|inspector/src/node)\\.ts$',
+      },
       to: { dependencyTypes: ['core'] },
     },
     {
@@ -43,11 +46,15 @@ export default {
     },
     {
       name: 'sideways-cli',
-      comment: 'cli imports core and the stores alone.',
+      comment: 'cli imports core, the inspector and the stores alone.',
       from: { path: '^packages/cli/src/' },
       to: {
         path: ['^packages/', '^@sess/'],
-        pathNot: ['^packages/cli/', '^packages/(core|store-[^/]+)/', '^@sess/(core|store-[^/]+)'],
+        pathNot: [
+          '^packages/cli/',
+          '^packages/(core|inspector|store-[^/]+)/',
+          '^@sess/(core|inspector|store-[^/]+)',
+        ],
       },
     },
     {
@@ -63,7 +70,8 @@ export default {
       name: 'sideways-test',
       comment:
         'Tests may also use conformance, the stores and the fixtures; those of adapters also node and fetch.',
-      from: { path: '^packages/([^/]+)/test/' },
+      // The inspector is mounted in every framework, and so are its tests.
+      from: { path: '^packages/([^/]+)/test/', pathNot: '^packages/inspector/test/' },
       to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/(node|fetch)/', TEST_HELP] },
     },
     {

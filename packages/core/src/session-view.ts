@@ -1,5 +1,6 @@
 import { utf8 } from '#crypto'
 import { ADOPTED, AUTHENTICATED, CREATED, EXPIRY, FLASH, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import { isRecord } from './codec.ts'
 import type { MaybePromise, StoredEntry } from './store.ts'
 
 /** A decoded payload. */
@@ -65,11 +66,11 @@ export async function viewOf(
   let data: Record<string, unknown>
   try {
     const decoded = await decode(payload)
+    if (!isRecord(decoded.data)) return { ...view, problem: 'It is not an object.' }
     data = { ...decoded.data }
     view.verified = decoded.verified
   } catch (error) {
-    // Whatever a codec throws is a reason to show; the message of ours holds no data.
-    return { ...view, problem: error instanceof Error ? error.message : 'The codec threw.' }
+    return { ...view, problem: problemOf(error) }
   }
   view.subject ??= textOf(data[SUBJECT]) ?? textOf(data[DJANGO_USER])
   view.createdAt = numberOf(data[CREATED])
@@ -81,6 +82,13 @@ export async function viewOf(
   delete data[FLASH]
   view.data = data
   return view
+}
+
+/** Only messages of ours hold no data: JSON.parse, for one, quotes the text that it cannot read. */
+function problemOf(error: unknown): string {
+  const { name, code, message } = Object(error) as { name?: unknown; code?: unknown; message?: unknown }
+  if (/^SESSION_/.test(String(code))) return String(message)
+  return `The codec threw ${/^\w{1,40}$/.test(String(name)) ? `a ${String(name)}` : 'an error'}: it is not what this codec writes.`
 }
 
 /** A session lives on for its age after it was last saved or extended, unless it ends at a fixed date. */

@@ -1,0 +1,55 @@
+import { bytes, type SessionView } from '@sess/core/inspect'
+import { type Html, html, type Piece } from '../html.ts'
+import { dataTree } from './data-tree.ts'
+import { confirmation, page, type Site } from './layout.ts'
+import { href } from './list.ts'
+import { time } from './time.ts'
+
+export interface OneSession {
+  handle: string
+  view: SessionView
+  /** The data as they may be shown. */
+  shown: unknown
+}
+
+export function sessionPage(site: Site, { handle, view, shown }: OneSession): Html {
+  const { now } = site
+  const subject = view.subject
+  const whose =
+    subject === undefined
+      ? html`<span class="muted">none: nobody has logged in</span>`
+      : html`<a href="${href(site, { text: subject, by: 'subject' })}"><bdi>${subject}</bdi></a>`
+  const facts: [string, Piece][] = [
+    ['Subject', whose],
+    ['Created', time(view.createdAt, now)],
+    [
+      'Logged in',
+      view.authenticatedAt === undefined
+        ? html`<span class="muted">never</span>`
+        : time(view.authenticatedAt, now),
+    ],
+    ['Last seen', time(view.lastSeenAt, now)],
+    ['Ends', time(view.expiresAt, now)],
+    ['Size', bytes(view.bytes)],
+  ]
+  return page(site, {
+    title: `Session ${handle.slice(0, 12)}`,
+    tab: 'list',
+    body: html`<p class="crumbs"><a href="${site.basePath}/list">All sessions</a></p>
+<div class="summary"><h1>Session <code class="id">${handle.slice(0, 12)}</code></h1>
+${confirmation(site, {
+  action: `/session/${handle}/end`,
+  ask: 'End session…',
+  question: html`This ends the session${subject !== undefined && html` of <bdi>${subject}</bdi>`}: the browser is logged out at its next request. A request that is running cannot bring it back.`,
+  button: 'End this session',
+})}</div>
+<section class="card"><h2>About</h2>
+<dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}<div class="wide"><dt>Id</dt><dd><code class="id">${handle}</code> <button type="button" class="quiet" hidden data-copy="${handle}">Copy</button></dd></div></dl></section>
+<section class="card"><h2>Data</h2>
+${
+  view.problem !== undefined
+    ? html`<p class="warning">The data cannot be decoded: ${view.problem} The session can be ended all the same.</p>`
+    : html`<p class="about">Values that look secret are masked.</p>${dataTree(shown)}`
+}</section>`,
+  })
+}
