@@ -1,0 +1,91 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { SessionRecord } from '@sess/core'
+
+/**
+ * What the new store remembers about one session of the old one, in a record of its own. It outlives the copy, so "the copy has
+ * ended" and "there was never a copy" are different things.
+ */
+export interface Receipt {
+  /** The session's id in both stores. */
+  id: string
+  /** The nonce of the placeholder that the copy replaced. Empty if there was none. */
+  nonce: string
+  /** Digest of the payload when both stores last held the same one. */
+  digest: string
+  /** The later expiry of the two at that time, in ms since the epoch. */
+  expiresAt: number
+  /** The move is finished for this session: the copy alone is the session. */
+  released: boolean
+}
+
+/** A receipt outlives its session by this long, in milliseconds: 30 days. */
+const KEPT_MS = 2_592_000_000
+/** The end of the year 9999, the latest date that SQL databases hold, in ms since the epoch. */
+const LATEST = 253_402_300_799_000
+
+const MARK = '["sess-move",'
+
+/** The id of a session's receipt. No session key leads to it. */
+export function receiptId(id: string): string {
+  return hex(`receipt ${id}`, 40)
+}
+
+export function receiptRecord({ id, nonce, digest, expiresAt, released }: Receipt): SessionRecord {
+  return {
+    payload: JSON.stringify(['sess-move', id, nonce, digest, expiresAt, released]),
+    expiresAt: Math.max(expiresAt, Math.min(expiresAt + KEPT_MS, LATEST)),
+  }
+}
+
+/** The receipt in a payload, or `undefined` for anything else. */
+export function parseReceipt(payload: string): Receipt | undefined {
+  if (!isReceipt(payload)) return undefined
+  const [, id, nonce, digest, expiresAt, released] = JSON.parse(payload) as [
+    string,
+    string,
+    string,
+    string,
+    number,
+    boolean,
+  ]
+  return { id, nonce, digest, expiresAt, released }
+}
+
+/**
+ * Whether a payload is a record of the move and no session. A list of the new store should leave these out.
+ *
+ * @example
+ * for await (const entry of store.scan()) if (!isReceipt(entry.payload)) console.log(entry.id)
+ */
+export function isReceipt(payload: string): boolean {
+  return payload.startsWith(MARK)
+}
+
+export function digestOf(payload: string): string {
+  return hex(payload, 32)
+}
+
+export function newNonce(): string {
+  return randomBytes(12).toString('hex')
+}
+
+/**
+ * The data of a placeholder: what the engine takes for the marker of a rotation. A request that meets it reads an empty session,
+ * leaves the cookie alone, and cannot save.
+ */
+export function placeholderData(id: string, nonce: string): Record<string, unknown> {
+  return { _session_superseded: hex(`placeholder ${id}`, 16) + nonce }
+}
+
+/** The nonce of a placeholder, or `undefined` if the payload is a session. */
+export function placeholderNonce(id: string, payload: string): string | undefined {
+  // A placeholder is short, and most payloads are not looked through.
+  if (payload.length > 500) return undefined
+  const at = payload.indexOf(hex(`placeholder ${id}`, 16))
+  const nonce = payload.slice(at + 16, at + 40)
+  return at >= 0 && /^[0-9a-f]{24}$/.test(nonce) ? nonce : undefined
+}
+
+function hex(text: string, length: number): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, length)
+}
