@@ -29,7 +29,7 @@ export async function main(argv: readonly string[], console: Console): Promise<E
 
 function programFor(console: Console, ended: (code: ExitCode) => void): Command {
   const program = new Command('sess')
-    .description('See and end sessions, clear expired ones, prepare and examine their store.')
+    .description('See and end sessions, clear expired ones, prepare, examine and change their store.')
     .version(manifest.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print the help of a command')
     .helpCommand('help [command]', 'print the help of a command')
@@ -172,6 +172,34 @@ sess stats --json`,
     }),
   )
 
+  command(
+    'move',
+    'Copy live sessions to another store while the old and the new site run. Nobody is logged out.',
+    `sess move --from sqlite:sessions.db --to postgres://app@db/shop
+sess move --from ... --to ... --every 5s                 # stays, until only the new site runs
+sess move --from ... --to ... --finish                   # then: empties the old store
+SESS_FROM=redis://:pw@old SESS_TO=redis://:pw@new sess move`,
+  )
+    .option('--from <store>', 'the old store: a URL as in --store, or a module as in --config (or SESS_FROM)')
+    .option('--to <store>', 'the new store; `sess migrate` prepares it (or SESS_TO)')
+    .option('--every <time>', 'stay, and compare both again after so long: 5s, 1m', parseDuration)
+    .option('--finish', 'end the move: remove what was copied from the old store. Asks first')
+    .option('--django', "both are Django's table, with Django's data")
+    .option('--from-table <name>', 'SQL: the old table (sessions, or django_session)')
+    .option('--to-table <name>', 'SQL: the new table')
+    .option('--from-prefix <text>', 'Redis: what old keys begin with (sess2:)')
+    .option('--to-prefix <text>', 'Redis: what new keys begin with')
+    .option('--accept-loss', 'believe that most users have logged out of the old store')
+    .option('-y, --yes', 'do not ask')
+    .option('-q, --quiet', 'print errors alone')
+    .option('--json', 'print a line of JSON for each walk through the stores')
+    .action(
+      run<import('./commands/move.ts').MoveOptions>(async options => {
+        const { move } = await import('./commands/move.ts')
+        return move(console, options)
+      }),
+    )
+
   withStore(
     command(
       'doctor',
@@ -248,10 +276,12 @@ function secretOption(): Option {
   ).argParser((text: string, before: string[] | undefined) => [...(before ?? []), text])
 }
 
-/** SESS_STORE and SESS_SECRET, where the option was not given. A config module wins over SESS_STORE. */
+/** The variables, where the option was not given. A config module wins over SESS_STORE. */
 function withEnvironment(options: Record<string, unknown>, { env }: Console): Record<string, unknown> {
-  const { SESS_STORE: store, SESS_SECRET: secret } = env
+  const { SESS_STORE: store, SESS_SECRET: secret, SESS_FROM: from, SESS_TO: to } = env
   return {
+    ...(from && { from }),
+    ...(to && { to }),
     ...(store && options['config'] === undefined && { store }),
     ...(secret && { secret: [secret] }),
     ...options,

@@ -23,6 +23,8 @@ export interface SqlTarget {
   pending(): Promise<string[]>
   /** How many rows have expired. */
   countExpired(now: number): Promise<number>
+  /** How many rows live. */
+  countLive(now: number): Promise<number>
   /** Milliseconds since the epoch, by the server's clock. `undefined`: there is no server. */
   serverTime(): Promise<number | undefined>
 }
@@ -34,6 +36,14 @@ export interface SqlTarget {
 export function sqlTarget(dialect: DialectName, query: Query, name: TableName, subject: boolean): SqlTarget {
   const options = { dialect, ...name, subject }
   const quoted = quote(dialect, name)
+  async function count(comparison: '<=' | '>', now: number): Promise<number> {
+    const time = new Date(now).toISOString().replace('T', ' ').replace('Z', '')
+    const limit = dialect === 'postgres' ? `timestamptz '${time}+00'` : `'${time}'`
+    const { rows } = await query(
+      `select count(*) as count from ${quoted} where expire_date ${comparison} ${limit}`,
+    )
+    return Number(rows[0]?.['count'])
+  }
   return {
     store: sqlStore(kyselyOver(query), options),
     dialect,
@@ -50,12 +60,8 @@ export function sqlTarget(dialect: DialectName, query: Query, name: TableName, s
       await sqlStore(kyselyOver(record), options).migrate()
       return statements
     },
-    async countExpired(now) {
-      const time = new Date(now).toISOString().replace('T', ' ').replace('Z', '')
-      const limit = dialect === 'postgres' ? `timestamptz '${time}+00'` : `'${time}'`
-      const { rows } = await query(`select count(*) as count from ${quoted} where expire_date <= ${limit}`)
-      return Number(rows[0]?.['count'])
-    },
+    countExpired: now => count('<=', now),
+    countLive: now => count('>', now),
     async serverTime() {
       if (dialect === 'sqlite') return undefined
       const now =

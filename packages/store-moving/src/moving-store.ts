@@ -6,7 +6,7 @@ import { isReceipt, placeholderNonce } from './receipt.ts'
 
 /**
  * The store of the new site while sessions move from one store to another. A session that is only in the old store is copied when its
- * browser comes. What is saved is written to both stores, and what ends is removed from both, so the old site may run meanwhile.
+ * browser comes. Saves go to both stores, and logouts remove from both, so the old site may run meanwhile.
  *
  * Each request costs a call more to the old store. Use `to` alone when `sess move --finish` is next.
  *

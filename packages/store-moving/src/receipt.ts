@@ -23,7 +23,8 @@ const KEPT_MS = 2_592_000_000
 /** The end of the year 9999, the latest date that SQL databases hold, in ms since the epoch. */
 const LATEST = 253_402_300_799_000
 
-const MARK = '["sess-move",'
+/** Tools that show sessions take a receipt for the marker of a rotation, and leave it out. */
+const MARK = '{"_session_superseded":"sess-move","receipt":'
 
 /** The id of a session's receipt. No session key leads to it. */
 export function receiptId(id: string): string {
@@ -32,7 +33,7 @@ export function receiptId(id: string): string {
 
 export function receiptRecord({ id, nonce, digest, expiresAt, released }: Receipt): SessionRecord {
   return {
-    payload: JSON.stringify(['sess-move', id, nonce, digest, expiresAt, released]),
+    payload: `${MARK}${JSON.stringify([id, nonce, digest, expiresAt, released])}}`,
     expiresAt: Math.max(expiresAt, Math.min(expiresAt + KEPT_MS, LATEST)),
   }
 }
@@ -40,8 +41,7 @@ export function receiptRecord({ id, nonce, digest, expiresAt, released }: Receip
 /** The receipt in a payload, or `undefined` for anything else. */
 export function parseReceipt(payload: string): Receipt | undefined {
   if (!isReceipt(payload)) return undefined
-  const [, id, nonce, digest, expiresAt, released] = JSON.parse(payload) as [
-    string,
+  const [id, nonce, digest, expiresAt, released] = JSON.parse(payload.slice(MARK.length, -1)) as [
     string,
     string,
     string,

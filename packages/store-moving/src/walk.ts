@@ -2,7 +2,7 @@ import { SessionDataError, type StoreContext, type StoredEntry } from '@sess/cor
 import { nowOf } from '@sess/core/store'
 import { ROUNDING_MS } from './decide.ts'
 import { type Mover, newTally, type Tally } from './mover.ts'
-import { digestOf, parseReceipt, placeholderNonce, type Receipt } from './receipt.ts'
+import { digestOf, isReceipt, parseReceipt, placeholderNonce, type Receipt } from './receipt.ts'
 
 /** What a walk has done so far. */
 export interface Walked extends Tally {
@@ -68,12 +68,14 @@ export async function* walk(mover: Mover, options: WalkOptions = {}): AsyncGener
   for await (const batch of batches(mover.from.scan!(context))) {
     await Promise.all(
       batch.map(async entry => {
-        const { id } = entry
+        const { id, payload } = entry
+        // Of an earlier move, to the store that is left now.
+        if (isReceipt(payload) || placeholderNonce(id, payload) !== undefined) return
+        walked.seen += 1
         if (!isSettled(entry, receipts.get(id), copies.get(id))) await carry(id, entry)
         receipts.delete(id)
       }),
     )
-    walked.seen += batch.length
     yield walked
   }
 
