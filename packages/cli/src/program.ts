@@ -214,6 +214,23 @@ sess doctor --json || alert                              # 1 if something breaks
     }),
   )
 
+  withStore(
+    command(
+      'inspect',
+      'Show and end sessions in the browser. Only this machine can open the page, with the URL that is printed.',
+      `sess inspect --store sqlite:sessions.db
+sess inspect --django --store postgres://app@db/site --port 8300
+ssh -L 8300:127.0.0.1:8300 server                        # then sess inspect --port 8300 there`,
+    )
+      .option('--port <number>', 'the port on 127.0.0.1; 0 for a free one', wholeNumber(0), 0)
+      .option('--age <seconds>', "the app's `age`, to tell when a session was last seen", wholeNumber(1)),
+  ).action(
+    run<import('./commands/inspect.ts').InspectOptions>(async options => {
+      const { inspect } = await import('./commands/inspect.ts')
+      return inspect(console, options)
+    }),
+  )
+
   command(
     'decode <text>',
     "Say what is in a payload or a cookie: ours, Django's, or of express-session.",

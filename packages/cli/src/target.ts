@@ -36,6 +36,8 @@ export interface Target {
   /** Ids are hashes of keys. `false`: an id is the key itself, as in Django. */
   hashKeys: boolean
   cookieName: string
+  /** Payloads are signed, and no secret was given to check them with. */
+  isUnchecked?: boolean
   sql?: SqlTarget
   redis?: RedisTarget
   /** The folder of a file store, or the file of a SQLite database. */
@@ -209,7 +211,15 @@ async function openFileTarget(folder: string, options: StoreOptions, make: Make)
 async function reading({ django = false, secret = [], cookieName = 'sessionid', age }: StoreOptions) {
   const { decodeWith, djangoReader } = await import('./payload.ts')
   const { codec, decode } = django ? djangoReader(secret) : { codec: json(), decode: decodeWith() }
-  return { codec, decode, age: age ?? (django ? 1_209_600 : undefined), hashKeys: !django, cookieName }
+  const isUnchecked = django && secret.length === 0
+  return {
+    codec,
+    decode,
+    age: age ?? (django ? 1_209_600 : undefined),
+    hashKeys: !django,
+    cookieName,
+    isUnchecked,
+  }
 }
 
 /** `db.example:5432/shop`: what of a URL may be shown. */
@@ -252,6 +262,7 @@ export function engineOf(target: Target, command: string): Sessions {
     store: target.store!,
     codec: target.codec,
     hashKeys: target.hashKeys,
+    ...(target.age !== undefined && { age: target.age }),
     cookie: { name: target.cookieName },
     timeout: 30_000,
   })

@@ -110,11 +110,16 @@ export class Catalogue {
   readonly #inspected: Inspectable
   readonly #hides: Hides
   readonly #decode: Decode
+  readonly #age: number | undefined
 
-  constructor(sessions: Sessions<any>, redact: Hides | undefined) {
+  constructor(
+    sessions: Sessions<any>,
+    { redact, lastSeen }: { redact: Hides | undefined; lastSeen: boolean },
+  ) {
     this.#sessions = sessions
     this.#inspected = inspect(sessions)
-    const { codec } = this.#inspected
+    const { codec, age } = this.#inspected
+    this.#age = lastSeen ? age : undefined
     this.#decode = async payload => ({ data: await codec.decode(payload), verified: true })
     this.#hides = (path, value) => isSecret(path, value) || (redact !== undefined && isRedacted(path, value))
 
@@ -153,7 +158,7 @@ export class Catalogue {
   async find(handle: string): Promise<{ view: SessionView; shown: unknown } | undefined> {
     const entry = await this.#entryOf(handle)
     if (entry === undefined) return undefined
-    const view = await viewOf(entry, this.#decode, this.#inspected.age)
+    const view = await viewOf(entry, this.#decode, this.#age)
     return { view, shown: jsonReady(view.data, this.#hides) }
   }
 
@@ -274,7 +279,7 @@ export class Catalogue {
   /** Decoded sessions, without the markers of rotations. A scan may give a session twice. */
   async *#live(): AsyncGenerator<SessionView> {
     for await (const entry of this.#scan()) {
-      const view = await viewOf(entry, this.#decode, this.#inspected.age)
+      const view = await viewOf(entry, this.#decode, this.#age)
       if (view.supersededBy === undefined) yield view
     }
   }
@@ -306,7 +311,7 @@ export class Catalogue {
         break
       }
       position += 1
-      const view = await viewOf(entry, this.#decode, this.#inspected.age)
+      const view = await viewOf(entry, this.#decode, this.#age)
       if (view.supersededBy !== undefined || !(await matches(view))) continue
       // A list shows no data. A scan may give a session twice.
       found.set(view.id, { view: { ...view, data: {} }, at: position })

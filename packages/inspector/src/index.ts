@@ -34,7 +34,7 @@ export function inspector(sessions: Sessions<any>, options: InspectorOptions): I
   const read = readInspectorOptions(options)
   const handler = new Handler({
     options: read,
-    catalogue: new Catalogue(sessions, read.redact),
+    catalogue: new Catalogue(sessions, read),
     log: new ActivityLog(inspect(sessions)),
     cookieName: sessions.cookieName,
     tellError: error => inspect(sessions).tellError(error, 'inspector'),

@@ -25,6 +25,10 @@ export interface InspectorOptions {
    * `sess inspect` does not.
    */
   live?: boolean | undefined
+  /**
+   * Whether the engine has the `age` that the application has, which tells when a session was last seen. Default true.
+   */
+  lastSeen?: boolean | undefined
 }
 
 const callable = [(value: unknown) => typeof value === 'function', 'a function'] as const
@@ -41,6 +45,7 @@ export function readInspectorOptions(options: InspectorOptions) {
     label: ['', textLike(/^/, 'a string')],
     notice: ['', textLike(/^/, 'a string')],
     live: [true, flag],
+    lastSeen: [true, flag],
   })
   if (authorize !== undefined) return { ...read, authorize }
   throw new ConfigError('authorize', 'must be a function that decides who may see the sessions.')

@@ -14,7 +14,11 @@ export interface Listing {
 
 export function listPage(site: Site, { search, place, found, done }: Listing): Html {
   const { rows, next, indexed } = found
-  const isOfSubject = search.text !== '' && (indexed || search.by === 'subject')
+  const isOfSubject =
+    search.text !== '' &&
+    (indexed ||
+      search.by === 'subject' ||
+      (rows.length > 0 && rows.every(row => row.subject === search.text)))
   const heading = isOfSubject
     ? html`Sessions of <bdi>${search.text}</bdi>`
     : search.text === ''
