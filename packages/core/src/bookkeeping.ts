@@ -1,3 +1,4 @@
+import { isObject } from './codec.ts'
 import { SessionDataError } from './errors.ts'
 import { type Data, getOwn, setOwn } from './merge.ts'
 
@@ -7,11 +8,22 @@ export const CREATED = '_session_created'
 export const AUTHENTICATED = '_session_authenticated'
 export const SUBJECT = '_session_subject'
 export const FLASH = '_session_flash'
+export const DEVICE = '_session_device'
+export const ROTATION = '_session_rotation'
 export const SUPERSEDED = '_session_superseded'
 /** In a marker: the old session that the option `adopt` has taken over leads to this session, with this salt. */
 export const ADOPTED = '_session_adopted'
 
-const HIDDEN: readonly string[] = [CREATED, AUTHENTICATED, SUBJECT, FLASH, SUPERSEDED, ADOPTED]
+const HIDDEN: readonly string[] = [
+  CREATED,
+  AUTHENTICATED,
+  SUBJECT,
+  FLASH,
+  DEVICE,
+  ROTATION,
+  SUPERSEDED,
+  ADOPTED,
+]
 export const BOOKKEEPING: readonly string[] = [EXPIRY, ...HIDDEN]
 
 export function isHidden(key: string): boolean {
@@ -23,9 +35,9 @@ export function checkKey(key: unknown): asserts key is string {
   if (typeof key !== 'string') throw new SessionDataError('A session key must be a string.')
 }
 
-/** What `clear` leaves: a session does not get younger by it. */
+/** What `clear` leaves: a session does not get younger by it, and its old keys stay known. */
 export function keepCreated(data: Data): Data {
-  return pick(data, [CREATED])
+  return pick(data, [CREATED, ROTATION])
 }
 
 /** A copy of those keys that are there. */
@@ -49,6 +61,27 @@ export function authenticatedAt(data: Data): number | undefined {
 /** Milliseconds since the epoch at which this subject was first set. */
 export function subjectSince(data: Data): number | undefined {
   return numberIn([data[AUTHENTICATED]].flat().at(-1))
+}
+
+/** What is known of a session's rotations, where an option needs it. Times are milliseconds since the epoch. */
+export interface Rotation {
+  /** The id of the record that this one took the place of. */
+  readonly previous?: string
+  /** When the last of the old keys would have expired. */
+  readonly until?: number
+  /** Which place the login has among those of its subject: milliseconds, but later than what was there (`maxSessions`). */
+  readonly order?: number
+  /** In a marker: until when late requests may still come with the old key. */
+  readonly grace?: number
+}
+
+export function rotationIn(data: Data): Rotation {
+  return isObject(data[ROTATION]) ? (data[ROTATION] as Rotation) : {}
+}
+
+/** Whether the data are the marker of a rotation whose time of grace is over: the old key was used again. */
+export function isReused(data: Data, now: number): boolean {
+  return Boolean(data[SUPERSEDED]) && (rotationIn(data).grace ?? Infinity) <= now
 }
 
 function numberIn(stamp: unknown): number | undefined {

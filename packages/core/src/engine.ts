@@ -1,9 +1,11 @@
-import { asDate, authenticatedAt, BOOKKEEPING, createdAt, SUPERSEDED, subjectText } from './bookkeeping.ts'
+import { subjectText } from './bookkeeping.ts'
 import { commit } from './commit.ts'
+import type { Device } from './device.ts'
 import { ConfigError } from './errors.ts'
 import { tellError } from './hooks.ts'
 import { INSPECT, type Inspectable, inspectableOf } from './inspectable.ts'
 import { isKey, type RecordId } from './key.ts'
+import { notBeforeLimit } from './load.ts'
 import { refuseAssignments } from './members.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { decodePayload } from './record.ts'
@@ -11,19 +13,23 @@ import { destroy } from './remove.ts'
 import type { CommitResult, ResponseInfo } from './response.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
 import { SessionState } from './session-state.ts'
-import type { ClearExpiredOptions, MaybePromise, Store } from './store.ts'
+import type { ClearExpiredOptions, MaybePromise } from './store.ts'
 import { isLive, storeFailure } from './store-call.ts'
+import { indexed, infoOf, isOver, type SessionInfo, sessionsOf } from './subject-sessions.ts'
 import { type Deadline, runTask, type Task, wait } from './task.ts'
 
-/** A session as a list shows it. */
-export interface SessionInfo<D extends object = DefaultData> {
-  /** The store's id: it tells sessions apart and opens none of them. With `hashKeys: false` it is the key: keep it secret. */
-  id: string
-  subject: string | undefined
-  data: D
-  createdAt: Date | undefined
-  authenticatedAt: Date | undefined
-  expiresAt: Date
+/** A session in the list of a subject's sessions, such as a page "your devices". */
+export interface ListedSession<D extends object = DefaultData> extends SessionInfo<D> {
+  /** It is the session of the request that asked (`current`). */
+  current: boolean
+}
+
+/** What an adapter knows of a request. Functions, because most requests need none of it. */
+export interface OpenOptions {
+  /** User agent and address, for the option `devices`. */
+  device?: (() => Device) | undefined
+  /** How the browser asked, for the option `background`. */
+  target?: ResponseInfo['target']
 }
 
 /** An engine: what all requests of one session cookie share. Made by `createSessions`. */
@@ -59,12 +65,16 @@ export class Sessions<D extends object = DefaultData> {
    * Makes this request's session. It calls no store and throws nothing.
    *
    * @param cookieHeader the request's `Cookie` header as it came
+   * @param client what else is known of the request, for the options `devices` and `background`
    * @example
    * const session = sessions.open(request.headers.get('cookie'))
    * await session.load()
    */
-  open(cookieHeader?: string | null): Session<D> {
-    return new Session<D>(new SessionState(this.#settings, cookieHeader ?? ''))
+  open(cookieHeader?: string | null, client: OpenOptions = NOTHING_KNOWN): Session<D> {
+    const { devices, background } = this.#settings
+    const state = new SessionState(this.#settings, cookieHeader ?? '')
+    if (background.length > 0 && isBackground(background, client.target?.().path)) state.setActivity(false)
+    return new Session<D>(state, devices ? client.device : undefined)
   }
 
   /**
@@ -119,22 +129,28 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /**
-   * Ends one session by the `id` that `scanBySubject` shows, for "log out this device". Returns whether there was one.
-   * Cookie sessions have no list.
+   * Ends one session by the `id` that `list` shows, for "log out this device". Returns whether there was one. If the session
+   * got a new key since the list was made, it ends too, within 30 s, or with the option `reuse` at any time.
    *
+   * @param options `subject`: end it only if it is this subject's session. Pass it where the id comes from a browser
    * @throws TypeError for anything that is not an id
+   * @throws ConfigError for cookie sessions, of which there is no list
+   * @throws SessionStoreError (503)
    * @example
-   * await sessions.end(req.body.id)   // after checking that it is one of this user's
+   * await sessions.end(req.body.id, { subject: req.session.subject })
    */
-  end(id: string): Promise<boolean> {
+  end(id: string, options: { subject?: string | number | null | undefined } = {}): Promise<boolean> {
     return this.#watch('end', async () => {
       const { hashKeys, backend } = this.#settings
       if (!backend.hasRecords) throw new ConfigError('store', 'keeps no list of sessions: use `notBefore`.')
       if (!(hashKeys ? isHashedId(id) : isKey(id))) {
-        throw new TypeError('end() takes the `id` of a session that scanBySubject() shows.')
+        throw new TypeError('end() takes the `id` of a session that list() shows.')
       }
       const turn = this.#settings.engine.removalBegun()
-      const target = { id: id as RecordId, ignoreExpiry: true }
+      // `null` is nobody: a request without a subject ends nothing. Without the option any session may be ended.
+      if (options.subject === null) return false
+      const subject = options.subject === undefined ? undefined : subjectText(options.subject)
+      const target = { id: id as RecordId, ignoreExpiry: true, followsOldMarkers: true, subject }
       const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline))
       if (ended) void this.#settings.engine.removalDone({ id: target.id, turn })
       return ended
@@ -171,7 +187,7 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /**
-   * The live sessions of a subject.
+   * The live sessions of a subject, one by one. `list` returns all of them, with the one of this request marked.
    *
    * @throws ConfigError if the store has no index
    * @example
@@ -179,21 +195,39 @@ export class Sessions<D extends object = DefaultData> {
    */
   async *scanBySubject(subject: string | number): AsyncGenerator<SessionInfo<D>, void, undefined> {
     const settings = this.#settings
-    const entries = this.#indexed('scanBySubject')(subjectText(subject), { now: this.#settings.clock() })
-    for await (const { id, subject, payload, expiresAt } of entries) {
-      const data = await runTask(settings, () => decodePayload(settings, undefined, payload))
-      if (data[SUPERSEDED]) continue
-      const info = {
-        id,
-        subject,
-        data: data as D,
-        createdAt: asDate(createdAt(data)),
-        authenticatedAt: asDate(authenticatedAt(data)),
-        expiresAt: new Date(expiresAt),
-      }
-      for (const key of BOOKKEEPING) delete data[key]
-      yield info
+    const now = settings.clock()
+    const text = subjectText(subject)
+    const limit = await runTask(settings, () => notBeforeLimit(settings, text))
+    for await (const entry of indexed(settings.store, 'scanBySubject')(text, { now })) {
+      const data = await runTask(settings, () => decodePayload(settings, undefined, entry.payload))
+      if (!isOver(settings, entry, data, limit, now)) yield infoOf(settings, { entry, data }, now)
     }
+  }
+
+  /**
+   * The live sessions of a subject, for a page "your devices". The one seen last comes first.
+   *
+   * @param options `current`: the session of this request
+   * @throws ConfigError if the store has no index, as for cookie sessions
+   * @throws SessionStoreError (503)
+   * @example
+   * for (const { id, current, device, lastSeenAt } of await sessions.list(user.id, { current: req.session })) {
+   *   show(device?.userAgent, lastSeenAt, current ? 'this one' : endButton(id))
+   * }
+   */
+  list(subject: string | number, options: { current?: Session<D> } = {}): Promise<ListedSession<D>[]> {
+    return this.#watch('list', async () => {
+      const settings = this.#settings
+      const text = subjectText(subject)
+      return await runTask(settings, function* (deadline) {
+        const own = options.current && (yield* storedIdOf(settings, options.current))
+        const listed = (yield* sessionsOf(settings, text, deadline, own)).map(session => ({
+          ...infoOf<D>(settings, session, deadline.now),
+          current: session.entry.id === own,
+        }))
+        return listed.sort((one, other) => Number(other.lastSeenAt ?? 0) - Number(one.lastSeenAt ?? 0))
+      })
+    })
   }
 
   /**
@@ -211,16 +245,13 @@ export class Sessions<D extends object = DefaultData> {
    */
   removeBySubject(subject: string | number, options: { except?: Session<D> } = {}): Promise<number> {
     return this.#watch('removeBySubject', async () => {
-      const removeBySubject = this.#indexed('removeBySubject')
+      const removeBySubject = indexed(this.#settings.store, 'removeBySubject')
       const text = subjectText(subject)
-      const kept = options.except && stateOf(options.except)
       const settings = this.#settings
       let except: RecordId | undefined
       const turn = settings.engine.removalBegun()
       const removed = await runTask(settings, function* (deadline) {
-        except = kept?.key
-          ? (kept.previous?.id ?? (yield* wait(settings.backend.idOf(settings, kept.key))))
-          : undefined
+        except = options.except && (yield* storedIdOf(settings, options.except))
         try {
           const { now, signal } = deadline
           return yield* wait(removeBySubject(text, { now, signal, except }))
@@ -266,12 +297,6 @@ export class Sessions<D extends object = DefaultData> {
     return promise
   }
 
-  #indexed<M extends 'scanBySubject' | 'removeBySubject'>(method: M): NonNullable<Store[M]> {
-    const { store } = this.#settings
-    if (store[method]) return store[method].bind(store) as NonNullable<Store[M]>
-    throw new ConfigError('store', `has no ${method}(): use \`notBefore\`.`)
-  }
-
   #run(
     method: string,
     key: string,
@@ -288,6 +313,21 @@ export class Sessions<D extends object = DefaultData> {
       return result
     })
   }
+}
+
+/** Under which id the store has the session of a request now: a `cycleKey` is not carried out yet. */
+function* storedIdOf(settings: Settings, session: Session<any>): Task<RecordId | undefined> {
+  const { key, previous } = stateOf(session)
+  if (key === null) return
+  return previous?.id ?? (yield* wait(settings.backend.idOf(settings, key)))
+}
+
+const NOTHING_KNOWN: OpenOptions = {}
+
+/** Whether a path is one of those of the option `background`. */
+function isBackground(paths: readonly string[], target: string | undefined): boolean {
+  const path = target?.split('?', 1)[0]
+  return paths.some(each => (each.endsWith('*') ? path?.startsWith(each.slice(0, -1)) : path === each))
 }
 
 function isHashedId(text: unknown): boolean {

@@ -9,6 +9,7 @@ export type SessionErrorCode =
   | 'SESSION_COMMITTED'
   | 'SESSION_DATA'
   | 'SESSION_EXISTS'
+  | 'SESSION_LIMIT'
   | 'BAD_SIGNATURE'
   | 'SIGNATURE_EXPIRED'
   | 'CONFIG'
@@ -90,6 +91,13 @@ export class SessionDataError extends SessionError {
 export class SessionExistsError extends SessionError {
   constructor() {
     super('SessionExists', 500, 'The session exists. Call `create()` for a new key.')
+  }
+}
+
+/** The subject has `maxSessions` sessions already, and the option says `then: 'refuse'`. Nothing was saved. */
+export class SessionLimitError extends SessionError {
+  constructor(count: number) {
+    super('SessionLimit', 409, `There are ${count} sessions already. End one of them, or log out elsewhere.`)
   }
 }
 

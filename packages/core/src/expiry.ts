@@ -38,6 +38,15 @@ const UNITS: Record<string, number> = {
   nanoseconds: 0.000_001,
 }
 
+const DAY = 86_400
+/** RFC 6265bis section 5.5: browsers keep no cookie longer. In seconds. */
+const LONGEST = 400 * DAY
+
+/** Whether seconds are probably milliseconds: 3,600,000 or more, and not a whole number of days, at most 400. */
+export function looksLikeMilliseconds(seconds: number): boolean {
+  return seconds >= 3_600_000 && !(seconds % DAY === 0 && seconds <= LONGEST)
+}
+
 /** 9999-12-31T23:59:59.999Z: the last moment that every backend, and ISO text of four digits, can write down. */
 export const LAST_MOMENT = 253_402_300_799_999
 

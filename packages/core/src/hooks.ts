@@ -44,6 +44,14 @@ export interface WarningEvent extends HookEvent {
   message: string
 }
 
+/** A key was used again long after its rotation. */
+export interface ReusedEvent extends HookEvent {
+  /** Whose session it was. */
+  subject: string | undefined
+  /** Whether the session that took the place of the old key was live, and was ended (`reuse: 'end-all'`). */
+  ended: boolean
+}
+
 export interface StoreErrorEvent extends HookEvent {
   /** The store's method that failed. `adopt`: the old library's store, or an adopter. */
   operation:
@@ -53,6 +61,7 @@ export interface StoreErrorEvent extends HookEvent {
     | 'touch'
     | 'remove'
     | 'removeBySubject'
+    | 'scanBySubject'
     | 'clearExpired'
     | 'close'
     | 'adopt'
@@ -77,6 +86,8 @@ export interface Hooks {
   touched?(event: HookEvent): void
   /** `cycleKey` was carried out; `id` is the new one. */
   rotated?(event: HookEvent): void
+  /** A key was used again after its rotation and the time of grace (option `reuse`). Probably it was stolen. */
+  reused?(event: ReusedEvent): void
   /** A record was removed. */
   destroyed?(event: HookEvent): void
   /** Two requests replaced one key, and `onConflict` decided. */

@@ -1,7 +1,8 @@
 export type { AdoptContext, Adopter, AdoptHeaders, OldCookie, OldRecord, OldSession } from './adopt.ts'
 export { type Codec, type EncodeLimits, json } from './codec.ts'
 export type { CookieOptions } from './cookie.ts'
-export { createSessions, type SessionInfo, type Sessions } from './engine.ts'
+export type { Device } from './device.ts'
+export { createSessions, type ListedSession, type OpenOptions, type Sessions } from './engine.ts'
 export {
   ConfigError,
   SessionCommittedError,
@@ -11,6 +12,7 @@ export {
   type SessionErrorCode,
   SessionExistsError,
   SessionInterruptedError,
+  SessionLimitError,
   SessionNotLoadedError,
   SessionStoreError,
 } from './errors.ts'
@@ -22,11 +24,13 @@ export type {
   HookName,
   Hooks,
   LoadedEvent,
+  ReusedEvent,
   StoreErrorEvent,
   WarningEvent,
 } from './hooks.ts'
 export type { RandomBytes, SessionKey } from './key.ts'
 export type { Clash } from './key-change.ts'
+export type { MaxSessions } from './max-sessions.ts'
 export type { SessionsOptions } from './options.ts'
 export type { CommitResult, ResponseInfo } from './response.ts'
 export type { StandardSchema } from './schema.ts'
@@ -44,3 +48,4 @@ export type {
   StoredRecord,
 } from './store.ts'
 export { safeCause } from './store-error.ts'
+export type { SessionInfo } from './subject-sessions.ts'

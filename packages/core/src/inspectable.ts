@@ -56,6 +56,7 @@ const WATCHED: readonly HookName[] = [
   'saved',
   'touched',
   'rotated',
+  'reused',
   'destroyed',
   'conflict',
   'interrupted',

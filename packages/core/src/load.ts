@@ -1,12 +1,14 @@
 import { adopt } from './adopt.ts'
-import { authenticatedAt, createdAt, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import { authenticatedAt, createdAt, isReused, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import type { Changes } from './changes.ts'
 import { asStoreError, ConfigError, SessionNotLoadedError } from './errors.ts'
 import { report } from './hooks.ts'
 import { absoluteLimit } from './lifetime.ts'
 import type { Found } from './lookup.ts'
 import type { Data } from './merge.ts'
+import type { Settings } from './options.ts'
 import { decodePayload } from './record.ts'
+import { reactToReuse } from './reuse.ts'
 import type { SessionState } from './session-state.ts'
 import type { MaybePromise, StoredRecord } from './store.ts'
 import { type Deadline, runTask, type Task, wait } from './task.ts'
@@ -53,19 +55,29 @@ function* findByKey(state: SessionState, deadline: Deadline): Task<Found | undef
     const data = settings.decodesEarly
       ? yield* decodePayload(settings, lookup.recordId, record.payload)
       : undefined
-    if (!(data && (yield* isBeforeNotBefore(state, data)))) found = { record, data }
+    if (settings.reuse && data && isReused(data, deadline.now)) yield* reactToReuse(state, data, deadline)
+    else if (!(data && (yield* isBeforeNotBefore(settings, data)))) found = { record, data }
   }
   report(settings, 'loaded', lookup.recordId, { found: found !== undefined }, deadline)
   return found
 }
 
 /** Whether the session authenticated before what the option `notBefore` says of its subject. */
-function* isBeforeNotBefore({ settings }: SessionState, data: Data): Task<boolean> {
-  const { notBefore } = settings
+function* isBeforeNotBefore(settings: Settings, data: Data): Task<boolean> {
   const subject = data[SUBJECT]
-  if (!notBefore || typeof subject !== 'string') return false
-  const limit = (yield* wait(notBefore(subject))) ?? 0
+  if (!settings.notBefore || typeof subject !== 'string') return false
+  return isBeforeLimit(data, yield* notBeforeLimit(settings, subject))
+}
+
+/** What the option `notBefore` says of a subject, in milliseconds since the epoch. 0: all its sessions are valid. */
+export function* notBeforeLimit({ notBefore }: Settings, subject: string): Task<number> {
+  const limit = (notBefore && (yield* wait(notBefore(subject)))) ?? 0
   if (!Number.isFinite(limit)) throw new TypeError('notBefore must return milliseconds or undefined.')
+  return limit
+}
+
+/** Whether a session authenticated before that moment. */
+export function isBeforeLimit(data: Data, limit: number): boolean {
   return (authenticatedAt(data) ?? createdAt(data) ?? 0) < limit
 }
 
@@ -80,7 +92,9 @@ export function openLoaded(state: SessionState): Changes {
   const { record } = found
   const data = found.data ?? decodeNow(state, record.payload)
   // A session past its absolute limit is not found. Its record expires by itself.
-  if (absoluteLimit(settings, data) <= settings.clock()) return state.begin()
+  const now = settings.clock()
+  // Nor is one under a key that was rotated long ago: another engine, with the option `reuse`, has left its marker.
+  if (absoluteLimit(settings, data) <= now || isReused(data, now)) return state.begin()
   const id = lookup.recordId
   const successor = data[SUPERSEDED]
   const ref = id && { id, version: (record as StoredRecord).version, successor }

@@ -1,16 +1,18 @@
 import { randomBytes } from '#crypto'
 import type { Adopter } from './adopt.ts'
 import type { Backend } from './backend.ts'
-import { type Check, flag, readOptions, type Table } from './check.ts'
+import { type Check, flag, oneOf, readOptions, type Table } from './check.ts'
 import { type Codec, isObject, json } from './codec.ts'
 import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
 import { cookieBackend } from './cookie-backend.ts'
 import { EngineState } from './engine-state.ts'
 import { ConfigError } from './errors.ts'
+import { looksLikeMilliseconds } from './expiry.ts'
 import { FOREIGN_OPTIONS } from './foreign.ts'
 import type { Hooks } from './hooks.ts'
 import type { RandomBytes } from './key.ts'
 import type { Clash } from './key-change.ts'
+import type { MaxSessions } from './max-sessions.ts'
 import type { Data } from './merge.ts'
 import type { Migrate, StandardSchema } from './schema.ts'
 import { checkSecrets } from './secrets.ts'
@@ -48,6 +50,21 @@ export interface SessionsOptions<D extends object = any> {
    * SessionConflictError, and a function returns the value to keep (`undefined` removes the key).
    */
   onConflict?: 'last' | 'error' | ((key: string, clash: Clash) => unknown) | undefined
+  /** At most so many sessions of one subject, and what happens at a login that is one too many. Default: no limit. */
+  maxSessions?: MaxSessions | undefined
+  /** Adapters note the user agent and the address in `session.device` when the subject is set. Default false. */
+  devices?: boolean | undefined
+  /**
+   * What happens when a key is used more than 30 s after its rotation, which probably means that it was stolen:
+   * `'report'` calls the hook `reused`, `'end-all'` also ends the session that took its place. Default: old keys are
+   * forgotten after 30 s.
+   */
+  reuse?: 'report' | 'end-all' | undefined
+  /**
+   * Paths of background polls, such as `'/unread'` or `'/events/*'`: requests to them do not extend the session's life
+   * (`session.extend`). `*` at the end stands for any rest. Default: none.
+   */
+  background?: readonly string[] | undefined
   /** Milliseconds since the epoch: sessions of that subject that authenticated before then are void. */
   notBefore?: ((subject: string) => MaybePromise<number | undefined>) | undefined
   /**
@@ -108,6 +125,10 @@ export interface Settings {
   touchAfter: number | undefined
   timeout: number
   onConflict: NonNullable<SessionsOptions['onConflict']>
+  maxSessions: MaxSessions | undefined
+  devices: boolean
+  reuse: SessionsOptions['reuse']
+  background: readonly string[]
   notBefore: SessionsOptions['notBefore']
   maxBytes: number
   lazy: boolean
@@ -162,6 +183,13 @@ const OPTIONS: Table<SessionsOptions> = {
     'last',
     [value => value === 'last' || value === 'error' || isFunction(value), "'last', 'error' or a function"],
   ],
+  maxSessions: [
+    undefined,
+    [isMaxSessions, "{ count, then }: a whole number above 0, and 'end-oldest' or 'refuse'"],
+  ],
+  devices: [false, flag],
+  reuse: [undefined, oneOf('report', 'end-all')],
+  background: [[], [isPaths, "a list of paths that begin with '/', such as ['/unread', '/events/*']"]],
   notBefore: [undefined, callable],
   maxBytes: [1_048_576, above0('bytes')],
   lazy: [false, flag],
@@ -192,7 +220,7 @@ const OPTIONS: Table<SessionsOptions> = {
 }
 
 const HOOKS = Object.fromEntries(
-  'created,adopted,loaded,saved,touched,rotated,destroyed,conflict,interrupted,corrupt,storeError,warning,error'
+  'created,adopted,loaded,saved,touched,rotated,reused,destroyed,conflict,interrupted,corrupt,storeError,warning,error'
     .split(',')
     .map(name => [name, [undefined, callable]]),
 ) as unknown as Table<Hooks>
@@ -203,11 +231,11 @@ export function resolveOptions(options: SessionsOptions): Settings {
     throw new ConfigError('store', 'is an option: write session({ store: cacheStore() }).')
   const { secret, cookie, saveEveryRequest, ...settings } = readOptions<
     SessionsOptions,
-    'secret' | 'absoluteAge' | 'notBefore' | 'schema' | 'migrate' | 'adopt'
+    'secret' | 'absoluteAge' | 'maxSessions' | 'reuse' | 'notBefore' | 'schema' | 'migrate' | 'adopt'
   >(options, OPTIONS, '', FOREIGN_OPTIONS)
   assertSeconds('age', settings.age)
   assertSeconds('absoluteAge', settings.absoluteAge)
-  const { codec, schema, notBefore, store } = settings
+  const { codec, schema, notBefore, store, reuse } = settings
   readOptions(settings.hooks, HOOKS, 'hooks.')
   if (settings.migrate && !schema) throw new ConfigError('migrate', 'needs a `schema`.')
   const lacks = (methods: string[]): string =>
@@ -226,8 +254,9 @@ export function resolveOptions(options: SessionsOptions): Settings {
       'needs a store on the server. A cookie session cannot remember which old cookies were used.',
     )
   }
+  assertHasRecords(settings, cookieStore !== undefined)
   const stringify = (value: unknown): string => (codec.stringify ?? JSON.stringify).call(codec, value)
-  const decodesEarly = !codec.sync || Boolean(schema ?? notBefore)
+  const decodesEarly = !codec.sync || Boolean(schema ?? notBefore ?? reuse)
   return {
     ...settings,
     engine: new EngineState(),
@@ -249,6 +278,40 @@ export function resolveOptions(options: SessionsOptions): Settings {
   }
 }
 
+/** Options that need sessions on the server. */
+function assertHasRecords(
+  {
+    maxSessions,
+    reuse,
+    store,
+    hashKeys,
+  }: Pick<SessionsOptions, 'maxSessions' | 'reuse' | 'store' | 'hashKeys'>,
+  isInCookie: boolean,
+): void {
+  if (maxSessions && !isFunction((store as Partial<Store>).scanBySubject)) {
+    throw new ConfigError(
+      'maxSessions',
+      'needs a store with scanBySubject(), such as those of @sess/store-sql and @sess/store-redis.',
+    )
+  }
+  if (reuse && isInCookie) throw new ConfigError('reuse', 'needs a store that keeps sessions on the server.')
+  if (reuse && !hashKeys)
+    throw new ConfigError('reuse', 'needs `hashKeys: true`: without it a rotation leaves no marker.')
+}
+
+function isMaxSessions({ count, then, ...unknown }: Partial<MaxSessions>): boolean {
+  return (
+    Number.isSafeInteger(count) &&
+    count! > 0 &&
+    (then === 'end-oldest' || then === 'refuse') &&
+    Object.keys(unknown).length === 0
+  )
+}
+
+function isPaths(paths: unknown): boolean {
+  return Array.isArray(paths) && paths.every(path => typeof path === 'string' && /^\/[^*?#]*\*?$/.test(path))
+}
+
 function storeLimit(bytes: number | undefined): number {
   if (bytes === undefined) return Infinity
   if (typeof bytes === 'number' && bytes > 0) return bytes
@@ -260,13 +323,9 @@ function isStore(value: unknown): boolean {
   return (isFunction(read) && isFunction(insert)) || (isFunction(seal) && isFunction(unseal))
 }
 
-const DAY = 86_400
-/** RFC 6265bis section 5.5: browsers keep no cookie longer. */
-const LONGEST = 400 * DAY
-
 /** Rejects milliseconds that were given as seconds: an age of 3,600,000 or more must be a whole number of days, at most 400. */
 function assertSeconds(option: string, age: number | undefined): void {
-  if (age === undefined || age < 3_600_000 || (age % DAY === 0 && age <= LONGEST)) return
+  if (age === undefined || !looksLikeMilliseconds(age)) return
   throw new ConfigError(
     option,
     `is in seconds, and ${age} looks like milliseconds. An hour is 3600. From 3,600,000 on it is whole days, 400 at most.`,

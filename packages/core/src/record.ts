@@ -1,6 +1,15 @@
 import { utf8 } from '#crypto'
 import type { OldRecord } from './adopt.ts'
-import { AUTHENTICATED, BOOKKEEPING, EXPIRY, SUBJECT, SUPERSEDED, subjectText } from './bookkeeping.ts'
+import {
+  AUTHENTICATED,
+  BOOKKEEPING,
+  EXPIRY,
+  ROTATION,
+  rotationIn,
+  SUBJECT,
+  SUPERSEDED,
+  subjectText,
+} from './bookkeeping.ts'
 import { isRecord } from './codec.ts'
 import { schemaThrew, unfit, unreadable } from './corrupt-event.ts'
 import { SessionDataError } from './errors.ts'
@@ -42,8 +51,18 @@ export function* encodeRecord(state: SessionState, now: number): Task<SessionRec
 }
 
 /** The record that takes the place of a session whose key was rotated, until late requests have ended. */
-export function* encodeRotated(settings: Settings, successor: RecordId, now: number): Task<SessionRecord> {
-  return yield* encodeMarker(settings, { [SUPERSEDED]: successor }, now + GRACE)
+export function* encodeRotated(
+  settings: Settings,
+  successor: RecordId,
+  data: Data,
+  now: number,
+): Task<SessionRecord> {
+  const grace = now + GRACE
+  if (!settings.reuse) return yield* encodeMarker(settings, { [SUPERSEDED]: successor }, grace)
+  // The subject is for the hook `reused`. It is not in the record, because the marker is no session of the subject.
+  const subject = data[SUBJECT] === undefined ? {} : { [SUBJECT]: data[SUBJECT] }
+  const marker = { [SUPERSEDED]: successor, [ROTATION]: { grace }, ...subject }
+  return yield* encodeMarker(settings, marker, Math.max(grace, rotationIn(data).until ?? 0))
 }
 
 /** A record that is no session, and leads to one. */

@@ -1,4 +1,4 @@
-import { SUPERSEDED } from './bookkeeping.ts'
+import { isReused, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import type { Removal } from './engine-state.ts'
 import { report } from './hooks.ts'
 import type { RecordId } from './key.ts'
@@ -13,27 +13,36 @@ import type { Deadline, Task } from './task.ts'
 
 /**
  * Removes a record. If it is the marker of a rotation, or becomes one meanwhile, the session that took its place is
- * removed first. Returns whether there was a live record.
+ * removed first. Returns whether there was a live session.
  *
  * A loop, because a key that is rotated often has a chain of thousands of markers.
  */
 export function* destroy(settings: Settings, target: RecordRef, deadline: Deadline): Task<boolean> {
   const chain = [target]
   const known = new Set<unknown>([target.id])
+  let hasEnded = false
   for (;;) {
     const last = chain.at(-1)!
     const result =
       (yield* tryDestroy(settings, last, deadline, known)) ??
       (yield* retryInTurn(settings, last.id, deadline, () => tryDestroy(settings, last, deadline, known)))
-    if (result.kind === 'marker') chain.push(result.successor)
-    else if (chain.length === 1) return result.wasLive
-    else chain.pop()
+    if (result.kind === 'marker') {
+      chain.push(result.successor)
+      continue
+    }
+    // A session of somebody else leaves the markers before it alone.
+    if (!result.wasLive && target.subject !== undefined) return false
+    if (result.wasLive && !last.successor) hasEnded = true
+    if (chain.length === 1) return hasEnded
+    chain.pop()
   }
 }
 
 type Attempt =
   /** There is no such record any more. */
   | { kind: 'gone'; wasLive: boolean }
+  /** The record stays: it is another subject's, or the marker of a rotation long ago. */
+  | { kind: 'spared'; wasLive: false }
   /** The record is a marker: what took its place has to be removed first. */
   | { kind: 'marker'; successor: RecordRef }
 
@@ -44,7 +53,7 @@ function* tryDestroy(
   deadline: Deadline,
   known: Set<unknown>,
 ): Task<Attempt | undefined> {
-  const { id, ignoreExpiry } = target
+  const { id, ignoreExpiry, followsOldMarkers, subject } = target
   const call = ignoreExpiry ? deadline.ignoringExpiry() : deadline
   let isLive = true
   // Without hashing there are no markers, so no version matters. A rotation that overlaps this removal may therefore win.
@@ -54,14 +63,18 @@ function* tryDestroy(
     if (!record) return { kind: 'gone', wasLive: false }
     isLive = record.expiresAt > deadline.now
     target.version = record.version
-    // The old key of a rotation ends the session as long as its marker lives, and no longer.
-    target.successor = isLive ? (yield* decodePayload(settings, id, record.payload))[SUPERSEDED] : undefined
+    // The old key of a rotation ends the session until the time of grace is over, and no longer.
+    const data = isLive ? yield* decodePayload(settings, id, record.payload) : {}
+    if (isReused(data, deadline.now) && !followsOldMarkers) return { kind: 'spared', wasLive: false }
+    target.successor = data[SUPERSEDED]
+    const isAnothers = subject !== undefined && !target.successor && data[SUBJECT] !== subject
+    if (isAnothers) return { kind: 'spared', wasLive: false }
   }
   // A logout wins over a rotation: the session that took the place of this one ends too.
   const { successor } = target
   if (typeof successor === 'string' && !known.has(successor)) {
     known.add(successor)
-    return { kind: 'marker', successor: { id: successor as RecordId } }
+    return { kind: 'marker', successor: { id: successor as RecordId, followsOldMarkers, subject } }
   }
   const result = yield* callStore(settings, 'remove', id, takeVersion(target), call)
   if (result === 'stale') return

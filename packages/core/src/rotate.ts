@@ -1,6 +1,8 @@
+import { ROTATION, rotationIn } from './bookkeeping.ts'
 import type { SessionError } from './errors.ts'
 import { report } from './hooks.ts'
 import type { RecordId } from './key.ts'
+import { expiresAt } from './lifetime.ts'
 import { encodeRecord, encodeRotated } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
 import { refresh, retryInTurn } from './retry.ts'
@@ -18,6 +20,7 @@ export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRe
   const { settings, keyToSend } = state
   const old = state.previous!
   if (old.version === undefined) yield* refresh(state, old, deadline)
+  if (settings.maxSessions || settings.reuse) noteRotation(state, old.id, deadline.now)
   const inserted = yield* insert(state, deadline)
   const { id } = state.current!
   let record: SessionRecord
@@ -26,7 +29,7 @@ export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRe
       ? inserted
       : yield* retryInTurn(settings, old.id, deadline, () => updateAndLeaveMarker(state, old, deadline))
   } catch (error) {
-    state.rotationFailed(keyToSend)
+    state.insertUndone(keyToSend)
     // After a store failure the removal would probably fail too. The key was never sent, and the record expires.
     if ((error as SessionError).code !== 'SESSION_STORE') yield* removeInserted(state, id, deadline)
     throw error
@@ -35,9 +38,20 @@ export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRe
   return record
 }
 
+/**
+ * What others have to know of the rotation: which record the new one takes the place of, so that nobody counts both, and
+ * how long the old keys would have lived. All markers of a session stay that long, so that each leads to the next.
+ */
+function noteRotation(state: SessionState, previous: RecordId, now: number): void {
+  const { changes, expiresAtRead } = state
+  const before = rotationIn(changes!.data)
+  const until = Math.max(expiresAtRead, expiresAt(state, now), before.until ?? 0)
+  changes!.set(ROTATION, { ...before, previous, until })
+}
+
 /** `false`: another request has changed the old record. */
 function* leaveMarker(
-  { settings, current }: SessionState,
+  { settings, current, changes }: SessionState,
   old: RecordRef,
   deadline: Deadline,
 ): Task<boolean> {
@@ -48,7 +62,7 @@ function* leaveMarker(
         settings,
         'replace',
         old.id,
-        yield* encodeRotated(settings, current!.id, deadline.now),
+        yield* encodeRotated(settings, current!.id, changes!.data, deadline.now),
         version,
         deadline,
       )

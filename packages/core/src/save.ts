@@ -1,10 +1,11 @@
-import { CREATED } from './bookkeeping.ts'
+import { CREATED, ROTATION, SUBJECT } from './bookkeeping.ts'
 import { endSession } from './end.ts'
 import { SessionCommittedError } from './errors.ts'
 import { howToSaveNow, isOnMarker } from './facts.ts'
 import { tellError } from './hooks.ts'
 import { lacksCreationTime } from './lifetime.ts'
 import { load, openLoaded } from './load.ts'
+import { endSurplus, subjectToAdd } from './max-sessions.ts'
 import type { Save } from './plan.ts'
 import { endIfRemoved } from './remove.ts'
 import type { SessionState } from './session-state.ts'
@@ -66,6 +67,8 @@ function* create(state: SessionState, deadline: Deadline): Task<void> {
   if (state.toRemove) yield* endSession(state, deadline)
   if (state.previous) yield* persist(state, howToSaveNow(state), deadline)
   if (isOnMarker(state)) yield* persist(state, 'reject', deadline)
+  // The session that stays keeps its old keys.
+  if (state.changes?.data[ROTATION]) state.changes.delete(ROTATION)
   if (state.detach()) yield* persist(state, 'insert', deadline)
   state.changed()
 }
@@ -74,5 +77,12 @@ function* create(state: SessionState, deadline: Deadline): Task<void> {
 export function* persist(state: SessionState, how: Save | 'insertAsChosen', deadline: Deadline): Task<void> {
   if (how === 'reject') throw interrupted(state.settings, state.current!.id)
   if (lacksCreationTime(state)) state.changes!.set(CREATED, deadline.now)
-  state.saved(yield* state.settings.backend[how](state, deadline))
+  const { maxSessions, backend } = state.settings
+  // `'refuse'` has let the login in already, before anything else was done.
+  const isAdmitted = maxSessions?.then === 'refuse' && subjectToAdd(state) !== undefined
+  state.saved(yield* backend[how](state, deadline))
+  const subject = state.changes!.data[SUBJECT]
+  if (maxSessions && how !== 'replace' && !isAdmitted && typeof subject === 'string') {
+    yield* endSurplus(state, subject, deadline)
+  }
 }

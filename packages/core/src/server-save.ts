@@ -1,6 +1,7 @@
 import { type SessionError, SessionExistsError, SessionStoreError } from './errors.ts'
 import { report } from './hooks.ts'
 import { expiresAt, lacksCreationTime } from './lifetime.ts'
+import { insertWithinLimit } from './max-sessions.ts'
 import { encodeRecord } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
 import { refresh, retryInTurn } from './retry.ts'
@@ -29,7 +30,13 @@ function* tryInsert(
   return record
 }
 
-export function* insert(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+export function insert(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+  return state.settings.maxSessions
+    ? insertWithinLimit(state, insertUnderNewKey, deadline)
+    : insertUnderNewKey(state, deadline)
+}
+
+function* insertUnderNewKey(state: SessionState, deadline: Deadline): Task<SessionRecord> {
   // Two keys of 165 random bits are never equal by chance. Those of a broken generator may be.
   for (let tries = 0; tries < 8; tries++) {
     const record = yield* tryInsert(state, tries > 0, deadline)
@@ -42,7 +49,11 @@ export function* insert(state: SessionState, deadline: Deadline): Task<SessionRe
   throw new SessionStoreError('The session store takes no new id.')
 }
 
-export function* insertAsChosen(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+export function insertAsChosen(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+  return insertWithinLimit(state, insertUnderOwnKey, deadline)
+}
+
+function* insertUnderOwnKey(state: SessionState, deadline: Deadline): Task<SessionRecord> {
   const record = yield* tryInsert(state, false, deadline)
   if (record) return record
   throw new SessionExistsError()

@@ -196,7 +196,7 @@ export class SessionState {
   }
 
   /** The new key is never sent. If the handler tries again, it gets another. */
-  rotationFailed(keyToSend: SessionKey | undefined): void {
+  insertUndone(keyToSend: SessionKey | undefined): void {
     this.keyToSend = keyToSend
     this.current = undefined
     this.key = newKey(this.settings.random)

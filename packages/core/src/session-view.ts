@@ -1,6 +1,17 @@
 import { utf8 } from '#crypto'
-import { ADOPTED, AUTHENTICATED, CREATED, EXPIRY, FLASH, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import {
+  ADOPTED,
+  AUTHENTICATED,
+  CREATED,
+  DEVICE,
+  EXPIRY,
+  FLASH,
+  ROTATION,
+  SUBJECT,
+  SUPERSEDED,
+} from './bookkeeping.ts'
 import { isRecord } from './codec.ts'
+import { type Device, deviceIn } from './device.ts'
 import type { MaybePromise, StoredEntry } from './store.ts'
 
 /** A decoded payload. */
@@ -21,6 +32,8 @@ export interface SessionView {
   authenticatedAt: number | undefined
   lastSeenAt: number | undefined
   expiresAt: number
+  /** Where it is used, if the application or the option `devices` says so. */
+  device: Device | undefined
   /** Bytes of payload, as UTF-8. */
   bytes: number
   /** The application's data, without our bookkeeping. */
@@ -57,6 +70,7 @@ export async function viewOf(
     authenticatedAt: undefined,
     lastSeenAt: undefined,
     expiresAt,
+    device: undefined,
     bytes,
     data: {},
     supersededBy: undefined,
@@ -76,8 +90,10 @@ export async function viewOf(
   view.createdAt = numberOf(data[CREATED])
   view.authenticatedAt = numberOf([data[AUTHENTICATED]].flat()[0])
   view.supersededBy = textOf(data[SUPERSEDED])
+  view.device = deviceIn(data[DEVICE])
   view.lastSeenAt = lastSeen(expiresAt, data[EXPIRY], age)
-  for (const name of [CREATED, AUTHENTICATED, SUBJECT, SUPERSEDED, ADOPTED]) delete data[name]
+  for (const name of [CREATED, AUTHENTICATED, SUBJECT, SUPERSEDED, ADOPTED, DEVICE, ROTATION])
+    delete data[name]
   if (Array.isArray(data[FLASH]) || typeof data[FLASH] === 'object') data['(flash)'] = data[FLASH]
   delete data[FLASH]
   view.data = data

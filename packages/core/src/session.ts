@@ -15,6 +15,7 @@ import {
   CREATED,
   checkKey,
   createdAt,
+  DEVICE,
   EXPIRY,
   SUBJECT,
   subjectSince,
@@ -22,12 +23,14 @@ import {
 } from './bookkeeping.ts'
 import { isPlain } from './codec.ts'
 import { wouldBeLost } from './commit.ts'
+import { type Device, deviceIn, storedDevice } from './device.ts'
 import {
   type Expiry,
   type ExpiryQuery,
   endsWithBrowser,
   expiryAge,
   expiryMoment,
+  looksLikeMilliseconds,
   storedExpiry,
 } from './expiry.ts'
 import { addFlash, flashOf, removeFlash } from './flash.ts'
@@ -75,9 +78,12 @@ export function stateOf(session: Session<any>): SessionState {
 export class Session<Data extends object = DefaultData> {
   private readonly [STATE]: SessionState
   #data: Data | undefined
+  /** What the adapter knows of the client, with the option `devices`. */
+  readonly #deviceOf: (() => Device) | undefined
 
-  constructor(state: SessionState) {
+  constructor(state: SessionState, deviceOf?: () => Device) {
     this[STATE] = state
+    this.#deviceOf = deviceOf
     // biome-ignore lint/correctness/noConstructorReturn: only a proxy sees `delete session.userId`.
     return new Proxy(this, NO_PLAIN_OBJECT)
   }
@@ -493,14 +499,75 @@ export class Session<Data extends object = DefaultData> {
     if (subject === null) {
       changes.delete(SUBJECT)
       changes.delete(AUTHENTICATED)
+      changes.delete(DEVICE)
       return
     }
     const { data } = changes
-    const now = this[STATE].settings.clock()
-    const since = data[SUBJECT] === subject ? subjectSince(data) : undefined
+    const { settings } = this[STATE]
+    const now = settings.clock()
+    const isSame = data[SUBJECT] === subject
+    const since = isSame ? subjectSince(data) : undefined
+    // Then a login over the limit leaves the session alone that the visitor has.
+    if (settings.maxSessions && !isSame) this.cycleKey()
+    const deviceOf = this.#deviceOf
+    if (deviceOf && !changes.has(DEVICE)) changes.set(DEVICE, storedDevice(deviceOf()))
     if (createdAt(data) === undefined) changes.set(CREATED, now)
     changes.set(SUBJECT, subject)
     changes.set(AUTHENTICATED, since === undefined ? now : [now, since])
+  }
+
+  /**
+   * Where this session is used, for a page "your devices": `{ userAgent, ip, label }`, each optional, cut off at 512
+   * characters. `null` removes it. With the option `devices` adapters set it when `subject` is set.
+   *
+   * @throws SessionDataError for anything else
+   * @example
+   * req.session.device = { userAgent: req.get('user-agent'), ip: req.ip, label: req.body.deviceName }
+   */
+  get device(): Device | undefined {
+    return deviceIn(readChanges(this[STATE]).data[DEVICE])
+  }
+
+  set device(value: Device | null | undefined) {
+    const device = value === null || value === undefined ? undefined : storedDevice(value)
+    const changes = beginChange(this[STATE])
+    if (device) changes.set(DEVICE, device)
+    else changes.delete(DEVICE)
+  }
+
+  /**
+   * Whether the user has authenticated in the last `seconds`: the subject was set, or `reauthenticated()` called. Ask
+   * before an action for which the password should be confirmed. False without a subject.
+   *
+   * @param seconds how long ago at the most, above 0
+   * @throws TypeError for anything else, milliseconds too
+   * @example
+   * if (!req.session.isFresh(600)) return res.redirect('/confirm-password')
+   */
+  isFresh(seconds: number): boolean {
+    if (typeof seconds !== 'number' || !(seconds > 0) || looksLikeMilliseconds(seconds))
+      throw new TypeError('isFresh takes seconds: a number above 0, as in isFresh(600) for ten minutes.')
+    const at = authenticatedAt(readChanges(this[STATE]).data)
+    return at !== undefined && this[STATE].settings.clock() - at < seconds * 1000
+  }
+
+  /**
+   * The user has just proved again who they are, by the password say. Stamps `authenticatedAt`, and gives the session a new
+   * key as a login does (`cycleKey`). `absoluteAge` still counts from the login.
+   *
+   * @throws TypeError if the session has no subject
+   * @example
+   * app.post('/confirm-password', async (req, res) => {
+   *   if (!(await isPassword(req.session.subject, req.body.password))) return res.status(403).end()
+   *   req.session.reauthenticated()
+   *   res.redirect('/account')
+   * })
+   */
+  reauthenticated(): void {
+    const { subject } = this
+    if (subject === null) throw new TypeError('The session has no subject. Set session.subject at login.')
+    this.cycleKey()
+    this.subject = subject
   }
 
   /**
@@ -514,10 +581,10 @@ export class Session<Data extends object = DefaultData> {
   }
 
   /**
-   * When the subject was last set.
+   * When the subject was last set, or `reauthenticated()` called. See `isFresh`.
    *
    * @example
-   * if (Date.now() - Number(req.session.authenticatedAt ?? 0) > 600_000) return res.redirect('/password')
+   * const since = req.session.authenticatedAt?.toLocaleString()
    */
   get authenticatedAt(): Date | undefined {
     return asDate(authenticatedAt(readChanges(this[STATE]).data))

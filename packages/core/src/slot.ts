@@ -1,5 +1,5 @@
 import { readOptions, textLike } from './check.ts'
-import { createSessions, type Sessions } from './engine.ts'
+import { createSessions, type OpenOptions, type Sessions } from './engine.ts'
 import { ConfigError } from './errors.ts'
 import type { SessionsOptions } from './options.ts'
 import type { CommitResult, ResponseInfo } from './response.ts'
@@ -22,7 +22,7 @@ export interface MiddlewareOptions {
  * What an adapter passes to `commit` beside the status. Adapters pass functions, because most responses set no cookie and
  * need none of it.
  */
-export type Connection = Omit<ResponseInfo, 'status'>
+export type Connection = Omit<ResponseInfo, 'status'> & OpenOptions
 
 /** A session that an adapter has begun, and has to commit. */
 export interface BegunSession<D extends object = DefaultData> {
@@ -108,7 +108,7 @@ export class SessionSlot<D extends object = DefaultData> {
    * already: it is under our property then, too, and the caller that opened it commits it.
    * @throws ConfigError when another engine has the property or the cookie
    */
-  open(request: object, cookieHeader?: string | null): Session<D> | undefined {
+  open(request: object, cookieHeader?: string | null, client?: OpenOptions): Session<D> | undefined {
     const slots = request as Slots
     const known = slots[this.#mark]
     const current = slots[this.property]
@@ -120,7 +120,7 @@ export class SessionSlot<D extends object = DefaultData> {
     let session: Session<D> | undefined
     if (known === undefined) {
       if (slots[this.#cookie]) throw taken('cookie.name', this.sessions.cookieName)
-      session = this.sessions.open(cookieHeader)
+      session = this.sessions.open(cookieHeader, client)
       slots[this.#mark] = session
       slots[this.#cookie] = true
     }
@@ -148,7 +148,7 @@ export class SessionSlot<D extends object = DefaultData> {
     connection: Connection,
   ): BegunSession<D> | undefined {
     const { sessions } = this
-    const session = this.open(request, cookieHeader)
+    const session = this.open(request, cookieHeader, connection)
     if (!session) return
     return {
       session,

@@ -34,6 +34,7 @@ describe('subjects [A24, A25]', () => {
       data: { device: 1 },
       createdAt: new Date(START + 1000),
       authenticatedAt: new Date(START + 1000),
+      lastSeenAt: new Date(START + 1000),
       expiresAt: new Date(START + 1000 + 1_209_600_000),
     })
     await app.request(

@@ -34,6 +34,7 @@ it('the exported names change only on purpose', () => {
         "SessionError",
         "SessionExistsError",
         "SessionInterruptedError",
+        "SessionLimitError",
         "SessionNotLoadedError",
         "SessionStoreError",
         "createSessions",

@@ -76,5 +76,6 @@ function connectionOf(req: Request, cannotWait: boolean): Connection {
       forwardedProto: req.headers['x-forwarded-proto'],
     }),
     cannotWait,
+    device: () => ({ userAgent: req.headers['user-agent'], ip: req.ip ?? req.socket?.remoteAddress }),
   }
 }

@@ -71,6 +71,11 @@ export function runWithSession<
       const forwardedProto = request.headers.get('x-forwarded-proto')
       return { host: hostname, path: pathname, forwardedProto }
     },
+    device: () => ({
+      userAgent: request.headers.get('user-agent') ?? undefined,
+      // Of the web's servers only srvx says it, as part of the request.
+      ip: (request as { ip?: string }).ip,
+    }),
   })
   if (!begun) return handler(request, (on as Record<string, Session<Data>>)[slot.property]!)
   const { session, ready, commit } = begun

@@ -56,6 +56,7 @@ export function session<Data extends object = DefaultData>(
         forwardedProto: req.headers['x-forwarded-proto'],
       }),
       cannotWait,
+      device: () => ({ userAgent: req.headers['user-agent'], ip: req.socket?.remoteAddress }),
     })
     // This engine's session is open already. The handler that opened it loads and commits it.
     if (!begun) return

@@ -90,6 +90,7 @@ function runWithSession<Data extends object>(
       path: event.url.pathname,
       forwardedProto: event.req.headers.get('x-forwarded-proto'),
     }),
+    device: () => ({ userAgent: event.req.headers.get('user-agent') ?? undefined, ip: event.req.ip }),
     readLate: () => addVary(leaving.res, leaving.outcome),
   })
   if (!begun) return handler()

@@ -9,6 +9,7 @@ const EVENTS: Record<HookName, true> = {
   saved: true,
   touched: true,
   rotated: true,
+  reused: true,
   destroyed: true,
   conflict: true,
   interrupted: true,

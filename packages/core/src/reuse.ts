@@ -1,0 +1,26 @@
+import { SUBJECT } from './bookkeeping.ts'
+import { report } from './hooks.ts'
+import type { Data } from './merge.ts'
+import { destroy } from './remove.ts'
+import type { SessionState } from './session-state.ts'
+import type { Deadline, Task } from './task.ts'
+
+/**
+ * A request came with a key that was rotated, after the time of grace: it was stolen, or a response was lost. Calls the
+ * hook. With `reuse: 'end-all'` it ends the session that took the place of the key, before the handler runs.
+ */
+export function* reactToReuse(
+  { settings, lookup }: SessionState,
+  marker: Data,
+  deadline: Deadline,
+): Task<void> {
+  const id = lookup.recordId!
+  const subject = typeof marker[SUBJECT] === 'string' ? marker[SUBJECT] : undefined
+  let ended = false
+  try {
+    if (settings.reuse === 'end-all')
+      ended = yield* destroy(settings, { id, followsOldMarkers: true }, deadline)
+  } finally {
+    report(settings, 'reused', id, { subject, ended }, deadline)
+  }
+}
