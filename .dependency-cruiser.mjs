@@ -1,6 +1,6 @@
 // The arrows: which imports the design allows (docs/design.md). `pnpm arrows` checks them.
 const PORTABLE = 'core|fetch|hono|h3|inspector|store-cookie|store-cache'
-const ON_NODE = 'express|fastify|koa|h3-v1'
+const ON_NODE = 'express|express-session|fastify|koa|h3-v1'
 const ON_FETCH = 'hono'
 const ADAPTERS = `node|fetch|h3|${ON_NODE}|${ON_FETCH}`
 const TEST_HELP = '^packages/(core|conformance|store-[^/]+)/'

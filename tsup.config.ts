@@ -1,3 +1,4 @@
+import { appendFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { defineConfig } from 'tsup'
 import { codeExports, readManifest } from './scripts/workspace.ts'
@@ -13,10 +14,18 @@ const commands = Object.values(manifest.bin ?? {})
 // Its licence comes along, in THIRD-PARTY-LICENSES.
 const bundled = manifest.name === '@sess/cli' ? [/^@sess\/store-sql/, /^kysely/] : []
 
+// @sess/express-session is what `require('express-session')` returns, so it is CommonJS alone and a function. An ESM copy
+// of its classes would not be the same classes. Its types are written by hand, because TypeScript makes no `export =`.
+const isCommonJs = manifest.name === '@sess/express-session'
+
 export default defineConfig({
   entry: byName([...exported, ...conditional, ...commands]),
-  dts: { entry: byName(exported) },
-  format: ['esm', 'cjs'],
+  dts: isCommonJs ? false : { entry: byName(exported) },
+  format: isCommonJs ? ['cjs'] : ['esm', 'cjs'],
+  // Not as a `footer`, because Rollup would put it before the exports.
+  ...(isCommonJs && {
+    onSuccess: () => appendFile('dist/index.cjs', "\nmodule.exports = exports['module.exports'];\n"),
+  }),
   target: ['node22', 'es2023'],
   platform: 'node',
   // A class must be one class, whichever entry it was imported from.

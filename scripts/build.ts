@@ -48,7 +48,7 @@ export async function build(packages: Package[] = publicPackages()): Promise<str
 function markPublishedTypes(pkg: Package): void {
   for (const [, source] of codeExports(pkg.manifest)) {
     const base = join(pkg.folder, 'dist', basename(source, '.ts'))
-    for (const declarations of [`${base}.d.ts`, `${base}.d.cts`]) {
+    for (const declarations of [`${base}.d.ts`, `${base}.d.cts`].filter(existsSync)) {
       writeFileSync(
         declarations,
         markTypes(readFileSync(declarations, 'utf8'), readFileSync(`${base}.js`, 'utf8')),

@@ -15,6 +15,8 @@ type Names = { values: string[]; types: string[] }
 
 /** Entries that only their own test runner can load; their types are checked all the same. */
 const BOUND_TO_A_RUNNER = ['@sess/conformance/vitest', '@sess/conformance/bun-test']
+/** Declares another `req.session` than the other packages for Express, so its types are checked in a program of its own. */
+const APART = '@sess/express-session'
 /** Packages whose types must do without those of Node. */
 const PORTABLE = [
   '@sess/core',
@@ -31,7 +33,9 @@ const REPORT = `
 function report(loaded) {
   const exported = {}, owners = new Map(), shared = []
   for (const [entry, module] of loaded) {
-    const names = Object.keys(module).filter(name => name !== '__esModule' && name !== 'module.exports').sort()
+    const isCommonJs = module['module.exports'] !== undefined && module['module.exports'] === module.default
+    const ours = ['__esModule', 'module.exports', ...(isCommonJs && typeof module.default === 'function' ? ['default'] : [])]
+    const names = Object.keys(module).filter(name => !ours.includes(name)).sort()
     exported[entry] = names
     const owner = entry.split('/').slice(0, 2).join('/')
     for (const name of names) {
@@ -102,10 +106,11 @@ function versionOf(peer: string, manifest: Package['manifest']): string {
 }
 
 function checkTypes(): Map<string, Names> {
-  const esm = entries
+  const together = entries.filter(entry => entry !== APART)
+  const esm = together
     .map((entry, index) => `import * as entry${index} from '${entry}'\nexport { entry${index} }`)
     .join('\n')
-  const cjs = entries
+  const cjs = together
     .map((entry, index) => `import entry${index} = require('${entry}')\nexport { entry${index} }`)
     .join('\n')
   const portable = esm
@@ -127,7 +132,14 @@ function checkTypes(): Map<string, Names> {
     lib: [...lib, 'lib.dom.d.ts'],
     types: [],
   })
-  return found
+  const apart = [
+    `import * as entry from '${APART}'\nexport { entry }`,
+    `import entry = require('${APART}')\nexport { entry }`,
+  ] as const
+  const own = typeCheck('nodenext, ESM, apart', 'apart.mts', apart[0], { ...nodenext, lib, types: ['node'] })
+  typeCheck('nodenext, CommonJS, apart', 'apart.cts', apart[1], { ...nodenext, lib, types: ['node'] })
+  typeCheck('bundler, apart', 'apart.ts', apart[0], { ...bundler, lib, types: ['node'] })
+  return new Map([...found, ...exportedNames(own, 'apart.mts')])
 }
 
 /** Type-checks one file and whatever of ours it leads to: `skipLibCheck` is off, but others' slips are theirs. */
@@ -159,9 +171,9 @@ function typeCheck(what: string, file: string, text: string, options: ts.Compile
   return program
 }
 
-function exportedNames(program: ts.Program): Map<string, Names> {
+function exportedNames(program: ts.Program, file = 'esm.mts'): Map<string, Names> {
   const checker = program.getTypeChecker()
-  const source = program.getSourceFile(join(folder, 'esm.mts'))!
+  const source = program.getSourceFile(join(folder, file))!
   const found = new Map<string, Names>()
   for (const statement of source.statements) {
     if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue

@@ -1,4 +1,5 @@
 export { applyTo, privateCache, varyByCookie } from './headers.ts'
+export { type Merged, merge } from './merge.ts'
 export { pending } from './session.ts'
 export {
   type BegunSession,

@@ -78,6 +78,26 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /**
+   * Makes a session whose key came some other way than in our cookie, and was verified by the caller: a signed cookie of
+   * another library, the handshake of a socket. Any text is a key. It calls no store.
+   *
+   * @param key the key, which names one session and is secret
+   * @param options `isNew`: there is no record yet. The session is empty, and its first save inserts it under this key
+   * @throws ConfigError (`CONFIG`) for cookie sessions, which have no key
+   * @example
+   * const session = sessions.openKey(verifiedKey)
+   * await session.load()
+   */
+  openKey(key: string, { isNew = false }: { isNew?: boolean } = {}): Session<D> {
+    if (!this.#settings.backend.hasRecords)
+      throw new ConfigError('store', 'keeps sessions in cookies, without keys.')
+    const state = new SessionState(this.#settings)
+    if (isNew) state.newUnder(key)
+    else state.keyGiven(key)
+    return new Session<D>(state)
+  }
+
+  /**
    * Ends the request for its session: saves, extends or removes it, before the first byte of the response. Synchronous if
    * there is nothing to do. Append `setCookies`, merge `Cookie` into `Vary` and `private` into `Cache-Control`.
    *

@@ -52,6 +52,11 @@ export class Lookup {
     else if (this.cookies.names[0]) report(settings, 'corrupt', undefined, { reason: 'cookie' })
   }
 
+  keyGiven(key: SessionKey): void {
+    this.key = key
+    this.isLoaded = false
+  }
+
   /** What a logout removes if nothing was found. A fast clock finds no session, and a logout must end it all the same. */
   get removable(): RecordRef | undefined {
     return this.recordId && { id: this.recordId, ignoreExpiry: true }

@@ -38,6 +38,7 @@ export function getOwn(data: Data, key: string): unknown {
   return Object.hasOwn(data, key) ? data[key] : ABSENT
 }
 
+/** What `merge` returns. */
 export interface Merged {
   /** The value, or ABSENT. If both sides replaced the same thing, it is mine. */
   value: unknown
@@ -48,6 +49,9 @@ export interface Merged {
 /**
  * Three-way merge of one value. A change of one side is kept. Objects merge key by key. Arrays that both sides only
  * appended to get theirs, then mine. An object or array that is new counts as empty before.
+ *
+ * @example
+ * const { value } = merge(loaded, changed, storedMeanwhile, JSON.stringify)
  */
 export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: Stringify): Merged {
   const same = (a: unknown, b: unknown): boolean =>

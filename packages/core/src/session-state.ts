@@ -83,6 +83,18 @@ export class SessionState {
     return this.settings.stringify(changes.data) === this.#defaults
   }
 
+  /** The key came some other way than in the cookie. Loading looks for its session. */
+  keyGiven(key: SessionKey): void {
+    this.lookup.keyGiven(key)
+    this.key = key
+  }
+
+  /** A new session that gets this key when it is stored. */
+  newUnder(key: SessionKey): void {
+    this.begin()
+    this.key = key
+  }
+
   loaded(found: Found | undefined): void {
     this.key = this.lookup.loadFinished(found)
   }

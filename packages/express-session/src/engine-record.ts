@@ -1,0 +1,163 @@
+import {
+  type Codec,
+  type Session as CoreSession,
+  json,
+  type MaybePromise,
+  SessionInterruptedError,
+  type Sessions,
+} from '@sess/core'
+import { after, merge } from '@sess/core/adapter'
+import { attributesOf, type Cookie, type CookieData } from './cookie.ts'
+import { adopt, dataOf, type Record, sameText, textOf } from './record.ts'
+import type { Session } from './session.ts'
+import type { StoredSession } from './store.ts'
+
+/** The key under which core keeps how long a session lives. In the payload `cookie.originalMaxAge` says it. */
+const EXPIRY = '_session_expiry'
+const { decode } = json()
+
+/** The payload is the JSON that express-session stores, so both can read it. */
+export const expressCodec: Codec = {
+  sync: true,
+  encode: ({ [EXPIRY]: _, ...data }) => JSON.stringify(data),
+  decode(payload) {
+    const data = decode(payload) as StoredSession
+    const seconds = secondsOf(data['cookie']?.originalMaxAge)
+    return seconds === null ? data : { ...data, [EXPIRY]: seconds }
+  },
+}
+
+/** A record of a Sess store. The engine merges what parallel requests save, and saves no session that is gone. */
+export class EngineRecord implements Record {
+  readonly id: string
+  text: string | undefined
+  readonly #sessions: Sessions<any>
+  /** `undefined` after a touch, which ends it. */
+  #session: CoreSession<any> | undefined
+  #isNew: boolean
+  #attributes: string | undefined
+
+  constructor(sessions: Sessions<any>, id: string, isNew: boolean) {
+    this.#sessions = sessions
+    this.id = id
+    this.#isNew = isNew
+    if (isNew) this.#session = sessions.openKey(id, { isNew })
+  }
+
+  load(): MaybePromise<StoredSession | undefined> {
+    return after(this.#open(), session => {
+      const data = session && storedData(session)
+      if (data) {
+        this.text = textOf(data)
+        this.#attributes = JSON.stringify({ ...data['cookie'], expires: undefined })
+      }
+      return data
+    })
+  }
+
+  async save(session: Session): Promise<void> {
+    if (!this.#session) await this.#reopen(session)
+    const stored = this.#session!
+    this.#write(session, stored)
+    const before = textOf(session)
+    try {
+      await stored.save({ mustCreate: this.#isNew })
+    } catch (error) {
+      if (!this.#isNew || (error as { code?: string }).code !== 'SESSION_EXISTS') throw error
+      // `genid` has returned an ID that is in use. express-session overwrites that session, too.
+      this.#isNew = false
+      this.#session = undefined
+      return this.save(session)
+    }
+    this.#isNew = false
+    this.#saved(session, stored, before)
+  }
+
+  async touch(): Promise<void> {
+    const session = this.#session
+    if (!session || this.#isNew) return
+    this.#session = undefined
+    await this.#sessions.commit(session, { status: 200 })
+  }
+
+  async #open(): Promise<CoreSession<any> | undefined> {
+    const session = this.#sessions.openKey(this.id)
+    await session.load()
+    // The first access to the data finds out.
+    if (session.size === 0 && session.sessionKey === null) return
+    this.#session = session
+    return session
+  }
+
+  /** Begins anew with what is stored now, and applies to it what the request has changed since it last knew. */
+  async #reopen(session: Session): Promise<void> {
+    const known = this.text
+    const stored = await this.#open()
+    if (!stored) {
+      if (known !== undefined) throw new SessionInterruptedError()
+      this.#isNew = true
+      this.#session = this.#sessions.openKey(this.id, { isNew: true })
+      return
+    }
+    const current = storedData(stored)
+    if (known !== undefined) {
+      const merged = merge(JSON.parse(known), dataOf(session), dataOf(current), JSON.stringify)
+      adopt(session, merged.value as StoredSession)
+    }
+    this.text = textOf(current)
+  }
+
+  /** Tells the engine what has changed. */
+  #write(session: Session, stored: CoreSession<any>): void {
+    const mine = dataOf(session)
+    const base = JSON.parse(this.text ?? '{}') as StoredSession
+    for (const key of Object.keys(base)) if (textless(mine[key])) stored.delete(key)
+    for (const key of Object.keys(mine)) {
+      if (!textless(mine[key]) && !sameText(mine[key], base[key])) stored.set(key, mine[key])
+    }
+    const attributes = attributesOf(session.cookie)
+    const isChanged = attributes !== this.#attributes
+    const cookie = session.cookie.toJSON()
+    stored.update('cookie', (current: CookieData | undefined) =>
+      isChanged || !current ? cookie : { ...current, expires: cookie.expires },
+    )
+    if (isChanged) stored.setExpiry(secondsOf(session.cookie.originalMaxAge))
+    this.#attributes = attributes
+  }
+
+  /** Takes over what the engine has merged, but for keys that the handler has changed during the save. */
+  #saved(session: Session, stored: CoreSession<any>, before: string): void {
+    const data = dataOf(storedData(stored))
+    const text = textOf(data)
+    if (text !== before) {
+      const merged = merge(JSON.parse(before), dataOf(session), data, JSON.stringify)
+      adopt(session, merged.value as StoredSession)
+    }
+    this.text = text
+  }
+}
+
+/** Whether JSON leaves a value out. */
+function textless(value: unknown): boolean {
+  return value === undefined || JSON.stringify(value) === undefined
+}
+
+/** What a store of express-session would return. The record knows better than the payload when the session ends. */
+function storedData(session: CoreSession<any>): StoredSession {
+  const { [EXPIRY]: _, ...data } = session.toJSON() as StoredSession
+  const cookie = { ...data['cookie'] } as Partial<Cookie>
+  if (typeof cookie.originalMaxAge === 'number') {
+    // This request has not extended the session yet.
+    session.extend = false
+    cookie.expires = session.expiresAt
+    session.extend = true
+  }
+  return { ...data, cookie }
+}
+
+/** The idle time that core keeps. A session whose cookie ends with the browser has the engine's `age`. */
+function secondsOf(maxAge: unknown): number | null {
+  if (typeof maxAge !== 'number') return null
+  // Core takes 0 for a session that ends with the browser. Here it has ended.
+  return maxAge / 1000 || -1
+}

@@ -1,0 +1,125 @@
+import type { ServerResponse } from 'node:http'
+import { createSessions, type MaybePromise, type Store as SessStore } from '@sess/core'
+import { canHold, holdResponse, watchStandIn } from '@sess/node'
+import parseUrl from 'parseurl'
+import type { Callback } from './callback.ts'
+import { debug } from './debug.ts'
+import { EngineRecord, expressCodec } from './engine-record.ts'
+import { EngineStore } from './engine-store.ts'
+import { ForeignRecord } from './foreign-record.ts'
+import { MemoryStore } from './memory-store.ts'
+import { readOptions, type SessionOptions } from './options.ts'
+import type { Records } from './record.ts'
+import { type SessionRequest, setOwner } from './request.ts'
+import { generate, RequestSession } from './request-session.ts'
+import { readSessionId } from './session-cookie.ts'
+import type { Store } from './store.ts'
+
+/** Middleware for Express, connect and `node:http`. */
+export type SessionMiddleware = (req: any, res: any, next: Callback) => void
+
+/**
+ * Makes the middleware that gives every request its `req.session`. It takes express-session's options. `store` may also
+ * be a store of Sess.
+ *
+ * @throws TypeError for what express-session rejects
+ * @example
+ * app.use(session({ secret, store: sqliteStore('sessions.db'), resave: false, saveUninitialized: false }))
+ */
+export function session(options: SessionOptions = {}): SessionMiddleware {
+  const settings = readOptions(options ?? {})
+  const { store, records } = storeOf(options?.store, settings.name)
+  store.generate = req => generate(req, settings)
+  let isReady = true
+  store.on('disconnect', () => {
+    isReady = false
+  })
+  store.on('connect', () => {
+    isReady = true
+  })
+
+  return function session(req: SessionRequest, res: ServerResponse, next: Callback) {
+    if (req.session) return next()
+    // The application decides what to do without a session.
+    if (!isReady) {
+      debug('store is disconnected')
+      return next()
+    }
+    const path = parseUrl.original(req)?.pathname || '/'
+    if (!path.startsWith(settings.cookieOf(req).path || '/')) {
+      debug('pathname mismatch')
+      return next()
+    }
+    const secrets = settings.secrets[0] ? settings.secrets : req.secret ? [req.secret] : []
+    if (!secrets[0]) return next(new Error('secret option required for sessions'))
+
+    req.sessionStore = store
+    const cookieId = readSessionId(req, settings.name, secrets)
+    req.sessionID = cookieId as string
+    const owner = new RequestSession(req, settings, records, secrets, cookieId)
+    setOwner(req, owner)
+    if (canHold(res, req)) holdUntilSaved(res, owner, next)
+    else watchStandIn(req, res, { commit: () => owner.commit(), pending: () => undefined })
+
+    let loading: MaybePromise<void>
+    try {
+      loading = owner.load()
+    } catch (error) {
+      return next(error)
+    }
+    if (!loading) return next()
+    loading.then(() => next(), next)
+  }
+}
+
+function storeOf(given: SessionOptions['store'], name: string): { store: Store; records: Records } {
+  if (given && 'read' in given && 'insert' in given) {
+    const sessions = createSessions<any>({
+      store: given,
+      cookie: { name: /^[\w!#$%&'*+.^`|~-]+$/.test(name) && !/\.\d+$/.test(name) ? name : 'connect.sid' },
+      codec: expressCodec,
+      saveEveryRequest: true,
+      trackMutations: false,
+    })
+    return {
+      store: new EngineStore(sessions, given as SessStore),
+      records: (id, isNew) => new EngineRecord(sessions, id, isNew),
+    }
+  }
+  const store = (given ?? new MemoryStore()) as Store
+  if (store instanceof MemoryStore && process.env['NODE_ENV'] === 'production') {
+    process.emitWarning(
+      'MemoryStore is not for production: it leaks memory, and other processes do not see its sessions.',
+    )
+  }
+  return { store, records: id => new ForeignRecord(store, id) }
+}
+
+/** Saves the session before the first byte of the response, and what has changed since then before its end. */
+function holdUntilSaved(res: ServerResponse, owner: RequestSession, next: Callback): void {
+  holdResponse(res, () => owner.commit(), next)
+  const { end } = res
+  let isEnded = false
+  res.end = function (this: unknown, ...args: any[]): any {
+    if (isEnded) return false
+    isEnded = true
+    const send = (): ServerResponse => end.apply(res, args as Parameters<typeof end>)
+    if (!owner.isCommitted) {
+      owner.isEnding = true
+      return send()
+    }
+    let finishing: MaybePromise<void>
+    try {
+      finishing = owner.finish()
+    } catch (error) {
+      finishing = Promise.reject(error)
+    }
+    if (!finishing) return send()
+    finishing.then(send, error => {
+      next(error)
+      // A part of the response is sent, so its client has to see that it is incomplete.
+      if (res.headersSent && !res.writableEnded) res.destroy()
+    })
+    return res
+  } as typeof end
+}

@@ -1,0 +1,322 @@
+import type { CommitResult, MaybePromise } from '@sess/core'
+import { after, settle } from '@sess/core/adapter'
+import { fromCallback } from './callback.ts'
+import { attributesOf, Cookie } from './cookie.ts'
+import { debug } from './debug.ts'
+import type { Settings } from './options.ts'
+import { type Record, type Records, textOf } from './record.ts'
+import type { SessionRequest } from './request.ts'
+import { Session } from './session.ts'
+import { isSecure, type Secret, sessionCookie } from './session-cookie.ts'
+
+const NOTHING: CommitResult = { setCookies: [], vary: false, private: false }
+
+/** Sessions that were just made, so that nothing is stored under their ID. */
+const generated = new WeakSet<Session>()
+
+/** What the middleware decides for the session of one request, by the rules of express-session. */
+export class RequestSession {
+  readonly #req: SessionRequest
+  readonly #settings: Settings
+  readonly #records: Records
+  readonly #secrets: readonly Secret[]
+  /** The ID in the cookie that came. */
+  readonly #cookieId: string | undefined
+
+  /** What the request began with. */
+  #originalId: string | undefined
+  #originalText: string | undefined
+  #originalAttributes: string | undefined
+  /** What the store is known to have. */
+  #savedId: string | undefined
+  #savedText: string | undefined
+  #savedAttributes: string | undefined
+  /** The end of the request has written the session, with its new life. */
+  #isExtended = false
+
+  #record: Record | undefined
+  /** Saves of the application that are under way. */
+  #saving: Promise<unknown> | undefined
+  #isTouched = false
+  #destroyedId: string | undefined
+  /** The store could not be read, so nothing is known of the session. */
+  #hasFailed = false
+  /** The first commit, which comes before the first byte. */
+  #committed: MaybePromise<CommitResult> | undefined
+  /** The application ends its response with the call that commits. */
+  isEnding = false
+
+  constructor(
+    req: SessionRequest,
+    settings: Settings,
+    records: Records,
+    secrets: readonly Secret[],
+    cookieId: string | undefined,
+  ) {
+    this.#req = req
+    this.#settings = settings
+    this.#records = records
+    this.#secrets = secrets
+    this.#cookieId = cookieId
+  }
+
+  get isCommitted(): boolean {
+    return this.#committed !== undefined
+  }
+
+  /** Loads the session of the cookie, or begins a new one. */
+  load(): MaybePromise<void> {
+    if (!this.#cookieId) {
+      debug('no SID sent, generating session')
+      this.#begin()
+      return
+    }
+    debug('fetching %s', this.#cookieId)
+    const record = this.#records(this.#cookieId, false)
+    return settle(
+      () => record.load(),
+      found => {
+        if (found) {
+          debug('session found')
+          this.#inflate(record, found)
+        } else {
+          debug('no session found')
+          this.#begin()
+        }
+      },
+      error => {
+        this.#hasFailed = true
+        throw error
+      },
+    )
+  }
+
+  #inflate(record: Record, data: object): void {
+    try {
+      const session = this.#createSession(data)
+      this.#record = record
+      this.#setOriginal(session)
+      if (!this.#settings.resave) this.#markSaved(session)
+    } catch (error) {
+      this.#hasFailed = true
+      throw error
+    }
+  }
+
+  /** A store that extends another copy of express-session makes sessions of that copy. Their methods would not merge. */
+  #createSession(data: object): Session {
+    const made = this.#req.sessionStore.createSession(this.#req, data)
+    if (made instanceof Session) return made
+    const { cookie, ...values } = made as Session
+    const session = new Session(this.#req, values)
+    session.cookie = new Cookie(cookie.data)
+    session.cookie.originalMaxAge = cookie.originalMaxAge
+    this.#req.session = session
+    return session
+  }
+
+  #begin(): void {
+    this.#req.sessionStore.generate(this.#req)
+    this.#setOriginal(this.#req.session!)
+  }
+
+  #setOriginal(session: Session): void {
+    this.#originalId = this.#req.sessionID
+    this.#originalText = textOf(session)
+    this.#originalAttributes = attributesOf(session.cookie)
+  }
+
+  #markSaved(session: Session): void {
+    this.#savedId = session.id
+    this.#savedText = textOf(session)
+    this.#savedAttributes = attributesOf(session.cookie)
+  }
+
+  /** `Session.save`: at once, after saves that are under way. */
+  save(session: Session): MaybePromise<void> {
+    debug('saving %s', session.id)
+    const saving = this.#saving ? this.#saving.then(() => this.#write(session)) : this.#write(session)
+    if (!saving || !('then' in saving)) return
+    const settled = Promise.resolve(saving).catch(() => undefined)
+    this.#saving = settled
+    settled.finally(() => {
+      if (this.#saving === settled) this.#saving = undefined
+    })
+    return saving
+  }
+
+  #write(session: Session): MaybePromise<void> {
+    const record = this.#recordOf(session)
+    const text = textOf(session)
+    const attributes = attributesOf(session.cookie)
+    return after(record.save(session), () => {
+      this.#savedId = session.id
+      // What the record has beyond that is what others saved, and is in `session` too.
+      this.#savedText = record.text ?? text
+      this.#savedAttributes = attributes
+    })
+  }
+
+  #recordOf(session: Session): Record {
+    if (this.#record?.id !== session.id) {
+      this.#record = this.#records(session.id, generated.has(session))
+    }
+    return this.#record!
+  }
+
+  /** `Session.reload`: what is not saved is dropped. */
+  reload({ id }: Session): MaybePromise<void> {
+    debug('reloading %s', id)
+    const record = this.#records(id, false)
+    return after(record.load(), found => {
+      if (!found) throw new Error('failed to load session')
+      const session = this.#createSession(found)
+      this.#record = record
+      this.#markSaved(session)
+    })
+  }
+
+  /** The application has ended the session. */
+  destroyed({ id }: Session): void {
+    this.#destroyedId = id
+  }
+
+  /** Before the first byte of the response: saves, and returns the cookie. */
+  commit(): MaybePromise<CommitResult> {
+    this.#committed = this.#saving ? this.#saving.then(() => this.#commit()) : this.#commit()
+    return this.#committed
+  }
+
+  #commit(): MaybePromise<CommitResult> {
+    if (this.#hasFailed) return NOTHING
+    const { session } = this.#req
+    if (!session) {
+      debug('no session')
+      return after(this.#endUnset(), () => NOTHING)
+    }
+    const line = this.#cookieLine(session)
+    const result = line === undefined ? NOTHING : { ...NOTHING, setCookies: [line] }
+    return after(this.#store(session, this.isEnding), () => result)
+  }
+
+  /** At the end of a response that has begun before: saves what has changed since, and extends the session's life. */
+  finish(): MaybePromise<void> {
+    const finish = (): MaybePromise<void> => {
+      const { session } = this.#req
+      if (this.#hasFailed) return
+      return session ? this.#store(session, true) : this.#endUnset()
+    }
+    const before = this.#saving ?? this.#committed!
+    return 'then' in before ? before.then(() => finish()) : finish()
+  }
+
+  /** What the end of the request stores: the session, its longer life, or nothing. */
+  #store(session: Session, isEnding: boolean): MaybePromise<void> {
+    if (this.#shouldSave(session)) {
+      this.#touch(session)
+      return this.#saveAtEnd(session)
+    }
+    if (!isEnding) return
+    this.#touch(session)
+    if (this.#cookieId !== this.#req.sessionID || typeof this.#cookieId !== 'string') return
+    const record = this.#recordOf(session)
+    if (!record.touch || this.#isExtended) return
+    debug('touching')
+    return record.touch(session)
+  }
+
+  #saveAtEnd(session: Session): MaybePromise<void> {
+    const isChanged = this.#isModified(session)
+    return settle(
+      () => this.#write(session),
+      () => {
+        this.#isExtended = true
+      },
+      error => {
+        // Nothing is lost if a session that is gone is not stored again.
+        if (isChanged || (error as { code?: unknown } | null)?.code !== 'SESSION_INTERRUPTED') throw error
+      },
+    )
+  }
+
+  /** With `unset: 'destroy'`: ends a session that the application has taken from the request. */
+  #endUnset(): MaybePromise<void> {
+    const { sessionID, sessionStore } = this.#req
+    if (!sessionID || !this.#settings.unsetDestroys || this.#destroyedId === sessionID) return
+    debug('destroying')
+    this.#destroyedId = sessionID
+    return after(
+      fromCallback(done => sessionStore.destroy(sessionID, done)),
+      () => undefined,
+    )
+  }
+
+  #touch(session: Session): void {
+    if (this.#isTouched) return
+    this.#isTouched = true
+    session.touch()
+  }
+
+  #isModified(session: Session): boolean {
+    return (
+      this.#originalId !== session.id ||
+      this.#originalText !== textOf(session) ||
+      this.#originalAttributes !== attributesOf(session.cookie)
+    )
+  }
+
+  #isSaved(session: Session): boolean {
+    return (
+      this.#savedId === session.id &&
+      this.#savedText === textOf(session) &&
+      this.#savedAttributes === attributesOf(session.cookie)
+    )
+  }
+
+  #shouldSave(session: Session): boolean {
+    const { sessionID } = this.#req
+    if (typeof sessionID !== 'string') {
+      debug('session ignored because of bogus req.sessionID %o', sessionID)
+      return false
+    }
+    const isUninitialized = this.#savedId === undefined && this.#cookieId !== sessionID
+    return isUninitialized && !this.#settings.saveUninitialized
+      ? this.#isModified(session)
+      : !this.#isSaved(session)
+  }
+
+  #shouldSetCookie(session: Session): boolean {
+    const { sessionID } = this.#req
+    if (typeof sessionID !== 'string') return false
+    if (this.#cookieId !== sessionID) return this.#settings.saveUninitialized || this.#isModified(session)
+    if (this.#settings.rolling) return true
+    return session.cookie.expires != null && this.#isModified(session)
+  }
+
+  #cookieLine(session: Session): string | undefined {
+    const { name, proxy } = this.#settings
+    if (!this.#shouldSetCookie(session)) return
+    if (session.cookie.secure && !isSecure(this.#req, proxy)) {
+      debug('not secured')
+      return
+    }
+    this.#touch(session)
+    const line = sessionCookie(session, this.#req.sessionID, name, this.#secrets[0]!)
+    debug('set-cookie %s', name)
+    return line
+  }
+}
+
+/** Puts a new session on a request, under a new ID. */
+export function generate(req: SessionRequest, settings: Settings): void {
+  req.sessionID = settings.generateId(req)
+  const session = new Session(req)
+  const options = settings.cookieOf(req)
+  const cookie = new Cookie(options)
+  const secure = isSecure(req, settings.proxy)
+  if (options.secure === 'auto') cookie.secure = secure
+  if (options.sameSite === 'auto') cookie.sameSite = secure ? 'none' : 'lax'
+  session.cookie = cookie
+  req.session = session
+  generated.add(session)
+}

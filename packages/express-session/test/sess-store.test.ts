@@ -1,0 +1,319 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cacheStore } from '@sess/store-cache'
+import { fileStore } from '@sess/store-file'
+import { sqliteStore } from '@sess/store-sql'
+import { down, intercept } from '@sess/test-fixtures/intercepted-store'
+import { afterAll, describe, expect, it } from 'vitest'
+import { type Handler, original, ours, type ServeOptions, World } from './world.ts'
+
+// What parallel requests and failures do. The first group also runs over the stores of express-session itself.
+
+const folder = mkdtempSync(join(tmpdir(), 'sess-facade-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+async function serve(options: any, handler: Handler, how?: ServeOptions) {
+  const world = new World(ours)
+  const served = await world.serve(options, handler, how)
+  return { ...served, world, [Symbol.asyncDispose]: () => world.close() }
+}
+
+/** A promise for all parties, which resolves when the last one has come. */
+function meeting(parties: number): () => Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let come = 0
+  return () => {
+    if (++come === parties) resolve()
+    return promise
+  }
+}
+
+/** Two moments of one request: when it has begun, and when it may go on. */
+function pause() {
+  return { begun: Promise.withResolvers<void>(), goOn: Promise.withResolvers<void>() }
+}
+
+const stores = {
+  'the store in memory of Sess': () => cacheStore(),
+  SQLite: () => sqliteStore(join(folder, 'sessions.db')),
+  files: () => fileStore(join(folder, 'files')),
+  "express-session's own MemoryStore": () => new original.MemoryStore(),
+  'the MemoryStore of the facade': () => new ours.MemoryStore(),
+}
+
+describe.each(Object.entries(stores))('over %s', (_, makeStore) => {
+  it('keeps a session, and ends it', async () => {
+    await using app = await serve({ store: makeStore(), cookie: { maxAge: 60_000 } }, (req, res) => {
+      if (req.url === '/logout') return req.session.destroy(() => res.end(String(req.session)))
+      req.session.views = (req.session.views ?? 0) + 1
+      res.end(`${req.session.views} ${Math.round(req.session.cookie.maxAge / 1000)}`)
+    })
+    expect((await app.get()).body).toBe('1 60')
+    const second = await app.get()
+    expect(second.body).toBe('2 60')
+    expect(second.setCookies).toHaveLength(1)
+    expect((await app.get('/logout')).body).toBe('undefined')
+    expect((await app.get('/', { cookie: second.cookie })).body).toBe('1 60')
+  })
+
+  it('merges what parallel requests save', async () => {
+    const meet = meeting(2)
+    await using app = await serve({ store: makeStore() }, async (req, res) => {
+      const item = req.url.slice(1)
+      if (item === 'begin') Object.assign(req.session, { cart: ['tea'], by: {} })
+      else if (item !== 'read') {
+        await meet()
+        req.session.cart.push(item)
+        req.session.by[item] = true
+        req.session[item] = 1
+      }
+      res.end(JSON.stringify({ ...req.session, cookie: undefined, cart: [...req.session.cart].sort() }))
+    })
+    const { cookie } = await app.get('/begin')
+    await Promise.all([app.get('/cup', { cookie }), app.get('/pot', { cookie })])
+    expect(JSON.parse((await app.get('/read', { cookie })).body)).toEqual({
+      cart: ['cup', 'pot', 'tea'],
+      by: { cup: true, pot: true },
+      cup: 1,
+      pot: 1,
+    })
+  })
+
+  it('does not bring back a session that another request has ended', async () => {
+    const { begun, goOn } = pause()
+    await using app = await serve({ store: makeStore() }, async (req, res) => {
+      if (req.url === '/logout') return req.session.destroy(() => res.end())
+      if (req.url === '/slow') {
+        begun.resolve()
+        await goOn.promise
+      }
+      req.session.user ??= 'ada'
+      req.session.hits = (req.session.hits ?? 0) + 1
+      res.end(`${req.session.user} ${req.session.hits}`)
+    })
+    const { cookie } = await app.get('/login')
+    const slow = app.get('/slow', { cookie })
+    await begun.promise
+    await app.get('/logout', { cookie })
+    goOn.resolve()
+    expect(await slow).toMatchObject({ status: 400, setCookies: [] })
+    expect((await app.get('/', { cookie })).body).toBe('ada 1')
+  })
+
+  it('does not bring it back by resave, which is no error', async () => {
+    const { begun, goOn } = pause()
+    await using app = await serve({ store: makeStore(), resave: true }, async (req, res) => {
+      if (req.url === '/logout') return req.session.destroy(() => res.end())
+      if (req.url === '/login') req.session.user = 'ada'
+      if (req.url === '/slow') {
+        begun.resolve()
+        await goOn.promise
+      }
+      res.end(String(req.session.user))
+    })
+    const { cookie } = await app.get('/login')
+    const slow = app.get('/slow', { cookie })
+    await begun.promise
+    await app.get('/logout', { cookie })
+    goOn.resolve()
+    expect(await slow).toMatchObject({ status: 200, body: 'ada' })
+    expect((await app.get('/', { cookie })).body).toBe('undefined')
+  })
+
+  it('does not overwrite by resave what another request has saved', async () => {
+    const { begun, goOn } = pause()
+    await using app = await serve({ store: makeStore(), resave: true }, async (req, res) => {
+      if (req.url === '/slow') {
+        begun.resolve()
+        await goOn.promise
+      }
+      if (req.url === '/set') req.session.user = 'ada'
+      if (req.url === '/change') req.session.user = 'bob'
+      res.end(String(req.session.user))
+    })
+    const { cookie } = await app.get('/set')
+    const slow = app.get('/slow', { cookie })
+    await begun.promise
+    await app.get('/change', { cookie })
+    goOn.resolve()
+    await slow
+    expect((await app.get('/', { cookie })).body).toBe('bob')
+  })
+
+  it('gives a regenerated session another ID, and ends the old one for requests under way', async () => {
+    const { begun, goOn } = pause()
+    await using app = await serve({ store: makeStore() }, async (req, res) => {
+      if (req.url === '/login') {
+        const { cart } = req.session
+        return req.session.regenerate(() => {
+          Object.assign(req.session, { cart, user: 'ada' })
+          res.end()
+        })
+      }
+      if (req.url === '/slow') {
+        begun.resolve()
+        await goOn.promise
+      }
+      if (req.url !== '/read') req.session.cart = [...(req.session.cart ?? []), req.url]
+      res.end(JSON.stringify({ ...req.session, cookie: undefined }))
+    })
+    const { cookie } = await app.get('/tea')
+    const slow = app.get('/slow', { cookie })
+    await begun.promise
+    const login = await app.get('/login', { cookie })
+    expect(login.cookie).not.toBe(cookie)
+    goOn.resolve()
+    expect((await slow).status).toBe(400)
+    expect((await app.get('/read', { cookie: login.cookie })).body).toBe('{"cart":["/tea"],"user":"ada"}')
+    expect((await app.get('/read', { cookie })).body).toBe('{}')
+  })
+
+  it('shows what others have saved after save(), and keeps what was changed during it', async () => {
+    await using app = await serve({ store: makeStore() }, async (req, res) => {
+      if (req.url === '/begin') req.session.n = { a: 1 }
+      if (req.url === '/other') req.session.n.other = 1
+      if (req.url === '/save') {
+        await app.get('/other', { cookie: req.headers.cookie })
+        req.session.n.b = 2
+        const saving = req.session.save()
+        req.session.late = true
+        await saving
+        return res.end(JSON.stringify([req.session.n, req.session.late]))
+      }
+      res.end(JSON.stringify({ ...req.session, cookie: undefined }))
+    })
+    const { cookie } = await app.get('/begin')
+    expect(JSON.parse((await app.get('/save', { cookie })).body)).toEqual([{ a: 1, b: 2, other: 1 }, true])
+    expect(JSON.parse((await app.get('/', { cookie })).body)).toEqual({
+      n: { a: 1, b: 2, other: 1 },
+      late: true,
+    })
+  })
+
+  it('saves what a streamed response changes after its first byte', async () => {
+    await using app = await serve({ store: makeStore() }, async (req, res) => {
+      if (req.url === '/read') return res.end(JSON.stringify({ ...req.session, cookie: undefined }))
+      req.session.early = 1
+      res.write('first ')
+      await new Promise(setImmediate)
+      req.session.late = 2
+      res.end('last')
+    })
+    for (const _ of [1, 2]) {
+      const { cookie, body } = await app.get()
+      expect(body).toBe('first last')
+      expect((await app.get('/read', { cookie })).body).toBe('{"early":1,"late":2}')
+    }
+  })
+
+  it('can be saved long after the response, as sockets do', async () => {
+    let kept: any
+    await using app = await serve({ store: makeStore() }, async (req, res) => {
+      if (req.url === '/keep') kept = req
+      if (req.url === '/begin') req.session.a = 1
+      res.end(JSON.stringify({ ...req.session, cookie: undefined }))
+    })
+    const { cookie } = await app.get('/begin')
+    await app.get('/keep', { cookie })
+    for (const b of [2, 3]) {
+      await kept.session.reload()
+      kept.session.b = b
+      await kept.session.save()
+      kept.session.c = b
+      await kept.session.save()
+      expect((await app.get('/', { cookie })).body).toBe(`{"a":1,"b":${b},"c":${b}}`)
+    }
+    await kept.session.destroy()
+    expect((await app.get('/', { cookie })).body).toBe('{}')
+  })
+})
+
+describe('over a store of Sess', () => {
+  const counted = () => intercept(cacheStore())
+
+  it('waits for the save before the first byte, and sends no success if it fails', async () => {
+    const store = counted()
+    await using app = await serve({ store }, (req, res) => {
+      req.session.a = 1
+      res.end('saved')
+    })
+    store.before = method => (method === 'insert' ? down() : undefined)
+    expect(await app.get()).toMatchObject({ status: 503, setCookies: [] })
+  })
+
+  it('costs what is needed', async () => {
+    const store = counted()
+    await using app = await serve({ store }, (req, res) => {
+      if (req.url === '/write') req.session.n = (req.session.n ?? 0) + 1
+      res.end(String(req.session.n))
+    })
+    await app.get('/')
+    expect(store.calls.splice(0)).toEqual([])
+    await app.get('/write')
+    expect(store.calls.splice(0)).toEqual(['insert'])
+    await app.get('/write')
+    expect(store.calls.splice(0)).toEqual(['read', 'replace'])
+    await app.get('/')
+    expect(store.calls.splice(0)).toEqual(['read', 'touch'])
+  })
+
+  it('keeps no ID that opens a session in the store, and a payload that express-session reads', async () => {
+    const store = cacheStore()
+    await using app = await serve({ store, cookie: { maxAge: 60_000 } }, (req, res) => {
+      req.session.a = 1
+      res.end(req.sessionID)
+    })
+    const { body: id } = await app.get()
+    for await (const entry of store.scan!()) {
+      expect(entry.id).not.toContain(id)
+      expect(JSON.parse(entry.payload)).toMatchObject({ a: 1, cookie: { originalMaxAge: 60_000, path: '/' } })
+      expect(Math.round((entry.expiresAt - Date.now()) / 1000)).toBe(60)
+    }
+  })
+
+  it('offers the store of express-session as req.sessionStore', async () => {
+    const store = cacheStore()
+    let kept: any
+    await using app = await serve({ store }, (req, res) => {
+      kept = req
+      req.session.a = 1
+      res.end()
+    })
+    await app.get()
+    const { sessionStore, sessionID } = kept
+    const call = (method: string, ...args: unknown[]): Promise<any> =>
+      new Promise((resolve, reject) =>
+        sessionStore[method](...args, (error: any, value: any) => (error ? reject(error) : resolve(value))),
+      )
+    expect(sessionStore).toBeInstanceOf(ours.Store)
+    expect(await call('get', sessionID)).toMatchObject({ a: 1, cookie: { path: '/' } })
+    expect(await call('get', 'unknown')).toBeNull()
+    await call('set', sessionID, { a: 2, cookie: { originalMaxAge: null } })
+    expect(await call('all')).toMatchObject([{ a: 2 }])
+    await call('set', 'another', { a: 3, cookie: { originalMaxAge: 60_000 } })
+    expect(await call('length')).toBe(2)
+    await call('touch', 'another', await call('get', 'another'))
+    expect((await call('load', 'another')).a).toBe(3)
+    await call('destroy', 'another')
+    await call('destroy', 'unknown')
+    expect(await call('length')).toBe(1)
+    await call('clear')
+    expect(await call('length')).toBe(0)
+  })
+
+  it('ends a session at the age of its cookie, which every request begins anew', async () => {
+    const store = cacheStore()
+    await using app = await serve({ store, cookie: { maxAge: 700 } }, (req, res) => {
+      req.session.a ??= 1
+      res.end(`${req.session.cookie.maxAge > 0} ${req.session.cookie.originalMaxAge}`)
+    })
+    const { cookie } = await app.get()
+    for (let n = 0; n < 4; n++) {
+      await new Promise(resolve => setTimeout(resolve, 250))
+      expect(await app.get('/', { cookie })).toMatchObject({ body: 'true 700', setCookies: [] })
+    }
+    await new Promise(resolve => setTimeout(resolve, 750))
+    expect((await app.get('/', { cookie })).setCookies).toHaveLength(1)
+  })
+})
