@@ -16,7 +16,7 @@ export interface CookieOptions {
 }
 
 /** The attributes of a session's cookie, as they are stored and sent. */
-export type CookieData = Record<string, unknown> & { originalMaxAge?: number | null; expires?: unknown }
+export type CookieData = Record<string, unknown> & CookieOptions
 
 /** The cookie of one session. Its members are those of express-session's `Cookie`, times in milliseconds. */
 export class Cookie {
@@ -26,7 +26,7 @@ export class Cookie {
   declare secure?: boolean | 'auto'
   declare sameSite?: CookieOptions['sameSite']
   declare partitioned?: boolean
-  declare priority?: string
+  declare priority?: CookieOptions['priority']
   declare originalMaxAge: any
   declare _expires: any
 

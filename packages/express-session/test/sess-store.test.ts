@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { cacheStore } from '@sess/store-cache'
 import { fileStore } from '@sess/store-file'
 import { sqliteStore } from '@sess/store-sql'
-import { down, intercept } from '@sess/test-fixtures/intercepted-store'
+import { down, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Handler, original, ours, type ServeOptions, World } from './world.ts'
 
