@@ -10,6 +10,10 @@ export interface StoreSetup {
   /** Makes the backend unreachable: stop the server, cut the connection. */
   breakBackend?: (() => MaybePromise<void>) | undefined
   healBackend?: (() => MaybePromise<void>) | undefined
+  /** From now on the backend does not answer, and keeps its connections, as a process that gets SIGSTOP. */
+  freezeBackend?: (() => MaybePromise<void>) | undefined
+  /** The backend goes on where it stopped: SIGCONT. */
+  thawBackend?: (() => MaybePromise<void>) | undefined
   /** The backend's time in milliseconds, where the backend expires by itself and owns the clock (Redis). */
   now?: (() => number) | undefined
   /** Moves the backend's clock, where that can be done; with `now` and without this the cases really wait. */
@@ -62,6 +66,8 @@ export interface StoreFixture {
   clock: CaseClock
   breakBackend?(): MaybePromise<void>
   healBackend?(): MaybePromise<void>
+  freezeBackend?(): MaybePromise<void>
+  thawBackend?(): MaybePromise<void>
   module?: { path: string; argument?: unknown }
   fail?(kind: FailKind): MaybePromise<void>
   loseAnswer?(): MaybePromise<void>
@@ -150,6 +156,8 @@ export async function openStoreFixture(
   }
   if (setup.breakBackend) fixture.breakBackend = () => setup.breakBackend?.()
   if (setup.healBackend) fixture.healBackend = () => setup.healBackend?.()
+  if (setup.freezeBackend) fixture.freezeBackend = () => setup.freezeBackend?.()
+  if (setup.thawBackend) fixture.thawBackend = () => setup.thawBackend?.()
   if (setup.fail) fixture.fail = kind => setup.fail?.(kind)
   if (setup.loseAnswer) fixture.loseAnswer = () => setup.loseAnswer?.()
   if (setup.expiryOf) fixture.expiryOf = id => setup.expiryOf?.(id)

@@ -30,6 +30,8 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
         second: redisStore(opened[1]!.client),
         breakBackend: () => server.kill('SIGKILL'),
         healBackend: () => server.restart(),
+        freezeBackend: () => server.kill('SIGSTOP'),
+        thawBackend: () => server.kill('SIGCONT'),
       }),
       { callTimeout: 1_000 },
     )
@@ -54,6 +56,8 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
         second: redisStore(opened[1]!.client),
         breakBackend: () => cluster.kill('SIGKILL'),
         healBackend: () => cluster.restart(),
+        freezeBackend: () => cluster.kill('SIGSTOP'),
+        thawBackend: () => cluster.kill('SIGCONT'),
       }),
       { callTimeout: 2_000 },
     )

@@ -1,10 +1,10 @@
 import { ConfigError } from '@sess/core'
-import { abortable, oneOf, readOptions } from '@sess/core/store'
+import { oneOf, readOptions } from '@sess/core/store'
 import { CompiledQuery } from 'kysely'
 import { type DialectName, dialects } from './dialects.ts'
+import { GivenUpCalls, noConnection } from './given-up.ts'
 import { migrate } from './migrate.ts'
 import { TABLE_OPTIONS, type TableOptions } from './options.ts'
-import { noConnection } from './pooled.ts'
 import type { Result, Runner } from './runner.ts'
 import type { Statement } from './statements.ts'
 import { createStore, type SqlStore } from './store.ts'
@@ -74,17 +74,19 @@ export function sqlStore(kysely: KyselyInstance, options: SqlOptions): SqlStore 
     return { rows, changes: Number(numAffectedRows ?? 0) }
   }
 
+  const calls = new GivenUpCalls()
   const runner: Runner = {
     // Kysely's own `signal` is not used, because it reports late failures on the console. A statement that has not been
     // sent when the signal is aborted is not sent any more.
     runOnDriver(statement, parameters, signal) {
       let connected = false
-      const work = db.connection().execute(connection => {
-        connected = true
-        signal?.throwIfAborted()
-        return execute(connection, statement, parameters)
-      })
-      return abortable(work, signal, { cause: () => (connected ? undefined : noConnection()) })
+      const call = () =>
+        db.connection().execute(connection => {
+          connected = true
+          signal?.throwIfAborted()
+          return execute(connection, statement, parameters)
+        })
+      return calls.waitFor(call, signal, { cause: () => (connected ? undefined : noConnection()) })
     },
     migrate: (_, wanted) =>
       db

@@ -1,5 +1,6 @@
-import { type MaybePromise, SessionStoreError } from '@sess/core'
+import type { MaybePromise } from '@sess/core'
 import { abortable } from '@sess/core/store'
+import { GivenUpCalls, noConnection } from './given-up.ts'
 import { migrate } from './migrate.ts'
 import type { Result, Runner } from './runner.ts'
 
@@ -8,14 +9,6 @@ export interface Connection {
   execute(sql: string, parameters: readonly unknown[]): Promise<Result>
   /** Gives the connection back to the pool, or closes it if it is not usable any more. */
   release(usable: boolean): void
-}
-
-/** The cause of a call that waited for a connection until its time was up. */
-export function noConnection(): Error {
-  return new SessionStoreError(
-    'No connection of the pool came free: all are in use, or the server accepts no new one. Give the session store a ' +
-      'pool of its own, because requests that keep a connection until they end leave none for their session.',
-  )
 }
 
 /**
@@ -29,11 +22,13 @@ export function pooledRunner(
   isReply: (error: unknown) => boolean,
   close: () => MaybePromise<void>,
 ): Runner {
+  const waits = new GivenUpCalls()
+
   async function withConnection<T>(
     signal: AbortSignal | undefined,
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
-    const connection = await abortable(connect(), signal, {
+    const connection = await waits.waitFor(connect, signal, {
       late: connection => connection.release(true),
       cause: noConnection,
     })

@@ -68,6 +68,8 @@ describe.skipIf(!requireServer('mariadb'))('store contract', () => {
           second: two.store,
           breakBackend: () => server.kill('SIGKILL'),
           healBackend: () => server.restart(),
+          freezeBackend: () => server.kill('SIGSTOP'),
+          thawBackend: () => server.kill('SIGCONT'),
           async cleanup() {
             await one.close()
             await two.close()

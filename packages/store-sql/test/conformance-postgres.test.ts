@@ -58,6 +58,8 @@ describe.skipIf(!requireServer('postgres'))('store contract', () => {
           second: two.store,
           breakBackend: () => server.kill('SIGKILL'),
           healBackend: () => server.restart(),
+          freezeBackend: () => server.kill('SIGSTOP'),
+          thawBackend: () => server.kill('SIGCONT'),
           async cleanup() {
             await one.close()
             await two.close()

@@ -17,6 +17,7 @@ import { readCases } from './read.ts'
 import { removeCases } from './remove.ts'
 import { replaceCases } from './replace.ts'
 import { scanCases } from './scan.ts'
+import { stalledCases } from './stalled.ts'
 import { subjectCases } from './subject.ts'
 import { touchCases } from './touch.ts'
 import { versionCases } from './version.ts'
@@ -35,6 +36,7 @@ export const storeCases: readonly StoreCase[] = [
   ...cleanupCases,
   ...scanCases,
   ...outageCases,
+  ...stalledCases,
   ...lifeCases,
   ...everywhereCases,
   ...pairCases,

@@ -1,3 +1,4 @@
+import { readdir, stat } from 'node:fs/promises'
 import type { SessionRecord, Store, StoreContext, StoredEntry, StoredRecord } from '@sess/core'
 import type { Habitat } from './habitat.ts'
 
@@ -98,6 +99,35 @@ function swallowing<T>(run: () => T | PromiseLike<T>, answer: T): T | PromiseLik
 }
 
 export const brokenStores: readonly BrokenStore[] = [
+  {
+    id: 'deadline: the store’s own time limit is asked before the answer',
+    mistake: ({ right }) => ({
+      read: (id, context) => {
+        // The answer comes by I/O, as over a socket.
+        const answer = readdir('.')
+          .then(() => stat('.'))
+          .then(() => right.read(id, context))
+        let timer: ReturnType<typeof setTimeout> | undefined
+        const late = new Promise<never>((_, reject) => {
+          timer = setTimeout(() => reject(new Error('no answer within 400 ms')), 400)
+        })
+        return Promise.race([answer, late]).finally(() => clearTimeout(timer))
+      },
+    }),
+  },
+  {
+    id: 'frozen: calls that were given up stay in the queue of the client',
+    mistake: ({ right, backend }) => ({
+      insert(id, record, context) {
+        const { frozen } = backend
+        if (!frozen) return right.insert(id, record, context)
+        void frozen.promise.then(() => right.insert(id, record, context))
+        return new Promise<boolean>((_, reject) => {
+          context?.signal?.addEventListener('abort', () => reject(new Error('given up')))
+        })
+      },
+    }),
+  },
   // --- read
   {
     id: 'read: undefined for what is absent',

@@ -8,6 +8,8 @@ export type FullStore = Required<Omit<Store, 'maxBytes'>>
 export interface Backend {
   down: boolean | string
   losing?: boolean
+  /** While it is there, the backend does not answer. Resolves when it does again. */
+  frozen?: PromiseWithResolvers<void> | undefined
 }
 
 /** The reference store on a backend that can go down, and what a mistake needs to be made there. */
@@ -52,6 +54,13 @@ export function inhabited(mistake: (habitat: Habitat) => Partial<Store> = () => 
     },
     healBackend() {
       habitat.backend.down = false
+    },
+    freezeBackend() {
+      habitat.backend.frozen = Promise.withResolvers()
+    },
+    thawBackend() {
+      habitat.backend.frozen?.resolve()
+      habitat.backend.frozen = undefined
     },
     fail(kind) {
       habitat.backend.down = kind
@@ -114,7 +123,14 @@ function guarded(records: Map<string, StoredRecord>, backend: Backend): FullStor
   const guard = <A extends unknown[], R>(method: (...args: A) => R) => {
     return (...args: A): R => {
       reach()
-      return method(...args)
+      const { frozen } = backend
+      if (!frozen) return method(...args)
+      // Nothing was sent, so a call that is given up is forgotten.
+      const { signal } = args.at(-1) as StoreContext
+      const givenUp = new Promise<never>((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason))
+      })
+      return Promise.race([frozen.promise, givenUp]).then(() => method(...args)) as R
     }
   }
   const write = <A extends unknown[], R>(method: (...args: A) => R) =>
