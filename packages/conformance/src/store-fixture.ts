@@ -12,7 +12,7 @@ export interface StoreSetup {
   healBackend?: (() => MaybePromise<void>) | undefined
   /** From now on the backend does not answer, and keeps its connections, as a process that gets SIGSTOP. */
   freezeBackend?: (() => MaybePromise<void>) | undefined
-  /** The backend goes on where it stopped: SIGCONT. */
+  /** The backend continues where it stopped: SIGCONT. */
   thawBackend?: (() => MaybePromise<void>) | undefined
   /** The backend's time in milliseconds, where the backend expires by itself and owns the clock (Redis). */
   now?: (() => number) | undefined

@@ -2,7 +2,7 @@
 import { requireServer, startMariadb, startPostgres } from '@sess/test-fixtures/servers'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
-import { describe, expect, test } from 'vitest'
+import { describe, test } from 'vitest'
 import { mysqlStore, postgresStore, type SqlStore } from '../src/index.ts'
 
 interface Place {
@@ -32,7 +32,7 @@ describe.concurrent.each([
 ] as const)('%s', (name, start) => {
   test.skipIf(!requireServer(name === 'mysql' ? 'mariadb' : name))(
     'no more than 1,000 given-up calls wait for a connection of a frozen server',
-    async () => {
+    async ({ expect }) => {
       await using server = await start()
       const { store, waiting, end } = places[name](server.url)
       await store.migrate()

@@ -80,7 +80,7 @@ export const stalledCases: readonly StoreCase[] = [
         touch: outcome(() => f.store.touch(touched!.id, expiresAt, touched!.version, f.context())),
         remove: outcome(() => f.store.remove(removed!.id, undefined, f.context())),
       }
-      // The answers arrive while nobody can read them.
+      // The results arrive while nobody can read them.
       await oneTurn()
       standStill(f.quick ? 600 : 1_500)
       const expected = { insert: true, replace: 'ok', touch: true, remove: 'ok' }
