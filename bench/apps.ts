@@ -9,7 +9,7 @@ export interface Data {
   [key: string]: unknown
 }
 
-/** How one library is used in a handler; `at` is what the framework gives a handler. What returns a promise is awaited. */
+/** How one library is used in a handler; `at` is what the framework gives a handler. A promise that it returns is awaited. */
 export interface Usage<At> {
   read(at: At): unknown
   /** Counts `n` up by one. */

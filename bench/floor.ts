@@ -3,7 +3,7 @@ import type { Request, RequestHandler, Response } from 'express'
 
 /**
  * The least that a session on Express can be: no expiry, no attribute to choose, no error, no second request at the same
- * time. What it costs is the price of the work itself; nobody should use it.
+ * time. Its cost is the price of the work itself. Nobody should use it.
  */
 export function floor(): RequestHandler {
   const records = new Map<string, string>()

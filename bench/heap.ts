@@ -10,7 +10,7 @@ const EXPIRES = Date.now() + 1_209_600_000
 
 export const FLOOR = 'Map<id, string>'
 
-/** Each fills what it answers with. */
+/** Each fills a store, and returns it. */
 const keepers: Record<string, () => Promise<unknown>> = {
   async [FLOOR]() {
     const map = new Map<string, string>()

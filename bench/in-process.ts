@@ -64,7 +64,7 @@ async function measureAll(): Promise<void> {
   }
 }
 
-/** Runs one scenario in a process of its own. What comes back is the cost above the bare framework. */
+/** Runs one scenario in a process of its own. Returns the cost above the bare framework. */
 async function measureApart(scenario: string, storage: string, redisUrl = ''): Promise<Least> {
   const options = ['--scenario', scenario, '--storage', storage, '--rounds', values.rounds]
   const child = fork(import.meta.filename, options, {

@@ -2,7 +2,7 @@ import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 
-/** The answer to an injected request. */
+/** The response to an injected request. */
 export interface Injected {
   status: number
   /** `name=value` pairs as a browser would send them back, or undefined when no cookie was set. */

@@ -1,5 +1,5 @@
-// `load-process.ts FILE`: makes the load that the file describes. It never sleeps: a loader that waits for answers has to
-// be woken for each of them, and the kernel bills that to who answers. (Behind wrk or autocannon a handler that burns 5 µs
+// `load-process.ts FILE`: makes the load that the file describes. It never sleeps: a loader that waits for responses has
+// to be woken for each of them, and the kernel bills that to the server. (Behind wrk or autocannon a handler that burns 5 µs
 // costs the server 7 to 10, and every handler slower than the loader some 4 µs too many; here it costs 6.)
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
@@ -14,7 +14,7 @@ export interface Load {
   connections: number
 }
 
-/** No answer may take longer, in seconds. */
+/** No response may take longer, in seconds. */
 const PATIENCE = 30
 const HEAD_END = Buffer.from('\r\n\r\n')
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
@@ -41,7 +41,7 @@ function fail(problem: string): never {
 
 class Connection {
   readonly socket: Socket
-  /** The part of an answer that came without its end. */
+  /** The part of a response that came without its end. */
   #begun: Buffer | undefined
 
   constructor() {

@@ -7,7 +7,7 @@ import type { Load } from './load-process.ts'
 
 const CONNECTIONS = 64
 
-/** The command that keeps a process on one core, for there where processes can be told. Servers get the first. */
+/** The command that keeps a process on one core, where the system can do that. Servers get the first. */
 export function pinned(core: 0 | 1, command: string, args: string[]): [string, string[]] {
   return CAN_PIN ? ['taskset', ['-c', String(core), command, ...args]] : [command, args]
 }
@@ -19,7 +19,7 @@ export const LOADER = `${CONNECTIONS} keep-alive connections${
   CAN_PIN ? ', server on one core, load (and Redis) on another' : ''
 }`
 
-/** Asks for one path as fast as it is answered; the cookies take turns. An answer that is not 2xx is an error. */
+/** Requests one path as fast as responses come. The cookies take turns. A response that is not 2xx is an error. */
 export async function load(url: string, path: string, cookies: string[], seconds: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sess-bench-'))
   try {

@@ -12,7 +12,7 @@ const CONFIGURATION = ['tsup.config.ts', 'scripts/mark-types.ts', 'tsconfig.base
 )
 
 /**
- * Brings `dist` of the packages up to date and answers the names of those that had to be built. Nothing is done
+ * Brings `dist` of the packages up to date. Returns the names of those that had to be built. Nothing is done
  * for a package whose sources, or those of what it depends on, have not changed since. Safe to call from several
  * processes at once. The order does not matter: inside the workspace, packages see each other's sources.
  */

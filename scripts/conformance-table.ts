@@ -11,7 +11,7 @@ interface Row {
 /** `group/name: title`, as the suite registers its cases. */
 const CASE = /^(?:store|engine|cookie-store|adapter)\/[a-z0-9-]+: /
 
-/** Why a case of the suite does not apply to what it ran on: that is an answer, and no skip. */
+/** Why a case of the suite does not apply to what it ran on: that is a result, and no skip. */
 export function inapplicable(test: TestCase): string | undefined {
   const result = test.result()
   if (result.state !== 'skipped' || !CASE.test(test.name)) return undefined

@@ -53,7 +53,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const readme = (name: string): string =>
   readFileSync(join(root, name.endsWith('.md') ? `docs/${name}` : `packages/${name}/README.md`), 'utf8')
 
-/** The TypeScript in a README. A block without imports goes on from the first one. */
+/** The TypeScript in a README. A block without imports continues the first one. */
 function examples(name: string): string[] {
   const [first = '', ...others] = [...readme(name).matchAll(/^```ts(?: file=\S+)?\n([\s\S]*?)^```$/gm)].map(
     found => found[1]!,
@@ -195,7 +195,7 @@ describe('does what it says', () => {
   })
 })
 
-/** Runs the first example of a README on a free port, in a folder of its own; answers its URL. */
+/** Runs the first example of a README on a free port, in a folder of its own. Returns its URL. */
 async function started(name: string): Promise<string> {
   const tell = "console.log('listening on http://127.0.0.1:' + this.address().port)"
   const replaced = examples(name)[0]!

@@ -3,14 +3,14 @@ import { relative } from 'node:path'
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
 import { conformanceTable, inapplicable } from './conformance-table.ts'
 
-/** What one run of vitest came to; `npm test` adds these up. */
+/** The result of one run of vitest. `npm test` adds these up. */
 export type TestCounts = { passed: number; failed: number; skipped: number }
 
 /**
- * Prints after the run what the conformance suite came to on each store and adapter, names every skipped test and
- * its reason, so that a skip is never quiet, and writes the counts as JSON to the file that `SESS_COUNTS` names. A
- * case of the suite that does not apply is in the table and in no count. A file that does not load and an error outside a test count as
- * one failure each.
+ * Prints after the run the results of the conformance suite on each store and adapter. Names every skipped test and its
+ * reason, so that a skip is never quiet. Writes the counts as JSON to the file that `SESS_COUNTS` names. A case of the suite
+ * that does not apply is in the table and in no count. A file that does not load and an error outside a test count as one
+ * failure each.
  */
 export class SummaryReporter implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandled: ReadonlyArray<unknown>): void {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * Makes one temporary folder the place for those of all processes that are started from here on, and answers what
- * removes it. What tools leave there goes with it: Jest its cache, Chromium its profiles, a killed process everything.
+ * Makes one temporary folder the place for those of all processes that are started from here on. Returns a function that
+ * removes it, with everything that tools leave there: Jest its cache, Chromium its profiles, a killed process all its files.
  */
 export function useTemporaryFolder(): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'sess-tmp-'))

@@ -23,7 +23,7 @@ export interface RunningShop {
   stop(): Promise<void>
 }
 
-/** Opens the shop on 127.0.0.1; port 0 is a free one. Who gave the store closes it. */
+/** Opens the shop on 127.0.0.1; port 0 is a free one. The caller closes the store. */
 export async function openShop(
   store: Store,
   framework: Framework = 'express',

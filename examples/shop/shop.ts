@@ -54,7 +54,7 @@ export class Shop {
     })
   }
 
-  /** Answers a request. What it throws is for `problem`. */
+  /** Handles a request. An error that it throws goes to `problem`. */
   async respond(session: Session, request: ShopRequest): Promise<ShopResponse> {
     const [, path, query] = /^([^?]*)\??(.*)/s.exec(request.url)!
     const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -168,8 +168,9 @@ const PAGE_HEADERS = {
 }
 
 /**
- * Refuses the forms of other sites. `SameSite=Lax` keeps the cookie from them, but neither from other ports and
- * subdomains of this one nor from a form that signs the visitor in as somebody else. What is no browser says neither.
+ * Rejects the forms of other sites. `SameSite=Lax` keeps the cookie from them. It does not keep it from other ports and
+ * subdomains of this site, and does not stop a form that signs the visitor in as somebody else. A client that is no browser
+ * sends neither header.
  */
 function assertSameOrigin({ header }: ShopRequest): void {
   const site = header('sec-fetch-site')

@@ -12,7 +12,7 @@ import {
 
 export interface StoreCall {
   method: string
-  /** The store's answer in a word or two. */
+  /** What the store returned, in a word or two. */
   outcome: string
   ms: number
 }
@@ -31,7 +31,7 @@ export class Trace {
   cookies: string[] = []
   /** The record's id in the store. It opens nothing. */
   recordId: string | undefined
-  /** When the record ends, ms since the epoch. Of a request that rotates the session it may be the old record's. */
+  /** When the record ends, ms since the epoch. If the request rotates the session, it may be the old record's. */
   expiresAt: number | undefined
   /** Resolves when the engine is done, before the first byte leaves; never if the commit fails. */
   readonly committed: Promise<void>
@@ -65,7 +65,7 @@ export class Traces {
   readonly #current = new AsyncLocalStorage<Trace>()
   readonly #kept = new Map<string, Trace>()
 
-  /** Runs what answers a request. All that comes of it, however late, is in its trace. */
+  /** Runs the handler of a request. Everything that comes of it, however late, is in its trace. */
   run<T>(method: string, path: string, answer: () => T): T {
     return this.#current.run(new Trace(method, path), answer)
   }
@@ -140,7 +140,7 @@ export class Traces {
     }
   }
 
-  /** A store call that notes its answer, as `inWords` says it, and how long it took. */
+  /** A store call that notes its result, as `inWords` says it, and how long it took. */
   #timed<Args extends unknown[], Result>(
     method: string,
     call: (...args: Args) => Result | PromiseLike<Result>,

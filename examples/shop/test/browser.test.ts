@@ -69,7 +69,7 @@ describe.skipIf(!requireChromium())('the shop in Chromium', () => {
         ),
       )
       await Promise.all(clicks)
-      // Each tab hears of what the other did.
+      // Each tab shows what the other did.
       for (const tab of tabs) await cartHas(tab, 11)
       await tabs[0]!.reload()
       expect(await linesIn(tabs[0]!)).toEqual({ kettle: 1, mug: 5, honey: 5 })
@@ -227,7 +227,7 @@ async function expectNobody(page: Page): Promise<void> {
 
 interface Server {
   url: string
-  /** Ends it with SIGTERM; answers its exit code. */
+  /** Ends it with SIGTERM. Returns its exit code. */
   end(): Promise<number | null>
 }
 

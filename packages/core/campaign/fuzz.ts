@@ -1,5 +1,5 @@
 // A million made-up cookies, tokens and payloads: `pnpm campaign fuzz [count]`. `SESS_FUZZ_SEED` repeats a run; a run
-// that was stopped goes on where it was with the seed and `SESS_FUZZ_FROM` that it printed last.
+// that was stopped continues where it was with the seed and `SESS_FUZZ_FROM` that it printed last.
 import { attack, numbers, targets } from '../test/fuzz.ts'
 
 const count = Number(process.argv[2] ?? 1_000_000)

@@ -1,6 +1,6 @@
 // Breaks core in every small way that Stryker knows and counts the ones that no test notices: `pnpm campaign mutants
 // [file[:function,...] ...]`, with functions for a quick look at these, by the tests of their file alone. A run that was
-// stopped goes on with the files that it printed last. Fails where less than 85 % of the mutants are killed, or one
+// stopped continues with the files that it printed last. Fails where less than 85 % of the mutants are killed, or one
 // survives that `test/mutants/survivors.json` does not explain.
 import { useTemporaryFolder } from '../../../scripts/temporary-folder.ts'
 import { compare, FILES, type File, hunt, listed, type Result } from '../test/mutants/hunt.ts'

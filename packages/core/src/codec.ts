@@ -27,7 +27,10 @@ export interface EncodeLimits {
 /**
  * JSON. Holds what JSON holds: null, booleans, finite numbers (`-0` too), strings, arrays and plain objects of those,
  * 1000 levels deep at most. Anything else (`undefined` inside, NaN, Date, Map, a class, a cycle) is a
- * `SessionDataError`; `rich()` of `@sess/core/rich` holds some of them.
+ * `SessionDataError`. `rich()` of `@sess/core/rich` holds some of them.
+ *
+ * @example
+ * const sessions = createSessions({ store, codec: json() }) // the default
  */
 export function json(): Codec {
   return { sync: true, encode: encodeJson, decode: decodeJson }

@@ -79,7 +79,7 @@ const OPTIONS: Table<CookieOptions> = {
   ],
 }
 
-/** Reads the options; what a browser would refuse or ignore is a ConfigError. */
+/** Reads the options. Throws a ConfigError for a cookie that a browser would reject or ignore. */
 export function cookiePolicy(given?: CookieOptions): CookiePolicy {
   const options = readOptions<CookieOptions, 'domain' | 'priority'>(
     given,

@@ -1,6 +1,6 @@
 /**
- * The primitives of `crypto-node.ts` on Web Crypto and the Compression Streams API: same names, same bytes. What those
- * APIs do asynchronously is a promise here.
+ * The primitives of `crypto-node.ts` on Web Crypto and the Compression Streams API: same names, same bytes. These
+ * APIs are asynchronous, so most functions return promises.
  */
 import type { MaybePromise } from './store.ts'
 

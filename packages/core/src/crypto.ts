@@ -44,6 +44,9 @@ const NONCE_BYTES = 12
  *
  * Random nonces allow 2^32 tokens for one secret, purpose and name (NIST SP 800-38D section 8.3): rotate the secret
  * before that, at 1,000 tokens a second every six weeks.
+ *
+ * @example
+ * const token = await seal('text', { secrets, purpose: 'invitation', name: 'invite' })
  */
 export function seal(text: string, use: TokenUse): MaybePromise<string> {
   return after(derive(aead, use.secrets[0] as string, use), ({ id, key }) =>
@@ -51,7 +54,12 @@ export function seal(text: string, use: TokenUse): MaybePromise<string> {
   )
 }
 
-/** The text that was sealed for this use, or `null`: every other token looks the same. Never throws for a bad token. */
+/**
+ * Returns the text that was sealed for this use, or `null` for any other token. It never throws for a bad token.
+ *
+ * @example
+ * const text = await unseal(token, { secrets, purpose: 'invitation', name: 'invite' })
+ */
 export function unseal(token: string, use: TokenUse): MaybePromise<string | null> {
   const bytes = fromBase64url(token)
   if (bytes === null || bytes.length < HEAD_BYTES + NONCE_BYTES || bytes[0] !== SEALED) return null
@@ -64,7 +72,12 @@ export function unseal(token: string, use: TokenUse): MaybePromise<string | null
   })
 }
 
-/** Authenticates a text that anyone may read: `head.text.HMAC-SHA256`, each part base64url. */
+/**
+ * Authenticates a text that anyone may read: `head.text.HMAC-SHA256`, each part base64url.
+ *
+ * @example
+ * const token = await sign('text', { secrets, purpose: 'invitation', name: 'invite' })
+ */
 export function sign(text: string, use: TokenUse): MaybePromise<string> {
   return after(derive(mac, use.secrets[0] as string, use), ({ id, key }) => {
     const signed = `${toBase64url(headOf(SIGNED, id))}.${toBase64url(utf8(text))}`
@@ -72,7 +85,13 @@ export function sign(text: string, use: TokenUse): MaybePromise<string> {
   })
 }
 
-/** The text that was signed for this use, or `null`. It is not decoded before its signature was found good. */
+/**
+ * Returns the text that was signed for this use, or `null` for any other token. The text is decoded only after its signature
+ * was found good.
+ *
+ * @example
+ * const text = await verify(token, { secrets, purpose: 'invitation', name: 'invite' })
+ */
 export function verify(token: string, use: TokenUse): MaybePromise<string | null> {
   const [first = '', body = '', last = '', ...rest] = token.split('.', 4)
   const head = fromBase64url(first)

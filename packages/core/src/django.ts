@@ -25,6 +25,7 @@ export const STORE_SALT = 'django.contrib.sessions.SessionStore'
 /** The salt of Django's signed_cookies backend. */
 export const COOKIE_SALT = 'django.contrib.sessions.backends.signed_cookies'
 
+/** Options of everything that signs or reads a signature. */
 export interface SigningOptions {
   /** Django's `SECRET_KEY`, of any length: Django decides. */
   secret: string
@@ -39,6 +40,7 @@ export interface SigningOptions {
   maxBytes?: number | undefined
 }
 
+/** Options of `dumps`. */
 export interface DumpOptions extends SigningOptions {
   /** Deflate if that saves two bytes or more. Default false. */
   compress?: boolean | undefined
@@ -46,6 +48,7 @@ export interface DumpOptions extends SigningOptions {
   now?: number | undefined
 }
 
+/** Options of `loads`. */
 export interface LoadOptions extends SigningOptions {
   /** Seconds; an older signature is a `SignatureExpiredError`. Default (and `null`): any age. */
   maxAge?: number | null | undefined
@@ -53,6 +56,7 @@ export interface LoadOptions extends SigningOptions {
   now?: number | undefined
 }
 
+/** Options of `djangoCodec`. */
 export interface DjangoCodecOptions extends SigningOptions {
   /** Default true, as Django does for sessions. */
   compress?: boolean
@@ -80,6 +84,10 @@ export class SignatureExpiredError extends SessionError {
  *
  * Holds what `json()` holds, and NaN and the infinities, which Python's JSON has. Integers beyond 2^53 that Django
  * wrote lose digits in JavaScript, and `1.0` comes back as `1`.
+ *
+ * @throws ConfigError (`CONFIG`) for a wrong option
+ * @example
+ * const sessions = createSessions({ store, codec: djangoCodec({ secret: SECRET_KEY }), hashKeys: false })
  */
 export function djangoCodec(options: DjangoCodecOptions): Codec {
   const { clock, compress, ...signing } = readOptions<DjangoCodecOptions>(options, OPTIONS)
@@ -105,22 +113,36 @@ export function djangoCodec(options: DjangoCodecOptions): Codec {
 }
 
 /**
- * `django.core.signing.dumps` for any JSON value: the same text byte for byte, except that zlib libraries differ in
- * what they write (any reads any).
+ * `django.core.signing.dumps` for any JSON value. The text is the same byte for byte, except for compressed text: zlib
+ * libraries write different bytes, and each reads those of the others.
+ *
+ * @throws SessionDataError (`SESSION_DATA`) for what JSON cannot hold, or if the text is longer than `maxBytes`
+ * @example
+ * const token = await dumps({ userId: 42 }, { secret: SECRET_KEY })
  */
 export function dumps(value: unknown, options: DumpOptions): MaybePromise<string> {
   return dumpJson(pythonJson(value), options)
 }
 
 /**
- * `django.core.signing.loads`. `BadSignatureError`, `SignatureExpiredError`, or, well signed but broken inside,
- * `SessionDataError`; thrown or rejected.
+ * `django.core.signing.loads`. Errors are thrown or rejected.
+ *
+ * @throws BadSignatureError (`BAD_SIGNATURE`) or SignatureExpiredError (`SIGNATURE_EXPIRED`)
+ * @throws SessionDataError (`SESSION_DATA`) for a text that is well signed and broken inside
+ * @example
+ * const data = await loads(token, { secret: SECRET_KEY, maxAge: 3600 })
  */
 export function loads(text: string, options: LoadOptions): MaybePromise<unknown> {
   return after(loadJson(text, options), ({ json }) => parseJson(json))
 }
 
-/** `dumps` of a value whose JSON is at hand. */
+/**
+ * `dumps` of a value whose JSON is at hand.
+ *
+ * @throws SessionDataError (`SESSION_DATA`) if the text is longer than `maxBytes`
+ * @example
+ * const token = await dumpJson('{"userId":42}', { secret: SECRET_KEY })
+ */
 export function dumpJson(json: string, options: DumpOptions): MaybePromise<string> {
   const ascii = json.replace(BEYOND_ASCII, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
   if (ascii.length > maxBytesOf(options)) {
@@ -139,7 +161,13 @@ export function dumpJson(json: string, options: DumpOptions): MaybePromise<strin
   })
 }
 
-/** What `loads` reads before it is parsed, and when it was signed: seconds since the epoch. */
+/**
+ * Like `loads`, without parsing. Returns the JSON text, and when it was signed, in seconds since the epoch.
+ *
+ * @throws BadSignatureError (`BAD_SIGNATURE`) or SignatureExpiredError (`SIGNATURE_EXPIRED`)
+ * @example
+ * const { json, signedAt } = await loadJson(token, { secret: SECRET_KEY })
+ */
 export function loadJson(
   text: string,
   options: LoadOptions,
@@ -163,8 +191,11 @@ export function loadJson(
 }
 
 /**
- * JSON text without the escapes that only make it ASCII: `JSON.stringify`'s text again, where that was what `dumpJson`
- * was given.
+ * Removes from JSON text the escapes that only make it ASCII. If `dumpJson` was given a text of `JSON.stringify`, the result
+ * is that text again.
+ *
+ * @example
+ * unescapeJson('"\\u00e9"') // '"é"'
  */
 export function unescapeJson(json: string): string {
   if (!json.includes('\\u')) return json
@@ -237,7 +268,7 @@ const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?Infinity|NaN/gs
 function freeMark(json: string): string {
   const taken = new Set<string>()
   for (const [token] of json.matchAll(TOKENS)) {
-    // A string with escapes may spell a mark too; what is not JSON is refused later.
+    // A string with escapes may spell a mark too; a text that is not JSON fails later.
     const isText = token[0] === '"' && (token.startsWith('NaN', 1) || token.includes('\\u'))
     if (isText) taken.add(unescapeMark(token.slice(1, -1)))
   }

@@ -117,7 +117,15 @@ export function expiryAge(expiry: unknown, modification: number, age: number): n
   throw notAnExpiry()
 }
 
-/** The moment a session expires, ms since the epoch (Django `get_expiry_date`). */
+/**
+ * Returns the moment at which a session expires, in ms since the epoch (Django `get_expiry_date`).
+ *
+ * @param expiry what `_session_expiry` holds: seconds, a Date or its text, or nothing
+ * @param modification ms since the epoch
+ * @param age seconds, used without an expiry
+ * @example
+ * const moment = expiryMoment(data._session_expiry, Date.now(), 1_209_600)
+ */
 export function expiryMoment(expiry: unknown, modification: number, age: number): number {
   return momentOf(expiry) ?? modification + expiryAge(expiry, modification, age) * 1000
 }

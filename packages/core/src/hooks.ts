@@ -10,16 +10,19 @@ export interface HookEvent {
   durationMs?: number
 }
 
+/** The event of `loaded`. */
 export interface LoadedEvent extends HookEvent {
   /** Whether there was a live session. */
   found: boolean
 }
 
+/** The event of `conflict`. */
 export interface ConflictEvent extends HookEvent {
   /** The session key that two requests replaced. */
   key: string
 }
 
+/** The event of `corrupt`. */
 export interface CorruptEvent extends HookEvent {
   /**
    * `payload`: the codec cannot read what is stored; `schema`: it is not what the schema says; `token`: a cookie
@@ -37,6 +40,7 @@ export interface CorruptEvent extends HookEvent {
   paths?: readonly string[]
 }
 
+/** The event of `warning`. */
 export interface WarningEvent extends HookEvent {
   /** `trust-proxy`: the app runs behind a proxy that ends TLS, and the framework was not told to trust it. */
   reason: 'trust-proxy'
@@ -52,6 +56,7 @@ export interface ReusedEvent extends HookEvent {
   ended: boolean
 }
 
+/** The event of `storeError`. */
 export interface StoreErrorEvent extends HookEvent {
   /** The store's method that failed. `adopt`: the old library's store, or an adopter. */
   operation:
@@ -107,6 +112,7 @@ export interface Hooks {
   error?(error: unknown, source: string): void
 }
 
+/** The hooks that get an event. `error` gets an error instead. */
 export type HookName = Exclude<keyof Hooks, 'error'>
 
 /** Reports an event to its hook. Without hashing an id is a key, so it is left out. */

@@ -4,10 +4,14 @@ import { SessionDataError } from './errors.ts'
 
 /**
  * JSON and more: also holds Date, Map, Set, BigInt, `undefined`, NaN, the infinities, sparse arrays, ArrayBuffer and
- * typed arrays, cycles, and two references to one object. Needs `devalue`. Refused, naming the key path: functions,
- * symbols, instances of other classes (subclasses too), and whatever would come back as something else.
+ * typed arrays, cycles, and two references to one object. Needs `devalue`. Decoding makes data only: no class of yours, no
+ * code.
  *
- * Decoding makes data only: no class of yours, no code.
+ * Functions, symbols, instances of other classes (subclasses too) and other values that would come back as something else
+ * are a SessionDataError (`SESSION_DATA`) at the save. It names the path of the key.
+ *
+ * @example
+ * const sessions = createSessions({ store, codec: rich() })
  */
 export function rich(): Codec {
   return { sync: true, encode, decode, stringify, parse }
@@ -41,8 +45,8 @@ function parse(text: string): unknown {
 }
 
 /**
- * An own `__proto__` key is plain data to us. devalue refuses it, so such an object travels as its entries; one without
- * a prototype stays without.
+ * An own `__proto__` key is plain data. devalue rejects it, so such an object is stored as its entries. An object without a
+ * prototype stays without one.
  */
 const reducers = {
   Entries: (value: unknown) => entriesOf(value, Object.prototype),

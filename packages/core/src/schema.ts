@@ -113,9 +113,9 @@ function ownCopy(value: unknown, copies = new Map<unknown, unknown>()): unknown 
 }
 
 /**
- * The data to store. What the request did not change stays as it was stored, whatever validation made of it: keys that
- * the schema strips, dates that it makes of text. That holds inside objects that were mutated or updated, too; a `set`
- * replaces the whole value.
+ * Returns the data to store. Values that the request did not change stay as they were stored, whatever validation made of
+ * them: keys that the schema strips, dates that it makes of text. That holds inside objects that were mutated or updated, too. A
+ * `set` replaces the whole value.
  */
 export function toStore({ stored, shown }: Validated, changes: Changes, stringify: Stringify): Data {
   const { data } = changes

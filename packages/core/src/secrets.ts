@@ -40,7 +40,12 @@ const EXAMPLE =
 // The beginnings of secrets printed in well-known documentation: h3, Flask.
 const PRINTED = /^(?:80d42cfb-1cd2|192b9bdd22ab)/
 
-/** What is wrong with a secret that is long enough: it repeats itself, or some documentation prints it. */
+/**
+ * Says what is wrong with a secret that is long enough: it repeats itself, or some documentation prints it. `undefined`: nothing.
+ *
+ * @example
+ * weakness('keyboard cat keyboard cat keyboard cat') // 'is an example that everybody knows.'
+ */
 export function weakness(secret: string): string | undefined {
   for (let unit = 1; unit <= secret.length / 2; unit++) {
     if (secret.startsWith(secret.slice(unit))) return 'repeats itself.'

@@ -71,7 +71,7 @@ export function stateOf(session: Session<any>): SessionState {
  * One request's view of a session (Django's `SessionBase`). Its methods work at once, on data that was loaded before the
  * handler ran. Changes are saved with the response.
  *
- * A method that looks at the data throws a SessionNotLoadedError if the session is not loaded, and the store's
+ * A method that accesses the data throws a SessionNotLoadedError if the session is not loaded, and the store's
  * SessionStoreError if loading failed. A method that changes something throws a SessionCommittedError once the response
  * has begun.
  */
@@ -107,7 +107,7 @@ export class Session<Data extends object = DefaultData> {
   }
 
   /**
-   * Sets a key. What you do to an object or array until the response is sent is saved too. `undefined`, functions and what
+   * Sets a key. If you mutate an object or array until the response is sent, that is saved too. `undefined`, functions and what
    * else the codec cannot hold are a SessionDataError at the save.
    *
    * @throws SessionDataError if the key is not a string, or is kept by the session itself
@@ -287,8 +287,8 @@ export class Session<Data extends object = DefaultData> {
   }
 
   /**
-   * Ends the session, for logout. Its data is gone at once. Its record is removed with the response, or by `save()`. What you
-   * set afterwards is a new session.
+   * Ends the session, for logout. Its data is gone at once. Its record is removed with the response, or by `save()`. Data
+   * that you set afterwards is a new session.
    *
    * @example
    * app.post('/logout', (req, res) => {
@@ -615,7 +615,7 @@ export class Session<Data extends object = DefaultData> {
   }
 
   /**
-   * Whether anything has looked at the data in this request.
+   * Whether anything has accessed the data in this request.
    *
    * @example
    * const isPrivate = req.session.accessed
@@ -662,7 +662,7 @@ export class Session<Data extends object = DefaultData> {
 
   /**
    * Fetches the session from the store, once. Adapters do it before the handler runs, unless `lazy`. It does not reject: the
-   * first look throws what went wrong. Returns `undefined`, not a promise, if there is nothing to wait for.
+   * first access throws what went wrong. Returns `undefined`, not a promise, if there is nothing to wait for.
    *
    * @example
    * await req.session.load() // with `lazy: true`

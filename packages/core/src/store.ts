@@ -40,8 +40,8 @@ export interface StoreContext {
  *
  * Each call is atomic on its own and needs no transaction with another. To every method an expired record is absent.
  * **A backend that cannot be reached throws or rejects**: an outage must never look like "no session". There is no
- * upsert, because that is how a logged-out session comes back to life (CVE-2025-46336). What comes out shares no object
- * with what went in. If the backend rejects a statement because others ran at the same time ("could not serialize",
+ * upsert, because that is how a logged-out session comes back to life (CVE-2025-46336). A record that is returned shares no
+ * object with one that was passed in. If the backend rejects a statement because others ran at the same time ("could not serialize",
  * "deadlock", "busy"), the store repeats it: contention is not an outage, and the engine does not repeat what threw.
  */
 export interface Store {
@@ -97,11 +97,13 @@ export interface Store {
   close?(): MaybePromise<void>
 }
 
+/** Options of `Store.clearExpired`. */
 export interface ClearExpiredOptions extends StoreContext {
   /** At most so many records are removed in one batch. */
   batchSize?: number | undefined
 }
 
+/** Options of `Store.removeBySubject`. */
 export interface RemoveBySubjectOptions extends StoreContext {
   /** The id that stays. */
   except?: string | undefined
@@ -127,9 +129,9 @@ export interface CookieStore {
   /** The record, or `null` for whatever does not verify or has expired; it never throws for a bad token. */
   unseal(token: string, context: SealContext): MaybePromise<SessionRecord | null>
   /**
-   * What is wrong with a secret (`'repeats itself.'`), asked at start-up, where a returned text is a ConfigError. Core itself
-   * rejects a secret of less than 32 bytes or 8 different characters; `weakness` of `@sess/core/crypto` knows what else a
-   * store whose tokens need a secret should refuse.
+   * Returns what is wrong with a secret (`'repeats itself.'`), or `undefined`. It is called at start-up, and a returned text
+   * is a ConfigError. Core itself rejects a secret of less than 32 bytes or 8 different characters. `weakness` of
+   * `@sess/core/crypto` finds others that a store should reject.
    */
   weakness?(secret: string): string | undefined
 }

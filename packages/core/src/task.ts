@@ -5,23 +5,39 @@ import type { MaybePromise, StoreContext } from './store.ts'
 
 /**
  * Work in steps, some of which may have to wait. `yield* wait(x)` is `await x` if `x` is a promise, and takes no time
- * otherwise: over a store that returns at once a request gains no tick. A deadline can stop it (decision 0050).
+ * otherwise: over a store that returns at once a request continues synchronously. A deadline can stop it (decision 0050).
  *
  * Tasks of every request are functions of a module or methods, not closures. V8 gives each generator function that runs a
  * prototype and a map in old space, and collecting them took longer than the rest of a write (15 of 20 µs).
  */
 export type Task<T> = Generator<PromiseLike<unknown>, T, unknown>
 
+/**
+ * Whether a value is a promise, or anything with a `then`.
+ *
+ * @example
+ * if (isPromise(result)) return result.then(send)
+ */
 export function isPromise<T>(value: MaybePromise<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | null)?.then === 'function'
 }
 
-/** `then(next)`, synchronous if `value` is not a promise. */
+/**
+ * `then(next)`, synchronous if `value` is not a promise.
+ *
+ * @example
+ * return after(session.load(), () => next())
+ */
 export function after<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return isPromise(value) ? value.then(next) : next(value)
 }
 
-/** `then(done, failed)`, synchronous if `run` returns no promise. `failed` gets errors of `run` alone, not of `done`. */
+/**
+ * `then(done, failed)`, synchronous if `run` returns no promise. `failed` gets errors of `run` alone, not of `done`.
+ *
+ * @example
+ * return settle(() => commit(200), result => addHeaders(result), error => sendError(error))
+ */
 export function settle<T, R>(
   run: () => MaybePromise<T>,
   done: (value: T) => MaybePromise<R>,
@@ -53,14 +69,14 @@ export function* wait<T>(value: MaybePromise<T>): Task<T> {
 const LAST_LOOK = 50
 
 /**
- * Calls `late` after `ms` milliseconds, and up to 50 ms later, so that answers which have arrived are delivered first.
- * Returns a function that cancels the call. For every timer that races an answer.
+ * Calls `late` after `ms` milliseconds, and up to 50 ms later, so that replies which have arrived are delivered first.
+ * Returns a function that cancels the call. For every timer that races a reply.
  *
  * A process that stood still (a long computation, SIGSTOP) runs its timers before it reads its sockets. Without the
- * second timer it would report a timeout although the answer is there.
+ * second timer it would report a timeout although the reply is there.
  *
  * @example
- * const cancel = whenTimeIsUp(5_000, () => reject(new Error('No answer in 5,000 ms.')))
+ * const cancel = whenTimeIsUp(5_000, () => reject(new Error('No reply in 5,000 ms.')))
  */
 export function whenTimeIsUp(ms: number, late: () => void): () => void {
   // Node: an open timer would keep the process alive.
@@ -83,7 +99,7 @@ export interface Call extends StoreContext {
 }
 
 /**
- * The time that one load or one commit has, all its store calls and pauses together, and what the store is told of it.
+ * The time that one load or one commit has, all its store calls and pauses together, and the signal for the store.
  * The timer starts with the first wait, so what never waits never pays.
  */
 export class Deadline implements Call {
@@ -114,7 +130,7 @@ export class Deadline implements Call {
     return { now: 0, started, signal }
   }
 
-  /** Runs a task to its end, or throws a SessionStoreError into it when time is up; what comes later is ignored. */
+  /** Runs a task to its end, or throws a SessionStoreError into it when time is up. A result that comes later is ignored. */
   run<T>(task: Task<T>): MaybePromise<T> {
     const { done, value } = task.next()
     return done ? value : this.#finish(task, value)

@@ -25,7 +25,7 @@ export class UnderWay {
     })
     while (this.#count > 0 && !isLate) {
       await Promise.race([late, new Promise<void>(idle => (this.#idle = idle))])
-      // A handler that has waited for its load goes on now, and may commit.
+      // A handler that has waited for its load continues now, and may commit.
       await new Promise(next => setTimeout(next))
     }
     cancel()

@@ -181,7 +181,7 @@ export async function attack(target: Target, random: (below: number) => number):
       if (/[\u0000-\u001f\u007f-\uffff]/.test(line)) throw new Error('a Set-Cookie that is no header')
     }
   } catch (error) {
-    // A session that says of itself that its expiry is nonsense, or that it was rotated away, is refused as documented.
+    // If the payload says that its expiry is nonsense, or that it is a marker, an error is right.
     if (!['SESSION_DATA', 'SESSION_INTERRUPTED'].includes((error as { code: string }).code)) {
       throw new Error(`${JSON.stringify(text)}: ${(error as Error).message}`, { cause: error })
     }

@@ -8,7 +8,7 @@ import { codeOf } from './support.ts'
 
 const TIMEOUT = 100
 
-/** A server in a thread of its own, so that it goes on while this one stands still: it sends back what it gets. */
+/** A server in a thread of its own, so that it runs while this one stands still. It sends back what it gets. */
 const ECHO = `
   const { createServer } = require('node:net')
   const { parentPort } = require('node:worker_threads')

@@ -17,7 +17,7 @@ export interface Bench {
   /** Names of the store calls so far, in order. */
   calls: string[]
   time: { now: number }
-  /** The browser's cookie: what the last answer left. */
+  /** The browser's cookie: what the last response left. */
   cookie: string
   /** One request: load, the handler, commit. Keeps the cookie like a browser. */
   request(
@@ -57,7 +57,7 @@ export function bench(options: Partial<SessionsOptions> = {}): Bench {
   return self
 }
 
-/** The Cookie header of a browser that had this one and got these answers. */
+/** The Cookie header of a browser that had this one and got these `Set-Cookie` lines. */
 export function keep(header: string, setCookies: string[]): string {
   const jar = new Map(
     header
@@ -86,7 +86,7 @@ export function counted(store: Store, calls: string[]): Store {
   })
 }
 
-/** The same store, each answer a promise. */
+/** The same store, whose methods return promises. */
 export function slow(store: Store): Store {
   return new Proxy(store, {
     get(target, name) {

@@ -1,6 +1,6 @@
 import { isHTTPResponse } from './outcome.ts'
 
-/** What of a Node stream is used here, where there need be no Node; what has `pipe` alone may lack the rest. */
+/** The members of a Node stream that are used here. An object that has `pipe` may lack the others. */
 interface NodeStream {
   pipe: unknown
   on?(event: 'error', listener: () => void): unknown
@@ -9,7 +9,7 @@ interface NodeStream {
 }
 
 /**
- * The Node stream that a handler returned, by itself or in an HTTPResponse. Of a `Response` there is none: to ask for its
+ * The Node stream that a handler returned, by itself or in an HTTPResponse. A `Response` is not looked into: to ask for its
  * `body` would make another stream of it, and h3's Node server could not send the one inside any more.
  */
 export function nodeStreamOf(returned: unknown): NodeStream | undefined {
@@ -18,7 +18,7 @@ export function nodeStreamOf(returned: unknown): NodeStream | undefined {
   return isStream ? (body as NodeStream) : undefined
 }
 
-/** Closes the body of what will not be sent, for nobody else would. */
+/** Closes the body of a response that will not be sent, because nobody else would. */
 export function discardBody(returned: unknown): void {
   const body = returned instanceof Response || isHTTPResponse(returned) ? returned.body : returned
   // It rejects when somebody reads the stream: then that reader closes it.

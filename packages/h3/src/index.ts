@@ -20,20 +20,22 @@ declare module 'h3' {
 }
 
 /**
- * Gives every event its session, and commits it when the handler has returned or thrown, before h3 answers.
+ * Gives every event its session. Commits it when the handler has returned or thrown, before h3 responds.
  *
  * - The status is the one that h3 makes of that, whatever an `onError` makes of it later: 500 or more saves nothing.
- * - A save that fails is thrown to the middlewares above, in place of what the handler threw; a load that failed throws
+ * - A save that fails is thrown to the middlewares above, in place of the handler's own error. A load that failed throws
  *   when a handler first uses the session.
- * - The cookie goes with the answer to an error, too, unless that is a `Response` of the app's `onError`: h3 adds no headers
- *   to it.
- * - A Node handler (`fromNodeHandler`) has answered by then: a cookie that comes too late is a SessionCommittedError.
- * - One engine may be mounted twice; two engines on one property or cookie name (each call with options makes an engine)
- *   are a ConfigError on the request.
+ * - An error response has the cookie too, unless it is a `Response` of the app's `onError`: h3 adds no headers to that.
+ * - A Node handler (`fromNodeHandler`) has responded by then. A cookie that comes too late is a SessionCommittedError.
+ * - One engine may be mounted twice. Two engines on one property or cookie name are a ConfigError on the request. Each call
+ *   with options makes an engine.
  *
  * @param options what `createSessions` takes, or the engine it made
  * @param place where its session goes, when that is not `session`
  * @returns the middleware. Its property `sessions` is the engine
+ * @example
+ * const app = new H3()
+ * app.use(session({ store: sqliteStore('sessions.db') }))
  */
 export function session<Data extends object = DefaultData>(
   options: SessionsOptions<Data> | Sessions<Data>,
@@ -44,8 +46,11 @@ export function session<Data extends object = DefaultData>(
 }
 
 /**
- * A handler with a session, for an app or a route without the middleware; below the middleware both have the same session.
- * Committed as by `session`, however the handler ends.
+ * A handler with a session, for an app or a route without the middleware. Below the middleware both have the same session.
+ * It is committed as by `session`, however the handler ends.
+ *
+ * @example
+ * app.get('/cart', withSession(sessions, (event, session) => session.get('cart', [])))
  */
 export function withSession<Data extends object>(
   sessions: Sessions<Data>,
@@ -58,8 +63,11 @@ export function withSession<Data extends object>(
 }
 
 /**
- * The event's session, loaded; with `lazy: true` this is what loads it. (h3 exports a `useSession` of its own.)
- * @throws ConfigError without the middleware
+ * Returns the event's session, loaded. With `lazy: true` this is what loads it. (h3 exports a `useSession` of its own.)
+ *
+ * @throws ConfigError (`CONFIG`) without the middleware
+ * @example
+ * app.get('/', async event => (await useSession(event)).get('userId'))
  */
 export async function useSession<Data extends object = DefaultData>(
   event: H3Event,
@@ -74,7 +82,7 @@ export async function useSession<Data extends object = DefaultData>(
 
 /**
  * Opens and loads the session, runs the handler, commits. `after(value, next)` and `settle(run, done, failed)` are `then`,
- * but at once where there is nothing to wait for: no promise, no tick. Errors thrown by `done` do not reach `failed`.
+ * but synchronous if there is nothing to wait for. Errors thrown by `done` do not reach `failed`.
  */
 function runWithSession<Data extends object>(
   slot: SessionSlot<Data>,
@@ -96,7 +104,7 @@ function runWithSession<Data extends object>(
   if (!begun) return handler()
   const restoreResponse = snapshotOf(event)
 
-  /** `outcome` is what h3 will answer with. It is only looked at. */
+  /** `outcome` is what h3 will send. It is not changed. */
   const commit = (outcome: unknown): MaybePromise<void> => {
     leaving = { res: event.res, outcome }
     return settle(
@@ -111,12 +119,12 @@ function runWithSession<Data extends object>(
 
   const afterReturn = (returned: unknown): unknown => {
     const stream = nodeStreamOf(returned)
-    // Until h3 has it nobody listens, and an error that nobody hears ends the process.
+    // Until h3 has the stream nobody listens to it, and an `error` event without a listener ends the process.
     stream?.on?.('error', () => undefined)
     return settle(
       () => commit(outcomeOfReturned(returned)),
       () => {
-        // h3 cannot answer with a stream that has failed.
+        // h3 cannot send a stream that has failed.
         if (stream?.errored) throw stream.errored
         return returned
       },

@@ -7,8 +7,8 @@ import { HANDLED, headersOf, isHTTPResponse } from './outcome.ts'
 const HEADERS = Symbol.for('h3.internal.event.res.headers')
 
 /**
- * Adds what the commit says of the session. h3 answers with `res.headers` or, to errors and to a `Response` of 400 and up,
- * with `res.errHeaders`; so both get it. They replace the outcome's own headers, except `Set-Cookie`: so `Vary` and
+ * Adds the session's headers. h3 sends `res.headers` or, with errors and with a `Response` of 400 and up, `res.errHeaders`. So
+ * both get them. They replace the outcome's own headers, except `Set-Cookie`: so `Vary` and
  * `Cache-Control` are merged with the outcome's here.
  */
 export function addSessionHeaders(event: H3Event, committed: CommitResult, outcome: unknown): void {
@@ -61,13 +61,13 @@ function readAsJson(value: unknown): void {
 
 /**
  * Remembers status and headers as the middlewares above have set them. The function it returns puts them back after a
- * failed commit, for whoever answers instead: a middleware above, or an `onError` that returns a value. `errHeaders` are
- * left alone, for they are meant for just that answer.
+ * failed commit, for the middleware above that responds instead, or an `onError` that returns a value. `errHeaders` stay,
+ * because they are meant for that response.
  */
 export function snapshotOf(event: H3Event): () => void {
   const original: H3Event['res'] & { [HEADERS]?: Headers } = event.res
   const { status, statusText } = original
-  // Not `res.headers`: to ask for them would make them.
+  // Not `res.headers`, which would make them.
   const headers = [...(original[HEADERS] ?? [])]
   return () => {
     const { res } = event
@@ -76,7 +76,7 @@ export function snapshotOf(event: H3Event): () => void {
     for (const [name, value] of headers) res.headers.append(name, value)
     if (res === original) return
     // A middleware below called `toResponse`, as h3's `onResponse` does, and `event.res` is a new object without the old
-    // `errHeaders`. They are carried over; not twice, for another engine's failure may have done so.
+    // `errHeaders`. They are carried over, but not twice: another engine's failure may have done so.
     for (const [name, value] of original.errHeaders) {
       if (name !== 'set-cookie') res.errHeaders.set(name, value)
       else if (!res.errHeaders.getSetCookie().includes(value)) res.errHeaders.append(name, value)

@@ -16,7 +16,7 @@ import { H3, HTTPError, iterable, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
 export function probeApp(sessions: Sessions, inner?: Sessions): H3 {
-  // h3 logs errors unless it is told not to.
+  // Otherwise h3 logs errors.
   const app = new H3({ silent: true })
   app.use(session(sessions))
   if (inner) app.use(session(inner, { property: 'inner' }))

@@ -1,5 +1,5 @@
 /**
- * Where Sess answers otherwise than Django, on purpose: the entries of docs/django.md, which says why. Each is a switch
+ * Where Sess differs from Django, on purpose: the entries of docs/django.md, which says why. Each is a switch
  * of the model: with all of them off it is Django, with all of them on it is Sess.
  */
 export const DIFFERENCES = {

@@ -33,7 +33,7 @@ export interface ModelOptions {
   differences: ReadonlySet<Difference>
   /** Takes down those that it came upon. */
   met: Set<Difference>
-  /** Whether inserting under the id of an expired record is refused: the contract leaves it to the store. */
+  /** Whether inserting under the id of an expired record fails. The contract leaves that to the store. */
   deadIdsAreTaken: boolean
 }
 

@@ -116,7 +116,7 @@ async function playModel(
   return { steps, met }
 }
 
-/** The steps of a world; of one that refuses its settings, the refusal. */
+/** Returns the steps of a world. If the world rejects its settings, the only step is that error. */
 async function play(kind: Kind, recording: Recording, make: () => World<any>): Promise<Step[]> {
   let world: World<any>
   try {

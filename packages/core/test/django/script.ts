@@ -58,7 +58,7 @@ export interface World<S> {
   files(): unknown
   open(key: string | null): S
   openHeader(header: string | undefined): S
-  /** One operation; a refusal is a `Raised`. In a request nothing is saved before its end. */
+  /** One operation. An error is a `Raised`. In a request nothing is saved before its end. */
   act(session: S, operation: Operation, inRequest: boolean): unknown
   /** With data: the session counts as loaded, and is. */
   state(session: S, withData: boolean): unknown
@@ -239,7 +239,7 @@ async function serve<S>(run: Run<S>, request: any, recorded: any): Promise<Step>
     if (end.vary) vary = withCookie(vary)
   } catch (refusal) {
     error = reasonOf(refusal)
-    // Suspicious is what Django says of a key that cannot be one, and it answers without telling more.
+    // Django calls a key that cannot be one suspicious, and responds without an error's name.
     status = error === 'gone' || error === 'InvalidSessionKey' ? 400 : 500
     if (error === 'InvalidSessionKey') error = undefined
     cookies = []
@@ -254,7 +254,7 @@ async function serve<S>(run: Run<S>, request: any, recorded: any): Promise<Step>
     else run.jar.set(cookie.name, cookie.value)
   }
   const step: Step = { status, error, results, cookies, vary: vary ?? null }
-  // Whoever dropped the session has nothing left to look at.
+  // A request that dropped the session has nothing left to look at.
   if (recorded.session) {
     const state = (await world.state(session, recorded.session.loaded)) as SessionState
     step.state = afterResponse(state, run.settings, request)

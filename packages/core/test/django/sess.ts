@@ -26,7 +26,7 @@ import { keyText, spell, Timedelta, toJavaScript } from './values.ts'
 /** What the replay needs of a store: the store, how to leave a foreign file beside it, and how to end it. */
 export interface StoreUnderTest {
   readonly store: Store | CookieStore
-  /** Whether `insert` refuses the id of an expired record; both are allowed. */
+  /** Whether `insert` fails for the id of an expired record. Both are allowed. */
   readonly deadIdsAreTaken?: boolean
   writeFile?(name: string): void
   /** Those of the foreign files that are left. */

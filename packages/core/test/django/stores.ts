@@ -19,7 +19,7 @@ export const STORES: Record<string, Record<string, (settings: DjangoSettings) =>
   cache: { memoryStore: inMemory, cacheStore: () => ({ store: cacheStore({ maxEntries: 100 }) }) },
   cached_db: { memoryStore: inMemory, cachedStore: inBoth },
   signed_cookies: {
-    // An age that makes no sense is for the engine to refuse.
+    // The engine rejects an age that makes no sense.
     signedCookieStore: ({ age }) => ({ store: signedCookieStore({ django: age > 0 ? { age } : true }) }),
   },
   engine_without_clear_expired: {

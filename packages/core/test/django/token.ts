@@ -1,7 +1,7 @@
 import { COOKIE_SALT, loadJson } from '../../src/django.ts'
 import { SECRET } from './recordings.ts'
 
-/** What a token holds, whoever made it; `undefined` for what does not verify. */
+/** Returns what a token holds, whether Django or Sess made it. `undefined` if it does not verify. */
 export function readToken(token: string): { data: Record<string, any>; signedAt: number } | undefined {
   try {
     const { json, signedAt } = loadJson(token, { secret: SECRET, salt: COOKIE_SALT }) as {
