@@ -69,9 +69,14 @@ export default {
     {
       name: 'sideways-test',
       comment:
+<<<<<<< HEAD
         'Tests may also use conformance, the stores and the fixtures; those of adapters also node and fetch.',
       // The inspector is mounted in every framework, and so are its tests.
       from: { path: '^packages/([^/]+)/test/', pathNot: '^packages/inspector/test/' },
+=======
+        'Tests may also use conformance, the stores and the fixtures; those of adapters also node and fetch; adopt adapters.',
+      from: { path: '^packages/([^/]+)/test/', pathNot: '^packages/adopt/' },
+>>>>>>> 50e6794 (adopt: take over sessions of express-session, cookie-session, koa-session, iron-session, Django)
       to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/(node|fetch)/', TEST_HELP] },
     },
     {

@@ -1,13 +1,11 @@
-import { sha256Hex } from '#crypto'
-import { ADOPTED, SUPERSEDED } from './bookkeeping.ts'
+import { claim, claimIdOf, keyOf, readClaim, recordIdOf } from './claim.ts'
 import { report } from './hooks.ts'
-import { deriveKey, newKey, type RecordId, type SessionKey } from './key.ts'
+import { newKey, type RecordId, type SessionKey } from './key.ts'
 import type { Lookup } from './lookup.ts'
 import type { Settings } from './options.ts'
-import { decodePayload, encodeMarker, encodeOldSession } from './record.ts'
-import { destroy } from './remove.ts'
+import { encodeOldSession } from './record.ts'
 import type { MaybePromise, StoreContext } from './store.ts'
-import { callStore, readLive, storeFailure } from './store-call.ts'
+import { callStore, storeFailure } from './store-call.ts'
 import { type Deadline, type Task, wait } from './task.ts'
 
 // The option `adopt`: sessions of another library become ours. docs/design.md, "Adoption", has the reasons for the order.
@@ -75,9 +73,6 @@ export interface OldSession {
  */
 export type Adopter = (headers: AdoptHeaders, context: AdoptContext) => MaybePromise<OldSession | null>
 
-/** How long a used old session is remembered if nobody knows when it ends: as long as browsers keep a cookie. */
-const LONGEST_LIFE = 400 * 86_400_000
-
 /** Finds the session that has taken the place of the request's old session, and makes it if there is none yet. */
 export function* adopt(settings: Settings, lookup: Lookup, deadline: Deadline): Task<SessionKey | undefined> {
   for (const adopter of settings.adopt!) {
@@ -90,28 +85,8 @@ export function* adopt(settings: Settings, lookup: Lookup, deadline: Deadline): 
   return
 }
 
-/**
- * A logout: ends the old sessions that came with the request as well. Otherwise the old cookie, or a copy of it, could
- * still be adopted.
- */
-export function* endOldSessions(settings: Settings, lookup: Lookup, deadline: Deadline): Task<void> {
-  for (const adopter of settings.adopt!) {
-    const old = yield* recognize(settings, adopter, lookup, deadline)
-    if (!old) continue
-    const claimId = yield* claimIdOf(settings, old)
-    let salt = yield* readClaim(settings, claimId, deadline)
-    if (salt === undefined) {
-      yield* claim(settings, old, claimId, newKey(settings.random), undefined, deadline)
-      salt = yield* readClaim(settings, claimId, deadline)
-    }
-    const id = yield* recordIdOf(settings, yield* keyOf(salt ?? '', old))
-    yield* destroy(settings, { id, ignoreExpiry: true }, deadline)
-    if (old.done) yield* callOld(settings, () => old.done!(), deadline)
-    lookup.oldFound({ ...old, keep: false })
-  }
-}
-
-function* recognize(
+/** The old session that the request has by this adopter. */
+export function* recognize(
   settings: Settings,
   adopter: Adopter,
   { header }: Lookup,
@@ -168,46 +143,8 @@ function* insert(
   return salt
 }
 
-/** Marks an old session as used. `false`: another request was faster. */
-function* claim(
-  settings: Settings,
-  old: OldSession,
-  claimId: RecordId,
-  salt: string,
-  expiresAt: number | undefined,
-  deadline: Deadline,
-): Task<boolean> {
-  const { now } = deadline
-  const id = yield* recordIdOf(settings, yield* keyOf(salt, old))
-  const life = old.done && !old.keep ? settings.age * 1000 : LONGEST_LIFE
-  const marker = yield* encodeMarker(settings, { [SUPERSEDED]: id, [ADOPTED]: salt }, expiresAt ?? now + life)
-  return yield* callStore(settings, 'insert', claimId, marker, deadline)
-}
-
-/** The salt of the claim under that id. `undefined`: the old session was not adopted yet. */
-function* readClaim(settings: Settings, claimId: RecordId, deadline: Deadline): Task<string | undefined> {
-  const record = yield* readLive(settings, claimId, deadline)
-  if (!record) return
-  const salt = (yield* decodePayload(settings, claimId, record.payload))[ADOPTED]
-  return typeof salt === 'string' ? salt : ''
-}
-
-/** No key leads to this id, because the hashed text is another than that of a key. */
-function* claimIdOf({ cookie }: Settings, { id }: OldSession): Task<RecordId> {
-  return (yield* wait(sha256Hex(`adopt\0${cookie.name}\0${id}`))).slice(0, 40)
-}
-
-/** The key cannot be found without the old cookie, nor without the salt. */
-function* keyOf(salt: string, { id }: OldSession): Task<SessionKey> {
-  return deriveKey(yield* wait(sha256Hex(`adopted\0${salt}\0${id}`)))
-}
-
-function* recordIdOf(settings: Settings, key: SessionKey): Task<RecordId> {
-  return yield* wait(settings.backend.idOf(settings, key))
-}
-
 /** An old store that fails must not look like "no session". */
-function* callOld<T>(settings: Settings, call: () => MaybePromise<T>, deadline?: Deadline): Task<T> {
+export function* callOld<T>(settings: Settings, call: () => MaybePromise<T>, deadline?: Deadline): Task<T> {
   try {
     return yield* wait(call())
   } catch (error) {

@@ -39,6 +39,7 @@ it('no file of the heart is longer than 250 lines', () => {
     'adopt',
     'backend',
     'changes',
+    'claim',
     'commit',
     'cookie-backend',
     'end',

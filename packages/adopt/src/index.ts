@@ -1,0 +1,7 @@
+export { type CookieSessionOptions, cookieSession } from './cookie-session.ts'
+export { type DjangoSignedCookiesOptions, djangoSignedCookies } from './django.ts'
+export { type ExpressSessionOptions, type ExpressStore, expressSession } from './express-session.ts'
+export { type IronSessionOptions, ironSession } from './iron-session.ts'
+export { type KoaSessionOptions, type KoaStore, koaSession } from './koa-session.ts'
+export type { OldCookieOptions } from './old-cookies.ts'
+export type { Keys } from './signed-pair.ts'

@@ -1,0 +1,30 @@
+import { type Answer, request } from '@sess/test-fixtures/http.ts'
+
+/** The cookies of one browser. It sends them to every app, as a browser does after a deployment. */
+export class Jar {
+  readonly cookies: Map<string, string>
+
+  constructor(cookies: Iterable<[string, string]> = []) {
+    this.cookies = new Map(cookies)
+  }
+
+  get header(): string {
+    return [...this.cookies].map(pair => pair.join('=')).join('; ')
+  }
+
+  copy(): Jar {
+    return new Jar(this.cookies)
+  }
+
+  /** One request with the cookies as they are now, whose answer changes them. */
+  async get(url: string): Promise<Answer> {
+    const answer = await request(url, { cookie: this.header })
+    for (const line of answer.setCookies) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+      const isGone = value === '' || /max-age=0|expires=thu, 01 jan 1970/i.test(line)
+      if (isGone) this.cookies.delete(name)
+      else this.cookies.set(name, value)
+    }
+    return answer
+  }
+}
