@@ -69,14 +69,9 @@ export default {
     {
       name: 'sideways-test',
       comment:
-<<<<<<< HEAD
         'Tests may also use conformance, the stores and the fixtures; those of adapters also node and fetch.',
-      // The inspector is mounted in every framework, and so are its tests.
-      from: { path: '^packages/([^/]+)/test/', pathNot: '^packages/inspector/test/' },
-=======
-        'Tests may also use conformance, the stores and the fixtures; those of adapters also node and fetch; adopt adapters.',
-      from: { path: '^packages/([^/]+)/test/', pathNot: '^packages/adopt/' },
->>>>>>> 50e6794 (adopt: take over sessions of express-session, cookie-session, koa-session, iron-session, Django)
+      // The inspector and adopting engines are mounted in frameworks, and so are their tests.
+      from: { path: '^packages/([^/]+)/test/', pathNot: '^packages/(inspector|adopt)/test/' },
       to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/(node|fetch)/', TEST_HELP] },
     },
     {
