@@ -1,10 +1,7 @@
 // Checks the prose of the project (rules: CONTRIBUTING.md, "Words"): `pnpm words`. In comments and Markdown it finds
 // words that readers stumbled over and sentences of more than 40 words. On what packages export it finds missing
 // docstrings and examples.
-//
-// Files that are not done yet have an allowance in plain-words.json, which may only shrink: `pnpm words --update` lowers
-// it. With an empty file the check is strict.
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
@@ -25,7 +22,6 @@ const EXCLUDED = [
   /^bench\/results/,
   /^docs\/(coverage|requirements)\.md$/,
 ]
-const ALLOWANCES = join(root, 'scripts/plain-words.json')
 const MAX_WORDS = 40
 
 /** Words with a plainer one. Each pattern leaves the plain meaning alone. */
@@ -183,31 +179,8 @@ export function allFindings(): Finding[] {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const [option] = process.argv.slice(2)
-  const allowed = JSON.parse(readFileSync(ALLOWANCES, 'utf8')) as Record<string, number>
-  const byFile = Map.groupBy(allFindings(), ({ file }) => file)
-  if (option === '--update' || option === '--baseline') {
-    const counts = [...byFile]
-      .map(([file, found]): [string, number] => [file, found.length])
-      .map(([file, count]): [string, number] => [
-        file,
-        option === '--update' ? Math.min(count, allowed[file] ?? 0) : count,
-      ])
-      .filter(([, count]) => count > 0)
-      .sort(([a], [b]) => a.localeCompare(b))
-    writeFileSync(ALLOWANCES, `${JSON.stringify(Object.fromEntries(counts), undefined, 2)}\n`)
-  }
-  let above = 0
-  let total = 0
-  for (const [file, found] of byFile) {
-    total += found.length
-    const isShown = option === '--all' || (option !== undefined && file.startsWith(option))
-    const isAbove = option?.startsWith('--') ? false : found.length > (allowed[file] ?? 0)
-    if (isAbove) above++
-    if (!isShown && !isAbove) continue
-    console.log(`${file}: ${found.length}${allowed[file] ? `, ${allowed[file]} allowed` : ''}`)
-    for (const { line, what } of found) console.log(`  ${file}:${line} ${what}`)
-  }
-  console.log(`${total} findings in ${byFile.size} files, ${above} files above their allowance`)
-  process.exitCode = above === 0 ? 0 : 1
+  const findings = allFindings()
+  for (const { file, line, what } of findings) console.log(`${file}:${line} ${what}`)
+  console.log(`${findings.length} findings`)
+  process.exitCode = findings.length === 0 ? 0 : 1
 }
