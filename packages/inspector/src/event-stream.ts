@@ -2,7 +2,7 @@ import type { Activity, ActivityLog } from './activity.ts'
 import { Rejection } from './request-check.ts'
 
 /** Pages that may listen at the same time. */
-const MAX_LISTENERS = 100
+const MAX_LISTENERS = 20
 /** A stream ends after so long. The browser opens the next, and `authorize` decides anew. Milliseconds. */
 const LIFETIME = 300_000
 /** A proxy may close a connection on which nothing is sent. Milliseconds. */
