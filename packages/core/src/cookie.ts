@@ -207,11 +207,12 @@ export function receivedCookies(header: string, name: string, split: boolean): R
   const tokens: ReceivedToken[] = []
   // The longest first: a cookie may have been added to the chunks, but a part of a token is none.
   let text = ''
-  for (let index = 1; values[index] !== undefined; index++) {
+  // An empty cookie is no part of a token. Somebody else has set it.
+  for (let index = 1; values[index]; index++) {
     text += values[index]
     tokens.unshift({ text, names: parts.slice(1, index + 1) })
   }
-  if (typeof whole === 'string') tokens.unshift({ text: whole, names: [name] })
+  if (whole) tokens.unshift({ text: whole, names: [name] })
   return { tokens, names, contested }
 }
 

@@ -148,18 +148,21 @@ describe.each([
     const own = await long('ann')
     expect(own).toMatch(/^sessionid\.0=.*; sessionid\.1=/)
     for (const name of ['sessionid', 'sessionid.2', 'sessionid.3']) {
-      const { value, deleted, set, corrupt } = await request(`${name}=junk; ${own}`)
-      expect({ name, value, set, corrupt }).toEqual({ name, value: 'ann', set: [], corrupt: ['cookie'] })
-      expect(deleted).toContain(`${name} host /`)
-      expect(deleted).toContain(`${name} example.com /`)
-      expect(deleted.every(scope => scope.startsWith(`${name} `))).toBe(true)
+      for (const junk of ['junk', '', '""']) {
+        const { value, deleted, set, corrupt } = await request(`${name}=${junk}; ${own}`)
+        const found = { name, junk, value, set, corrupt }
+        expect(found).toEqual({ name, junk, value: 'ann', set: [], corrupt: ['cookie'] })
+        expect(deleted).toContain(`${name} host /`)
+        expect(deleted).toContain(`${name} example.com /`)
+        expect(deleted.every(scope => scope.startsWith(`${name} `))).toBe(true)
+      }
     }
   })
 
   it('a chunk beside a short session: the session stays, the chunk is deleted', async () => {
     const own = await short('ann')
     const [planted] = (await long('mallory')).split('; ')
-    for (const chunk of ['sessionid.0=junk', planted]) {
+    for (const chunk of ['sessionid.0=junk', 'sessionid.0=', planted]) {
       const { value, deleted, corrupt } = await request(`${own}; ${chunk}`)
       expect({ value, corrupt }).toEqual({ value: 'ann', corrupt: ['cookie'] })
       expect(deleted).toContain('sessionid.0 host /')
