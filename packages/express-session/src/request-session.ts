@@ -39,7 +39,7 @@ export class RequestSession {
   #saving: Promise<unknown> | undefined
   #isTouched = false
   #destroyedId: string | undefined
-  /** The store could not be read, so nothing is known of the session. */
+  /** The session could not be loaded or made, so nothing is known of it. */
   #hasFailed = false
   /** The first commit, which comes before the first byte. */
   #committed: MaybePromise<CommitResult> | undefined
@@ -66,24 +66,9 @@ export class RequestSession {
 
   /** Loads the session of the cookie, or begins a new one. */
   load(): MaybePromise<void> {
-    if (!this.#cookieId) {
-      debug('no SID sent, generating session')
-      this.#begin()
-      return
-    }
-    debug('fetching %s', this.#cookieId)
-    const record = this.#records(this.#cookieId, false)
     return settle(
-      () => record.load(),
-      found => {
-        if (found) {
-          debug('session found')
-          this.#inflate(record, found)
-        } else {
-          debug('no session found')
-          this.#begin()
-        }
-      },
+      () => this.#load(),
+      () => undefined,
       error => {
         this.#hasFailed = true
         throw error
@@ -91,16 +76,25 @@ export class RequestSession {
     )
   }
 
-  #inflate(record: Record, data: object): void {
-    try {
-      const session = this.#createSession(data)
-      this.#record = record
-      this.#setOriginal(session)
-      if (!this.#settings.resave) this.#markSaved(session)
-    } catch (error) {
-      this.#hasFailed = true
-      throw error
+  #load(): MaybePromise<void> {
+    if (!this.#cookieId) {
+      debug('no SID sent, generating session')
+      return this.#begin()
     }
+    debug('fetching %s', this.#cookieId)
+    const record = this.#records(this.#cookieId, false)
+    return after(record.load(), found => {
+      debug(found ? 'session found' : 'no session found')
+      if (found) this.#inflate(record, found)
+      else this.#begin()
+    })
+  }
+
+  #inflate(record: Record, data: object): void {
+    const session = this.#createSession(data)
+    this.#record = record
+    this.#setOriginal(session)
+    if (!this.#settings.resave) this.#markSaved(session)
   }
 
   /** A store that extends another copy of express-session makes sessions of that copy. Their methods would not merge. */

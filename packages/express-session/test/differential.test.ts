@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { requests } from './scenarios/basics.ts'
+import { cookieClass, cookies } from './scenarios/cookies.ts'
+import { saving, stores } from './scenarios/options.ts'
+import { requests } from './scenarios/requests.ts'
+import { responses } from './scenarios/responses.ts'
 import { methods, properties } from './scenarios/session.ts'
 import { type Library, original, ours, World } from './world.ts'
 
@@ -27,7 +30,9 @@ function withoutLooks(log: unknown[]): unknown[] {
   })
 }
 
-for (const [group, scenarios] of Object.entries({ requests, properties, methods })) {
+const groups = { requests, properties, methods, cookies, cookieClass, saving, stores, responses }
+
+for (const [group, scenarios] of Object.entries(groups)) {
   describe(group, () => {
     for (const [name, scenario] of Object.entries(scenarios)) {
       it(name, async () => {

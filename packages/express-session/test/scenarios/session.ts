@@ -327,19 +327,6 @@ export const methods: Scenarios = {
     await get()
     w.noteStored(store)
   },
-  'passes the error of the store to save': async w => {
-    const store = w.store()
-    const { set } = store
-    store.set = (_id: string, _session: any, callback: any) => callback(new Error('boom!'))
-    const { get } = await w.serve({ store }, (req, res) => {
-      req.session.a = 1
-      req.session.save((error: any) => {
-        store.set = set
-        res.end(error.message)
-      })
-    })
-    w.note((await get()).body)
-  },
   'saves what was reloaded no second time': async w => {
     const store = w.store()
     const { get } = await w.serve({ store }, (req, res) => {

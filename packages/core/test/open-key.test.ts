@@ -1,0 +1,58 @@
+import { memoryStore } from '@sess/conformance'
+import { encryptedCookieStore } from '@sess/store-cookie'
+import { describe, expect, it } from 'vitest'
+import { createSessions, type Session } from '../src/index.ts'
+import { codeOf } from './support.ts'
+
+// A key that did not come in our own cookie: an adapter has verified it.
+
+const KEY = 'any text: ü/+='
+
+async function begun(sessions: ReturnType<typeof createSessions>, key: string): Promise<Session> {
+  const session = sessions.openKey(key)
+  await session.load()
+  return session
+}
+
+describe('openKey', () => {
+  const sessions = createSessions({ store: memoryStore() })
+
+  it('finds no session, and takes no key from outside for a new one', async () => {
+    const session = await begun(sessions, KEY)
+    expect(session.get('a')).toBeUndefined()
+    expect(session.sessionKey).toBeNull()
+  })
+
+  it('inserts a new session under the key, and finds it again', async () => {
+    const session = sessions.openKey(KEY, { isNew: true })
+    expect(session.isEmpty).toBe(false)
+    session.set('a', 1)
+    await session.save({ mustCreate: true })
+    expect(session.sessionKey).toBe(KEY)
+    const found = await begun(sessions, KEY)
+    expect(found.get('a')).toBe(1)
+    expect(found.sessionKey).toBe(KEY)
+  })
+
+  it('does not replace a session that has the key already', async () => {
+    const session = sessions.openKey(KEY, { isNew: true })
+    session.set('a', 2)
+    expect(await codeOf(() => session.save({ mustCreate: true }))).toBe('SESSION_EXISTS')
+    expect((await begun(sessions, KEY)).get('a')).toBe(1)
+  })
+
+  it('ends the session', async () => {
+    const session = await begun(sessions, KEY)
+    session.flush()
+    await session.save()
+    expect((await begun(sessions, KEY)).get('a')).toBeUndefined()
+  })
+
+  it('is an error for cookie sessions, which have no key', async () => {
+    const inCookies = createSessions({
+      store: encryptedCookieStore(),
+      secret: 'kD9vXo3c1Yq8mZr5T7uW2bE4nH6jL0pS',
+    })
+    expect(await codeOf(() => inCookies.openKey(KEY))).toBe('CONFIG')
+  })
+})
