@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Store } from '@sess/core'
+import { type Inspector, inspector } from '@sess/inspector'
+import { onExpress } from '@sess/inspector/node'
 import { sqliteStore } from '@sess/store-sql'
 import { expressApp } from './express.ts'
 import { h3App } from './h3.ts'
@@ -32,9 +34,10 @@ export async function openShop(
   const { title, app } = frameworks[framework]
   const shop = new Shop({ store, runsOn: `Sess on ${title}, sessions in SQLite` })
   const listener = app(shop)
+  const showSessions = onExpress(inspectorOf(shop))
   const server = createServer((req, res) => {
     const { method = 'GET', url = '/' } = req
-    shop.traces.run(method, url.replace(/\?.*/s, ''), () => listener(req, res))
+    showSessions(req, res, () => shop.traces.run(method, url.replace(/\?.*/s, ''), () => listener(req, res)))
   })
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
@@ -51,6 +54,17 @@ export async function openShop(
   }
 }
 
+/** The pages that show the sessions of the shop. A real shop lets in its staff alone. */
+function inspectorOf({ sessions }: Shop): Inspector {
+  return inspector(sessions, {
+    // Other sites cannot look in either: a name of theirs with the address of this machine is not let in.
+    authorize: request => ['127.0.0.1', 'localhost'].includes(new URL(request.url).hostname),
+    label: 'The shop',
+    notice:
+      'Only in this demonstration: everybody on this machine may see this page. In your app `authorize` decides who may.',
+  })
+}
+
 if (import.meta.main) {
   const { framework } = parseArgs({ options: { framework: { type: 'string', default: 'express' } } }).values
   if (!Object.hasOwn(frameworks, framework)) {
@@ -61,6 +75,7 @@ if (import.meta.main) {
   const store = sqliteStore(file)
   const shop = await openShop(store, framework as Framework, Number(process.env['PORT'] ?? 3000))
   console.log(`The shop is open: ${shop.url}`)
+  console.log(`Its sessions: ${shop.url}/sessions`)
 
   const stop = async (): Promise<void> => {
     await shop.stop()

@@ -75,7 +75,7 @@ export function shopPage(view: ShopView): ShopPage {
             ${cartCard(lines, count)}
           </div>
         </main>
-        <footer class="foot">An example: nothing is for sale, and any name signs in.</footer>
+        <footer class="foot">An example: nothing is for sale, and any name signs in. <a href="/sessions">See the sessions of this shop</a>, as its staff would; everybody may, in the example alone.</footer>
       </div>
 `
   const tail = (trace: Trace, hasSession: boolean): string =>

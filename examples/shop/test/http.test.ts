@@ -29,6 +29,22 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
   const signIn = async (name = 'Ada', form: Record<string, string> = {}): Promise<string> =>
     cookiesOf(await post('/sign-in', { name, ...form }))
 
+  test('its staff sees who is signed in, and ends a session, and other sites cannot look in', async () => {
+    const cookie = await signIn()
+    expect((await get('/')).text).toContain('href="/sessions"')
+    expect((await get('/', { cookie })).text).toContain('/sign-out')
+    const list = await get('/sessions/list?q=ada')
+    expect(list.text).toContain('1 live session.')
+    expect(list.text).toContain('Only in this demonstration')
+    const action = /action="(\/sessions\/end-subject)"/.exec(list.text)![1]!
+    const token = /name="token" value="([^"]+)"/.exec(list.text)![1]!
+    const headers = { origin: shop.url }
+    const ended = await post(action, { token, subject: 'ada' }, { cookie: cookiesOf(list), headers })
+    expect(ended.headers.location).toMatch(/ended=1$/)
+    expect((await get('/', { cookie })).text).not.toContain('/sign-out')
+    expect((await get('/sessions/list', { headers: { host: 'evil.test' } })).status).toBe(403)
+  })
+
   test('a read without a cookie varies by it, sets none and does not ask the store [I4]', async () => {
     const { status, headers, setCookies, text } = await get('/')
     expect(status).toBe(200)

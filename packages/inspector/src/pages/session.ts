@@ -31,6 +31,7 @@ export function sessionPage(site: Site, { handle, view, shown }: OneSession): Ht
     ['Last seen', time(view.lastSeenAt, now)],
     ['Ends', time(view.expiresAt, now)],
     ['Size', bytes(view.bytes)],
+    ...(view.device === undefined ? [] : [['Device', deviceOf(view.device)] as [string, Piece]]),
   ]
   return page(site, {
     title: `Session ${handle.slice(0, 12)}`,
@@ -44,7 +45,7 @@ ${confirmation(site, {
   button: 'End this session',
 })}</div>
 <section class="card"><h2>About</h2>
-<dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}<div class="wide"><dt>Id</dt><dd><code class="id">${handle}</code> <button type="button" class="quiet" hidden data-copy="${handle}">Copy</button></dd></div></dl></section>
+<dl class="facts">${facts.map(([name, value]) => html`<div${name === 'Device' && html` class="wide"`}><dt>${name}</dt><dd>${value}</dd></div>`)}<div class="wide"><dt>Id</dt><dd><code class="id">${handle}</code> <button type="button" class="quiet" hidden data-copy="${handle}">Copy</button></dd></div></dl></section>
 <section class="card"><h2>Data</h2>
 ${
   view.problem !== undefined
@@ -52,4 +53,9 @@ ${
     : html`<p class="about">Values that look secret are masked.</p>${dataTree(shown)}`
 }</section>`,
   })
+}
+
+function deviceOf({ label, userAgent, ip }: NonNullable<SessionView['device']>): Html {
+  const known = [label, userAgent, ip].filter(text => text !== undefined && text !== '')
+  return html`${known.map((text, at) => html`${at > 0 && html`<br>`}<bdi>${text}</bdi>`)}`
 }
