@@ -64,7 +64,7 @@ export function decide({ receipt, from, to, placeholder }: Observed, now: number
     if (from === null) return 'discard'
     if (receipt === undefined) return 'note'
     if (receipt.nonce !== placeholder) return expired ? 'note' : 'end-both'
-    return receipt.digest === digestOf(from.payload) ? 'fill' : 'note'
+    return 'fill'
   }
 
   if (from === null) {
@@ -74,14 +74,27 @@ export function decide({ receipt, from, to, placeholder }: Observed, now: number
   }
   const [digest, copied] = [digestOf(from.payload), digestOf(to.payload)]
   if (digest !== copied) {
-    if (receipt?.digest === copied) return 'update-to'
-    return receipt?.digest === digest ? 'update-from' : 'conflict'
+    const base = agreed(receipt, digest, copied)
+    if (copied === base) return 'update-to'
+    return digest === base ? 'update-from' : 'conflict'
   }
   const later = from.expiresAt - to.expiresAt
   if (mayExtend && later > ROUNDING_MS) return 'extend-to'
   if (mayExtend && later < -ROUNDING_MS) return 'extend-from'
-  if (receipt?.digest !== digest) return 'note'
+  if (receipt?.digest !== digest || receipt.pending.length > 0) return 'note'
   return Math.abs(receipt.expiresAt - latestExpiry(from, to)) > ROUNDING_MS ? 'note' : 'settled'
+}
+
+/** The digest that both stores last agreed on. A pending write that has arrived counts. */
+function agreed(receipt: Receipt | undefined, digest: string, copied: string): string {
+  if (receipt?.pending.includes(announced('to', copied))) return copied
+  if (receipt?.pending.includes(announced('from', digest))) return digest
+  return receipt?.digest ?? ''
+}
+
+/** How a receipt names a write to one of the stores. */
+export function announced(store: 'from' | 'to', digest: string): string {
+  return (store === 'to' ? '>' : '<') + digest
 }
 
 export function latestExpiry(from: StoredRecord, to: StoredRecord): number {

@@ -1,6 +1,6 @@
 import { type Codec, SessionDataError, type Store, type StoreContext, type StoredRecord } from '@sess/core'
 import { nowOf, pause } from '@sess/core/store'
-import { decide, latestExpiry, type Observed, type Step } from './decide.ts'
+import { announced, decide, latestExpiry, type Observed, type Step } from './decide.ts'
 import {
   digestOf,
   newNonce,
@@ -47,6 +47,8 @@ export interface Seen extends Observed {
 /** A bound for a loop that ends after two or three turns, unless others change the session all the time. */
 const TRIES = 1_000
 const AT_ONCE = 5
+/** Processes that bring changes of one session over at the same time are few. */
+const MOST_PENDING = 16
 
 /**
  * Keeps one session the same in two stores. `movingStore` and the command `sess move` share it. Its memory are receipts in the
@@ -93,6 +95,8 @@ export class Mover {
       if (step === 'extend-to' || step === 'extend-from') mayExtend = false
       const isDone = await this.#take(step, id, seen, context)
       if (isDone) count(step, tally)
+      // Both were equal when they were looked at, and the receipt says so now.
+      if (isDone && step === 'note' && seen.placeholder === undefined) return seen.to
       // Some stores keep an expired record, and its id, until it is cleared away.
       else if (step === 'reserve' && tries % AT_ONCE === 0) await this.#clearExpired(context)
       if (tries > AT_ONCE) await pause(Math.random() * Math.min(tries, 50), context.signal)
@@ -137,9 +141,11 @@ export class Mover {
       case 'fill':
       case 'update-to':
         this.#assertFits(old!)
+        if (!(await this.#announce(id, 'to', old!, seen, context))) return false
         return (await this.to.replace(id, withoutVersion(old!), copy!.version, context)) === 'ok'
       case 'update-from':
       case 'conflict':
+        if (!(await this.#announce(id, 'from', copy!, seen, context))) return false
         return (await this.from.replace(id, withoutVersion(copy!), old!.version, context)) === 'ok'
       case 'extend-to':
         return this.to.touch(id, old!.expiresAt, copy!.version, context)
@@ -161,16 +167,52 @@ export class Mover {
     }
   }
 
-  async #note(id: string, { from, to, placeholder, receipt, receiptVersion }: Seen, context: StoreContext) {
-    const record = receiptRecord({
+  /** Writes the receipt: both stores hold the same, or are about to. */
+  #note(id: string, { from, to, placeholder, receipt, receiptVersion }: Seen, context: StoreContext) {
+    const noted: Receipt = {
       id,
       nonce: placeholder ?? receipt?.nonce ?? '',
       digest: digestOf(from!.payload),
+      pending: [],
       expiresAt: latestExpiry(from!, to!),
       released: false,
-    })
-    if (receiptVersion === undefined) return this.to.insert(receiptId(id), record, context)
-    return (await this.to.replace(receiptId(id), record, receiptVersion, context)) === 'ok'
+    }
+    return this.#writeReceipt(noted, receiptVersion, context)
+  }
+
+  /** Says in the receipt what is written next, so that it is not taken for a change of a site. */
+  async #announce(
+    id: string,
+    store: 'from' | 'to',
+    { payload }: StoredRecord,
+    { from, to, receipt, receiptVersion }: Seen,
+    context: StoreContext,
+  ): Promise<boolean> {
+    const digest = digestOf(payload)
+    const pending = announced(store, digest)
+    if (receipt?.digest === digest || receipt?.pending.includes(pending)) return true
+    const before = receipt ?? {
+      id,
+      nonce: '',
+      digest: '',
+      pending: [],
+      expiresAt: latestExpiry(from!, to!),
+      released: false,
+    }
+    // Others may be about to write something older, which must not look like a change either.
+    const announcedNow = [...before.pending, pending].slice(-MOST_PENDING)
+    return this.#writeReceipt({ ...before, pending: announcedNow }, receiptVersion, context)
+  }
+
+  async #writeReceipt(
+    receipt: Receipt,
+    version: string | undefined,
+    context: StoreContext,
+  ): Promise<boolean> {
+    const id = receiptId(receipt.id)
+    const record = receiptRecord(receipt)
+    if (version === undefined) return this.to.insert(id, record, context)
+    return (await this.to.replace(id, record, version, context)) === 'ok'
   }
 
   async #placeholder(id: string, { expiresAt }: StoredRecord) {

@@ -12,6 +12,11 @@ export interface Receipt {
   nonce: string
   /** Digest of the payload when both stores last held the same one. */
   digest: string
+  /**
+   * Writes that were about to be made since then: `>` to the new store or `<` to the old one, and the digest of the payload. A
+   * store that holds such a payload has not been changed by its site.
+   */
+  pending: readonly string[]
   /** The later expiry of the two at that time, in ms since the epoch. */
   expiresAt: number
   /** The move is finished for this session: the copy alone is the session. */
@@ -31,9 +36,9 @@ export function receiptId(id: string): string {
   return hex(`receipt ${id}`, 40)
 }
 
-export function receiptRecord({ id, nonce, digest, expiresAt, released }: Receipt): SessionRecord {
+export function receiptRecord({ id, nonce, digest, pending, expiresAt, released }: Receipt): SessionRecord {
   return {
-    payload: `${MARK}${JSON.stringify([id, nonce, digest, expiresAt, released])}}`,
+    payload: `${MARK}${JSON.stringify([id, nonce, digest, pending, expiresAt, released])}}`,
     expiresAt: Math.max(expiresAt, Math.min(expiresAt + KEPT_MS, LATEST)),
   }
 }
@@ -41,14 +46,18 @@ export function receiptRecord({ id, nonce, digest, expiresAt, released }: Receip
 /** The receipt in a payload, or `undefined` for anything else. */
 export function parseReceipt(payload: string): Receipt | undefined {
   if (!isReceipt(payload)) return undefined
-  const [id, nonce, digest, expiresAt, released] = JSON.parse(payload.slice(MARK.length, -1)) as [
-    string,
-    string,
-    string,
-    number,
-    boolean,
+  type Fields = [
+    id: string,
+    nonce: string,
+    digest: string,
+    pending: string[],
+    expiresAt: number,
+    released: boolean,
   ]
-  return { id, nonce, digest, expiresAt, released }
+  const [id, nonce, digest, pending, expiresAt, released] = JSON.parse(
+    payload.slice(MARK.length, -1),
+  ) as Fields
+  return { id, nonce, digest, pending, expiresAt, released }
 }
 
 /**

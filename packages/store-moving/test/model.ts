@@ -7,8 +7,10 @@ import { placeholderNonce } from '../src/receipt.ts'
 
 /** One process does one thing. `dies`: after so many calls to a store it is killed, before or after the call acts. */
 export interface Act {
-  does: 'old-save' | 'old-logout' | 'new-save' | 'new-logout' | 'new-read' | 'carry'
+  does: 'old-save' | 'old-logout' | 'old-read' | 'new-save' | 'new-logout' | 'new-read' | 'carry'
   dies: { at: number; acts: boolean } | undefined
+  /** How many turns of the scheduler it lets pass before it begins. */
+  waits: number
 }
 
 export interface Variant {
@@ -19,7 +21,17 @@ export interface Variant {
 
 export const programs = fc.array(
   fc.record({
-    does: fc.constantFrom('old-save', 'old-logout', 'new-save', 'new-logout', 'new-read', 'carry', 'carry'),
+    does: fc.constantFrom(
+      'old-save',
+      'old-logout',
+      'old-read',
+      'new-save',
+      'new-logout',
+      'new-read',
+      'carry',
+      'carry',
+    ),
+    waits: fc.nat({ max: 12 }),
     dies: fc.option(fc.record({ at: fc.integer({ min: 1, max: 12 }), acts: fc.boolean() }), {
       nil: undefined,
     }),
@@ -87,11 +99,11 @@ export async function checkProgram(program: Act[], scheduler: fc.Scheduler, vari
   const saved = { old: [] as string[], new: [] as string[] }
   const violations: string[] = []
 
-  const run = async ({ does, dies }: Act, at: number): Promise<void> => {
+  const run = async ({ does, dies, waits }: Act, at: number): Promise<void> => {
     const left = { calls: dies?.at ?? Number.POSITIVE_INFINITY, acts: dies?.acts ?? true }
     const [from, to] = [asProcess(old, scheduler, left), asProcess(fresh, scheduler, left)]
     const site = variant.newSite === 'moving' ? movingStore({ from, to }) : to
-    await scheduler.schedule(Promise.resolve())
+    for (let turn = 0; turn <= waits; turn++) await scheduler.schedule(Promise.resolve())
     const wasOver = logoutsDone > 0
     switch (does) {
       case 'carry':
@@ -110,6 +122,15 @@ export async function checkProgram(program: Act[], scheduler: fc.Scheduler, vari
       case 'new-logout': {
         logoutsBegun += 1
         if (await logout(does === 'old-logout' ? from : site)) logoutsDone += 1
+        break
+      }
+      case 'old-read': {
+        const before = [...saved.new]
+        const found = await find(from)
+        const items = found ? (JSON.parse(found.payload) as string[]) : undefined
+        if (variant.newSite === 'moving' && items && !before.every(value => items.includes(value))) {
+          violations.push('the old site does not see a save of the new one')
+        }
         break
       }
       case 'new-read': {

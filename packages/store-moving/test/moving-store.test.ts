@@ -1,0 +1,190 @@
+import { memoryStore } from '@sess/conformance'
+import { createSessions, type Session, type Sessions, type Store } from '@sess/core'
+import { describe, expect, it } from 'vitest'
+import { finish, isReceipt, Mover, movingStore, StoreLostSessions, walk } from '../src/index.ts'
+
+const id = (n: number) => n.toString(16).padStart(40, '0')
+const LATER = 4_000_000_000_000
+
+async function walkAll(mover: Mover, options: Parameters<typeof walk>[1] = {}) {
+  const all = await Array.fromAsync(walk(mover, options))
+  return all.at(-1)!
+}
+
+async function idsIn(store: Store, now = 0): Promise<string[]> {
+  const entries = await Array.fromAsync(store.scan!({ now }))
+  return entries.filter(({ payload }) => !isReceipt(payload)).map(entry => entry.id)
+}
+
+describe('a walk', () => {
+  it('copies payload, expiry and subject, and finds nothing to do the second time', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const mover = new Mover({ from, to })
+    await from.insert(id(1), { payload: '{"a":1}', expiresAt: LATER, subject: '42' })
+    expect(await walkAll(mover)).toMatchObject({ seen: 1, copied: 1, ended: 0 })
+    expect(await to.read(id(1))).toMatchObject({ payload: '{"a":1}', expiresAt: LATER, subject: '42' })
+    expect(await walkAll(mover)).toMatchObject({ seen: 1, copied: 0, updated: 0, ended: 0 })
+  })
+
+  it('keeps the data of the new site where both changed, and counts it once', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const mover = new Mover({ from, to })
+    await from.insert(id(1), { payload: 'both', expiresAt: LATER })
+    await walkAll(mover)
+    for (const [store, payload] of [
+      [from, 'old'],
+      [to, 'new'],
+    ] as const) {
+      await store.replace(id(1), { payload, expiresAt: LATER }, (await store.read(id(1)))!.version)
+    }
+    expect(await walkAll(mover)).toMatchObject({ conflicts: 1 })
+    expect((await from.read(id(1)))!.payload).toBe('new')
+    expect(await walkAll(mover)).toMatchObject({ conflicts: 0, updated: 0 })
+  })
+
+  it('extends the copy when the old site extended the session, and copies it again if that came too late', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const mover = new Mover({ from, to })
+    await from.insert(id(1), { payload: 'a', expiresAt: 10_000 })
+    await walkAll(mover, { now: 1 })
+    await from.touch(id(1), 20_000, (await from.read(id(1), { now: 1 }))!.version, { now: 5_000 })
+    await walkAll(mover, { now: 6_000 })
+    expect(await to.read(id(1), { now: 12_000 })).toMatchObject({ expiresAt: 20_000 })
+    await from.touch(id(1), 60_000, (await from.read(id(1), { now: 1 }))!.version, { now: 12_000 })
+    expect(await walkAll(mover, { now: 30_000 })).toMatchObject({ copied: 1, ended: 0 })
+    expect(await to.read(id(1), { now: 30_000 })).toMatchObject({ expiresAt: 60_000 })
+  })
+
+  it('leaves a session alone that expired in the old store and was extended in the new one', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const mover = new Mover({ from, to })
+    await from.insert(id(1), { payload: 'a', expiresAt: 10_000 })
+    await walkAll(mover, { now: 1 })
+    await to.touch(id(1), 50_000, (await to.read(id(1), { now: 1 }))!.version, { now: 1 })
+    expect(await walkAll(mover, { now: 20_000 })).toMatchObject({ ended: 0 })
+    expect(await to.read(id(1), { now: 20_000 })).not.toBeNull()
+  })
+
+  it('lists what the new store cannot hold, and copies the rest', async () => {
+    const from = memoryStore()
+    const to = { ...memoryStore(), maxBytes: 100 }
+    await from.insert(id(1), { payload: 'x'.repeat(101), expiresAt: LATER })
+    await from.insert(id(2), { payload: 'x', expiresAt: LATER })
+    const { copied, unmovable } = await walkAll(new Mover({ from, to }))
+    expect(copied).toBe(1)
+    expect(unmovable).toEqual([{ id: id(1), reason: expect.stringMatching(/101 bytes.*100/) }])
+    expect(await from.read(id(1))).not.toBeNull()
+  })
+
+  it('does not take the loss of the old store for logouts of everybody', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const mover = new Mover({ from, to })
+    for (let n = 0; n < 50; n++) await from.insert(id(n), { payload: 'a', expiresAt: LATER })
+    await walkAll(mover)
+    for (let n = 0; n < 40; n++) await from.remove(id(n))
+    await expect(walkAll(mover)).rejects.toThrow(StoreLostSessions)
+    expect(await idsIn(to)).toHaveLength(50)
+    expect(await walkAll(mover, { believeLoss: true })).toMatchObject({ ended: 40 })
+    expect(await idsIn(to)).toHaveLength(10)
+  })
+
+  it('does not copy the receipts of an earlier move', async () => {
+    const [first, second, third] = [memoryStore(), memoryStore(), memoryStore()]
+    await first.insert(id(1), { payload: 'a', expiresAt: LATER })
+    await walkAll(new Mover({ from: first, to: second }))
+    expect(await walkAll(new Mover({ from: second, to: third }))).toMatchObject({ seen: 1, copied: 1 })
+    expect(await idsIn(third)).toEqual([id(1)])
+  })
+})
+
+describe('the end of a move', () => {
+  it('empties the old store, keeps every session in the new one, and may be interrupted and walked again', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const mover = new Mover({ from, to })
+    for (let n = 0; n < 100; n++) await from.insert(id(n), { payload: 'a', expiresAt: LATER })
+    await walkAll(mover)
+    for await (const { released } of finish(mover)) if (released > 0) break
+    expect((await idsIn(from)).length).toBeLessThan(100)
+    expect(await walkAll(mover, { believeLoss: true })).toMatchObject({ ended: 0 })
+    await Array.fromAsync(finish(mover))
+    expect(await idsIn(from)).toEqual([])
+    expect(await idsIn(to)).toHaveLength(100)
+    expect(await Array.fromAsync(to.scan())).toHaveLength(100)
+  })
+
+  it('goes on after a crash between any two of its calls', async () => {
+    for (let calls = 1; calls < 12; calls++) {
+      const [from, to] = [memoryStore(), memoryStore()]
+      await from.insert(id(1), { payload: 'a', expiresAt: LATER })
+      await walkAll(new Mover({ from, to }))
+      let left = calls
+      const mortal = (store: Store): Store =>
+        new Proxy(store, {
+          get:
+            (target, name) =>
+            (...args: unknown[]) => {
+              if (left-- <= 0) throw new Error('killed')
+              return (Reflect.get(target, name) as (...all: unknown[]) => unknown).apply(target, args)
+            },
+        })
+      const dying = new Mover({ from: mortal(from), to: mortal(to) })
+      await Array.fromAsync(finish(dying)).catch(error => expect(error.message).toBe('killed'))
+      await walkAll(new Mover({ from, to }))
+      await Array.fromAsync(finish(new Mover({ from, to })))
+      expect([await idsIn(from), await idsIn(to)]).toEqual([[], [id(1)]])
+    }
+  })
+})
+
+describe('movingStore', () => {
+  it('follows a session that the old site rotates, and one that the new site rotates', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const oldSite: Sessions<any> = createSessions({ store: from })
+    const newSite: Sessions<any> = createSessions({ store: movingStore({ from, to }) })
+    let cookie: string | undefined
+    const request = async (site: Sessions<any>, work: (session: Session<any>) => void) => {
+      const session = site.open(cookie)
+      await session.load()
+      work(session)
+      const { setCookies } = await site.commit(session, { status: 200 })
+      cookie = setCookies[0]?.split(';')[0] ?? cookie
+    }
+    await request(oldSite, session => session.set('user', 1))
+    for (const site of [newSite, oldSite, newSite]) {
+      const before = cookie
+      await request(site, session => session.cycleKey())
+      expect(cookie).not.toBe(before)
+      for (const each of [oldSite, newSite]) {
+        // Neither site knows the key that was replaced.
+        const session = each.open(before)
+        await session.load()
+        expect(session.get('user', null)).toBeNull()
+        await request(each, session => expect(session.get('user', null)).toBe(1))
+      }
+    }
+    await request(newSite, session => session.flush())
+    // The markers of rotations live for half a minute.
+    const now = Date.now() + 60_000
+    await walkAll(new Mover({ from, to }), { now })
+    expect([await idsIn(from, now), await idsIn(to, now)]).toEqual([[], []])
+  })
+
+  it('ends the sessions of a subject in both stores', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const store = movingStore({ from, to })
+    await from.insert(id(1), { payload: 'a', expiresAt: LATER, subject: '42' })
+    await store.insert(id(2), { payload: 'a', expiresAt: LATER, subject: '42' })
+    await to.insert(id(3), { payload: 'a', expiresAt: LATER, subject: '42' })
+    expect(await store.removeBySubject!('42', { except: id(2) })).toBe(2)
+    expect([await idsIn(from), await idsIn(to)]).toEqual([[id(2)], [id(2)]])
+  })
+
+  it.each([
+    [{ from: memoryStore() }, /to: must be a store/],
+    [{ to: memoryStore(), from: {} }, /from: must be a store/],
+    [{ from: memoryStore(), to: memoryStore(), old: 1 }, /old: unknown option/],
+    [{ from: memoryStore(), to: memoryStore(), codec: {} }, /codec: must be a codec/],
+  ])('rejects %#', (options, message) => {
+    expect(() => movingStore(options as never)).toThrow(message)
+  })
+})
