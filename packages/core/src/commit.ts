@@ -26,7 +26,7 @@ import { type Deadline, deadlineOf, isPromise, runTask, type Task, wait } from '
  * nothing to do. A second call has no effect. It returns the first result, or an empty result if the first call failed.
  */
 export function commit(state: SessionState, response: ResponseInfo): MaybePromise<CommitResult> {
-  if (state.committed) return state.outcome ?? withoutCookies(state)
+  if (state.committed) return state.outcome ?? state.commitEnded(withoutCookies(state))
   endIfRemoved(state)
   state.commitBegun(response)
   const deadline = deadlineOf(state.settings)

@@ -5,7 +5,7 @@ import { type Found, Lookup } from './lookup.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
 import type { RecordRef } from './record-ref.ts'
-import type { CommitResult, ResponseInfo } from './response.ts'
+import { type CommitResult, type ResponseInfo, updateVary } from './response.ts'
 import { defaultsOf } from './schema.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 
@@ -129,10 +129,12 @@ export class SessionState {
 
   setAccessed(value: boolean): void {
     this.accessed = value
+    if (this.outcome) updateVary(this)
   }
 
   setMetadataRead(): void {
     this.metadataRead = true
+    if (this.outcome) updateVary(this)
   }
 
   setActivity(value: boolean): void {
@@ -257,6 +259,7 @@ export class SessionState {
 
   commitEnded<T extends MaybePromise<CommitResult> | undefined>(outcome: T): T {
     this.outcome = outcome
+    updateVary(this)
     return outcome
   }
 }
