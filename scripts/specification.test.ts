@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, it } from 'vitest'
 import { adapterCases, cookieStoreCases, storeCases } from '../packages/conformance/src/index.ts'
-import { coveragePage } from './coverage-page.ts'
+import { coveragePage, proofs } from './coverage-page.ts'
 import { root } from './workspace.ts'
 
 const pages = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', 'examples/*/README.md'], {
@@ -62,3 +62,24 @@ it('the source of every conformance case begins with links that lead somewhere',
   })
   expect(broken).toEqual([])
 })
+
+it('every promise of SECURITY.md names requirements, and each of them has a test', () => {
+  const { promised, rest } = promises()
+  expect(promised.length).toBeGreaterThan(10)
+  const found = proofs()
+  const isTested = (id: string): boolean => {
+    const proof = found.get(id.toUpperCase())
+    return proof !== undefined && proof.files.size + proof.cases.length > 0
+  }
+  const linked = (line: string): string[] =>
+    [...line.matchAll(/\(docs\/coverage\.md#(\w+)\)/g)].map(([, id]) => id!)
+  expect(promised.filter(line => linked(line).length === 0)).toEqual([])
+  expect([...promised, rest].flatMap(linked).filter(id => !isTested(id))).toEqual([])
+})
+
+/** The rows of the tables of promises, and all other text. */
+function promises(): { promised: string[]; rest: string } {
+  const lines = text('SECURITY.md').split('\n')
+  const isPromise = (line: string): boolean => /^\| (?!promise \||---)/.test(line)
+  return { promised: lines.filter(isPromise), rest: lines.filter(line => !isPromise(line)).join('\n') }
+}
