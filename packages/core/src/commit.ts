@@ -49,7 +49,7 @@ export function commit(state: SessionState, response: ResponseInfo): MaybePromis
  * What would be lost if no commit followed: changes that are not saved, or the cookie of a key that is new. For adapters
  * whose response cannot wait for a commit.
  */
-export function wouldBeLost(state: SessionState): 'changes' | 'cookie' | undefined {
+export function pendingOf(state: SessionState): 'changes' | 'cookie' | undefined {
   if (state.committed) return
   if (state.saving) return 'changes'
   const { remove, save } = planNow(state, 200, undefined)

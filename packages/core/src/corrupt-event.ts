@@ -4,7 +4,7 @@ import { errorSaying } from './store-error.ts'
 
 type Details = Pick<CorruptEvent, 'error' | 'paths'>
 
-/** How many issues of a schema are told. */
+/** At most so many issues of a schema are in the event. */
 const MAX_ISSUES = 10
 
 /**

@@ -307,11 +307,11 @@ export class Sessions<D extends object = DefaultData> {
     return inspectableOf(this.#settings)
   }
 
-  /** Avoids an unhandled rejection (it would end Node) when the caller does not await. The hooks are told of a failure. */
+  /** Avoids an unhandled rejection (it would end Node) when the caller does not await. A hook gets the error. */
   #watch<T>(method: string, run: () => Promise<T>): Promise<T> {
     const promise = run()
     promise.catch(error => {
-      // The storeError hook has been told of a store's failure.
+      // The `storeError` hook has got a store's failure.
       if (error?.code !== 'SESSION_STORE') void tellError(this.#settings.hooks, error, method)
     })
     return promise

@@ -50,7 +50,7 @@ export function looksLikeMilliseconds(seconds: number): boolean {
 /** 9999-12-31T23:59:59.999Z: the last moment that every backend, and ISO text of four digits, can write down. */
 export const LAST_MOMENT = 253_402_300_799_999
 
-/** What is kept as `_session_expiry`: seconds, or the moment as Django 5.2 writes it. `now` in ms since the epoch. */
+/** Returns what is stored as `_session_expiry`: seconds, or the moment as Django 5.2 writes it. `now` is in ms since the epoch. */
 export function storedExpiry(expiry: number | Date | Duration, now: number): number | string {
   // Any finite number is allowed: the record's end is cut off at LAST_MOMENT.
   if (Number.isFinite(expiry)) return expiry as number
@@ -60,7 +60,7 @@ export function storedExpiry(expiry: number | Date | Duration, now: number): num
   throw new TypeError('setExpiry takes seconds, a valid Date, a duration such as { days: 30 }, or null.')
 }
 
-/** Milliseconds. NaN for anything that is not a duration: a misspelt unit must not count as zero. */
+/** Milliseconds. NaN for anything that is not a duration, because a misspelt unit must not count as zero. */
 function spanOf(duration: unknown): number {
   const counts = Object(duration) as Record<string, unknown>
   let span: number | undefined

@@ -48,7 +48,7 @@ function isUnsaved(state: SessionState): boolean {
   if (mustSave || previous) return true
   // `modified` was set to false by hand: then nothing is saved, as in Django.
   if (changes?.recorded) return modified
-  // Flushed, and `save({ mustCreate: true })` failed.
+  // A modified session without a record is saved: after `flush()`, if `save({ mustCreate: true })` has failed.
   return modified && !settings.backend.isStored(state)
 }
 

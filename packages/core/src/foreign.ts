@@ -6,16 +6,20 @@ const NOT_NEEDED = "is another library's and not needed here. Leave it out."
 
 /** What to say to options that other session libraries have. */
 export const FOREIGN_OPTIONS: Record<string, string> = {
-  resave: 'is of express-session. Only what was changed is saved. Leave it out.',
-  saveUninitialized: 'is of express-session. A session is stored once something is set. Leave it out.',
-  rolling: 'is of express-session. Say `saveEveryRequest: true` to extend the session with every request.',
-  renew: 'is of koa-session. Say `saveEveryRequest: true` to extend the session with every request.',
-  genid: 'is of express-session. Keys are random and have one form. Leave it out, or give `random`.',
-  unset: 'is of express-session. Leave it out, and call session.flush() to log out.',
-  proxy: "is of express-session. Leave it out and set the framework's trust proxy.",
+  resave: 'is an option of express-session. Only what was changed is saved. Leave it out.',
+  saveUninitialized:
+    'is an option of express-session. A session is stored once something is set. Leave it out.',
+  rolling:
+    'is an option of express-session. Set `saveEveryRequest: true` to extend the session with every request.',
+  renew:
+    'is an option of koa-session. Set `saveEveryRequest: true` to extend the session with every request.',
+  genid:
+    'is an option of express-session. Keys are random and have one form. Leave it out, or give `random`.',
+  unset: 'is an option of express-session. Leave it out, and call session.flush() to log out.',
+  proxy: "is an option of express-session. Leave it out and set the framework's trust proxy.",
   name: "belongs to the cookie: cookie: { name: 'sid' }.",
   key: "belongs to the cookie: cookie: { name: 'sid' }.",
-  keys: "is another library's. Say `secret` for cookie sessions; others need none.",
+  keys: "is another library's. Set `secret` for cookie sessions; others need none.",
   signed: NOT_NEEDED,
   autoCommit: NOT_NEEDED,
   maxAge: LIFE,

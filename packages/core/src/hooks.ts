@@ -42,7 +42,7 @@ export interface CorruptEvent extends HookEvent {
 
 /** The event of `warning`. */
 export interface WarningEvent extends HookEvent {
-  /** `trust-proxy`: the app runs behind a proxy that ends TLS, and the framework was not told to trust it. */
+  /** `trust-proxy`: the app runs behind a proxy that ends TLS, and the framework does not trust it. */
   reason: 'trust-proxy'
   /** What is wrong, and what to do. */
   message: string

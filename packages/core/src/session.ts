@@ -22,7 +22,7 @@ import {
   subjectText,
 } from './bookkeeping.ts'
 import { isPlain } from './codec.ts'
-import { wouldBeLost } from './commit.ts'
+import { pendingOf } from './commit.ts'
 import { type Device, deviceIn, storedDevice } from './device.ts'
 import {
   type Expiry,
@@ -708,7 +708,7 @@ export class Session<Data extends object = DefaultData> {
  * if (pending(session) === 'changes') throw new Error('Call `await session.save()`.')
  */
 export function pending(session: Session<any>): 'changes' | 'cookie' | undefined {
-  return wouldBeLost(stateOf(session))
+  return pendingOf(stateOf(session))
 }
 
 function expiryOf(

@@ -68,11 +68,11 @@ export class SessionSlot<D extends object = DefaultData> {
   constructor(options: SessionsOptions<D> | Sessions<D>, place: { property?: string | undefined } = {}) {
     const isEngine = typeof (options as Sessions<D> | undefined)?.open === 'function'
     this.sessions = isEngine ? (options as Sessions<D>) : createSessions(options as SessionsOptions<D>)
-    const { property } = readOptions<{ property?: any }>(
-      // A value that is not an object fails the check below, which has the right message.
-      typeof place === 'object' ? place : { property: {} },
-      { property: ['session', textLike(/./, "a name, as in { property: 'admin' }")] },
-    )
+    const expected = "a name, as in { property: 'admin' }"
+    if (typeof place !== 'object') throw new ConfigError('property', `must be ${expected}.`)
+    const { property } = readOptions<{ property?: any }>(place, {
+      property: ['session', textLike(/./, expected)],
+    })
     const mark = marks.get(this.sessions) ?? Symbol('session')
     marks.set(this.sessions, mark)
     this.property = property

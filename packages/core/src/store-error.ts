@@ -84,7 +84,7 @@ function safeMessage(message: string, hidden: readonly (string | undefined)[]): 
     withoutQuotations(line.slice(0, LONGEST))
       .replace(/=\s*\(.*\)?/, '=(…)')
       .replace(/\/\/[^\s/]*@/g, '//…@')
-      // Of a store that is asked by HTTP: the query, and what is percent-encoded.
+      // A store may be reached by HTTP. Then a message may hold the query, or percent-encoded data.
       .replace(/\?\S*=\S*/g, '?…')
       .replace(/\S*%[0-9a-f]{2}\S*/gi, '…')
       .replace(/\w{30,}/g, '…')
