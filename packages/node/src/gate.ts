@@ -46,7 +46,7 @@ export type OnFailure = (error: unknown) => void
  * Not a WeakMap: to fill it and to clean it up takes 2 µs a request.
  */
 const COMMITTED = Symbol('committed')
-type Committed = { [COMMITTED]?: CommitResult[] }
+type Response = ServerResponse & { [COMMITTED]?: CommitResult[] }
 
 /**
  * Holds a response until its session is committed. The first `writeHead`, `write`, `end` or `flushHeaders` (and so
@@ -80,7 +80,7 @@ export function holdResponse(
 
 /** Holds one response. `holdResponse` makes it. */
 export class ResponseGate {
-  readonly #res: ServerResponse
+  readonly #res: Response
   readonly #commit: Commit
   readonly #onFailure: OnFailure
   readonly #reset: (() => void) | undefined
@@ -101,7 +101,7 @@ export class ResponseGate {
   readonly #ourWriteHead: Method
 
   constructor(res: ServerResponse, commit: Commit, onFailure: OnFailure, reset?: () => void) {
-    this.#res = res
+    this.#res = res as Response
     this.#commit = commit
     this.#onFailure = onFailure
     this.#reset = reset
@@ -201,7 +201,7 @@ export class ResponseGate {
     this.#state = 'open'
     // Also if it says nothing yet: Koa makes JSON of a body after the commit, and the body may be the session.
     this.#toAdd = [committed]
-    const res: Committed = this.#res
+    const res = this.#res
     if (res[COMMITTED]) res[COMMITTED].push(committed)
     else res[COMMITTED] = [committed]
   }
@@ -253,7 +253,7 @@ export class ResponseGate {
 
   /** Sends the headers of engines that have committed before with the error response. */
   #keepCommitted(): void {
-    const { [COMMITTED]: committed }: Committed = this.#res
+    const committed = this.#res[COMMITTED]
     if (!committed) return
     this.#toAdd = [...committed]
     const methods: Methods = this.#res
