@@ -14,6 +14,21 @@ const NOTHING: CommitResult = { setCookies: [], vary: false, private: false }
 /** Sessions that were just made, so that nothing is stored under their ID. */
 const generated = new WeakSet<Session>()
 
+/** A session at one moment, as far as a change of it is saved. */
+interface Snapshot {
+  id: string
+  text: string
+  attributes: string
+}
+
+function snapshotOf(session: Session): Snapshot {
+  return { id: session.id, text: textOf(session), attributes: attributesOf(session.cookie) }
+}
+
+function isSame(a: Snapshot | undefined, b: Snapshot): boolean {
+  return a?.text === b.text && a.id === b.id && a.attributes === b.attributes
+}
+
 /** What the middleware decides for the session of one request, by the rules of express-session. */
 export class RequestSession {
   readonly #req: SessionRequest
@@ -24,13 +39,9 @@ export class RequestSession {
   readonly #cookieId: string | undefined
 
   /** What the request began with. */
-  #originalId: string | undefined
-  #originalText: string | undefined
-  #originalAttributes: string | undefined
+  #original: Snapshot | undefined
   /** What the store is known to have. */
-  #savedId: string | undefined
-  #savedText: string | undefined
-  #savedAttributes: string | undefined
+  #saved: Snapshot | undefined
   /** The end of the request has written the session, with its new life. */
   #isExtended = false
 
@@ -93,8 +104,8 @@ export class RequestSession {
   #inflate(record: Record, data: object): void {
     const session = this.#createSession(data)
     this.#record = record
-    this.#setOriginal(session)
-    if (!this.#settings.resave) this.#markSaved(session)
+    this.#original = snapshotOf(session)
+    if (!this.#settings.resave) this.#saved = this.#original
   }
 
   /** A store that extends another copy of express-session makes sessions of that copy. Their methods would not merge. */
@@ -111,19 +122,7 @@ export class RequestSession {
 
   #begin(): void {
     this.#req.sessionStore.generate(this.#req)
-    this.#setOriginal(this.#req.session!)
-  }
-
-  #setOriginal(session: Session): void {
-    this.#originalId = this.#req.sessionID
-    this.#originalText = textOf(session)
-    this.#originalAttributes = attributesOf(session.cookie)
-  }
-
-  #markSaved(session: Session): void {
-    this.#savedId = session.id
-    this.#savedText = textOf(session)
-    this.#savedAttributes = attributesOf(session.cookie)
+    this.#original = snapshotOf(this.#req.session!)
   }
 
   /** `Session.save`: at once, after saves that are under way. */
@@ -139,15 +138,11 @@ export class RequestSession {
     return saving
   }
 
-  #write(session: Session): MaybePromise<void> {
+  #write(session: Session, now = snapshotOf(session)): MaybePromise<void> {
     const record = this.#recordOf(session)
-    const text = textOf(session)
-    const attributes = attributesOf(session.cookie)
     return after(record.save(session), () => {
-      this.#savedId = session.id
       // What the record has beyond that is what others saved, and is in `session` too.
-      this.#savedText = record.text ?? text
-      this.#savedAttributes = attributes
+      this.#saved = { ...now, text: record.text ?? now.text }
     })
   }
 
@@ -166,7 +161,7 @@ export class RequestSession {
       if (!found) throw new Error('failed to load session')
       const session = this.#createSession(found)
       this.#record = record
-      this.#markSaved(session)
+      this.#saved = snapshotOf(session)
     })
   }
 
@@ -188,9 +183,10 @@ export class RequestSession {
       debug('no session')
       return after(this.#endUnset(), () => NOTHING)
     }
-    const line = this.#cookieLine(session)
+    const now = snapshotOf(session)
+    const line = this.#cookieLine(session, now)
     const result = line === undefined ? NOTHING : { ...NOTHING, setCookies: [line] }
-    return after(this.#store(session, this.isEnding), () => result)
+    return after(this.#store(session, now, this.isEnding), () => result)
   }
 
   /** At the end of a response that has begun before: saves what has changed since, and extends the session's life. */
@@ -198,17 +194,17 @@ export class RequestSession {
     const finish = (): MaybePromise<void> => {
       const { session } = this.#req
       if (this.#hasFailed) return
-      return session ? this.#store(session, true) : this.#endUnset()
+      return session ? this.#store(session, snapshotOf(session), true) : this.#endUnset()
     }
     const before = this.#saving ?? this.#committed!
     return 'then' in before ? before.then(() => finish()) : finish()
   }
 
   /** What the end of the request stores: the session, its longer life, or nothing. */
-  #store(session: Session, isEnding: boolean): MaybePromise<void> {
-    if (this.#shouldSave(session)) {
+  #store(session: Session, now: Snapshot, isEnding: boolean): MaybePromise<void> {
+    if (this.#shouldSave(now)) {
       this.#touch(session)
-      return this.#saveAtEnd(session)
+      return this.#saveAtEnd(session, now)
     }
     if (!isEnding) return
     this.#touch(session)
@@ -219,10 +215,10 @@ export class RequestSession {
     return record.touch(session)
   }
 
-  #saveAtEnd(session: Session): MaybePromise<void> {
-    const isChanged = this.#isModified(session)
+  #saveAtEnd(session: Session, now: Snapshot): MaybePromise<void> {
+    const isChanged = !isSame(this.#original, now)
     return settle(
-      () => this.#write(session),
+      () => this.#write(session, now),
       () => {
         this.#isExtended = true
       },
@@ -251,45 +247,29 @@ export class RequestSession {
     session.touch()
   }
 
-  #isModified(session: Session): boolean {
-    return (
-      this.#originalId !== session.id ||
-      this.#originalText !== textOf(session) ||
-      this.#originalAttributes !== attributesOf(session.cookie)
-    )
-  }
-
-  #isSaved(session: Session): boolean {
-    return (
-      this.#savedId === session.id &&
-      this.#savedText === textOf(session) &&
-      this.#savedAttributes === attributesOf(session.cookie)
-    )
-  }
-
-  #shouldSave(session: Session): boolean {
+  #shouldSave(now: Snapshot): boolean {
     const { sessionID } = this.#req
     if (typeof sessionID !== 'string') {
       debug('session ignored because of bogus req.sessionID %o', sessionID)
       return false
     }
-    const isUninitialized = this.#savedId === undefined && this.#cookieId !== sessionID
+    const isUninitialized = this.#saved === undefined && this.#cookieId !== sessionID
     return isUninitialized && !this.#settings.saveUninitialized
-      ? this.#isModified(session)
-      : !this.#isSaved(session)
+      ? !isSame(this.#original, now)
+      : !isSame(this.#saved, now)
   }
 
-  #shouldSetCookie(session: Session): boolean {
+  #shouldSetCookie({ cookie }: Session, now: Snapshot): boolean {
     const { sessionID } = this.#req
+    const { saveUninitialized, rolling } = this.#settings
     if (typeof sessionID !== 'string') return false
-    if (this.#cookieId !== sessionID) return this.#settings.saveUninitialized || this.#isModified(session)
-    if (this.#settings.rolling) return true
-    return session.cookie.expires != null && this.#isModified(session)
+    if (this.#cookieId !== sessionID) return saveUninitialized || !isSame(this.#original, now)
+    return rolling || (cookie.expires != null && !isSame(this.#original, now))
   }
 
-  #cookieLine(session: Session): string | undefined {
+  #cookieLine(session: Session, now: Snapshot): string | undefined {
     const { name, proxy } = this.#settings
-    if (!this.#shouldSetCookie(session)) return
+    if (!this.#shouldSetCookie(session, now)) return
     if (session.cookie.secure && !isSecure(this.#req, proxy)) {
       debug('not secured')
       return

@@ -196,7 +196,8 @@ export class World {
     return Object.fromEntries(
       Object.entries(value).map(([key, each]) => {
         // express-session loses a millisecond where the clock moves on between two of its calls.
-        if (key === 'originalMaxAge' && typeof each === 'number') return [key, Math.round(each / 1000) * 1000]
+        if (key === 'originalMaxAge' && typeof each === 'number')
+          return [key, Math.round(each / 10_000) * 10_000]
         return [this.#maskText(key), this.#mask(each)]
       }),
     )
