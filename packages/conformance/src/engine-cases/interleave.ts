@@ -121,5 +121,17 @@ function gated(store: Store, turn: (call: string) => Promise<void>, count: (chan
       }
     }
   }
+  const { scanBySubject } = store
+  if (scanBySubject) {
+    gate['scanBySubject'] = async function* (...args: Parameters<typeof scanBySubject>) {
+      await turn('scanBySubject')
+      count(1)
+      try {
+        yield* scanBySubject.apply(store, args)
+      } finally {
+        count(-1)
+      }
+    }
+  }
   return gate as unknown as Store
 }

@@ -281,6 +281,30 @@ export const subjectCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'store/scan-by-subject-fresh',
+    title: 'scanBySubject has what another process has inserted, given a subject or removed a moment ago',
+    rule: 'Every live record of a subject: a call that has returned is in every list that begins later.',
+    source: 'docs/design.md#store-subject, docs/design.md#max-sessions',
+    why: 'Two logins at the same time would both be within the limit, and an ended device would still be shown.',
+    skip: without('scanBySubject'),
+    async run(f) {
+      const subject = subjectOf(f)
+      const scan = async () => {
+        const ids: string[] = []
+        for await (const { id } of f.other.scanBySubject?.(subject, f.context()) ?? []) ids.push(id)
+        return ids.sort()
+      }
+      equal(await scan(), [], 'the ids before anything was inserted')
+      const first = await f.stored({ subject })
+      equal(await scan(), [first.id], 'the ids after an insert')
+      const second = await f.stored()
+      await f.store.replace(second.id, f.record({ subject }), second.version, f.context())
+      equal(await scan(), [first.id, second.id].sort(), 'the ids after a session got the subject')
+      await f.store.remove(first.id, undefined, f.context())
+      equal(await scan(), [second.id], 'the ids after a removal')
+    },
+  },
+  {
     id: 'store/scan-by-subject',
     title: 'scanBySubject gives every live record of the subject, with its id, and none else',
     rule: 'Every live record of a subject.',

@@ -1149,6 +1149,34 @@ export const brokenStores: readonly BrokenStore[] = [
     }),
   },
   {
+    id: 'subject: scanBySubject remembers the first list for a second',
+    mistake: ({ right }) => {
+      const lists = new Map<string, { at: number; list: StoredEntry[] }>()
+      return {
+        async *scanBySubject(subject, context) {
+          const known = lists.get(subject)
+          if (known && Date.now() - known.at < 1_000) return yield* known.list
+          const list = await Array.fromAsync(right.scanBySubject(subject, context))
+          lists.set(subject, { at: Date.now(), list })
+          yield* list
+        },
+      }
+    },
+  },
+  {
+    id: 'subject: scanBySubject knows what another process inserted only at the next list',
+    mistake: ({ right }) => {
+      const lists = new Map<string, StoredEntry[]>()
+      return {
+        async *scanBySubject(subject, context) {
+          const list = lists.get(subject) ?? []
+          lists.set(subject, await Array.fromAsync(right.scanBySubject(subject, context)))
+          for (const entry of list) if (await right.read(entry.id, context)) yield entry
+        },
+      }
+    },
+  },
+  {
     id: 'subject: scanBySubject stops at ten',
     mistake: ({ right }) => ({
       async *scanBySubject(subject, context) {
