@@ -11,9 +11,13 @@ export async function openPostgres(
   // The query that was under way rejects, too.
   client.on('error', () => undefined)
   await client.connect()
+  let last: Promise<unknown> = Promise.resolve()
   return {
     async query(sql, parameters = []) {
-      const { rows, rowCount } = await client.query(sql, parameters as unknown[])
+      // One connection has one query at a time: pg 9 will no longer queue them.
+      const mine = last.then(() => client.query(sql, parameters as unknown[]))
+      last = mine.catch(() => undefined)
+      const { rows, rowCount } = await mine
       return { rows, changes: rowCount ?? 0 }
     },
     close: () => client.end(),

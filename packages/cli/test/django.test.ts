@@ -3,22 +3,34 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
+import { requireServer, startMariadb, startPostgres } from '@sess/test-fixtures/servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sess, temporaryFolder } from './run.ts'
 
 const SECRET = 'live-Zk3vQ9nW1rT7yB5mX8cL2pD6sF4hJ0gA'
 const python = process.env['PYTHON_DJANGO'] ?? '/usr/bin/python3'
-const there = spawnSync(python, ['-c', 'import django']).status === 0
+const there = spawnSync(python, ['-c', 'import django, psycopg2, MySQLdb']).status === 0
 if (!there) {
-  const problem = `${python} has no Django: apt-get install python3-django, or say where it is in PYTHON_DJANGO`
+  const problem = `${python} has no Django with drivers: apt-get install python3-django python3-psycopg2 python3-mysqldb, or say where it is in PYTHON_DJANGO`
   if (process.env['SESS_REQUIRE_SERVERS'] === '1') throw new Error(problem)
   console.warn(`SKIPPED, the table of a live Django: ${problem}`)
 }
 
-describe.skipIf(!there)('the table of a live Django', () => {
-  const folder = temporaryFolder()
-  const database = join(folder, 'db.sqlite3')
-  const env = { SESS_STORE: `sqlite:${database}` }
+const folder = temporaryFolder()
+const database = join(folder, 'db.sqlite3')
+
+const databases: Record<string, () => Promise<{ url: string; stop(): Promise<unknown> }>> = {
+  SQLite: async () => ({ url: `sqlite:${database}`, stop: async () => undefined }),
+  PostgreSQL: startPostgres,
+  MariaDB: startMariadb,
+}
+const usable = Object.keys(databases).filter(
+  name => there && (name === 'SQLite' || requireServer(name === 'PostgreSQL' ? 'postgres' : 'mariadb')),
+)
+
+describe.each(usable)('the table of a live Django on %s', name => {
+  const env = { SESS_STORE: '' }
+  let server: { url: string; stop(): Promise<unknown> }
   let site: ChildProcess
   let answers: AsyncIterator<string>
   async function ask<T>(op: string, value?: unknown): Promise<T> {
@@ -30,8 +42,10 @@ describe.skipIf(!there)('the table of a live Django', () => {
   const django = (...args: string[]) => sess([...args, '--django'], { env })
   let keys: string[]
   beforeAll(async () => {
+    server = await databases[name]!()
+    env.SESS_STORE = server.url
     const script = new URL('django_site.py', import.meta.url).pathname
-    site = spawn(python, [script, SECRET, database], { stdio: ['pipe', 'pipe', 'inherit'] })
+    site = spawn(python, [script, SECRET, server.url], { stdio: ['pipe', 'pipe', 'inherit'] })
     answers = createInterface({ input: site.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
     keys = [
       await ask<string>('create', { _auth_user_id: '7', _auth_user_hash: 'f'.repeat(64), cart: ['é', 1.5] }),
@@ -43,11 +57,14 @@ describe.skipIf(!there)('the table of a live Django', () => {
   afterAll(async () => {
     site.stdin?.end()
     if (site.exitCode === null) await once(site, 'exit')
+    await server.stop()
   })
 
   test('list names the keys and users that a SELECT shows, and show what get_decoded() returns', async () => {
     const list = JSON.parse((await django('list', '--json')).out)
     expect(list.map((each: { id: string }) => each.id).sort()).toEqual(keys.slice(0, 3).sort())
+    // A SELECT shows the expired one, too.
+    expect((await ask<string[]>('select')).sort()).toEqual([...keys].sort())
     expect(JSON.parse((await django('list', '--subject', '7', '--json')).out)).toHaveLength(2)
     for (const key of keys.slice(0, 3)) {
       const { out, code } = await django('show', key, '--json', '--reveal')
@@ -66,20 +83,21 @@ describe.skipIf(!there)('the table of a live Django', () => {
     const env2 = { ...env, SESS_SECRET: 'not the one of this site' }
     const { code, out, err } = await sess(['show', keys[2]!, '--django'], { env: env2 })
     expect(code).toBe(1)
-    expect(err).toMatch(/not signed with this secret/)
+    expect(err).toMatch(/not signed with this secret.*SECRET_KEY in SESS_SECRET/)
     expect(out + err).not.toContain('nobody')
   })
 
   test('nothing but end and clear-expired changes the table', async () => {
-    const db = new DatabaseSync(database, { readOnly: true })
-    const schema = () => db.prepare('select sql from sqlite_master order by sql').all()
-    const before = schema()
+    const before = await ask('schema')
     for (const command of [['list'], ['stats'], ['migrate', '--dry-run'], ['migrate']]) {
       expect(await django(...command)).toMatchObject({ code: 0, err: '' })
     }
-    expect(schema()).toEqual(before)
-    expect(db.prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'delete' })
-    db.close()
+    expect(await ask('schema')).toEqual(before)
+    if (name === 'SQLite') {
+      const db = new DatabaseSync(database, { readOnly: true })
+      expect(db.prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'delete' })
+      db.close()
+    }
     expect(await ask('keys')).toEqual([...keys].sort())
   })
 
@@ -93,6 +111,24 @@ describe.skipIf(!there)('the table of a live Django', () => {
       out: 'Ended 2 sessions.\n',
     })
     expect(await ask('keys')).toEqual([])
+  })
+
+  test('sess move takes the sessions of Django to another table, where Django finds them', async () => {
+    const key = await ask<string>('create', { _auth_user_id: '9', moved: true })
+    const other = join(folder, `${name}.sqlite3`)
+    const moved = { SESS_FROM: server.url, SESS_TO: `sqlite:${other}` }
+    await sess(['migrate', '--django', '--store', moved.SESS_TO])
+    expect(await sess(['move', '--django', '--quiet'], { env: moved })).toEqual({ code: 0, out: '', err: '' })
+    const { out } = await sess(['show', key, '--django', '--json', '--store', moved.SESS_TO], {
+      env: { SESS_SECRET: SECRET },
+    })
+    expect(JSON.parse(out)).toMatchObject({ subject: '9', data: { moved: true } })
+    expect(await sess(['move', '--django', '--finish', '--yes', '--quiet'], { env: moved })).toMatchObject({
+      code: 0,
+    })
+    expect(await ask('keys')).toEqual([])
+    const list = await sess(['list', '--django', '--json', '--store', moved.SESS_TO])
+    expect(JSON.parse(list.out).map((each: { id: string }) => each.id)).toEqual([key])
   })
 
   test('without --django the message says to add it', async () => {

@@ -103,7 +103,7 @@ export async function viewOf(
 /** Only messages of ours hold no data: JSON.parse, for one, quotes the text that it cannot read. */
 function problemOf(error: unknown): string {
   const { name, code, message } = Object(error) as { name?: unknown; code?: unknown; message?: unknown }
-  if (/^SESSION_/.test(String(code))) return String(message)
+  if (/^(SESSION_|BAD_SIGNATURE$|SIGNATURE_EXPIRED$)/.test(String(code))) return String(message)
   return `The codec threw ${/^\w{1,40}$/.test(String(name)) ? `a ${String(name)}` : 'an error'}: it is not what this codec writes.`
 }
 

@@ -49,7 +49,11 @@ export async function show(console: Console, name: string, options: ShowOptions)
     if (view.problem !== undefined) {
       throw new Failure(
         WRONG,
-        `The data cannot be decoded: ${view.problem} Name the codec in a --config, or use --django for Django's table.`,
+        `The data cannot be decoded: ${view.problem} ${
+          options.django
+            ? "Give Django's SECRET_KEY in SESS_SECRET."
+            : "Name the codec in a --config, or use --django for Django's table."
+        }`,
       )
     }
     say(console)
