@@ -1,5 +1,12 @@
 import { once } from 'node:events'
-import { Agent, type IncomingHttpHeaders, type RequestListener, Server, request as send } from 'node:http'
+import {
+  Agent,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  Server,
+  ServerResponse,
+  request as send,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** A server on a free port of 127.0.0.1. `await using` stops it. */
@@ -18,6 +25,16 @@ export async function serve(app: RequestListener | Server, port = 0): Promise<Ru
   const stop = (): Promise<void> => stopServer(server)
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return { url, server, stop, [Symbol.asyncDispose]: stop }
+}
+
+/** Hands upgrades to the app as well, with a response that is never sent, as express-ws does. */
+export function withUpgrades(running: Running, app: RequestListener): Running & { upgrades: true } {
+  running.server.on('upgrade', (req, socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    app(req, new ServerResponse(req))
+  })
+  return { ...running, upgrades: true }
 }
 
 /** Ends a server when the requests under way are answered, or after a second: an aborted client is not waited for. */

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { probeRoutes } from '@sess/conformance'
 import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
@@ -7,6 +8,7 @@ import { openStore } from './probe-stores.ts'
 export interface Probe {
   url: string
   stop(): Promise<void>
+  upgrades?: boolean
 }
 
 /** What a probe app is started with: what `createSessions` takes; without a store it is one in memory. */
@@ -139,6 +141,18 @@ function suiteRoute(method: 'GET' | 'POST', path: string): JsonRoute {
       return JSON.parse(String(body)) as object
     },
   }
+}
+
+/** What `GET /socket` does once the upgrade is accepted: a change that it does not save. */
+export function changeOverSocket(session: Session, query: URLSearchParams, socket: Duplex): void {
+  setTimeout(() => {
+    try {
+      setFrom(session, query)
+      socket.end()
+    } catch (error) {
+      socket.end(String((error as { code?: unknown }).code))
+    }
+  }, 20)
 }
 
 /** The chunks of `/stream`, with pauses between them. */

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
-import { privateCache, varyByCookie } from '@sess/core/adapter'
+import { pending, privateCache, varyByCookie } from '@sess/core/adapter'
 import type { AdapterSetup, StartTwoEngines } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
 import { probeRoutes } from '../src/probe-routes.ts'
@@ -66,6 +67,20 @@ export class ReferenceAdapter {
   /** Makes JSON before the commit, because that may read the session. */
   withBody(reply: Reply): Reply {
     return reply.json ? { ...reply, body: JSON.stringify(reply.json), json: undefined } : reply
+  }
+
+  /** Nothing is sent after this, so what is not saved is lost. */
+  async upgrade(req: IncomingMessage, socket: Duplex): Promise<void> {
+    const session = this.open(req)
+    await this.load(session)
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    const { searchParams } = new URL(req.url ?? '/', 'http://probe')
+    session.set(searchParams.get('k') ?? '', searchParams.get('v') ?? '')
+    socket.end(this.unsaved(session))
+  }
+
+  unsaved(session: Session): string {
+    return pending(session) ? 'SESSION_COMMITTED' : ''
   }
 
   async commitInner(inner: Session, { status }: Reply): Promise<Out> {
@@ -188,10 +203,12 @@ export async function startReference(
       if (!res.writableEnded) res.end(String(error))
     })
   })
+  server.on('upgrade', (req, socket) => void adapter.upgrade(req, socket))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    upgrades: true,
     async stop() {
       server.closeAllConnections()
       server.close()

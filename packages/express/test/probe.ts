@@ -1,9 +1,10 @@
 import type { Session } from '@sess/core'
 import { session } from '@sess/express'
-import { serve } from '@sess/test-fixtures/http.ts'
+import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
 import {
   bothSessions,
   changedLate,
+  changeOverSocket,
   jsonRoutes,
   OWN_SEVERAL,
   ownHeaders,
@@ -49,6 +50,7 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
     // Express sends the error's `status`, unless the app's own error handler does it.
     throw Object.assign(new Error('thrown by the probe'), status !== null && { status: Number(status) })
   })
+  app.get('/socket', req => changeOverSocket(req.session, queryOf(req), req.socket))
   app.post('/end-then-throw', (req, res) => {
     setFrom(req.session, queryOf(req))
     res.send('sent')
@@ -91,7 +93,7 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
 
   // Otherwise Express logs errors.
   app.set('env', 'test')
-  return serve(app, port)
+  return withUpgrades(await serve(app, port), app)
 }
 
 /** The session of the inner of two engines. */

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream'
 import type { Session } from '@sess/core'
 import { session } from '@sess/koa'
-import { serve } from '@sess/test-fixtures/http.ts'
+import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
 import {
   bothSessions,
   changedLate,
+  changeOverSocket,
   jsonRoutes,
   OWN_SEVERAL,
   ownHeaders,
@@ -57,6 +58,10 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
         if (!query.has('status')) throw new Error('thrown by the probe')
         ctx.throw(Number(query.get('status')), 'thrown by the probe')
         break
+      case 'GET /socket':
+        ctx.respond = false
+        changeOverSocket(ctx.session, query, ctx.socket)
+        break
       case 'POST /end-then-throw':
         setFrom(ctx.session, query)
         ctx.res.end('sent')
@@ -88,7 +93,8 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
         sendStatus(ctx, query)
     }
   })
-  return serve(app.callback(), port)
+  const listener = app.callback()
+  return withUpgrades(await serve(listener, port), listener)
 }
 
 /** The session of the inner of two engines. */

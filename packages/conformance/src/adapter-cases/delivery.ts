@@ -378,6 +378,44 @@ export const deliveryCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/upgrade-unsaved',
+    title: 'a change after an upgrade that nobody saves is an error or a process warning, never silent',
+    rule: 'A response that cannot wait is opened and loaded only. `pending(session)` says what would be lost.',
+    source: 'docs/websockets.md, docs/write-an-adapter.md; Socket.IO, express-ws',
+    why: 'What a visitor did over a WebSocket would be forgotten, and nobody would know why.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      if (!app.upgrades) throw new DoesNotApply('the setup of the probe app does not have `upgrades: true`')
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      const warnings: unknown[] = []
+      const warned = (warning: Error) => void warnings.push((warning as { code?: unknown }).code)
+      process.on('warning', warned)
+      try {
+        const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', `Cookie: ${browser.header}`]
+        const raw = sendRaw(`${app.url}/socket?k=a&v=2`, ['GET', ...upgrade])
+        await Promise.race([raw.ended, pause(3_000)])
+        ok(
+          raw.received().startsWith('HTTP/1.1 101'),
+          'GET /socket to be upgraded',
+          raw.received().slice(0, 40),
+        )
+        // A warning comes a tick after the connection has closed.
+        await pause(50)
+        const isTold = raw.received().includes('SESSION_') || warnings.includes('SESSION_COMMITTED')
+        const isSaved = (await browser.value('a')) === 2
+        ok(
+          isTold || isSaved,
+          'an error, a process warning, or the change to be saved',
+          'there was none of them',
+        )
+      } finally {
+        process.off('warning', warned)
+      }
+    },
+  },
+  {
     id: 'adapter/load-fails',
     title:
       'while the store is down, who uses the session gets 503, everybody else an answer, and no cookie changes [F1, I5]',

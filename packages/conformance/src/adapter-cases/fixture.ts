@@ -9,6 +9,11 @@ export interface AdapterSetup {
   /** Such as `http://127.0.0.1:3000`. */
   url: string
   stop(): MaybePromise<void>
+  /**
+   * Requests with `Upgrade` get their session: the handler of `GET /socket?k=&v=` accepts the upgrade, sets `k` a moment later
+   * without saving it, writes the `code` of an error to the connection if it met one, and closes it.
+   */
+  upgrades?: boolean
 }
 
 /** Starts the probe app in this process on a free port of 127.0.0.1, with these options for `createSessions`. */
@@ -36,6 +41,7 @@ export type AdapterCase = Case<AdapterFixture>
 export interface StartedApp {
   url: string
   store: WatchedStore
+  upgrades: boolean
   browser(): HttpBrowser
 }
 
@@ -98,7 +104,7 @@ export async function openAdapter(
     const setup = await factory({ store, ...options })
     running.push(setup)
     const url = setup.url.replace(/\/$/, '')
-    return { url, store, browser: () => new HttpBrowser(url) }
+    return { url, store, upgrades: setup.upgrades === true, browser: () => new HttpBrowser(url) }
   }
   const startBoth =
     startTwoEngines &&

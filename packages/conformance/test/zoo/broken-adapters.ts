@@ -95,6 +95,14 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'upgrade: nobody asks what is not saved',
+    Adapter: class extends ReferenceAdapter {
+      override unsaved() {
+        return ''
+      }
+    },
+  },
+  {
     id: 'send: a redirect carries the key on in its URL',
     Adapter: class extends ReferenceAdapter {
       override async handle(req: IncomingMessage, res: ServerResponse) {
