@@ -2,6 +2,7 @@ import { BOOKKEEPING, keepCreated } from './bookkeeping.ts'
 import { isObject } from './codec.ts'
 import { type Change, merged, type Resolve, textOf, type Update, updated } from './key-change.ts'
 import { ABSENT, become, type Data, fromAbsent, getOwn, type Serializer, setOwn, toAbsent } from './merge.ts'
+import { defaultsOf, type StandardSchema } from './schema.ts'
 
 /**
  * A session's data as this request sees it, and the log of what it changed by top-level key, so that the changes can
@@ -9,7 +10,7 @@ import { ABSENT, become, type Data, fromAbsent, getOwn, type Serializer, setOwn,
  */
 export class Changes {
   declare data: Data
-  /** The data as it was loaded or last saved. */
+  /** The text of the data as it was loaded or last saved. A new session begins with defaults, or `undefined`. */
   #base: string | undefined
   readonly #serializer: Serializer
   #log: Map<string, Change> | undefined
@@ -39,6 +40,12 @@ export class Changes {
     } catch {
       return {}
     }
+  }
+
+  /** Of a new session: whether there is no data but the defaults that it began with. */
+  get isEmpty(): boolean {
+    if (Object.keys(this.data).length === 0) return true
+    return !this.recorded && this.#base !== undefined && this.#text(this.data) === this.#base
   }
 
   /** Whether anything was recorded since the last save. */
@@ -183,4 +190,11 @@ export class Changes {
   #record(key: string, change: Change): void {
     ;(this.#log ??= new Map()).set(key, change)
   }
+}
+
+/** The data of a new session: empty, but for the defaults of a schema. */
+export function changesOfNew(serializer: Serializer & { schema: StandardSchema | undefined }): Changes {
+  const defaults = serializer.schema ? defaultsOf(serializer.schema) : {}
+  const base = Object.keys(defaults).length > 0 ? textOf(defaults, serializer) : undefined
+  return new Changes(defaults, base, serializer)
 }

@@ -1,17 +1,15 @@
 import { SUBJECT } from './bookkeeping.ts'
-import { Changes } from './changes.ts'
+import { Changes, changesOfNew } from './changes.ts'
 import { newKey, type RecordId, type SessionKey } from './key.ts'
 import { type Found, Lookup } from './lookup.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
 import type { RecordRef } from './record-ref.ts'
 import { type CommitResult, type ResponseInfo, updateVary } from './response.ts'
-import { defaultsOf } from './schema.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 
 /**
  * One request's session, between the cookie and the store. Its state is one of five (docs/architecture.md has a picture):
- *
  * - **new**: there is no record. New data is inserted.
  * - **stored**: `current` is the record. Changes replace it.
  * - **rotating**: `cycleKey` was called. A record under the new key takes the place of `previous`.
@@ -25,7 +23,6 @@ export class SessionState {
   declare readonly lookup: Lookup
   /** What the handler sees: the key in the cookie, until loading finds no session behind it. */
   key: SessionKey | null
-
   /** Data and log. They exist from the first access to the data on, which decodes the payload. */
   changes: Changes | undefined
   accessed = false
@@ -46,7 +43,6 @@ export class SessionState {
   toRemove: RecordRef | undefined
   /** `flush` was called, and nothing was stored since. */
   flushed = false
-
   /** Text and subject of the record in the store. */
   payload: string | undefined
   storedSubject: unknown
@@ -65,8 +61,6 @@ export class SessionState {
   readLate: ResponseInfo['readLate']
   /** What the commit returned. `undefined` when it failed. */
   outcome: MaybePromise<CommitResult> | undefined
-  /** Text of the defaults that a new session began with. */
-  #defaults: string | undefined
 
   constructor(settings: Settings, header = '') {
     this.settings = settings
@@ -76,11 +70,7 @@ export class SessionState {
 
   /** Whether there is no key, and no data as far as is known (Django `is_empty`). */
   get isEmpty(): boolean {
-    if (this.key !== null) return false
-    const { changes } = this
-    if (changes === undefined || Object.keys(changes.data).length === 0) return true
-    if (changes.recorded || this.#defaults === undefined) return false
-    return this.settings.stringify(changes.data) === this.#defaults
+    return this.key === null && (this.changes === undefined || this.changes.isEmpty)
   }
 
   /** The key came some other way than in the cookie. Loading looks for its session. */
@@ -121,10 +111,7 @@ export class SessionState {
     this.key = null
     this.payload = undefined
     this.expiresAtRead = 0
-    const { schema, stringify } = this.settings
-    const defaults = schema && defaultsOf(schema)
-    this.#defaults = defaults && Object.keys(defaults).length > 0 ? stringify(defaults) : undefined
-    return (this.changes = new Changes(defaults ?? {}, this.#defaults, this.settings))
+    return (this.changes = changesOfNew(this.settings))
   }
 
   setAccessed(value: boolean): void {
@@ -153,12 +140,8 @@ export class SessionState {
 
   /** Stored becomes rotating. A cookie session gets a new token with each save anyway. */
   cycleKey(): void {
-    this.mustSave = true
-    const key = this.settings.backend.freshKey(this.settings)
-    if (key === null) return
-    this.previous ??= this.current
-    this.current = undefined
-    this.key = key
+    const { current } = this
+    if (this.detach()) this.previous ??= current
   }
 
   /** Stored or rotating becomes ended. */
