@@ -38,6 +38,9 @@ const USES: Record<string, readonly [use: (session: Session) => unknown, varies:
   subject: [s => s.subject, true],
   createdAt: [s => s.createdAt, true],
   authenticatedAt: [s => s.authenticatedAt, true],
+  device: [s => s.device, true],
+  isFresh: [s => s.isFresh(600), true],
+  reauthenticated: [s => expect(() => s.reauthenticated()).toThrow('no subject'), true],
   sessionKey: [s => s.sessionKey, true],
   isEmpty: [s => s.isEmpty, true],
   // What the handler itself has done.
