@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http'
-import type { Session, SessionsOptions } from '@sess/core'
+import type { Session, SessionsOptions, Store } from '@sess/core'
 import { type Data, type Exchange, expressApp, h3App, koaApp, nodeApp, type Usage } from './apps.ts'
 import { floor, floorOf } from './floor.ts'
 
@@ -124,6 +124,19 @@ function sessionOfRequest(at: object): Data {
   return (at as { session: Data }).session
 }
 
+/** Sess under express-session's API, so with the same handlers. */
+async function facade(storage: Storage): Promise<RequestListener> {
+  const { default: session } = await import('@sess/express-session')
+  const { store } = await sess[storage]()
+  const middleware = session({
+    secret: SECRET,
+    resave: false,
+    saveUninitialized: false,
+    store: store as Store,
+  })
+  return expressApp(middleware, plainUsage(sessionOfRequest))
+}
+
 async function connectRedis(): Promise<RequestListener> {
   const { RedisStore } = await import('connect-redis')
   return expressSession(new RedisStore({ client: await redisClient() }))
@@ -235,9 +248,11 @@ function on(
 export const contestants: readonly Contestant[] = [
   ...on('Express', () => expressApp(), [
     ['Sess, memory', 'memory', () => sessOnExpress('memory')],
+    ["Sess, memory, by express-session's API", 'memory', () => facade('memory')],
     ['express-session, MemoryStore', 'memory', () => expressSession()],
     ['the floor, Map', 'memory', floorOnExpress],
     ['Sess, Redis', 'redis', () => sessOnExpress('redis')],
+    ["Sess, Redis, by express-session's API", 'redis', () => facade('redis')],
     ['express-session, connect-redis', 'redis', connectRedis],
     ['Sess, encrypted cookie', 'cookie', () => sessOnExpress('cookie')],
     ['cookie-session', 'cookie', cookieSession],
