@@ -57,6 +57,10 @@ export function memoryStore(
         yield { removed: ids.length }
       }
     },
+    count({ now, limit }) {
+      const alive = [...records.keys()].filter(id => live(id, now)).length
+      return { live: Math.min(alive, limit), expired: Math.min(records.size - alive, limit) }
+    },
     scan: ({ now } = {}) => entries(now),
     scanBySubject: (subject, { now } = {}) => entries(now, subject),
     removeBySubject(subject, { now, except } = {}) {

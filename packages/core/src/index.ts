@@ -38,7 +38,9 @@ export type { DefaultData, Session, SessionData } from './session.ts'
 export type {
   ClearExpiredOptions,
   CookieStore,
+  CountOptions,
   MaybePromise,
+  RecordCounts,
   RemoveBySubjectOptions,
   SealContext,
   SessionRecord,

@@ -87,6 +87,12 @@ export interface Store {
   /** Every live record, in no order, each at least once if it lives throughout. For inspection. */
   scan?(options?: StoreContext): AsyncIterable<StoredEntry>
 
+  /**
+   * How many records are live, and how many have expired and are still there. Each is counted up to `limit`. For inspection.
+   * Absent if the backend would have to read every record for it.
+   */
+  count?(options: CountOptions): MaybePromise<RecordCounts>
+
   /** Removes every session of a subject, again until none is left. `except` is an id. Returns how many were removed. */
   removeBySubject?(subject: string, options?: RemoveBySubjectOptions): MaybePromise<number>
 
@@ -104,6 +110,18 @@ export interface ClearExpiredOptions extends StoreContext {
 }
 
 /** Options of `Store.removeBySubject`. */
+export interface CountOptions extends StoreContext {
+  /** The largest number to return: there may be more. */
+  limit: number
+}
+
+/** What `count` returns. */
+export interface RecordCounts {
+  live: number
+  /** Records that `clearExpired` would remove. */
+  expired: number
+}
+
 export interface RemoveBySubjectOptions extends StoreContext {
   /** The id that stays. */
   except?: string | undefined

@@ -91,6 +91,8 @@ export const AGES: readonly (readonly [name: string, below: number])[] = [
 export const PAGE_SIZE = 50
 /** As many matches are sorted, the newest first. */
 const SORTED = 5_000
+/** A store counts no further, so that a page takes no longer than this many entries of its index. */
+const COUNTED = 100_000
 /** Sessions that one page looks at, at the most, and milliseconds that it takes for it. */
 const EXAMINED = 50_000
 const SEARCH_TIME = 2_000
@@ -206,7 +208,13 @@ export class Catalogue {
 
   /** How many records the store has, if it counts them. */
   async counts(): Promise<{ live: Count; expired: Count } | undefined> {
-    return undefined
+    const { store } = this.#inspected
+    if (!store?.count) return undefined
+    const { live, expired } = await store.count({ ...this.#context(), limit: COUNTED })
+    return {
+      live: { count: live, isAtLeast: live >= COUNTED },
+      expired: { count: expired, isAtLeast: expired >= COUNTED },
+    }
   }
 
   /** The figures of the overview, of as many sessions as can be looked at in a moment. */

@@ -11,7 +11,7 @@ interface ParsedRequest extends IncomingMessage {
 /** What is used of a context of Koa. */
 interface KoaContext {
   path: string
-  respond?: boolean | undefined
+  respond?: boolean
   req: IncomingMessage
   res: ServerResponse
   request: object
@@ -54,8 +54,9 @@ export function onExpress(
  * @example
  * app.use(onKoa(inspector(sessions, { authorize: isAdmin })))
  */
-export function onKoa(inspect: Inspector): (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void> {
-  return async (ctx, next) => {
+export function onKoa(inspect: Inspector): (ctx: any, next: () => Promise<any>) => Promise<void> {
+  // Koa would take the type of a context for an addition to that of the app.
+  return async (ctx: KoaContext, next) => {
     if (!isUnder(inspect.basePath, ctx.path)) {
       await next()
       return

@@ -60,7 +60,7 @@ describe.skipIf(!requireChromium())('in Chromium', () => {
 
   // Colours do not depend on the width, nor the structure on the colours: so each is examined as a whole once.
   const colours: axe.RunOptions = { runOnly: ['color-contrast'] }
-  const looks: [BrowserContextOptions['colorScheme'], width: number, axe.RunOptions][] = [
+  const looks: ['light' | 'dark', width: number, axe.RunOptions][] = [
     ['light', 1280, {}],
     ['dark', 390, {}],
     ['dark', 1280, colours],

@@ -7,7 +7,7 @@ import { session as honoSession } from '@sess/hono'
 import { session as koaSession } from '@sess/koa'
 import { cacheStore } from '@sess/store-cache'
 import express from 'express'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { H3 } from 'h3'
 import { toNodeHandler } from 'h3/node'
 import { Hono } from 'hono'
@@ -52,7 +52,8 @@ const FRAMEWORKS: Record<string, Start> = {
       Object.assign(ctx.request, { body: Object.fromEntries(new URLSearchParams(body)) })
       await next()
     })
-    return koaApp(app.use(koaSession(sessions)).use(onKoa(inspect)), sessions)
+    app.use(koaSession(sessions))
+    return koaApp(app.use(onKoa(inspect)), sessions)
   },
   async Fastify(sessions, inspect) {
     const app = Fastify()
@@ -114,7 +115,7 @@ function koaApp(app: Koa, sessions: Sessions): Promise<Served> {
   return serve(app.callback())
 }
 
-function fastifyApp(app: ReturnType<typeof Fastify>, sessions: Sessions): Promise<Served> {
+function fastifyApp(app: FastifyInstance, sessions: Sessions): Promise<Served> {
   app.register(async app => {
     await app.register(fastifySession(sessions))
     app.post('/login', async ({ session }) => {

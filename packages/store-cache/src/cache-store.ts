@@ -130,6 +130,15 @@ export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
       if (removed > 0) yield { removed }
     },
 
+    count({ limit, ...context }) {
+      const counts = { live: 0, expired: 0 }
+      for (const id of cache.keys()) {
+        const kind = live(cache.peek(id), context) ? 'live' : 'expired'
+        counts[kind] = Math.min(counts[kind] + 1, limit)
+      }
+      return counts
+    },
+
     scan: (context = {}) => entries([...cache.keys()], undefined, context),
 
     removeBySubject(subject, { except, ...context } = {}) {

@@ -122,7 +122,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
       ),
   }
 
-  const { clearExpired, scan, scanBySubject, removeBySubject } = durable
+  const { clearExpired, count, scan, scanBySubject, removeBySubject } = durable
   if (clearExpired) {
     store.clearExpired = async function* (options) {
       yield* clearExpired.call(durable, options)
@@ -130,6 +130,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
       await copies.clearExpired(options)
     }
   }
+  if (count) store.count = options => count.call(durable, options)
   if (scan) store.scan = context => scan.call(durable, context)
   if (scanBySubject) store.scanBySubject = (subject, context) => scanBySubject.call(durable, subject, context)
   if (scanBySubject && removeBySubject) {

@@ -23,7 +23,7 @@ export interface FileStoreOptions {
 }
 
 /** A store whose methods return promises. */
-export type FileStore = Required<Omit<AsyncStore, 'close'>>
+export type FileStore = Required<Omit<AsyncStore, 'close' | 'count'>>
 
 const LEFT_OVER = /^([0-9a-z]+)\.([0-9a-f]{32})\.(new|next)$/
 

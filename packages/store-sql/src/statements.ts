@@ -106,6 +106,12 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
     .where('expire_date', '>', slot('now'))
   const remove = db.deleteFrom(sessions).where(thisId).where('expire_date', '>', slot('now'))
 
+  const counted = (relation: '>' | '<=', limit: number) => {
+    const rows = db.selectFrom(sessions).where('expire_date', relation, slot('now'))
+    const some = rows.select(sql.lit(1).as('one')).limit(sql.lit(limit)).as('some_rows')
+    return db.selectFrom(some).select(sql<unknown>`count(*)`.as('records'))
+  }
+
   return {
     read: compile(record.where(thisId)),
     insert: compile(
@@ -135,6 +141,10 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
         .where(sql<SqlBool>`not ${thisId}`)
         .where('expire_date', '>', slot('now')),
     ),
+
+    /** Rows that are live, or expired, up to `capacity`. A database reads no more of the index than that. */
+    countLive: (capacity: number) => compile(counted('>', capacity)),
+    countExpired: (capacity: number) => compile(counted('<=', capacity)),
 
     /**
      * The ids and dates of up to `capacity` expired rows, oldest first. It starts where the page before ended. Otherwise

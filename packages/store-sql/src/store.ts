@@ -1,7 +1,9 @@
 import {
   type ClearExpiredOptions,
   ConfigError,
+  type CountOptions,
   type MaybePromise,
+  type RecordCounts,
   type RemoveBySubjectOptions,
   SessionDataError,
   type SessionRecord,
@@ -29,6 +31,7 @@ import {
 export interface SqlStore extends Store {
   clearExpired(options?: ClearExpiredOptions): AsyncGenerator<{ removed: number }, void, undefined>
   scan(options?: StoreContext): AsyncGenerator<StoredEntry, void, undefined>
+  count(options: CountOptions): Promise<RecordCounts>
   /**
    * Creates the table, or adds the missing parts of an existing one: the `subject` column, the indexes on `expire_date` and
    * `subject`. It may run twice, and in several processes at once.
@@ -196,6 +199,20 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     return pages(statements.firstOfSubject, statements.nextOfSubject, { subject }, options)
   }
 
+  async function count({ limit, ...context }: CountOptions): Promise<RecordCounts> {
+    if (!Number.isInteger(limit) || limit < 1)
+      throw new ConfigError('limit', 'must be a whole number, 1 or more.')
+    const values = { now: now(context) }
+    const countOf = async (statement: Statement) => {
+      const { rows } = await runChecked(statement, values, context)
+      // PostgreSQL counts in bigint, which its driver gives as text.
+      return Math.min(limit, Number((rows[0] as { records: unknown }).records))
+    }
+    const capacity = capacityOf(limit)
+    const live = await countOf(statements.countLive(capacity))
+    return { live, expired: await countOf(statements.countExpired(capacity)) }
+  }
+
   async function removeBySubject(subject: string, options: RemoveBySubjectOptions = {}): Promise<number> {
     if (dialect.unstorable(subject) !== undefined) return 0
     const { except } = options
@@ -244,6 +261,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
     remove,
     clearExpired,
     scan,
+    count,
     ...(layout.subject && { removeBySubject, scanBySubject }),
     migrate: async () => runner.migrate(dialect, layout),
     close: () => runner.close(),

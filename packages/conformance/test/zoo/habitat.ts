@@ -147,6 +147,7 @@ function guarded(records: Map<string, StoredRecord>, backend: Backend): FullStor
     touch: write(store.touch),
     remove: write(store.remove),
     removeBySubject: write(store.removeBySubject),
+    count: guard(store.count),
     clearExpired: options => reached(() => store.clearExpired(options)),
     scan: options => reached(() => store.scan(options)),
     scanBySubject: (subject, options) => reached(() => store.scanBySubject(subject, options)),
