@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
 import { ConfigError, createSessions, type SessionsOptions } from '../src/index.ts'
@@ -170,5 +171,22 @@ describe('maxBytes', () => {
     expect(writes).toEqual([])
     await commit(50)
     expect(writes).toEqual(['insert'])
+  })
+})
+
+describe('the README', () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const rows = readme.split('\n').filter(line => line.startsWith('| `'))
+  /** The error for an unknown name lists all that exist. */
+  const listed = (options: unknown): string[] =>
+    / there are (.*)\.$/.exec(refused(options).message)![1]!.split(', ')
+
+  it.each(listed({ store, unknown: 1 }))('lists the option %s', option => {
+    expect(rows.some(row => row.split('|')[1]!.includes(`\`${option}\``))).toBe(true)
+  })
+
+  it.each(listed({ store, hooks: { unknown: 1 } }))('lists the hook %s', hook => {
+    const row = rows.find(line => line.startsWith('| `hooks`'))
+    expect(row).toMatch(new RegExp(`\\b${hook}\\b`))
   })
 })
