@@ -381,7 +381,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/upgrade-unsaved',
     title: 'a change after an upgrade that nobody saves is an error or a process warning, never silent',
     rule: 'A response that cannot wait is opened and loaded only. `pending(session)` says what would be lost.',
-    source: 'docs/websockets.md, docs/write-an-adapter.md; Socket.IO, express-ws',
+    source: 'docs/write-an-adapter.md#rules; docs/websockets.md, Socket.IO and express-ws',
     why: 'What a visitor did over a WebSocket would be forgotten, and nobody would know why.',
     skip: needsStart,
     async run(f) {
