@@ -1,5 +1,4 @@
 import { styleText } from 'node:util'
-import { printable } from '@sess/core/inspect'
 
 /** What a command reads from and writes to. `process` fits. */
 export interface Console {
@@ -36,9 +35,4 @@ type Style = Parameters<typeof styleText>[0]
 export function styled({ stdout, env }: Console, style: Style, text: string): string {
   if (stdout.isTTY !== true || env['NO_COLOR'] || env['TERM'] === 'dumb') return text
   return styleText(style, text, { validateStream: false })
-}
-
-/** `printable` for a text of several lines that we made ourselves, such as indented JSON. */
-export function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n')
 }

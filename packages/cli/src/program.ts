@@ -1,4 +1,3 @@
-import { printable } from '@sess/core/inspect'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { parseDuration, wholeNumber } from './arguments.ts'
@@ -22,6 +21,7 @@ export async function main(argv: readonly string[], console: Console): Promise<E
     // Commander has written its message, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : MISUSED
     const failure = failureOf(error)
+    const { printable } = await import('@sess/core/inspect')
     note(console, `sess: ${printable(failure.message)}`)
     return failure.exitCode
   }

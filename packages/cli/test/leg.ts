@@ -98,11 +98,8 @@ export async function moveLeg(options: LegOptions): Promise<LegResult> {
     session.subject = `idle-${n}`
     session.setExpiry(3_600 + n * 1_000)
     await oldSite.commit(session, { status: 200 })
-    idle.push({
-      key: session.sessionKey!,
-      subject: `idle-${n}`,
-      expiresAt: session.expiresAt!.getTime(),
-    })
+    const [entry] = await Array.fromAsync(from.store.scanBySubject!(`idle-${n}`))
+    idle.push({ key: session.sessionKey!, subject: `idle-${n}`, expiresAt: entry!.expiresAt })
   }
   const browsers = Array.from({ length: options.browsers }, (_, n) => new Browser(`user-${n}`))
   for (const browser of browsers) await browser.request(oldSite, 'login')

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +10,7 @@ import {
   startPostgres,
   startRedis,
 } from '@sess/test-fixtures/servers'
+import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { importDriver } from '../src/driver.ts'
@@ -41,6 +42,18 @@ describe('a wrong command line', () => {
     [['list', '--store', 'sqlite:x', '--table', 'a"; drop'], /--table must be a letter/],
     [['list', '--store', 'sqlite:x', '--limit', '-1'], /whole number, 0 or more/],
     [['list', '--store', 'sqlite:x', '--where', 'novalue'], /key=value/],
+    [['move'], /--from is missing.*SESS_FROM/],
+    [['move', '--from', 'file:.'], /--to is missing.*SESS_TO/],
+    [
+      ['move', '--from', 'mongodb://h', '--to', 'file:.'],
+      /^sess: --from: There is no kind of store "mongodb:"/,
+    ],
+    [['move', '--from', 'file:.', '--to', 'sessions.db'], /^sess: --to: .*sqlite:FILE/],
+    [
+      ['move', '--from', 'file:.', '--to', 'redis://h', '--to-table', 'a'],
+      /--to-table is for SQL\. Use --to-prefix/,
+    ],
+    [['move', '--from', 'file:.', '--to', 'file:../../tmp/..', '--every', '0'], /30s, 15m, 1h/],
     [['clear-expired', '--every', '0'], /30s, 15m, 1h/],
     [['clear-expired', '--every', '0s'], /30s, 15m, 1h/],
     [['clear-expired', '--every', '99d'], /24d at the most/],
@@ -52,14 +65,22 @@ describe('a wrong command line', () => {
     [['list', '--config', 'nothing.ts'], /no file .*nothing\.ts/],
   ])('%j is 2', (args, remedy) => refused(2, remedy, args))
 
-  test.each(['migrate', 'clear-expired', 'list', 'show', 'end', 'stats', 'doctor', 'decode', 'secret'])(
-    '%s --help has examples, and is 0',
-    async name => {
-      const { code, out, err } = await sess([name, '--help'])
-      expect({ code, err }).toEqual({ code: 0, err: '' })
-      expect(out).toMatch(/Examples:\n {2}\$ /)
-    },
-  )
+  test.each([
+    'migrate',
+    'clear-expired',
+    'list',
+    'show',
+    'end',
+    'stats',
+    'move',
+    'doctor',
+    'decode',
+    'secret',
+  ])('%s --help has examples, and is 0', async name => {
+    const { code, out, err } = await sess([name, '--help'])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/Examples:\n {2}\$ /)
+  })
 
   test('sess alone prints the help, and is 2', async () => {
     const { code, err } = await sess([])
@@ -75,6 +96,42 @@ describe('a store that cannot be used', () => {
       SESS_STORE: `${kind}://u:${PASSWORD}@${nowhere}/0`,
     }),
   )
+
+  test.each(['from', 'to'])('of the two stores of a move, the dead one is named: --%s', side =>
+    refused(3, new RegExp(`^sess: The store cannot be reached \\(ECONNREFUSED\\).*--${side}\\.`), ['move'], {
+      SESS_FROM: `file:${folder}`,
+      SESS_TO: `file:${folder}`,
+      [`SESS_${side.toUpperCase()}`]: `redis://u:${PASSWORD}@${nowhere}/0`,
+    }),
+  )
+
+  test('a move from a store to itself, from a missing table, or between keys and hashes changes nothing', async () => {
+    const file = join(folder, 'same.db')
+    await sess(['migrate', '--store', `sqlite:${file}`])
+    await sess(['migrate', '--store', `sqlite:${file}`, '--django'])
+    symlinkSync(file, join(folder, 'other-name.db'))
+    const move = (to: string, ...more: string[]) => ['move', '--from', `sqlite:${file}`, '--to', to, ...more]
+    await refused(2, /are the same store/, move(`sqlite:${join(folder, 'other-name.db')}`))
+    await refused(
+      1,
+      /no table "nope".*`sess migrate --store …`.*--to-table/,
+      move(`sqlite:${file}`, '--to-table', 'nope'),
+    )
+    await refused(3, /sess migrate/, move(`sqlite:${join(folder, 'not-there.db')}`))
+    writeFileSync(
+      join(folder, 'django.config.ts'),
+      `import { sqliteStore } from '${new URL('../../store-sql/src/index.ts', import.meta.url).pathname}'
+       export default { store: sqliteStore('${file}', { table: 'django_session', subject: false }), hashKeys: false }`,
+    )
+    await refused(2, /under session keys.*under hashes/, move('django.config.ts'))
+    await refused(
+      2,
+      /no terminal to ask on.*--yes/,
+      move(`sqlite:${file}`, '--to-table', 'django_session', '--finish'),
+    )
+    const list = await sess(['list', '--json', '--store', `sqlite:${file}`])
+    expect(list).toMatchObject({ code: 0, out: '[]\n' })
+  })
 
   test('a missing table is 1, a table of something else too, and a file that is no database', async () => {
     const file = join(folder, 'other.db')
@@ -152,6 +209,13 @@ describe('a store that cannot be used', () => {
       ])
       await refused(3, /no such database/, ['list', '--store', server.url.replace(/sess$/, 'nowhere')])
       await refused(1, /no table "sessions".*sess migrate/, ['list', '--store', server.url])
+      await sess(['migrate', '--store', server.url])
+      const admin = await createConnection(server.url)
+      await admin.query("create user guest@'%'")
+      await admin.query("grant select (session_key) on sess.sessions to guest@'%'")
+      await admin.end()
+      const guest = server.url.replace('root@', 'guest@')
+      await refused(3, /Permission denied.*grant/, ['stats', '--store', guest])
     } finally {
       await server.stop()
     }
@@ -214,7 +278,15 @@ describe('a config module', () => {
       ['list'],
       /in the browsers alone.*sess decode/,
     ],
-  ])('%s is 2', (_, text, args, remedy) => refused(2, remedy, [...args, '--config', config(text)]))
+    [
+      'with a cookie store, which has nothing to move',
+      `import { encryptedCookieStore } from '${packages}store-cookie/src/index.ts'\nexport const store = encryptedCookieStore()`,
+      ['move', '--to', 'file:.'],
+      /--from: .* is a cookie store.*in the browsers alone.*adopt/,
+    ],
+  ])('%s is 2', (_, text, args, remedy) =>
+    refused(2, remedy, [...args, args[0] === 'move' ? '--from' : '--config', config(text)]),
+  )
 
   test('gives the codec, the cookie name and the hooks of the application', async () => {
     mkdirSync(join(folder, 'app'))

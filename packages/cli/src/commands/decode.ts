@@ -2,9 +2,10 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type BadSignatureError, COOKIE_SALT, loadJson, STORE_SALT } from '@sess/core/django'
 import { isoMoment, isSecret, jsonReady, moment, printable } from '@sess/core/inspect'
 import { encryptedCookieStore, signedCookieStore } from '@sess/store-cookie'
-import { type Console, note, printableLines, say, sayJson, styled } from '../console.ts'
+import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { type ExitCode, Failure, MISUSED, WRONG } from '../failure.ts'
 import { parseObject, unsignedJson } from '../payload.ts'
+import { printableLines } from '../printable-lines.ts'
 
 export interface DecodeOptions {
   secret?: string[]

@@ -1,7 +1,8 @@
 import { bytes, isoMoment, isSecret, jsonReady, moment, printable, relative } from '@sess/core/inspect'
-import { type Console, note, printableLines, say, sayJson, styled } from '../console.ts'
+import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { Failure, WRONG } from '../failure.ts'
 import { findSession } from '../find.ts'
+import { printableLines } from '../printable-lines.ts'
 import { openTarget, type StoreOptions } from '../target.ts'
 
 export interface ShowOptions extends StoreOptions {
