@@ -111,7 +111,7 @@ export async function checkTable(dialect: DialectName, query: Query, name: Table
     if (!columns.includes(column)) {
       throw new Failure(
         WRONG,
-        `Table "${name.table}" has no column "${column}", so it holds no sessions of ours. Name another with --table.`,
+        `Table "${name.table}" has no column "${column}" (or this user may not see it), so it holds no sessions of ours. Name another with --table.`,
       )
     }
   }
