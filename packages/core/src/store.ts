@@ -109,19 +109,20 @@ export interface ClearExpiredOptions extends StoreContext {
   batchSize?: number | undefined
 }
 
-/** Options of `Store.removeBySubject`. */
+/** Options of `Store.count`. */
 export interface CountOptions extends StoreContext {
   /** The largest number to return: there may be more. */
   limit: number
 }
 
-/** What `count` returns. */
+/** What `Store.count` returns. */
 export interface RecordCounts {
   live: number
   /** Records that `clearExpired` would remove. */
   expired: number
 }
 
+/** Options of `Store.removeBySubject`. */
 export interface RemoveBySubjectOptions extends StoreContext {
   /** The id that stays. */
   except?: string | undefined

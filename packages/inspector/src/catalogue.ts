@@ -203,7 +203,10 @@ export class Catalogue {
           : 'Search for a whole id or session key.',
       )
     }
-    return this.#collect(this.#scan(), this.#matcher(search), place)
+    // If a count tells that there are too many to sort, the first page need not find it out.
+    const isTooLarge =
+      text === '' && place.after === undefined && !place.skip && (await this.#isTooLargeToSort())
+    return this.#collect(this.#scan(), this.#matcher(search), isTooLarge ? { after: 0 } : place)
   }
 
   /** How many records the store has, if it counts them. */
@@ -215,6 +218,12 @@ export class Catalogue {
       live: { count: live, isAtLeast: live >= COUNTED },
       expired: { count: expired, isAtLeast: expired >= COUNTED },
     }
+  }
+
+  async #isTooLargeToSort(): Promise<boolean> {
+    const { store } = this.#inspected
+    const counts = await store?.count?.({ ...this.#context(), limit: SORTED + 1 })
+    return counts !== undefined && counts.live > SORTED
   }
 
   /** The figures of the overview, of as many sessions as can be looked at in a moment. */
