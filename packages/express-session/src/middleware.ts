@@ -8,7 +8,7 @@ import { EngineRecord, expressCodec } from './engine-record.ts'
 import { EngineStore } from './engine-store.ts'
 import { ForeignRecord } from './foreign-record.ts'
 import { MemoryStore } from './memory-store.ts'
-import { readOptions, type SessionOptions } from './options.ts'
+import { readOptions, type SessionOptions, type Settings } from './options.ts'
 import type { Records } from './record.ts'
 import { type SessionRequest, setOwner } from './request.ts'
 import { generate, RequestSession } from './request-session.ts'
@@ -28,7 +28,7 @@ export type SessionMiddleware = (req: any, res: any, next: Callback) => void
  */
 export function session(options: SessionOptions = {}): SessionMiddleware {
   const settings = readOptions(options ?? {})
-  const { store, records } = storeOf(options?.store, settings.name)
+  const { store, records } = storeOf(options?.store, settings)
   store.generate = req => generate(req, settings)
   let isReady = true
   store.on('disconnect', () => {
@@ -72,13 +72,16 @@ export function session(options: SessionOptions = {}): SessionMiddleware {
   }
 }
 
-function storeOf(given: SessionOptions['store'], name: string): { store: Store; records: Records } {
+function storeOf(given: SessionOptions['store'], settings: Settings): { store: Store; records: Records } {
   if (given && 'read' in given && 'insert' in given) {
+    const { name, maxAge } = settings
     const sessions = createSessions<any>({
       store: given,
+      // Core makes the ID in the store of the name and the key, and its names are stricter.
       cookie: { name: /^[\w!#$%&'*+.^`|~-]+$/.test(name) && !/\.\d+$/.test(name) ? name : 'connect.sid' },
       codec: expressCodec,
-      saveEveryRequest: true,
+      // Not with every request, because that would be a write for each read. At most a thirtieth of the life is lost.
+      saveEveryRequest: { touchAfter: Math.min(60, (maxAge ?? Infinity) / 30_000) },
       trackMutations: false,
     })
     return {

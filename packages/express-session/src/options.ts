@@ -28,6 +28,8 @@ export interface Settings {
   secrets: readonly Secret[]
   name: string
   cookieOf(req: SessionRequest): CookieOptions
+  /** How long a session lives after each request, in ms, if that is one number for all. */
+  maxAge: number | undefined
   generateId(req: SessionRequest): string
   proxy: boolean | undefined
   resave: boolean
@@ -59,6 +61,7 @@ export function readOptions(options: SessionOptions): Settings {
     secrets: secret ? ([secret].flat() as Secret[]) : [],
     name: options.name || options.key || 'connect.sid',
     cookieOf: typeof cookie === 'function' ? cookie : () => cookie || {},
+    maxAge: lifeOf(cookie),
     generateId,
     proxy: options.proxy,
     resave,
@@ -66,6 +69,11 @@ export function readOptions(options: SessionOptions): Settings {
     saveUninitialized,
     unsetDestroys: unset === 'destroy',
   }
+}
+
+function lifeOf(cookie: SessionOptions['cookie']): number | undefined {
+  const maxAge = typeof cookie === 'object' ? cookie?.maxAge : undefined
+  return typeof maxAge === 'number' && maxAge > 0 ? maxAge : undefined
 }
 
 /** 192 random bits. */

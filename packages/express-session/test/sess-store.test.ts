@@ -255,7 +255,21 @@ describe('over a store of Sess', () => {
     await app.get('/write')
     expect(store.calls.splice(0)).toEqual(['read', 'replace'])
     await app.get('/')
-    expect(store.calls.splice(0)).toEqual(['read', 'touch'])
+    expect(store.calls.splice(0)).toEqual(['read'])
+  })
+
+  it('extends a life at most once in a thirtieth of it', async () => {
+    const store = counted()
+    await using app = await serve({ store, cookie: { maxAge: 30_000 } }, (req, res) => {
+      req.session.n ??= 1
+      res.end()
+    })
+    await app.get()
+    store.calls.splice(0)
+    await app.get()
+    await new Promise(resolve => setTimeout(resolve, 1050))
+    await app.get()
+    expect(store.calls).toEqual(['read', 'read', 'touch'])
   })
 
   it('keeps no ID that opens a session in the store, and a payload that express-session reads', async () => {
@@ -304,16 +318,16 @@ describe('over a store of Sess', () => {
 
   it('ends a session at the age of its cookie, which every request begins anew', async () => {
     const store = cacheStore()
-    await using app = await serve({ store, cookie: { maxAge: 700 } }, (req, res) => {
+    await using app = await serve({ store, cookie: { maxAge: 1500 } }, (req, res) => {
       req.session.a ??= 1
       res.end(`${req.session.cookie.maxAge > 0} ${req.session.cookie.originalMaxAge}`)
     })
     const { cookie } = await app.get()
-    for (let n = 0; n < 4; n++) {
-      await new Promise(resolve => setTimeout(resolve, 250))
-      expect(await app.get('/', { cookie })).toMatchObject({ body: 'true 700', setCookies: [] })
+    for (let n = 0; n < 3; n++) {
+      await new Promise(resolve => setTimeout(resolve, 700))
+      expect(await app.get('/', { cookie })).toMatchObject({ body: 'true 1500', setCookies: [] })
     }
-    await new Promise(resolve => setTimeout(resolve, 750))
+    await new Promise(resolve => setTimeout(resolve, 1600))
     expect((await app.get('/', { cookie })).setCookies).toHaveLength(1)
   })
 })
