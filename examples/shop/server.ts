@@ -25,14 +25,15 @@ export interface RunningShop {
   stop(): Promise<void>
 }
 
-/** Opens the shop on 127.0.0.1; port 0 is a free one. The caller closes the store. */
+/** Opens the shop on 127.0.0.1; port 0 is a free one. `clock` is for tests. The caller closes the store. */
 export async function openShop(
   store: Store,
   framework: Framework = 'express',
   port = 0,
+  clock?: () => number,
 ): Promise<RunningShop> {
   const { title, app } = frameworks[framework]
-  const shop = new Shop({ store, runsOn: `Sess on ${title}, sessions in SQLite` })
+  const shop = new Shop({ store, runsOn: `Sess on ${title}, sessions in SQLite`, ...(clock && { clock }) })
   const listener = app(shop)
   const showSessions = onExpress(inspectorOf(shop))
   const server = createServer((req, res) => {

@@ -1,4 +1,4 @@
-import type { Session, Sessions, Store } from '@sess/core'
+import type { ListedSession, Session, Sessions, Store } from '@sess/core'
 import { findProduct, inStock, type Product } from './products.ts'
 import { type Trace, Traces } from './trace.ts'
 import { NOTICES, problemPage, shopPage } from './views.ts'
@@ -35,23 +35,38 @@ export const BODY_LIMIT = 8192
 
 const MOST_OF_A_PRODUCT = 999
 
+/** Seconds for which a sign-in, or the password, counts before an account is deleted. */
+const FRESH = 600
+
+/** Everybody's in this example. A real shop compares the hash of a password of the user's own. */
+export const PASSWORD = 'breakfast'
+
 type Form = URLSearchParams
 type Route = (session: Session, input: Form, trace: Trace) => ShopResponse | Promise<ShopResponse>
 
 export class Shop {
   readonly traces = new Traces()
   readonly sessions: Sessions
+  /** The engine as a thief finds it who comes half a minute late. Only the demonstration of the panel needs it. */
+  readonly #later: Sessions
   /** What runs it, for the page to say. */
   readonly runsOn: string
 
-  constructor({ store, runsOn }: { store: Store; runsOn: string }) {
+  constructor({ store, runsOn, clock = Date.now }: { store: Store; runsOn: string; clock?: () => number }) {
     this.runsOn = runsOn
-    this.sessions = this.traces.createSessions({
+    const options = {
       store,
       // An hour of doing nothing ends a session; looking around is doing something, written down once a minute.
       age: 3600,
       saveEveryRequest: { touchAfter: 60 },
-    })
+      // At sign-in: the browser and the address, for "Your devices".
+      devices: true,
+      // A key that was replaced at a sign-in, and is used again later, ends the session.
+      reuse: 'end-all' as const,
+      clock,
+    }
+    this.sessions = this.traces.createSessions(options)
+    this.#later = this.traces.createSessions({ ...options, clock: () => clock() + 31_000 })
   }
 
   /** Handles a request. An error that it throws goes to `problem`. */
@@ -74,10 +89,10 @@ export class Shop {
   }
 
   readonly #routes: Record<string, Route> = {
-    'GET /': (session, query, trace) => ({
+    'GET /': async (session, query, trace) => ({
       status: 200,
       headers: PAGE_HEADERS,
-      body: this.#page(session, query, trace),
+      body: this.#page(session, query, trace, await this.#devicesOf(session)),
     }),
 
     'POST /sign-in': (session, form, trace) => {
@@ -106,6 +121,48 @@ export class Shop {
       return this.#seeShop(trace, { notice: 'signed-out-everywhere' })
     },
 
+    'POST /devices/end': async (session, form, trace) => {
+      if (session.subject === null) return this.#seeShop(trace)
+      // With `subject` nobody ends the session of somebody else, whatever id the form has.
+      const ended = await this.sessions.end(idIn(form), { subject: session.subject })
+      session.flash('notice', ended ? 'That device is signed out.' : 'That device was signed out already.')
+      return this.#seeShop(trace)
+    },
+
+    'POST /delete-account': async (session, _form, trace) => {
+      const { subject } = session
+      if (subject === null) return this.#seeShop(trace)
+      if (!session.isFresh(FRESH)) return this.#seeShop(trace, { confirm: 'password' })
+      await this.sessions.removeBySubject(subject)
+      session.flush()
+      return this.#seeShop(trace, { notice: 'account-deleted' })
+    },
+
+    'POST /confirm-password': (session, form, trace) => {
+      if (session.subject === null) return this.#seeShop(trace)
+      if (form.get('password') !== PASSWORD) {
+        session.flash('notice', 'That is not the password.')
+        return this.#seeShop(trace, { confirm: 'password' })
+      }
+      session.reauthenticated()
+      session.flash('notice', 'Thank you. Now you can delete your account.')
+      return this.#seeShop(trace)
+    },
+
+    /** A thief copies the key in the cookie. The visitor gets another one, and half a minute later the thief uses the old one. */
+    'POST /replay-stolen-key': async (session, _form, trace) => {
+      const stolen = session.sessionKey
+      if (session.subject === null || stolen === null) return this.#seeShop(trace)
+      session.cycleKey()
+      await session.save()
+      const thief = this.#later.open(`${this.#later.cookieName}=${stolen}`)
+      await thief.load()
+      const isEmpty = thief.subject === null
+      // The session of the visitor has ended with the thief's request. This removes the cookie.
+      session.flush()
+      return this.#seeShop(trace, { notice: isEmpty ? 'key-reused' : 'key-worked' })
+    },
+
     'POST /cart/add': async (session, form, trace) => {
       const product = productOf(form)
       await inStock(product)
@@ -132,11 +189,18 @@ export class Shop {
    * The page in two pieces. With the first the session is committed, before a byte leaves; the second tells what that
    * was like.
    */
-  #page(session: Session, query: URLSearchParams, trace: Trace): AsyncIterable<string> {
+  #page(
+    session: Session,
+    query: URLSearchParams,
+    trace: Trace,
+    devices: ListedSession[],
+  ): AsyncIterable<string> {
     const [flash] = session.flash<string>('notice')
     const { head, tail } = shopPage({
       name: session.get('name'),
       cart: session.get('cart', {}),
+      devices,
+      mustConfirm: query.get('confirm') === 'password',
       remembered: !session.getExpireAtBrowserClose(),
       notice: flash ?? NOTICES[query.get('notice') ?? ''],
       runsOn: this.runsOn,
@@ -147,6 +211,11 @@ export class Shop {
       await trace.committed
       yield tail(trace, session.sessionKey !== null)
     })()
+  }
+
+  async #devicesOf(session: Session): Promise<ListedSession[]> {
+    if (session.subject === null) return []
+    return await this.sessions.list(session.subject, { current: session })
   }
 
   #seeShop(trace: Trace, query: Record<string, string> = {}): ShopResponse {
@@ -178,6 +247,12 @@ function assertSameOrigin({ header }: ShopRequest): void {
   if (site === 'same-origin' || site === 'none') return
   if (site === undefined && (origin === undefined || URL.parse(origin)?.host === header('host'))) return
   throw httpError(403)
+}
+
+function idIn(form: Form): string {
+  const id = form.get('id') ?? ''
+  if (!/^[0-9a-f]{40}$/.test(id)) throw httpError(422)
+  return id
 }
 
 function productOf(form: Form): Product {

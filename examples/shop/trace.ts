@@ -110,7 +110,7 @@ export class Traces {
     const expires = (at: number | undefined): void => {
       if (this.current) this.current.expiresAt = at
     }
-    const { removeBySubject } = store
+    const { removeBySubject, scanBySubject } = store
     return {
       ...store,
       read: this.#timed('read', store.read.bind(store), found => {
@@ -130,6 +130,7 @@ export class Traces {
         return touched ? 'ok' : 'refused'
       }),
       remove: this.#timed('remove', store.remove.bind(store), word => word),
+      ...(scanBySubject && { scanBySubject: this.#timedScan(scanBySubject.bind(store)) }),
       ...(removeBySubject && {
         removeBySubject: this.#timed(
           'removeBySubject',
@@ -169,6 +170,21 @@ export class Traces {
     }
   }
 
+  #timedScan(scan: NonNullable<Store['scanBySubject']>): NonNullable<Store['scanBySubject']> {
+    const note = (count: number, ms: number): void => {
+      this.current?.calls.push({ method: 'scanBySubject', outcome: `${count} found`, ms })
+    }
+    return async function* (...args) {
+      const start = performance.now()
+      let count = 0
+      for await (const entry of scan(...args)) {
+        count++
+        yield entry
+      }
+      note(count, performance.now() - start)
+    }
+  }
+
   #hooks(): Hooks {
     const say =
       (event: string) =>
@@ -184,6 +200,7 @@ export class Traces {
       saved: say('saved'),
       touched: say('touched'),
       rotated: say('rotated'),
+      reused: say('reused'),
       destroyed: say('destroyed'),
       conflict: say('conflict'),
       interrupted: say('interrupted'),

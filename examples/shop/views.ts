@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { Device, ListedSession } from '@sess/core'
 import { type Html, html } from './html.ts'
 import { findProduct, type Product, products } from './products.ts'
 import type { Cart } from './shop.ts'
@@ -34,11 +35,18 @@ function versioned(path: string): string {
 export const NOTICES: Readonly<Record<string, string | undefined>> = {
   'signed-out': 'You are signed out. The cart went with your session.',
   'signed-out-everywhere': 'You are signed out here and in every other browser.',
+  'account-deleted': 'Your account is deleted, and you are signed out everywhere.',
+  'key-reused':
+    'A thief used the key that you had before. It opened nothing. The hook `reused` was called, and your session ended, in case the thief has the new key, too. Please sign in again.',
+  'key-worked': 'The old key still opens the session. That should not happen.',
 }
 
 export interface ShopView {
   name: string | undefined
   cart: Cart
+  devices: ListedSession[]
+  /** An account is to be deleted, and the sign-in is not fresh. */
+  mustConfirm: boolean
   remembered: boolean
   notice: string | undefined
   runsOn: string
@@ -176,7 +184,7 @@ function productCard({ id, name, note, price, picture }: Product): Html {
   </li>`
 }
 
-function account({ name, remembered }: ShopView): Html {
+function account({ name, remembered, devices, mustConfirm }: ShopView): Html {
   if (name === undefined) {
     return html`<section class="card" aria-labelledby="account">
       <h2 id="account" tabindex="-1">Sign in</h2>
@@ -197,7 +205,62 @@ function account({ name, remembered }: ShopView): Html {
         <button class="button" id="sign-out-everywhere">Sign out everywhere</button>
       </form>
     </div>
+    <h3 id="devices">Your devices</h3>
+    <ul class="devices" aria-labelledby="devices">${devices.map(deviceLine)}</ul>
+    ${mustConfirm ? confirmPassword() : deleteAccount()}
   </section>`
+}
+
+function deviceLine({ id, current, device, lastSeenAt }: ListedSession): Html {
+  const name = deviceName(device)
+  return html`<li class="device">
+    <div class="what">
+      <span>${name}${current && html` <span class="this-one">this one</span>`}</span>
+      <span class="quiet">${device?.ip ?? 'unknown address'}, ${ago(lastSeenAt)}</span>
+    </div>
+    ${
+      !current &&
+      html`<form method="post" action="/devices/end" data-once>
+        <input type="hidden" name="id" value="${id}">
+        <button class="button plain" id="end-${id.slice(0, 8)}">End<span class="unseen"> ${name}</span></button>
+      </form>`
+    }
+  </li>`
+}
+
+const BROWSERS = ['Firefox', 'Edg', 'OPR', 'Chrome', 'Safari', 'curl'] as const
+const SYSTEMS = ['Android', 'iPhone', 'iPad', 'Windows', 'Mac OS X', 'Linux'] as const
+
+/** A user agent in two words. It may say anything, so it is only shown. */
+function deviceName({ userAgent = '' }: Device = {}): string {
+  const browser = BROWSERS.find(name => userAgent.includes(name))
+  const system = SYSTEMS.find(name => userAgent.includes(name))
+  return [browser ?? 'A browser', system && `on ${system}`].filter(Boolean).join(' ')
+}
+
+/** `lastSeenAt` is at most a minute too early (`touchAfter: 60`). */
+function ago(moment: Date | undefined): string {
+  const minutes = Math.floor((Date.now() - Number(moment ?? 0)) / 60_000)
+  if (moment === undefined) return 'last seen some time ago'
+  if (minutes < 2) return 'seen just now'
+  return minutes < 120
+    ? `last seen ${minutes} minutes ago`
+    : `last seen ${Math.floor(minutes / 60)} hours ago`
+}
+
+function deleteAccount(): Html {
+  return html`<form method="post" action="/delete-account" data-once>
+      <button class="button plain" id="delete-account">Delete my account</button>
+    </form>`
+}
+
+function confirmPassword(): Html {
+  return html`<form class="sign-in" method="post" action="/confirm-password" data-once>
+      <label for="password">Confirm your password to delete your account</label>
+      <input id="password" name="password" type="password" required autocomplete="current-password">
+      <p class="quiet">You signed in more than ten minutes ago. In this example the password is “breakfast”.</p>
+      <button class="button primary" id="confirm-password">Confirm</button>
+    </form>`
 }
 
 function cartCard(lines: { product: Product; count: number }[], count: number): Html {
@@ -253,10 +316,18 @@ function engine(view: ShopView, trace: Trace, hasSession: boolean): Html {
       <h2 id="engine">Under the hood</h2>
       <p class="runs-on">${view.runsOn}</p>
       ${hasSession ? sessionFacts(view, trace) : html`<p class="none">You have no session. The shop makes one, and sends a cookie, when there is something to save.</p>`}
+      ${view.name !== undefined && theftCard()}
       ${view.before && traceCard(view.before, 'What you did')}
       ${traceCard(trace, view.before ? 'Then this page' : 'This page')}
     </div>
   </aside>`
+}
+
+function theftCard(): Html {
+  return html`<form class="theft" method="post" action="/replay-stolen-key" data-once>
+        <p>A thief copies the key in your cookie. You get a new key, as at each sign-in. Half a minute later the thief uses the old one.</p>
+        <button class="button" id="replay-stolen-key">Replay the stolen key</button>
+      </form>`
 }
 
 function sessionFacts({ remembered, name }: ShopView, { expiresAt, recordId }: Trace): Html {
@@ -314,6 +385,8 @@ function inWords({ accessed, calls, cookies, events, merges, method, modified }:
   }
   if (did('conflict'))
     return 'Another request replaced the same value. This save came later, so its value is kept.'
+  if (did('reused'))
+    return 'A key was used half a minute after it was replaced. The hook `reused` was called, and the session that has the new key was removed.'
   if (did('rotated')) return 'The same data has a new key. The old key no longer works.'
   if (cookies.some(cookie => /; Max-Age=0/.test(cookie)) && !did('destroyed') && !modified) {
     return 'No session belongs to this cookie, so the response deletes it.'

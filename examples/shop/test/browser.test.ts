@@ -25,8 +25,10 @@ describe.skipIf(!requireChromium())('the shop in Chromium', () => {
     /** What a page has to complain about: a breach of its policy, an error in its script. */
     const complaints: string[] = []
     let shop: RunningShop
+    /** How far the clock of the shop is ahead, in ms. */
+    let late = 0
     beforeAll(async () => {
-      shop = await openShop(store, framework)
+      shop = await openShop(store, framework, 0, () => Date.now() + late)
     })
     afterAll(async () => {
       await shop.stop()
@@ -167,6 +169,75 @@ describe.skipIf(!requireChromium())('the shop in Chromium', () => {
       await phone.reload()
       await expectNobody(phone)
       expect(await phone.context().cookies()).toEqual([])
+    })
+
+    test('a device is listed with the address and the time, and ends at the press of a button', async () => {
+      const [laptop, phone] = [
+        await visit(await visitor()),
+        await visit(await visitor({ userAgent: 'Mozilla/5.0 (Android 16; Mobile; rv:149.0) Firefox/149.0' })),
+      ]
+      await signIn(phone, 'Barbara')
+      await signIn(laptop, 'Barbara')
+      const devices = laptop.getByRole('list', { name: 'Your devices' }).getByRole('listitem')
+      expect(await devices.count()).toBe(2)
+      await devices.filter({ hasText: 'Firefox on Android' }).getByText('127.0.0.1, seen just now').waitFor()
+      const own = devices.filter({ hasText: 'this one' })
+      expect(await own.textContent()).toMatch(/Chrome on Linux/)
+      expect(await own.getByRole('button').count()).toBe(0)
+
+      await press(laptop, 'End Firefox on Android')
+      await laptop.getByText('That device is signed out.').waitFor()
+      expect(await devices.count()).toBe(1)
+      await phone.reload()
+      await expectNobody(phone)
+      expect(await phone.context().cookies()).toEqual([])
+    })
+
+    test('an account is deleted only after the password, once the sign-in is ten minutes old', async () => {
+      const [page, other] = [await visit(await visitor()), await visit(await visitor())]
+      await signIn(page, 'Margaret')
+      await signIn(other, 'Margaret')
+      try {
+        late += 601_000
+        await press(page, 'Delete my account')
+        const password = page.getByLabel('Confirm your password to delete your account')
+        await password.fill('brunch')
+        await press(page, 'Confirm')
+        await page.getByText('That is not the password.').waitFor()
+        const [before] = await page.context().cookies()
+        await password.fill('breakfast')
+        await press(page, 'Confirm')
+        await page.getByText('Now you can delete your account.').waitFor()
+        const [after] = await page.context().cookies()
+        expect(after!.value).not.toBe(before!.value)
+        await press(page, 'Delete my account')
+        await page.getByText('Your account is deleted').waitFor()
+        await expectNobody(page)
+        await other.reload()
+        await expectNobody(other)
+      } finally {
+        late = 0
+      }
+    })
+
+    test('a stolen key that is replayed opens nothing, is reported, and ends the session', async () => {
+      const [page, other] = [await visit(await visitor()), await visit(await visitor())]
+      await signIn(page, 'Hedy')
+      await signIn(other, 'Hedy')
+      const [stolen] = await page.context().cookies()
+      await press(page, 'Replay the stolen key')
+      await page.getByText('A thief used the key that you had before. It opened nothing.').waitFor()
+      await page
+        .getByText('The hook `reused` was called, and the session that has the new key was removed.')
+        .waitFor()
+      expect(await page.context().cookies()).toEqual([])
+      await page.context().addCookies([stolen!])
+      await page.goto(`${shop.url}/?replayed`)
+      await expectNobody(page)
+      // The session of another device has another key.
+      await other.reload()
+      await other.getByRole('heading', { name: 'Good morning, Hedy' }).waitFor()
+      expect(await other.getByRole('listitem').filter({ hasText: 'this one' }).count()).toBe(1)
     })
 
     test('remember me keeps the cookie 30 days; else it ends with the browser', async () => {
