@@ -1,0 +1,6 @@
+export {
+  type ExpressSessionData,
+  type ExpressStore,
+  type ExpressStoreOptions,
+  toExpressStore,
+} from './express-store.ts'
