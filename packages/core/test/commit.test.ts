@@ -86,7 +86,7 @@ describe('pay for what you use', () => {
     expect(session.get('a')).toBe(1)
   })
 
-  it('a key that is none of ours is never looked up, and its cookie is removed [A4, C10, C23, F31]', async () => {
+  it('a key of another form is never looked up, and its cookie is removed [A4, C10, C23, F31]', async () => {
     for (const key of [
       '',
       'abc',
@@ -116,7 +116,7 @@ describe('pay for what you use', () => {
     expect(await app.sessions.exists(unknown)).toBe(false)
   })
 
-  it('of two different cookies of our name neither is used, and it is told [A18, F31]', async () => {
+  it('of two different cookies of our name neither is used, and a hook is called [A18, F31]', async () => {
     const corrupt: unknown[] = []
     const app = bench({ hooks: { corrupt: event => corrupt.push(event) } })
     await app.request(s => s.set('a', 1))
@@ -344,7 +344,7 @@ describe('what a commit does, in its order', () => {
     expect(inCookie.modified).toBe(true)
   })
 
-  it('a second commit does nothing and answers the same', async () => {
+  it('a second commit does nothing and returns the same', async () => {
     const app = bench({ store: slow(memoryStore()) })
     const session = app.sessions.open()
     session.set('a', 1)
@@ -355,7 +355,7 @@ describe('what a commit does, in its order', () => {
     expect(app.calls).toEqual(['insert'])
   })
 
-  it('with a store that answers at once, so does the commit; a second one does, once the first is done', async () => {
+  it('over a synchronous store the commit is synchronous, and a second one once the first is done', async () => {
     const app = bench()
     const session = app.sessions.open()
     session.set('a', 1)
@@ -456,7 +456,7 @@ describe('when the store fails', () => {
     throw new Error('connection refused: secret-password')
   }
 
-  it('down at load: shows at the first look; an untouched request goes on; the cookie stays [F1, I5]', async () => {
+  it('down at load: the first access throws, an untouched request continues, and the cookie stays [F1, I5]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     for (const read of [down, async () => down()]) {
@@ -518,7 +518,7 @@ describe('when the store fails', () => {
     }
   })
 
-  it('a commit that failed late is followed by an empty answer, too [F2]', async () => {
+  it('after a commit that failed late a second one returns an empty result, too [F2]', async () => {
     const app = bench({ store: altered({ insert: async () => down() }) })
     const session = app.sessions.open()
     session.set('a', 1)
@@ -620,7 +620,7 @@ describe('conflicts', () => {
     expect(error!.message).toMatch(/could not be saved after that within `timeout`/)
   })
 
-  it('whoever loses several times in a row goes on after a short pause [F16]', async () => {
+  it('a request that loses several times in a row continues after a short pause [F16]', async () => {
     const inner = memoryStore()
     let losses = 3
     const store = altered(
@@ -648,7 +648,7 @@ describe('conflicts', () => {
     expect([code, app.calls]).toEqual(['SESSION_INTERRUPTED', ['replace']])
   })
 
-  it('onConflict: last, error, or a function; and the hook hears of it', async () => {
+  it('onConflict: last, error, or a function; and the hook is called', async () => {
     for (const [onConflict, expected] of [
       ['last', 'mine'],
       ['error', 'SESSION_CONFLICT'],
@@ -713,7 +713,7 @@ describe('rotation', () => {
     expect(await app.sessions.exists(old.slice(10))).toBe(false)
   })
 
-  it('a late request with the old key is nobody, and does not remove the new cookie [A26, C2, F18]', async () => {
+  it('a late request with the old key has no session, and does not remove the new cookie [A26, C2, F18]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))
     const old = app.cookie

@@ -237,7 +237,7 @@ describe('a token over several cookies', () => {
     expect(line().length).toBeLessThanOrEqual(3_072)
   })
 
-  it.each([0, 100, 12_289, 1.5, '3072', Number.NaN])('cookie.maxBytes: %j is refused', maxBytes => {
+  it.each([0, 100, 12_289, 1.5, '3072', Number.NaN])('cookie.maxBytes: %j is an error', maxBytes => {
     expect(() => cookiePolicy({ maxBytes } as never)).toThrow(/cookie\.maxBytes/)
   })
 })
@@ -283,7 +283,7 @@ describe('Set-Cookie', () => {
     }
   })
 
-  it("secure 'auto' follows the connection; not told counts as secure [A20]", () => {
+  it("secure 'auto' follows the connection, and counts as secure if nothing is known of it [A20]", () => {
     const policy = cookiePolicy({})
     const secure = (told: boolean | undefined): unknown =>
       parseSetCookie(setCookie(policy, 'sessionid', 'v', told, 1, NOW)).secure

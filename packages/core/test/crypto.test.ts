@@ -402,7 +402,7 @@ test('HKDF runs once for each secret and use, not for each token [A31]', async (
   expect(hkdf).toHaveBeenCalledTimes(1)
 })
 
-describe('short and well-known secrets are refused, without being told [A31, C20, A8]', () => {
+describe('short and well-known secrets are errors, which do not show them [A31, C20, A8]', () => {
   const store = { seal: () => '', unseal: () => null, weakness }
 
   test.each([

@@ -15,7 +15,7 @@ async function opened(app: ReturnType<typeof bench>): Promise<Session> {
 }
 
 describe('two logins with one cookie (decision 0033)', () => {
-  it('the first is carried out with the cart, the second is refused and leaves the cookie alone', async () => {
+  it('the first is carried out with the cart, the second fails and leaves the cookie alone', async () => {
     const app = bench()
     await app.request(s => s.set('cart', ['tea']))
     const [first, second] = [await opened(app), await opened(app)]
@@ -33,7 +33,7 @@ describe('two logins with one cookie (decision 0033)', () => {
     ['rotates for another reason', session => session.cycleKey()],
     ['rotates and sets the same', login('ada')],
   ])(
-    'whoever has planted the key and %s in a slow request gets no session of the victim [A2, C4]',
+    'somebody who has planted the key and %s in a slow request gets no session of the victim [A2, C4]',
     async (_, act) => {
       for (const opensLate of [false, true]) {
         const app = bench()

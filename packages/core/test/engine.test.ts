@@ -102,7 +102,7 @@ describe('subjects [A24, A25]', () => {
     expect(listed).toEqual([{ a: 1 }])
   })
 
-  it('null ends it, and bad ones are refused', async () => {
+  it('null ends it, and bad ones are errors', async () => {
     const app = bench()
     await app.request(s => {
       expect([s.subject, s.createdAt, s.authenticatedAt]).toEqual([null, undefined, undefined])
@@ -273,7 +273,7 @@ describe('hooks [A27]', () => {
     expect(ids).toEqual([undefined])
   })
 
-  it('a hook that throws or rejects changes nothing; `error` hears of it [C8, F39]', async () => {
+  it('a hook that throws or rejects changes nothing, and `error` gets it [C8, F39]', async () => {
     const errors: unknown[] = []
     for (const error of [
       (error: unknown, hook: string) => errors.push([hook, (error as Error).message]),

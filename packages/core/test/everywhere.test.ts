@@ -155,7 +155,7 @@ describe('log out everywhere: removeBySubject of the subject that the asking ses
     expect(session.get('user')).toBeUndefined()
   })
 
-  it('another request in flight is refused as ever: what it sets is no new session [A24]', async () => {
+  it('another request in flight fails as ever: what it sets is no new session [A24]', async () => {
     for (const asks of [true, false]) {
       const app = await loggedIn()
       const thief = app.sessions.open(app.cookie)
@@ -175,7 +175,7 @@ describe('log out everywhere: removeBySubject of the subject that the asking ses
     }
   })
 
-  it('a request that waits for something else first says flush(), or is refused', async () => {
+  it('a request that waits for something else first calls flush(), or fails', async () => {
     const app = await loggedIn()
     const code = await codeOf(() =>
       app.request(async s => {

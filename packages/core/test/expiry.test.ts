@@ -325,7 +325,7 @@ describe('saveEveryRequest', () => {
     expect(app.calls).toEqual(['read', 'replace', 'read'])
   })
 
-  it('a moment of its own is not moved, but a touch confirms the key, and no hook hears of an extension', async () => {
+  it('a moment of its own is not moved, but a touch confirms the key, and no hook is called', async () => {
     const touched: unknown[] = []
     const app = bench({ saveEveryRequest: true, hooks: { touched: event => touched.push(event) } })
     await app.request(s => s.setExpiry({ minutes: 5 }))
@@ -337,7 +337,7 @@ describe('saveEveryRequest', () => {
     expect(setCookies[0]).toContain('Max-Age=299;')
   })
 
-  it('refused, for it is gone or changed, is no error and no cookie [C1, F17]', async () => {
+  it('a touch that fails, because the record is gone or changed, is no error and no cookie [C1, F17]', async () => {
     const app = bench({ saveEveryRequest: true })
     await app.request(s => s.set('a', 1))
     app.time.now += 1000

@@ -156,7 +156,7 @@ describe('the log of one request', () => {
     ).toEqual({ m: 2, n: 'none' })
   })
 
-  it('an update that answers undefined removes the key', () => {
+  it('an update that returns undefined removes the key', () => {
     const take = (log: Changes): void => log.update('a', () => undefined)
     expect(rebased({ a: 1 }, take, { a: 2, b: 1 })).toEqual({ b: 1 })
     expect(rebased({}, take, {})).toEqual({})

@@ -12,7 +12,7 @@ function property(variant: Variant): fc.IAsyncPropertyWithHooks<any> {
 }
 
 describe('random programs of up to four overlapping requests', () => {
-  it('nothing acknowledged is lost, nothing refused is stored, nothing ended is revived [I1, I6, A37, C1, F16, F17]', async () => {
+  it('nothing acknowledged is lost, nothing that failed is stored, nothing ended is revived [I1, I6, A37, C1, F16, F17]', async () => {
     await fc.assert(property({}), { numRuns: RUNS })
   })
 

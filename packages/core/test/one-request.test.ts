@@ -4,7 +4,7 @@ import { type CookieStore, createSessions, type Session, type SessionRecord } fr
 import { altered, bench, codeOf, keep, START, slow } from './support.ts'
 
 describe('several things at once in one request', () => {
-  it('while save() is under way nothing can be changed, for nobody could say whether it was saved [I6]', async () => {
+  it('while save() is under way nothing can be changed, because it would be unclear whether it was saved [I6]', async () => {
     const app = bench({ store: slow(memoryStore()) })
     const session = app.sessions.open()
     session.set('a', 1)
@@ -107,7 +107,7 @@ describe('several things at once in one request', () => {
     expect(() => sessions.open().save((() => undefined) as object)).toThrow(TypeError)
   })
 
-  it('an error of the store is told as such, whatever it says of itself [F2]', async () => {
+  it('an error of the store is reported as such, whatever its own code is [F2]', async () => {
     const failing = (own: object) => {
       const store = altered({ insert: () => Promise.reject(Object.assign(new Error('no such table'), own)) })
       return bench({ store }).request(s => s.set('a', 1))
@@ -126,7 +126,7 @@ describe('several things at once in one request', () => {
     }
   })
 
-  it('a rotation that failed hands out no key, whatever the handler does next [F17, I5]', async () => {
+  it('a rotation that failed sends no key, whatever the handler does next [F17, I5]', async () => {
     const inner = memoryStore()
     const app = bench({ store: inner })
     await app.request(s => s.set('role', 'old'))
@@ -257,7 +257,7 @@ describe('what other code gets wrong is told', () => {
     await new Promise(resolve => setImmediate(resolve))
   })
 
-  it('an answer that is not in the contract is no success [A23, A38]', async () => {
+  it('a return value that is not in the contract is no success [A23, A38]', async () => {
     for (const [method, answer] of [
       ['replace', undefined],
       ['replace', true],
@@ -299,7 +299,7 @@ describe('what other code gets wrong is told', () => {
     expect(await codeOf(() => sessions.scanBySubject('').next())).toBe('SESSION_DATA')
   })
 
-  it('notBefore that answers no number fails closed', async () => {
+  it('notBefore that returns no number fails closed', async () => {
     for (const answer of ['2030-01-01', Number.NaN]) {
       const app = bench({ notBefore: () => answer as number })
       await app.request(s => {
@@ -363,7 +363,7 @@ describe('saveEveryRequest at its edges', () => {
   })
 })
 
-describe('chunks of a cookie session that an overlapping answer left behind [C7]', () => {
+describe('chunks of a cookie session that an overlapping response left behind [C7]', () => {
   const store: CookieStore = {
     seal: record => Buffer.from(JSON.stringify(record)).toString('base64url'),
     unseal: token => {

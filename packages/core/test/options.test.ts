@@ -105,7 +105,7 @@ describe('wrong options fail at start-up and name themselves', () => {
   })
 })
 
-describe('what browsers refuse is refused at start-up [A10, A12, A16]', () => {
+describe('what browsers reject is an error at start-up [A10, A12, A16]', () => {
   it.each<[string, object]>([
     ['cookie.secure', { sameSite: 'none' }],
     ['cookie.secure', { sameSite: 'none', secure: false }],

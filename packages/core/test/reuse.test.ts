@@ -35,7 +35,7 @@ async function stolen(options: Partial<SessionsOptions>, rotations = 1) {
 }
 
 describe("a key that is used after its rotation, with reuse: 'report' [A2, A27]", () => {
-  it('is reported with the subject, opens nothing, and the session goes on', async () => {
+  it('is reported with the subject, opens nothing, and the session continues', async () => {
     const { app, old, reused } = await stolen({ reuse: 'report' })
     app.time.now += GRACE
     const own = app.cookie

@@ -112,7 +112,7 @@ describe("Django's dictionary", () => {
     expect(await app.peek('__proto__')).toBeUndefined()
   })
 
-  it('a property that is set on it is an error in all code, for it would not be saved', () => {
+  it('a property that is set on it is an error in all code, because it would not be saved', () => {
     const session = open()
     const sloppy = new Function('session', 'session.user = 1')
     expect(() => sloppy(session)).toThrow('session.user is not saved. Call session.set(key, value).')

@@ -144,7 +144,7 @@ describe.each([
       })
     ).pairs
 
-  it('junk beside it: the session stays, the junk is deleted, the hook tells', async () => {
+  it('junk beside it: the session stays, the junk is deleted, the hook is called', async () => {
     const own = await long('ann')
     expect(own).toMatch(/^sessionid\.0=.*; sessionid\.1=/)
     for (const name of ['sessionid', 'sessionid.2', 'sessionid.3']) {
@@ -170,7 +170,7 @@ describe.each([
     }
   })
 
-  it("a stranger's whole session beside it: neither is believed, and the visitor's cookies stay", async () => {
+  it("a stranger's whole session beside it: neither is used, and the visitor's cookies stay", async () => {
     for (const subject of ['mallory', '']) {
       const planted = await short('mallory', subject)
       const own = await long('ann', subject && 'ann')
@@ -183,13 +183,13 @@ describe.each([
     }
   })
 
-  it("a stranger's chunks beside a short session: neither is believed", async () => {
+  it("a stranger's chunks beside a short session: neither is used", async () => {
     const { value, deleted } = await request(`${await short('ann')}; ${await long('mallory')}`)
     expect(value).toBeUndefined()
     expect(deleted.filter(scope => scope.endsWith(' host /'))).toEqual([])
   })
 
-  it('two of one subject, left by two responses that crossed: the one that lives longer is believed', async () => {
+  it('two of one subject, left by two responses that crossed: the one that lives longer is used', async () => {
     const aged = engine({ ...options, age: 60 })
     const older = (
       await aged('', session => {
@@ -200,7 +200,7 @@ describe.each([
     expect((await request(`${older}; ${await long('ann')}`)).value).toBe('ann')
   })
 
-  it('a chunk that came twice with two values: neither is believed, and nothing of the own is deleted', async () => {
+  it('a chunk that came twice with two values: neither is used, and nothing of our own is deleted', async () => {
     const own = await long('ann')
     const { value, deleted, corrupt } = await request(`sessionid.0=junk; ${own}`)
     expect({ value, corrupt }).toEqual({ value: undefined, corrupt: ['cookie'] })
@@ -227,7 +227,7 @@ describe.each([
   })
 })
 
-it('a name that ends like a chunk of another is refused: `sid` split and `sid.0` would delete each other', () => {
+it('a name that ends like a chunk of another is an error: `sid` split and `sid.0` would delete each other', () => {
   for (const name of ['sid.0', 'sid.3', 'sid.12', '__Secure-sid.1']) {
     const make = () => createSessions({ store: bench().store, cookie: { name, secure: true } })
     expect(make, name).toThrow(ConfigError)

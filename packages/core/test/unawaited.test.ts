@@ -27,7 +27,7 @@ async function survives(program: string): Promise<string[]> {
   return JSON.parse(stdout)
 }
 
-describe.concurrent('what nobody awaits does not end the process, and is told', () => {
+describe.concurrent('what nobody awaits does not end the process, and is reported', () => {
   it.for(['save', 'create'])('%s() after the response has begun [H1]', async (method, { expect }) => {
     const heard = await survives(`
       const session = up.open()

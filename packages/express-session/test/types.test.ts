@@ -1,4 +1,4 @@
-// Code that was written for express-session and @types/express-session goes on compiling when the name `express-session`
+// Code that was written for express-session and @types/express-session continues compiling when the name `express-session`
 // leads to this package. `npm install express-session@npm:@sess/express-session` makes such a folder.
 import { spawnSync } from 'node:child_process'
 import {

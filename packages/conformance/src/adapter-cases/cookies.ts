@@ -118,7 +118,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/cookie-is-private',
-    title: 'an answer with a session cookie says Vary: Cookie and Cache-Control: private [A19]',
+    title: 'a response with a session cookie has Vary: Cookie and Cache-Control: private [A19]',
     rule: '`private` into Cache-Control where a cookie is sent, Cookie into Vary.',
     source: 'docs/requirements.md#c13, docs/requirements.md#a19; CVE-2026-35192 Django',
     why: 'A shared cache would hand one visitor’s cookie to everybody.',
@@ -191,7 +191,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/one-cookie-a-name',
-    title: 'no answer sets two cookies of one name [A14]',
+    title: 'no response sets two cookies of one name [A14]',
     rule: 'Commit once, append once.',
     source: 'docs/requirements.md#a14; RFC 6265bis section 4.1.1',
     why: 'Which of the two wins is up to the browser, and the visitor logged in or out by chance.',
@@ -283,7 +283,7 @@ export const cookieCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/own-public',
-    title: 'an answer that the app calls public is private once it carries a session cookie [A19]',
+    title: 'a response that the app calls public is private once it carries a session cookie [A19]',
     rule: '`private` into Cache-Control where a cookie is sent; `public` and `s-maxage`, which say the contrary, give way.',
     source:
       'docs/requirements.md#a19; RFC 9111 sections 5.2.2.7, 5.2.2.9 and 5.2.2.10; privateCache of @sess/core/adapter',

@@ -239,7 +239,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/thrown',
-    title: 'a handler that throws answers 500, saves nothing and sets no cookie [F28]',
+    title: 'a handler that throws sends a 500, saves nothing and sets no cookie [F28]',
     rule: 'Status ≥ 500: save nothing more.',
     source: 'docs/design.md#django, docs/requirements.md#f28; Django SessionMiddleware',
     why: 'Half-done work of a failed request would be kept.',
@@ -279,7 +279,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/save-fails',
-    title: 'a save that fails answers 503, without a cookie and without anything of the success [F2]',
+    title: 'a save that fails sends a 503, without a cookie and without anything of the success [F2]',
     rule: 'A failed commit goes to the framework’s own error handling.',
     source: 'docs/design.md#commit, docs/requirements.md#f2; express-session answers 200 and a cookie',
     why: 'The visitor would be told that it worked.',
@@ -418,7 +418,7 @@ export const deliveryCases: readonly AdapterCase[] = [
   {
     id: 'adapter/load-fails',
     title:
-      'while the store is down, who uses the session gets 503, everybody else an answer, and no cookie changes [F1, I5]',
+      'while the store is down, a request that uses the session gets 503, every other one its response, and no cookie changes [F1, I5]',
     rule: 'What the early load found, or the store’s error, shows at the handler’s first use.',
     source: 'docs/design.md#pay-for-use, docs/requirements.md#f1, docs/requirements.md#i5',
     why: 'The whole site would be down with the store, and every visitor logged out after it.',

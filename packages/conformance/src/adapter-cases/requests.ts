@@ -73,7 +73,7 @@ export const requestCases: readonly AdapterCase[] = [
   ...pathCases,
   {
     id: 'adapter/method-head',
-    title: 'HEAD answers as GET does, without a body, and leaves the session as it is',
+    title: 'HEAD gets the head of GET, without a body, and leaves the session as it is',
     rule: 'HEAD has the head of GET: Vary as well.',
     source: 'docs/conformance-space.md#an-adapter; RFC 9110 section 9.3.2',
     why: 'A link checker, or a cache that revalidates by HEAD, would hang, or log the visitor out.',
@@ -148,7 +148,7 @@ export const requestCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/not-modified',
-    title: 'an answer that the framework turns into 304 carries the cookie all the same',
+    title: 'a response that the framework turns into 304 carries the cookie all the same',
     rule: 'The headers of the session are on the answer that leaves.',
     source: 'docs/conformance-space.md#an-adapter; RFC 9110 section 15.4.5',
     why: 'A visitor whose browser has the page in its cache would be logged out in the middle of browsing.',

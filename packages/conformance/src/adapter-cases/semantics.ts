@@ -72,7 +72,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/cycle',
-    title: 'cycleKey answers with a new key, and the old one authenticates nothing [A2, C4]',
+    title: 'cycleKey sends a new key, and the old one authenticates nothing [A2, C4]',
     rule: 'The old key authenticates nothing from then on.',
     source:
       'docs/requirements.md#c4, docs/requirements.md#a2, docs/requirements.md#i1; CVE-2022-25896 passport',
@@ -228,7 +228,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/logout-overlaps',
-    title: 'a logout during a slow request is not undone, and the slow request is told (400) [C1, F17]',
+    title: 'a logout during a slow request is not undone, and the slow request gets a 400 [C1, F17]',
     rule: 'SessionInterruptedError 400; its answer carries no cookie.',
     source: 'docs/requirements.md#c1, docs/requirements.md#f17; CVE-2025-46336 rack-session',
     why: 'The session would live on after logging out.',

@@ -56,7 +56,7 @@ export const refuseCases: readonly CookieStoreCase[] = [
   },
   {
     id: 'cookie-store/garbage-long',
-    title: 'a long bad token is refused quickly [C27]',
+    title: 'a long bad token is rejected quickly [C27]',
     rule: 'Work is linear in hostile input, and bounded.',
     source: 'docs/requirements.md#i8, docs/requirements.md#c27',
     why: 'A few requests with long cookies would stop the server.',

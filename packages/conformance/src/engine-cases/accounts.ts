@@ -49,7 +49,7 @@ export const accountCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/overlap-end-device',
-    title: 'a device that is ended never answers again, whatever it does at the moment [A24, F17]',
+    title: 'a device that is ended never works again, whatever it does at the moment [A24, F17]',
     rule: 'A session that ended while a request was running is never written back.',
     source: 'docs/design.md#devices, docs/design.md#no-resurrection, docs/requirements.md#f17',
     why: 'A thief who keeps clicking would survive the button "End".',
@@ -155,7 +155,7 @@ function limitCases(): StoreCase[] {
               },
             }
           },
-          // A refused login pauses before it tries again, which takes the longest.
+          // A login that was rejected pauses before it tries again, which takes the longest.
           then === 'refuse' ? 20 : 60,
         )
       },

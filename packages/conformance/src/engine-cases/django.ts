@@ -208,7 +208,7 @@ export const djangoCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/create-and-delete',
-    title: 'exists, delete and create answer for what is in the store',
+    title: 'exists, delete and create tell what is in the store',
     rule: 'exists(key), delete(key), create().',
     source: 'docs/design.md#django; Django SessionBase.exists, delete, create',
     why: 'Tools that end sessions would end nothing.',

@@ -161,7 +161,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/overlap-rotation-save',
-    title: 'a save that overlaps a rotation is in the rotated session, or is refused [C2, F17]',
+    title: 'a save that overlaps a rotation is in the rotated session, or fails with 400 [C2, F17]',
     rule: 'Never two keys that authenticate, and never a save that was told ok and lost.',
     source:
       'docs/design.md#rotation, docs/requirements.md#c2, docs/requirements.md#f17, docs/requirements.md#i1; spring-session 1270',
@@ -280,7 +280,7 @@ export const overlapCases: readonly StoreCase[] = [
   {
     id: 'engine/slow-after-end',
     title:
-      'a slow request that answers after a login or logout does not send the old cookie again [A26, F18]',
+      'a slow request that responds after a login or logout does not send the old cookie again [A26, F18]',
     rule: 'A cookie is sent only for a key that the store has confirmed in this commit.',
     source: 'docs/design.md#rotation, docs/requirements.md#a26, docs/requirements.md#f18',
     why: 'A slow page would log out whoever has just logged in, or bring the cookie back after a logout.',
@@ -322,7 +322,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/late-after-rotation',
-    title: 'a late request with the old cookie is nobody, and leaves the new cookie alone [A26, F18]',
+    title: 'a late request with the old cookie has no session, and leaves the new cookie alone [A26, F18]',
     rule: 'Reading a marker: an empty session, and the browser’s new cookie is left alone. Writing: interrupted.',
     source:
       'docs/design.md#rotation, docs/requirements.md#a26, docs/requirements.md#f18; without it 100 of 100 logins log out',
@@ -445,8 +445,7 @@ export const overlapCases: readonly StoreCase[] = [
   },
   {
     id: 'engine/outage',
-    title:
-      'an outage answers 503 and changes nobody’s cookie; the session is there again after it [F1, F2, I5]',
+    title: 'an outage is a 503 and changes nobody’s cookie; the session is there again after it [F1, F2, I5]',
     rule: 'An outage never looks like "no session".',
     source: 'docs/requirements.md#f1, docs/requirements.md#f2, docs/requirements.md#i5',
     why: 'A restart of the database would log every visitor out.',

@@ -14,7 +14,7 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => to
 export const cleanupCases: readonly StoreCase[] = [
   {
     id: 'store/clear-expired',
-    title: 'clearExpired removes the expired records, no live one, and tells how many',
+    title: 'clearExpired removes the expired records, no live one, and returns how many',
     rule: 'Removes expired records in batches and reports after each batch.',
     source: 'docs/design.md#store-clear-expired, docs/requirements.md#f25',
     why: 'Cleaning up would log visitors out, or never free any space.',
@@ -60,7 +60,8 @@ export const cleanupCases: readonly StoreCase[] = [
   },
   {
     id: 'store/clear-expired-resumes',
-    title: 'a clearExpired that is left after a batch has removed just that batch, and another call goes on',
+    title:
+      'a clearExpired that is left after a batch has removed just that batch, and another call continues',
     rule: 'In batches: what comes after the batch reported last is not touched until the caller asks.',
     source: 'docs/design.md#store-clear-expired, docs/requirements.md#f25',
     why: 'A clean-up with a time limit could not stop, or would start anew each night and never finish.',

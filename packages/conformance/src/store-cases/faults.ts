@@ -129,7 +129,7 @@ const failCases: readonly StoreCase[] = KINDS.map(([kind, words]) => ({
 
 const lostCases: readonly StoreCase[] = WRITES.map(write => ({
   id: `store/lost-${write.name}`,
-  title: `a ${write.name} that is done, and whose answer is lost, is an error or a success, never a refusal`,
+  title: `a ${write.name} that is done, and whose reply is lost, is an error or a success, never stale or gone`,
   rule: 'An unknown outcome is an error; a call that was sent again must not take its own first time for somebody else’s.',
   source:
     'docs/design.md#store-contract, docs/requirements.md#f2; docs/conformance-space.md, what needs help of the factory',
@@ -153,7 +153,7 @@ export const faultCases: readonly StoreCase[] = [
   ...lostCases,
   {
     id: 'store/lost-remove-by-subject',
-    title: 'a removeBySubject one of whose answers is lost rejects, or has removed all [A24]',
+    title: 'a removeBySubject that loses one reply rejects, or has removed all [A24]',
     rule: 'A removal that failed is not a success.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24, docs/requirements.md#f2',
     why: '"Log out everywhere" would report success and leave a phone signed in.',

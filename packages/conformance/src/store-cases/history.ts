@@ -16,7 +16,7 @@ function seeded(seed: number): () => number {
 export const historyCases: readonly StoreCase[] = [
   {
     id: 'store/random-history',
-    title: 'three hundred random calls answer as the contract says',
+    title: 'three hundred random calls return what the contract says',
     rule: 'The contract as a whole: each answer follows from the calls before it.',
     source: 'docs/design.md#store-contract',
     why: 'Rules that hold one by one but not together show up as sessions lost at random.',

@@ -4,7 +4,7 @@ import { facts, type StoreCase } from '../store-fixture.ts'
 export const insertCases: readonly StoreCase[] = [
   {
     id: 'store/insert-taken',
-    title: 'insert refuses an id that is taken and changes nothing',
+    title: 'insert returns false for an id that is taken, and changes nothing',
     rule: 'false: the id is taken, and nothing changed.',
     source: 'docs/design.md#store-insert; tower-sessions 0.12.0 (security release)',
     why: 'A collision would hand one visitor’s session to another.',
@@ -52,7 +52,7 @@ export const insertCases: readonly StoreCase[] = [
   },
   {
     id: 'store/insert-over-expired',
-    title: 'insert over an expired record answers what it did: taken, or stored',
+    title: 'insert over an expired record returns what it did: taken, or stored',
     rule: 'insert may still find the id taken by an expired record; either way the answer is true to what was done.',
     source: 'docs/design.md#store-insert',
     why: 'A session that was reported as saved would be missing.',
@@ -72,7 +72,7 @@ export const insertCases: readonly StoreCase[] = [
   },
   {
     id: 'store/insert-only-one',
-    title: 'insert answers true and stores one record under one id',
+    title: 'insert returns true and stores one record under one id',
     rule: 'insert adds a record.',
     source: 'docs/design.md#store-insert',
     why: 'A visitor’s new session would not be there at the next request.',

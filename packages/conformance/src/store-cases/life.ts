@@ -293,7 +293,7 @@ export const lifeCases: readonly StoreCase[] = [
   },
   {
     id: 'store/hidden-in-subject',
-    title: 'U+0000 in a subject is kept, or refused with an error; nothing is cut',
+    title: 'U+0000 in a subject is kept, or is an error; nothing is cut',
     rule: 'Exact round trip or clear refusal.',
     source: 'docs/design.md#store-record; PostgreSQL text cannot hold U+0000, C strings end there',
     why: 'Logging one user out everywhere would log out another whose name begins the same.',

@@ -183,7 +183,7 @@ export const outageCases: readonly StoreCase[] = [
   },
   {
     id: 'store/signal-aborted',
-    title: 'a call whose signal is aborted answers truly or rejects [F3]',
+    title: 'a call whose signal is aborted returns the truth or rejects [F3]',
     rule: 'signal: aborted when nobody waits for the answer any more. It never makes a record look absent.',
     source: 'docs/design.md#store-context, docs/requirements.md#f3',
     why: 'A request given up by its visitor would look like a logout.',

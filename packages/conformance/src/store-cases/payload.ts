@@ -93,7 +93,7 @@ export const payloadCases: readonly StoreCase[] = [
   },
   {
     id: 'store/payload-nul',
-    title: 'a NUL character comes back, or is refused with an error; nothing is cut',
+    title: 'a NUL character comes back, or is an error; nothing is cut',
     rule: 'Exact round trip or clear refusal.',
     source: 'docs/requirements.md#f32; PostgreSQL text cannot hold U+0000, C strings end there',
     why: 'Everything after the character would be lost without a word.',

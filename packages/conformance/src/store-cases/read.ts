@@ -31,7 +31,7 @@ export const readCases: readonly StoreCase[] = [
   },
   {
     id: 'store/read-absent',
-    title: 'read answers null for an id that was never stored',
+    title: 'read returns null for an id that was never stored',
     rule: 'Absent: null.',
     source: 'docs/design.md#store-read',
     why: 'Every first visit comes with nothing stored, and must be an empty session, not an error.',

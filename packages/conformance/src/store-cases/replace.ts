@@ -19,7 +19,7 @@ export const replaceCases: readonly StoreCase[] = [
   },
   {
     id: 'store/replace-gone',
-    title: 'replace refuses a record that is not there, and makes none [C1]',
+    title: 'replace returns gone for a record that is not there, and makes none [C1]',
     rule: 'gone: there is none, and none is made.',
     source: 'docs/design.md#store-replace, docs/requirements.md#c1; CVE-2025-46336 rack-session',
     why: 'A slow request would bring a logged-out session back to life.',
@@ -38,7 +38,7 @@ export const replaceCases: readonly StoreCase[] = [
   },
   {
     id: 'store/replace-stale',
-    title: 'replace refuses another version and changes nothing',
+    title: 'replace returns stale at another version, and changes nothing',
     rule: 'stale: it has another version.',
     source: 'docs/design.md#store-replace, docs/requirements.md#a37, docs/requirements.md#f16',
     why: 'The last of two overlapping requests would wipe out what the first one saved.',

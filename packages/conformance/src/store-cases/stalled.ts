@@ -62,7 +62,7 @@ export const stalledCases: readonly StoreCase[] = [
   {
     id: 'store/stalled-process',
     title:
-      'an answer that has arrived counts, though the process stood still for longer than any time limit [F3]',
+      'a reply that has arrived counts, although the process stood still for longer than any time limit [F3]',
     rule: 'When a time limit of the store ends, it looks at what has arrived first.',
     source: 'docs/design.md#store-context, docs/requirements.md#f3; Node runs timers before it reads sockets',
     why: 'After every long computation, logins and logouts that were done would be errors.',

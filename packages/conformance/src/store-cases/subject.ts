@@ -25,7 +25,7 @@ const subjectOf = (f: StoreFixture) => `user-${f.id()}`
 export const subjectCases: readonly StoreCase[] = [
   {
     id: 'store/remove-by-subject',
-    title: 'removeBySubject removes every record of the subject, none else, and tells how many [A24]',
+    title: 'removeBySubject removes every record of the subject, no other, and returns how many [A24]',
     rule: 'Removes every session of a subject, again until none is left. Answers how many.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24',
     why: '"Log out everywhere" would leave a thief logged in, or log out others.',

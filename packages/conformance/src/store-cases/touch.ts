@@ -102,7 +102,7 @@ export const touchCases: readonly StoreCase[] = [
   },
   {
     id: 'store/touch-stale',
-    title: 'touch refuses another version and does nothing',
+    title: 'touch returns false at another version, and does nothing',
     rule: 'false: changed. Lest an idle request undo a lifetime just set.',
     source: 'docs/design.md#store-touch',
     why: 'A session set to end in five minutes would be extended by an older request still under way.',
