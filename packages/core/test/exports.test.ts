@@ -21,6 +21,7 @@ it('the exported names change only on purpose', () => {
         "SessionSlot",
         "after",
         "applyTo",
+        "merge",
         "pending",
         "privateCache",
         "settle",
