@@ -54,6 +54,7 @@ if (list) {
   const cell = (tag, role, content) => {
     const element = document.createElement(tag)
     element.setAttribute('role', role)
+    if (tag === 'th') element.scope = 'row'
     if (content) element.append(content)
     return element
   }
