@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { createSessions, type MaybePromise, type Store as SessStore } from '@sess/core'
 import { canHold, holdResponse, watchStandIn } from '@sess/node'
 import parseUrl from 'parseurl'
+import { beginLater } from './begin-later.ts'
 import type { Callback } from './callback.ts'
 import { debug } from './debug.ts'
 import { EngineRecord, expressCodec } from './engine-record.ts'
@@ -55,12 +56,16 @@ export function session(options: SessionOptions = {}): SessionMiddleware {
 
     req.sessionStore = store
     const cookieId = readSessionId(req, settings.name, secrets)
-    req.sessionID = cookieId as string
     const owner = new RequestSession(req, settings, records, secrets, cookieId)
     setOwner(req, owner)
     if (canHold(res, req)) holdUntilSaved(res, owner, next)
     else watchStandIn(req, res, { commit: () => owner.commit(), pending: () => undefined })
 
+    if (!cookieId && !settings.saveUninitialized) {
+      beginLater(req)
+      return next()
+    }
+    req.sessionID = cookieId as string
     let loading: MaybePromise<void>
     try {
       loading = owner.load()

@@ -38,7 +38,7 @@ export class RequestSession {
   /** The ID in the cookie that came. */
   readonly #cookieId: string | undefined
 
-  /** What the request began with. */
+  /** What the request began with. `undefined`: it has not used its session. */
   #original: Snapshot | undefined
   /** What the store is known to have. */
   #saved: Snapshot | undefined
@@ -90,14 +90,14 @@ export class RequestSession {
   #load(): MaybePromise<void> {
     if (!this.#cookieId) {
       debug('no SID sent, generating session')
-      return this.#begin()
+      return this.begin()
     }
     debug('fetching %s', this.#cookieId)
     const record = this.#records(this.#cookieId, false)
     return after(record.load(), found => {
       debug(found ? 'session found' : 'no session found')
       if (found) this.#inflate(record, found)
-      else this.#begin()
+      else this.begin()
     })
   }
 
@@ -120,7 +120,8 @@ export class RequestSession {
     return session
   }
 
-  #begin(): void {
+  /** Begins a new session. */
+  begin(): void {
     this.#req.sessionStore.generate(this.#req)
     this.#original = snapshotOf(this.#req.session!)
   }
@@ -177,7 +178,7 @@ export class RequestSession {
   }
 
   #commit(): MaybePromise<CommitResult> {
-    if (this.#hasFailed) return NOTHING
+    if (this.#hasFailed || !this.#original) return NOTHING
     const { session } = this.#req
     if (!session) {
       debug('no session')
@@ -192,8 +193,8 @@ export class RequestSession {
   /** At the end of a response that has begun before: saves what has changed since, and extends the session's life. */
   finish(): MaybePromise<void> {
     const finish = (): MaybePromise<void> => {
+      if (this.#hasFailed || !this.#original) return
       const { session } = this.#req
-      if (this.#hasFailed) return
       return session ? this.#store(session, snapshotOf(session), true) : this.#endUnset()
     }
     const before = this.#saving ?? this.#committed!

@@ -220,7 +220,7 @@ it('responds with an error to what cannot be stored', async () => {
       },
       { express: true },
     )
-    const wrong = await w.serve({ cookie: { maxAge: 'an hour' } }, (_req, res) => res.end('ok'), {
+    const wrong = await w.serve({ cookie: { maxAge: 'an hour' } }, (req, res) => res.end(req.session.id), {
       express: true,
     })
     const all = [get('/bigint'), get('/cycle'), get('/replaced'), wrong.get()]

@@ -245,9 +245,12 @@ describe('over a store of Sess', () => {
   it('costs what is needed', async () => {
     const store = counted()
     await using app = await serve({ store }, (req, res) => {
+      if (req.url === '/untouched')
+        return res.end(String(Object.getOwnPropertyDescriptor(req, 'session')?.value))
       if (req.url === '/write') req.session.n = (req.session.n ?? 0) + 1
       res.end(String(req.session.n))
     })
+    expect((await app.get('/untouched')).body).toBe('undefined')
     await app.get('/')
     expect(store.calls.splice(0)).toEqual([])
     await app.get('/write')

@@ -138,6 +138,25 @@ export const properties: Scenarios = {
     await get()
     w.noteStored(store)
   },
+  'is unset before it was used': async w => {
+    for (const unset of ['keep', 'destroy']) {
+      for (const path of ['/null', '/delete', '/replace', '/in', '/id']) {
+        const store = w.store({ quiet: true })
+        const { get } = await w.serve({ store, unset }, (req, res) => {
+          if (req.url === '/null') req.session = null
+          if (req.url === '/delete') delete req.session
+          if (req.url === '/in')
+            w.note('session' in req, Object.hasOwn(req, 'session'), Object.keys(req).includes('session'))
+          if (req.url === '/replace') req.sessionStore.createSession(req, { cookie: {}, mine: 1 })
+          const id = req.url === '/id' && req.sessionID
+          w.note(String(req.session && typeof req.session), typeof req.sessionID, id && id === req.session.id)
+          res.end()
+        })
+        await get(path)
+        w.noteStored(store)
+      }
+    }
+  },
   'has a constructor that merges data': w => {
     const req: any = { sessionID: 'abc' }
     const session = new w.lib.Session(req, { a: 1, save: 2, id: 3 })
