@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { djangoCodec } from '@sess/core/django'
 import { sqliteStore } from '@sess/store-sql'
 import { expect, onTestFinished, test } from 'vitest'
 import { plant, sess, temporaryFolder } from './run.ts'
@@ -114,6 +115,25 @@ test('nobody gets in without the cookie, nor under another name of the host', as
     })
   }
   expect((await get(overview, { cookie, host: `localhost:${port}` })).status).toBe(200)
+})
+
+test("Django's table is shown without its session keys, and says that signatures are not checked", async () => {
+  const file = join(folder, 'django.db')
+  await sess(['migrate', '--django', '--store', `sqlite:${file}`])
+  const store = sqliteStore(file, { table: 'django_session', subject: false })
+  const codec = djangoCodec({ secret: 'a secret of a Django site' })
+  const data = { _auth_user_id: '42', _auth_user_hash: 'hunter2', cart: ['tea'] }
+  const [key] = await plant({ store, codec, hashKeys: false }, [{ data }])
+  await store.close()
+  const { opening } = await start('--django', '--store', `sqlite:${file}`)
+  const cookie = (await get(opening)).headers['set-cookie']![0]!.split(';')[0]!
+  const list = await get(new URL('list?q=42', opening), { cookie })
+  expect(list.body).toContain('Signatures are not checked.')
+  expect(list.body).toContain('End all…')
+  const path = /href="([^"]+\/session\/[0-9a-f]{40})"/.exec(list.body)![1]!
+  const session = await get(new URL(path, opening), { cookie })
+  expect(session.body).toContain('&#34;tea&#34;')
+  for (const { body } of [list, session]) expect(body).not.toMatch(new RegExp(`hunter2|${key}`))
 })
 
 test('it listens on 127.0.0.1 alone, and Ctrl-C ends it, with a browser that holds its connection', async () => {
