@@ -15,8 +15,8 @@ export class Changes {
   readonly #serializer: Serializer
   #log: Map<string, Change> | undefined
   #cleared = false
-  /** The data contains changes of others. A comparison with the base would take them for ours. */
-  #rebased = false
+  /** Text of the data that another request saved. Since `rebase` this request's data contains it, so later changes begin there. */
+  #theirs: string | undefined
   /**
    * Keys whose value the caller holds and can mutate: the value, and its text after the key's last recorded change
    * (`undefined`: as in the base).
@@ -73,12 +73,12 @@ export class Changes {
     if (!isObject(value) || !this.#serializer.trackMutations) return
     const held = (this.#held ??= new Map())
     if (held.get(key)?.value === value) return
-    const isBase = !this.#rebased && this.#log?.get(key)?.kind !== 'update'
+    const isBase = this.#theirs === undefined && this.#log?.get(key)?.kind !== 'update'
     held.set(key, { value, text: isBase ? undefined : this.#text({ value }) })
   }
 
   set(key: string, value: unknown): void {
-    this.#record(key, { kind: 'set', value })
+    this.#record(key, { kind: 'set', value, textBefore: this.#textBefore(key) })
     setOwn(this.data, key, value)
   }
 
@@ -90,7 +90,10 @@ export class Changes {
   default(key: string, value: unknown): void {
     // A key that this request deleted gets the value in any case.
     const isDeleted = this.#log?.has(key)
-    this.#record(key, isDeleted ? { kind: 'mutation', value } : { kind: 'update', start: value, updates: [] })
+    const change: Change = isDeleted
+      ? { kind: 'mutation', value, textBefore: this.#textBefore(key) }
+      : { kind: 'update', start: value, updates: [] }
+    this.#record(key, change)
     setOwn(this.data, key, value)
   }
 
@@ -104,7 +107,7 @@ export class Changes {
     if (!change) this.#record(key, { kind: 'update', start: undefined, updates: [update] })
     else if (change.kind === 'update') change.updates.push(update)
     // After a set or a delete the result no longer depends on what others save.
-    else this.#record(key, { kind: 'mutation', value })
+    else this.#record(key, { kind: 'mutation', value, textBefore: this.#textBefore(key) })
     setOwn(this.data, key, value)
     if (this.#held?.delete(key)) this.trackReference(key, value)
   }
@@ -132,16 +135,24 @@ export class Changes {
   #recordMutation(key: string, base: Data): void {
     const value = getOwn(this.data, key)
     const change = this.#log?.get(key)
-    // A set and a mutation already hold the caller's object.
-    if (value === ABSENT || (change && change.kind !== 'update')) return
+    // A set and a mutation already hold the caller's object, unless others' changes were merged into another one.
+    const isMerged = this.#theirs !== undefined && change?.kind !== 'update' && change?.value !== value
+    if (value === ABSENT || (change && change.kind !== 'update' && !isMerged)) return
     const text = this.#held?.get(key)?.text
     if (!text) {
       // Without a reference, a recorded change holds the value, and a rebased value came from others.
-      if (change || this.#rebased) return
+      if (change || this.#theirs !== undefined) return
       const before = this.#cleared ? ABSENT : getOwn(base, key)
       if (before !== ABSENT && this.#text(before) === this.#text(value)) return
     } else if (this.#text({ value }) === text) return
-    this.#record(key, { kind: 'mutation', value, textBefore: this.#rebased ? text : undefined })
+    this.#record(key, { kind: 'mutation', value, textBefore: this.#textBefore(key) })
+  }
+
+  /** The text of `{ value }` as another request saved it, once its data was merged into this request's. */
+  #textBefore(key: string): string | undefined {
+    if (this.#theirs === undefined) return undefined
+    const value = getOwn(this.#serializer.parse(this.#theirs, false) as Data, key)
+    return this.#text(value === ABSENT ? {} : { value })
   }
 
   /**
@@ -151,6 +162,7 @@ export class Changes {
   rebase(fresh: Data, resolve: Resolve): void {
     const serializer = this.#serializer
     const base = this.#copyOfBase()
+    this.#theirs = this.#text(fresh)
     const data = this.#cleared ? keepCreated(fresh) : fresh
     for (const [key, change] of this.#log ?? []) {
       const theirs = getOwn(data, key)
@@ -165,7 +177,6 @@ export class Changes {
       setOwn(data, key, value)
     }
     this.data = data
-    this.#rebased = true
     for (const [key, held] of this.#held ?? []) held.text = this.#text({ value: data[key] })
   }
 
@@ -173,7 +184,8 @@ export class Changes {
   saved(base: string): void {
     this.#base = base
     this.#log = undefined
-    this.#cleared = this.#rebased = false
+    this.#cleared = false
+    this.#theirs = undefined
     for (const [key, held] of this.#held ?? []) {
       const value = getOwn(this.data, key)
       if (!isObject(value)) this.#held!.delete(key)

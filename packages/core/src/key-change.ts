@@ -1,4 +1,4 @@
-import { ABSENT, type Data, fromAbsent, merge, type Serializer, toAbsent } from './merge.ts'
+import { ABSENT, type Data, fromAbsent, getOwn, merge, type Serializer, toAbsent } from './merge.ts'
 import { requireSync } from './task.ts'
 
 /** Returns a key's new value for its current one (`undefined` if there is none). Pure, because it may run again. */
@@ -7,18 +7,21 @@ export type Update = (value: unknown) => unknown
 /** What one request did to one top-level key since the last save. */
 export type Change = SetChange | Mutation | UpdateChange
 
-/** `set`, or `delete`: then the value is ABSENT. */
-interface SetChange {
-  readonly kind: 'set'
+/** A new value. ABSENT: the key was deleted. */
+interface ValueChange {
   readonly value: unknown
+  /** Text of `{ value }` as another request had saved it before this change. `undefined`: it was as in the base. */
+  readonly textBefore?: string | undefined
+}
+
+/** `set` or `delete`. */
+interface SetChange extends ValueChange {
+  readonly kind: 'set'
 }
 
 /** The value was mutated, or made from one that this request had set. */
-interface Mutation {
+interface Mutation extends ValueChange {
   readonly kind: 'mutation'
-  readonly value: unknown
-  /** Text of `{ value }` before the mutation. `undefined`: it was as in the base. */
-  readonly textBefore?: string | undefined
 }
 
 /** `update`, or `setDefault`: then there are no functions. */
@@ -50,7 +53,7 @@ export function updated(
   serializer: Serializer,
 ): unknown {
   let value = theirs
-  if (theirs === ABSENT) value = startText ? valueIn(startText, serializer) : start
+  if (theirs === ABSENT) value = startText ? fromAbsent(valueIn(startText, serializer)) : start
   for (const update of updates) value = update(value)
   return toAbsent(value)
 }
@@ -62,9 +65,8 @@ export function merged(
   serializer: Serializer,
   resolve: (clash: Clash, merged: unknown) => unknown,
 ): unknown {
-  const { value: mine } = change
-  const text = change.kind === 'mutation' ? change.textBefore : undefined
-  const before = text ? valueIn(text, serializer) : base
+  const { value: mine, textBefore } = change
+  const before = textBefore ? valueIn(textBefore, serializer) : base
   const { value, clash } = merge(before, mine, theirs, one => textOf(one, serializer))
   if (!clash) return value
   const values = { base: fromAbsent(before), mine: fromAbsent(mine), theirs: fromAbsent(theirs) }
@@ -83,12 +85,12 @@ export function textOf(value: unknown, { stringify }: Serializer): string {
   }
 }
 
-/** The value in a text of `{ value }`. `undefined` for a value that the codec could not encode. */
+/** The value in a text of `{ value }`. ABSENT if there is none, or if the codec could not encode it. */
 function valueIn(text: string, { parse }: Serializer): unknown {
   try {
-    return (parse(text, false) as Data)['value']
+    return getOwn(Object(parse(text, false)) as Data, 'value')
   } catch {
-    return undefined
+    return ABSENT
   }
 }
 

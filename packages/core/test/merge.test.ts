@@ -211,3 +211,32 @@ describe('the log of one request', () => {
     expect([log.data, asked]).toEqual([{ _session_expiry: 2 }, 0])
   })
 })
+
+describe('changes after a save that had merged and then failed', () => {
+  const list = (data: Data) => data['list'] as string[]
+  it.each<[string, (log: Changes) => void]>([
+    ['update', log => log.update('list', value => [...(value as string[]), 'u'])],
+    ['set', log => log.set('list', [...list(log.data), 'u'])],
+    [
+      'a mutation',
+      log => {
+        log.trackReference('list', log.data['list'])
+        list(log.data).push('u')
+        log.recordMutations(false)
+      },
+    ],
+  ])('%s: what others added is there once, and so is this', (_, change) => {
+    for (const [before, merged] of [
+      [(log: Changes) => log.set('list', ['a']), ['t', 'a', 'u']],
+      [(log: Changes) => log.set('other', 1), ['t', 'u']],
+    ] as const) {
+      const log = new Changes({ list: [] }, '{"list":[]}', texts)
+      before(log)
+      const saved = { list: ['t'] }
+      log.rebase(structuredClone(saved), () => expect.unreachable('no clash'))
+      change(log)
+      log.rebase(structuredClone(saved), () => expect.unreachable('no clash'))
+      expect(log.data['list']).toEqual(merged)
+    }
+  })
+})
