@@ -90,7 +90,7 @@ describe('in a terminal', () => {
   test('move shows how far it is, stops at Ctrl-C, continues, and asks before it empties the old store', async () => {
     const db = new DatabaseSync(file)
     db.exec(`insert into sessions (session_key, session_data, expire_date)
-      with recursive n(i) as (select 1 union all select i + 1 from n where i < 150)
+      with recursive n(i) as (select 1 union all select i + 1 from n where i < 96)
       select printf('%040x', i), '{}', '2199-01-01 00:00:00' from n`)
     db.close()
     const to = `sqlite:${file}.new`
@@ -99,20 +99,20 @@ describe('in a terminal', () => {
     const count = async (store: string) =>
       JSON.parse((await sess(['list', '--json', '--limit', '0', '--store', store])).out).length
 
-    const stopped = await inTerminal(['move'], both, [{ when: '0 of 150', type: '\u0003' }])
+    const stopped = await inTerminal(['move'], both, [{ when: '0 of 96', type: '\u0003' }])
     expect(stopped.code).toBe(130)
     expect(stopped.screen).toContain('█')
     expect(stopped.screen).toContain('Stopped. Run it again for the rest.')
-    expect(await count(to)).toBeLessThan(150)
+    expect(await count(to)).toBeLessThan(96)
     expect(await sess(['move'], { env: both })).toMatchObject({ code: 0 })
-    expect(await count(to)).toBe(150)
+    expect(await count(to)).toBe(96)
 
     const no = await inTerminal(['move', '--finish'], both, [{ when: '(y/N)', type: 'n\r' }])
     expect(no).toMatchObject({ code: 1, screen: expect.stringContaining('Nothing was done.') })
-    expect(await count(`sqlite:${file}`)).toBe(150)
+    expect(await count(`sqlite:${file}`)).toBe(96)
     const yes = await inTerminal(['move', '--finish'], both, [{ when: '(y/N)', type: 'y\r' }])
-    expect(yes).toMatchObject({ code: 0, screen: expect.stringContaining('Done: 150 sessions moved') })
-    expect([await count(`sqlite:${file}`), await count(to)]).toEqual([0, 150])
+    expect(yes).toMatchObject({ code: 0, screen: expect.stringContaining('Done: 96 sessions moved') })
+    expect([await count(`sqlite:${file}`), await count(to)]).toEqual([0, 96])
   })
 
   test('the list has colours there, and none with NO_COLOR', async () => {

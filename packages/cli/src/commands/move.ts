@@ -1,7 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { counted, number, printable } from '@sess/core/inspect'
 import { finish, Mover, StoreLostSessions, type Walked, walk } from '@sess/store-moving'
 import { confirmed } from '../ask.ts'
-import { type Console, note, say, sayJson } from '../console.ts'
+import { type Console, isInteractive, note, say, sayJson } from '../console.ts'
 import { type ExitCode, Failure, failureOf, STOPPED, WRONG } from '../failure.ts'
 import { startProgress } from '../progress.ts'
 import { type Stop, stoppable } from '../stop.ts'
@@ -75,6 +76,8 @@ async function walkBoth(
   try {
     for await (walked of walk(mover, { now: Date.now(), believeLoss: acceptLoss })) {
       progress?.update(walked.seen)
+      // SQLite leaves no time for signals and the progress bar.
+      await setImmediate()
       if (stop.signal.aborted) break
     }
   } catch (error) {
@@ -118,7 +121,12 @@ async function mayFinish(
   { from, to }: TwoStores,
   { yes = false }: MoveOptions,
 ): Promise<boolean> {
-  const question = `Remove every copied session from ${from.label}? A site that still uses it logs its users out. They go on in ${to.label}.`
+  if (!yes)
+    note(
+      console,
+      `The sessions stay in ${to.label}. A site that still uses ${from.label} logs its users out.`,
+    )
+  const question = 'Remove what was copied from the old store?'
   if (await confirmed(console, question, yes)) return true
   say(console, 'Nothing was done.')
   return false
@@ -140,6 +148,7 @@ async function finishMove(
     for await (const batch of finish(mover, { now: Date.now() })) {
       released = batch.released
       progress?.update(released)
+      await setImmediate()
       if (stop.signal.aborted) break
     }
   } finally {
