@@ -121,7 +121,7 @@ async function mayFinish(
   { from, to }: TwoStores,
   { yes = false }: MoveOptions,
 ): Promise<boolean> {
-  if (!yes)
+  if (!yes && isInteractive(console))
     note(
       console,
       `The sessions stay in ${to.label}. A site that still uses ${from.label} logs its users out.`,
