@@ -1,7 +1,13 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { probeRoutes } from '@sess/conformance'
-import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
+import {
+  type ClearSiteData,
+  createSessions,
+  type Session,
+  type Sessions,
+  type SessionsOptions,
+} from '@sess/core'
 import { openStore } from './probe-stores.ts'
 
 /** A probe app that runs. */
@@ -84,7 +90,10 @@ export const jsonRoutes: readonly JsonRoute[] = [
   route('POST', '/delete', ({ session, query }) => ({ deleted: session.delete(givenKey(query)) })),
   route('POST', '/pop', ({ session, query }) => ({ value: session.pop(givenKey(query)) })),
   route('POST', '/clear', ({ session }) => session.clear()),
-  route('POST', '/flush', ({ session }) => session.flush()),
+  route('POST', '/flush', ({ session, query }) => {
+    const clear = query.get('clear') as ClearSiteData | null
+    session.flush(clear === null ? undefined : { clearSiteData: [clear] })
+  }),
   route('POST', '/cycle', ({ session }) => session.cycleKey()),
   route('POST', '/push', ({ session, query }) => {
     session.get(givenKey(query)).push(parsedValue(query))

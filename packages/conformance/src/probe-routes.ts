@@ -1,4 +1,4 @@
-import type { Session, Sessions } from '@sess/core'
+import type { ClearSiteData, FlushOptions, Session, Sessions } from '@sess/core'
 import { leave, leftWords, silentIdioms } from './probe-idioms.ts'
 
 /** The response of a route of the probe app, in no framework's words. */
@@ -96,7 +96,7 @@ export function probeRoutes(
     { method: 'POST', path: '/delete', run: json((session, query) => void session.delete(keyOf(query))) },
     { method: 'POST', path: '/pop', run: json((session, query) => ({ value: session.pop(keyOf(query)) })) },
     { method: 'POST', path: '/clear', run: json(session => session.clear()) },
-    { method: 'POST', path: '/flush', run: json(session => session.flush()) },
+    { method: 'POST', path: '/flush', run: json((session, query) => session.flush(flushOptions(query))) },
     { method: 'POST', path: '/cycle', run: json(session => session.cycleKey()) },
     {
       method: 'POST',
@@ -281,6 +281,12 @@ function ownHttpError(status: number): Error {
 function innerOf(inner: Session | undefined): Session {
   if (!inner) throw new Error('/both needs two engines: pass the session of the inner one to `run`.')
   return inner
+}
+
+/** `?clear=storage`: what the browser is asked to delete. */
+function flushOptions(query: URLSearchParams): FlushOptions | undefined {
+  const type = query.get('clear') as ClearSiteData | null
+  return type === null ? undefined : { clearSiteData: [type] }
 }
 
 const keyOf = (query: URLSearchParams) => query.get('k') ?? ''

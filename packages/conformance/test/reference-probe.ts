@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
-import { pending, privateCache, varyByCookie } from '@sess/core/adapter'
+import { fieldValue, pending, privateCache, varyByCookie } from '@sess/core/adapter'
 import type { AdapterSetup, StartTwoEngines } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
 import { probeRoutes } from '../src/probe-routes.ts'
@@ -93,6 +93,7 @@ export class ReferenceAdapter {
       setCookies: [...inner.setCookies, ...outer.setCookies],
       vary: inner.vary || outer.vary,
       private: inner.private || outer.private,
+      headers: { ...inner.headers, ...outer.headers },
     }
   }
 
@@ -145,8 +146,14 @@ export class ReferenceAdapter {
     await this.write(res, reply)
   }
 
-  headers({ headers }: Reply, { setCookies, vary, private: isPrivate }: Out): Reply['headers'] {
+  headers(
+    { headers }: Reply,
+    { setCookies, vary, private: isPrivate, headers: others = {} }: Out,
+  ): Reply['headers'] {
     const merged = { ...headers }
+    for (const [name, value] of Object.entries(others)) {
+      merged[name] = fieldValue(name, headers[name]?.toString(), value)
+    }
     if (setCookies.length > 0) merged['set-cookie'] = [...[headers['set-cookie'] ?? []].flat(), ...setCookies]
     if (vary) merged['vary'] = varyByCookie(headers['vary']?.toString())
     if (isPrivate) merged['cache-control'] = privateCache(headers['cache-control']?.toString())

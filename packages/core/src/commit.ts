@@ -13,6 +13,7 @@ import {
   isSecure,
   mustEndOldSessions,
   type ResponseInfo,
+  withClearSiteData,
   withCookies,
   withoutCookies,
 } from './response.ts'
@@ -34,7 +35,7 @@ export function commit(state: SessionState, response: ResponseInfo): MaybePromis
   const mustWait = state.saving || mustOpen(state)
   const plan = mustWait ? undefined : planNow(state, response.status, deadline.now)
   if (plan && isIdle(plan) && !hasForeignCookies(state) && !hasOldCookies(state))
-    return state.commitEnded(withoutCookies(state))
+    return state.commitEnded(withClearSiteData(state, withoutCookies(state)))
   const outcome = runTask(state.settings, () => carryOut(state, plan, response, deadline), deadline)
   if (isPromise(outcome)) {
     outcome.then(
@@ -79,7 +80,7 @@ function* carryOut(
   if (!plan) return withoutCookies(state)
   const result = yield* carryOutPlan(state, plan, response, deadline)
   const cleared = hasForeignCookies(state) ? clearForeignCookies(state, response, result) : result
-  return hasOldCookies(state) ? clearOldCookies(state, response, cleared) : cleared
+  return withClearSiteData(state, hasOldCookies(state) ? clearOldCookies(state, response, cleared) : cleared)
 }
 
 /** `undefined`: nothing but an extension was to be done, and the store is down. The `storeError` hook has got the error. */

@@ -28,8 +28,22 @@ export function privateCache(current: string | null | undefined): string {
 }
 
 /**
+ * The value of a field of `CommitResult.headers`, beside what the application has set. It replaces the application's value.
+ * Only `Clear-Site-Data` is a list to which it is added.
+ *
+ * @param current the field's value so far. `null` and `undefined` mean no header
+ * @example
+ * for (const [name, value] of Object.entries(committed.headers ?? {})) {
+ *   res.setHeader(name, fieldValue(name, res.getHeader(name), value))
+ * }
+ */
+export function fieldValue(name: string, current: string | null | undefined, value: string): string {
+  return current && name === 'clear-site-data' ? `${current}, ${value}` : value
+}
+
+/**
  * Applies what `commit()` returned to the headers of a response, for frameworks that respond with a web `Response`:
- * appends the cookies, merges `Cookie` into `Vary` and `private` into `Cache-Control`.
+ * appends the cookies, sets the other fields, merges `Cookie` into `Vary` and `private` into `Cache-Control`.
  *
  * The headers of a response that came from `fetch()`, `Response.redirect()` or `Response.error()` cannot be changed
  * (they throw a `TypeError`). Make a response of your own first: `new Response(theirs.body, theirs)`.
@@ -38,8 +52,12 @@ export function privateCache(current: string | null | undefined): string {
  * const response = new Response(given.body, given)
  * applyTo(response.headers, await sessions.commit(session, { status: response.status }))
  */
-export function applyTo(headers: BareHeaders, { setCookies, vary, private: isPrivate }: CommitResult): void {
+export function applyTo(
+  headers: BareHeaders,
+  { setCookies, vary, private: isPrivate, headers: others }: CommitResult,
+): void {
   for (const cookie of setCookies) headers.append('set-cookie', cookie)
+  for (const name in others) headers.set(name, fieldValue(name, headers.get(name), others[name]!))
   if (vary) headers.set('vary', varyByCookie(headers.get('vary')))
   if (isPrivate) headers.set('cache-control', privateCache(headers.get('cache-control')))
 }

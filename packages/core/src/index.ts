@@ -17,6 +17,7 @@ export {
   SessionStoreError,
 } from './errors.ts'
 export type { Duration, Expiry, ExpiryQuery } from './expiry.ts'
+export type { ClearSiteData, FlushOptions } from './flush-options.ts'
 export type {
   ConflictEvent,
   CorruptEvent,

@@ -42,11 +42,20 @@ export interface CommitResult {
   vary: boolean
   /** Merge `private` into `Cache-Control`: a cookie is sent. */
   private: boolean
+  /** Other fields to set, by their names in lower case: see `fieldValue` of `@sess/core/adapter`. Most responses have none. */
+  headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** A response without cookies. If the session is read later, `updateVary` changes it. */
 export function withoutCookies({ accessed, metadataRead }: SessionState): CommitResult {
   return { setCookies: [], vary: accessed || metadataRead, private: false }
+}
+
+/** Adds the header that `flush({ clearSiteData })` asks for. */
+export function withClearSiteData({ clearSiteData }: SessionState, result: CommitResult): CommitResult {
+  if (!clearSiteData) return result
+  const value = clearSiteData.map(type => `"${type}"`).join(', ')
+  return { ...result, headers: { ...result.headers, 'clear-site-data': value } }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { SUBJECT } from './bookkeeping.ts'
 import { Changes, changesOfNew } from './changes.ts'
+import type { ClearSiteData } from './flush-options.ts'
 import { newKey, type RecordId, type SessionKey } from './key.ts'
 import { type Found, Lookup } from './lookup.ts'
 import type { Data } from './merge.ts'
@@ -43,6 +44,8 @@ export class SessionState {
   toRemove: RecordRef | undefined
   /** `flush` was called, and nothing was stored since. */
   flushed = false
+  /** What the browser is asked to delete, if `flush` said so. */
+  clearSiteData: readonly ClearSiteData[] | undefined
   /** Text and subject of the record in the store. */
   payload: string | undefined
   storedSubject: unknown
@@ -145,7 +148,8 @@ export class SessionState {
   }
 
   /** Stored or rotating becomes ended. */
-  flush(): void {
+  flush(clearSiteData?: readonly ClearSiteData[]): void {
+    this.clearSiteData = clearSiteData ?? this.clearSiteData
     this.toRemove ??= this.previous ?? this.current ?? this.lookup.removable
     this.current = this.previous = this.keyToSend = undefined
     this.flushed = this.modified = true

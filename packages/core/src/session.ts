@@ -34,6 +34,7 @@ import {
   storedExpiry,
 } from './expiry.ts'
 import { addFlash, flashOf, removeFlash } from './flash.ts'
+import { clearSiteDataOf, type FlushOptions } from './flush-options.ts'
 import type { SessionKey } from './key.ts'
 import { checkedUpdate, type Update } from './key-change.ts'
 import { absoluteLimit, endsAt } from './lifetime.ts'
@@ -290,15 +291,18 @@ export class Session<Data extends object = DefaultData> {
    * Ends the session, for logout. Its data is gone at once. Its record is removed with the response, or by `save()`. Data
    * that you set afterwards is a new session.
    *
+   * @param options `clearSiteData`: what the browser deletes of this site as well
+   * @throws TypeError for wrong options
    * @example
    * app.post('/logout', (req, res) => {
-   *   req.session.flush()
+   *   req.session.flush({ clearSiteData: ['storage'] })
    *   res.redirect('/')
    * })
    */
-  flush(): void {
+  flush(options?: FlushOptions): void {
+    const clearSiteData = clearSiteDataOf(options)
     beginChange(this[STATE])
-    this[STATE].flush()
+    this[STATE].flush(clearSiteData)
   }
 
   /**

@@ -6,7 +6,7 @@ import { withSessionHeaders } from './response.ts'
 const committedOf = new WeakMap<object, CommitResult[]>()
 
 export function remember(on: object, committed: CommitResult): void {
-  if (committed.setCookies.length === 0) return
+  if (committed.setCookies.length === 0 && !committed.headers) return
   const all = committedOf.get(on)
   if (all) all.push(committed)
   else committedOf.set(on, [committed])

@@ -2,8 +2,8 @@ import { type CommitResult, SessionCommittedError } from '@sess/core'
 import { applyTo } from '@sess/core/adapter'
 
 /**
- * The response with what the commit says of the session. Without a cookie the response itself is changed, if it can be.
- * With a cookie it is a copy: an application may send one `Response` object to several visitors, as a constant 204.
+ * The response with what the commit says of the session. Without a cookie or another field for this visitor the response
+ * itself is changed, if it can be. With one it is a copy: an application may send one `Response` object to several visitors, as a constant 204.
  *
  * @param isKnown whether the client can do without the cookie
  */
@@ -12,17 +12,18 @@ export function withSessionHeaders(
   committed: CommitResult,
   isKnown: () => boolean,
 ): Response | undefined {
-  const { setCookies, vary, private: isPrivate } = committed
-  if (setCookies.length === 0 && !vary && !isPrivate) return response
+  const { setCookies, vary, private: isPrivate, headers } = committed
+  const isOfVisitor = setCookies.length > 0 || headers !== undefined
+  if (!isOfVisitor && !vary && !isPrivate) return response
   const isUpgrade = response === undefined || response.status === 101
-  if (response && (isUpgrade || setCookies.length === 0) && changed(response, committed)) return response
+  if (response && (isUpgrade || !isOfVisitor) && changed(response, committed)) return response
   const copy = response && copyOf(response)
   if (copy) {
     applyTo(copy.headers, committed)
     return copy
   }
   // The runtime has sent the head of an upgrade already, or sends an error of its own. No cache keeps either.
-  if (setCookies.length > 0 && !isKnown()) throw new SessionCommittedError(TOO_LATE)
+  if (isOfVisitor && !isKnown()) throw new SessionCommittedError(TOO_LATE)
   return response
 }
 

@@ -28,6 +28,42 @@ const setsOne = (answer: () => Response | Promise<Response>) => (_: Request, ses
   return answer()
 }
 
+it('a Response object that the application keeps never gets the Clear-Site-Data of a logout', async () => {
+  const { sessions } = place()
+  const kept = new Response(null, { status: 204 })
+  const logout = (_: Request, session: Session) => {
+    session.flush({ clearSiteData: ['storage'] })
+    return kept
+  }
+  const sent = await runWithSession(sessions, ask(), logout)
+  expect(sent.headers.get('clear-site-data')).toBe('"storage"')
+  expect(kept.headers.get('clear-site-data')).toBeNull()
+})
+
+it('the response to an error has the Clear-Site-Data of an engine that has committed', async () => {
+  const { sessions } = place()
+  const other = place({ cookie: { name: 'other' } })
+  other.store.before = down
+  const response = await runWithSession(
+    other.sessions,
+    ask(),
+    (request, outer) => {
+      outer.set('n', 1)
+      return runWithSession(
+        sessions,
+        request,
+        (_, session) => {
+          session.flush({ clearSiteData: ['cache'] })
+          return new Response('bye')
+        },
+        { property: 'inner' },
+      )
+    },
+    { onError: () => new Response('Sorry', { status: 503 }) },
+  )
+  expect([response.status, response.headers.get('clear-site-data')]).toEqual([503, '"cache"'])
+})
+
 describe('what a request costs', () => {
   it('a handler that leaves the session alone returns its own response, at once and without a store call', () => {
     const { sessions, store } = place()

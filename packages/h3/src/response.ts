@@ -1,5 +1,5 @@
 import { type CommitResult, SessionCommittedError } from '@sess/core'
-import { privateCache, varyByCookie } from '@sess/core/adapter'
+import { fieldValue, privateCache, varyByCookie } from '@sess/core/adapter'
 import { type H3Event, HTTPError } from 'h3'
 import { HANDLED, headersOf, isHTTPResponse } from './outcome.ts'
 
@@ -12,18 +12,22 @@ const HEADERS = Symbol.for('h3.internal.event.res.headers')
  * `Cache-Control` are merged with the outcome's here.
  */
 export function addSessionHeaders(event: H3Event, committed: CommitResult, outcome: unknown): void {
-  const { setCookies, vary, private: isPrivate } = committed
-  if (setCookies.length === 0 && !vary && !isPrivate) {
+  const { setCookies, vary, private: isPrivate, headers: others } = committed
+  const isOfVisitor = setCookies.length > 0 || others !== undefined
+  if (!isOfVisitor && !vary && !isPrivate) {
     expectLateRead(event.res, outcome)
     return
   }
   if (outcome === HANDLED) {
     // The headers have left.
-    if (setCookies.length > 0) throw new SessionCommittedError()
+    if (isOfVisitor) throw new SessionCommittedError()
     return
   }
   for (const headers of [event.res.headers, event.res.errHeaders]) {
     for (const cookie of setCookies) headers.append('set-cookie', cookie)
+    for (const name in others) {
+      headers.set(name, fieldValue(name, currentValue(headers, outcome, name), others[name]!))
+    }
     if (isPrivate) headers.set('cache-control', privateCache(currentValue(headers, outcome, 'cache-control')))
   }
   if (vary) addVary(event.res, outcome)

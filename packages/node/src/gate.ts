@@ -293,6 +293,6 @@ export class ResponseGate {
   }
 }
 
-function hasHeaders({ setCookies, vary, private: isPrivate }: CommitResult): boolean {
-  return setCookies.length > 0 || vary || isPrivate
+function hasHeaders({ setCookies, vary, private: isPrivate, headers }: CommitResult): boolean {
+  return setCookies.length > 0 || vary || isPrivate || headers !== undefined
 }

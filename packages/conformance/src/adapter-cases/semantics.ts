@@ -59,6 +59,23 @@ export const semanticsCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/clear-site-data',
+    title: 'a logout can ask the browser to delete what the site stored, and no other response does [A23]',
+    rule: 'Set the fields of `headers`. Clear-Site-Data is sent with the response of the flush that asked for it.',
+    source: 'docs/design.md#clear-site-data; W3C Clear Site Data section 3.1',
+    why: 'Data of the user would stay on a shared computer after logout, or be deleted while they work.',
+    async run(f) {
+      const browser = await f.browser()
+      await browser.post('/set?k=user&v=ann')
+      const answer = await browser.post('/flush?clear=storage')
+      status(answer, 200, 'POST /flush?clear=storage')
+      equal(answer.headers['clear-site-data'], '"storage"', 'Clear-Site-Data of POST /flush?clear=storage')
+      deletedCookie(f, answer, 'POST /flush?clear=storage')
+      const next = await browser.post('/set?k=user&v=bob')
+      equal(next.headers['clear-site-data'], undefined, 'Clear-Site-Data of POST /set')
+    },
+  },
+  {
     id: 'adapter/anonymous-logout',
     title: 'logging out without a session sets nothing and is no error [C9]',
     rule: 'No cookie and nothing written: no Set-Cookie.',
