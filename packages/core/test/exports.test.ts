@@ -21,10 +21,7 @@ it('the exported names change only on purpose', () => {
         "SessionSlot",
         "after",
         "applyTo",
-<<<<<<< HEAD
-=======
         "fieldValue",
->>>>>>> 4a6c978 (core: let flush() ask the browser to delete what the site has stored)
         "merge",
         "pending",
         "privateCache",
