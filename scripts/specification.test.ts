@@ -52,6 +52,17 @@ it('every requirement has a test or the reason why not, and docs/coverage.md is 
   expect(text('docs/coverage.md')).toBe(page)
 })
 
+it('every requirement of docs/asvs.md has a test, and the test has the title that the page says', () => {
+  const rows = [
+    ...text('docs/asvs.md').matchAll(/^\| (7\.\d\.\d) \|.*\| \[([^\]]+)\]\(\.\.\/([^)]+)\) \|$/gm),
+  ]
+  expect(rows).toHaveLength(19)
+  const wrong = rows
+    .filter(([, , title, file]) => !text(file!).includes(title!))
+    .map(([, id, title]) => `${id}: ${title}`)
+  expect(wrong).toEqual([])
+})
+
 it('the source of every conformance case begins with links that lead somewhere', () => {
   const broken = [...storeCases, ...cookieStoreCases, ...adapterCases].flatMap(({ id, source }) => {
     const [links = ''] = source.split('; ')
