@@ -144,15 +144,16 @@ function textless(value: unknown): boolean {
 
 /** What a store of express-session would return. The record knows better than the payload when the session ends. */
 function storedData(session: CoreSession<any>): StoredSession {
-  const { [EXPIRY]: _, ...data } = session.toJSON() as StoredSession
-  const cookie = { ...data['cookie'] } as Partial<Cookie>
+  const { [EXPIRY]: _, cookie: attributes, ...data } = session.toJSON() as StoredSession
+  const cookie = { ...attributes } as Partial<Cookie>
   if (typeof cookie.originalMaxAge === 'number') {
     // This request has not extended the session yet.
     session.extend = false
     cookie.expires = session.expiresAt
     session.extend = true
   }
-  return { ...data, cookie }
+  // The first key, as in a session of express-session.
+  return { cookie, ...data }
 }
 
 /** The idle time that core keeps. A session whose cookie ends with the browser has the engine's `age`. */

@@ -1,0 +1,22 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type Program, runProgram } from '@sess/test-fixtures/program.ts'
+
+const folder = join(import.meta.dirname, '..')
+const original = `--import=${pathToFileURL(join(folder, 'original.mjs'))}`
+
+/** What an app can find under the name express-session, and where that keeps its sessions. */
+export const libraries = [
+  { name: 'express-session', env: { NODE_OPTIONS: original } },
+  { name: 'Sess over MemoryStore', env: { NODE_OPTIONS: '' } },
+  { name: 'Sess over SQLite', env: { NODE_OPTIONS: '', SESSION_STORE: 'sess' } },
+] as const
+
+/** Runs an app of `apps/` with one of them. Throws if the app finds another one. */
+export async function runApp(name: string, env: Record<string, string>): Promise<Program> {
+  const program = await runProgram(join(folder, 'apps', name), { env })
+  const library = env['NODE_OPTIONS'] ? 'express-session-original' : 'express-session'
+  await program.line(`express-session is ${createRequire(import.meta.url).resolve(library)}`)
+  return program
+}
