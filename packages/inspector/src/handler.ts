@@ -146,8 +146,11 @@ export class Handler {
   async #overview({ site }: Visit): Promise<Response> {
     const { catalogue, log } = this.#parts
     if (catalogue.isInCookies) throw inCookies()
+    const expiresItself = !catalogue.can('clearExpired')
     const [sample, counts] = await Promise.all([catalogue.sample(), catalogue.counts()])
-    return document(overviewPage(site, { sample, counts, hours: log.hours(), since: log.since }))
+    return document(
+      overviewPage(site, { sample, counts, expiresItself, hours: log.hours(), since: log.since }),
+    )
   }
 
   async #list({ site, query }: Visit): Promise<Response> {

@@ -1,4 +1,4 @@
-import { createSessions } from '@sess/core'
+import { createSessions, type Store } from '@sess/core'
 import { rich } from '@sess/core/rich'
 import { cacheStore } from '@sess/store-cache'
 import { encryptedCookieStore } from '@sess/store-cookie'
@@ -463,7 +463,7 @@ describe('a store', () => {
   })
 
   it('without a list says what can be done', async () => {
-    const { scan: _, scanBySubject: __, removeBySubject: ___, ...store } = cacheStore()
+    const { scan: _, scanBySubject: __, removeBySubject: ___, count: ____, ...store } = cacheStore()
     const site = makeSite({}, { store })
     const key = await site.login(session => {
       session.subject = '42'
@@ -471,9 +471,24 @@ describe('a store', () => {
     const list = await site.get('/sessions/list')
     expect(list.status).toBe(501)
     expect(await list.text()).toContain('Search for a whole id or session key.')
-    expect((await site.get('/sessions/')).status).toBe(200)
+    expect(await (await site.get('/sessions/')).text()).toContain('This store cannot list its sessions.')
     const found = await site.post('/sessions/find', { q: key })
     expect((await site.get(found.headers.get('location')!)).status).toBe(200)
+  })
+
+  it('says how many expired sessions wait, if it counts them', async () => {
+    const { count: _, ...uncounted } = cacheStore()
+    const { clearExpired: __, ...selfClearing } = uncounted
+    const expected: [Store, RegExp][] = [
+      [cacheStore(), /<b>1<\/b><span class="muted">until expired sessions are cleared/],
+      [uncounted, /<b>not counted<\/b>/],
+      [selfClearing, /<b>none<\/b><span class="muted">The store removes them itself/],
+    ]
+    for (const [store, text] of expected) {
+      const site = makeSite({}, { store })
+      await store.insert('e'.repeat(40), { payload: '{}', expiresAt: Date.now() - 1_000 })
+      expect(await (await site.get('/sessions/')).text()).toMatch(text)
+    }
   })
 
   it('in the cookies has nothing to show', async () => {

@@ -10,11 +10,13 @@ export interface Overview {
   sample: Sample | undefined
   /** Live and expired records, if the store counts them. */
   counts: { live: Count; expired: Count } | undefined
+  /** The store removes expired sessions without being asked. */
+  expiresItself: boolean
   hours: readonly Hour[]
   since: number
 }
 
-export function overviewPage(site: Site, { sample, counts, hours, since }: Overview): Html {
+export function overviewPage(site: Site, { sample, counts, expiresItself, hours, since }: Overview): Html {
   const hour = hours.at(-1)
   const live = counts?.live ?? (sample && { count: sample.examined, isAtLeast: !sample.isComplete })
   return page(site, {
@@ -26,7 +28,7 @@ ${searchForm(site)}
 ${tile('Live sessions', live ? written(live) : 'unknown', live ? undefined : 'This store cannot list its sessions.')}
 ${site.live && tile('Created this hour', number(hour?.created ?? 0), 'by this process')}
 ${site.live && tile('Ended this hour', number(hour?.ended ?? 0), 'logged out, or ended by hand')}
-${tile('Expired, waiting', counts ? written(counts.expired) : 'not counted', counts ? 'until expired sessions are cleared' : 'This store does not count them.')}
+${expiredTile(counts?.expired, expiresItself)}
 </dl>
 ${
   site.live &&
@@ -56,6 +58,13 @@ ${sample.unknownAge > 0 && html`<p class="about">It is known when a session bega
 <p class="about">${bytes(mean)} on average, ${bytes(sample.largest)} at the most.${sample.unreadable > 0 && ` ${counted(sample.unreadable, 'session')} cannot be decoded.`}</p></section>
 </div>
 ${subjects.length > 0 && html`<section class="card"><h2>Logged in most often</h2>${about}<ol class="subjects">${subjects}</ol></section>`}`
+}
+
+function expiredTile(expired: Count | undefined, expiresItself: boolean): Html {
+  const name = 'Expired, waiting'
+  if (expiresItself) return tile(name, 'none', 'The store removes them itself.')
+  if (expired === undefined) return tile(name, 'not counted', 'This store does not count them.')
+  return tile(name, written(expired), 'until expired sessions are cleared')
 }
 
 function tile(name: string, value: string, about: Piece): Html {
