@@ -19,12 +19,17 @@ export class Jar {
   /** One request with the cookies as they are now, whose answer changes them. */
   async get(url: string): Promise<Answer> {
     const answer = await request(url, { cookie: this.header })
-    for (const line of answer.setCookies) {
+    this.keep(answer.setCookies)
+    return answer
+  }
+
+  /** `Set-Cookie` lines of an answer. */
+  keep(lines: readonly string[]): void {
+    for (const line of lines) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
       const isGone = value === '' || /max-age=0|expires=thu, 01 jan 1970/i.test(line)
       if (isGone) this.cookies.delete(name)
       else this.cookies.set(name, value)
     }
-    return answer
   }
 }

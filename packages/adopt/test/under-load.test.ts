@@ -11,7 +11,7 @@ describe.skipIf(!requireServer('redis'))('an app on express-session and connect-
     expect(report).toMatchObject({ sessions: 196, oldRecords: 0 })
     expect(report.requests.old).toBeGreaterThan(400)
     expect(report.requests.new).toBeGreaterThan(1000)
-  }, 60_000)
+  }, 120_000)
 
   it('takes over again with `keep`, and everybody is still logged in', async () => {
     await using server = await startRedis()
@@ -23,5 +23,5 @@ describe.skipIf(!requireServer('redis'))('an app on express-session and connect-
     })
     expect(report.problems).toEqual([])
     expect(report).toMatchObject({ sessions: 49, oldRecords: 49, loggedInAfterRollback: 49 })
-  }, 60_000)
+  }, 120_000)
 })
