@@ -736,6 +736,19 @@ describe('the middleware has its engine', () => {
     expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
   })
 
+  it('which notes the user agent and the address at a login, with `devices: true`', async () => {
+    const sess = session({ store: cacheStore(), devices: true })
+    const app = express().use(sess)
+    app.get('/', (req, res) => {
+      req.session.subject = 'ada'
+      res.end()
+    })
+    await using server = await serve(app)
+    await fetch(server.url, { headers: { 'user-agent': 'Firefox' } })
+    const [device] = await sess.sessions.list('ada')
+    expect(device?.device).toEqual({ userAgent: 'Firefox', ip: '127.0.0.1' })
+  })
+
   it('the one that was given', () => {
     const sessions = createSessions({ store: cacheStore() })
     expect(session(sessions).sessions).toBe(sessions)

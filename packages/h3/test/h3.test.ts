@@ -759,6 +759,20 @@ describe('the middleware has its engine', () => {
     expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
   })
 
+  it('which notes the user agent and the address at a login, with `devices: true`', async () => {
+    const sess = session({ store: cacheStore(), devices: true })
+    const app = new H3().use(sess).get('/', event => {
+      event.context.session.subject = 'ada'
+      return 'ok'
+    })
+    const server = serve(app, { port: 0, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
+    await server.ready()
+    await fetch(server.url!, { headers: { 'user-agent': 'Firefox' } })
+    await server.close(true)
+    const [device] = await sess.sessions.list('ada')
+    expect(device?.device).toEqual({ userAgent: 'Firefox', ip: '127.0.0.1' })
+  })
+
   it('the one that was given', () => {
     const sessions = createSessions({ store: cacheStore() })
     expect(session(sessions).sessions).toBe(sessions)

@@ -211,6 +211,17 @@ describe('the middleware has its engine', () => {
     expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
   })
 
+  it('which notes the user agent, and no address, at a login, with `devices: true`', async () => {
+    const sess = session({ store: cacheStore(), devices: true })
+    const app = new Hono().use(sess).get('/', c => {
+      c.get('session').subject = 'ada'
+      return c.body(null)
+    })
+    await app.request('/', { headers: { 'user-agent': 'Firefox' } })
+    const [device] = await sess.sessions.list('ada')
+    expect(device?.device).toEqual({ userAgent: 'Firefox' })
+  })
+
   it('the one that was given', () => {
     const sessions = createSessions({ store: cacheStore() })
     expect(session(sessions).sessions).toBe(sessions)

@@ -833,6 +833,18 @@ describe('the middleware has its engine', () => {
     expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
   })
 
+  it('which notes the user agent and the address at a login, with `devices: true`', async () => {
+    const sess = session({ store: cacheStore(), devices: true })
+    const app = new Koa().use(sess).use(ctx => {
+      ctx.session.subject = 'ada'
+      ctx.body = 'ok'
+    })
+    await using server = await serve(app.callback())
+    await fetch(server.url, { headers: { 'user-agent': 'Firefox' } })
+    const [device] = await sess.sessions.list('ada')
+    expect(device?.device).toEqual({ userAgent: 'Firefox', ip: '127.0.0.1' })
+  })
+
   it('the one that was given', () => {
     const sessions = createSessions({ store: cacheStore() })
     expect(session(sessions).sessions).toBe(sessions)
