@@ -4,6 +4,9 @@
  */
 import type { MaybePromise } from './store.ts'
 
+/** See `crypto-node.ts`. */
+export const IS_SYNC = false as boolean
+
 export type MacKey = { readonly mac: CryptoKey }
 export type AeadKey = { readonly aead: CryptoKey }
 

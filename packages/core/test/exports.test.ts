@@ -4,6 +4,7 @@ import * as crypto from '../src/crypto.ts'
 import * as django from '../src/django.ts'
 import * as core from '../src/index.ts'
 import * as rich from '../src/rich.ts'
+import * as sealed from '../src/sealed.ts'
 import * as store from '../src/store-kit.ts'
 
 it('the exported names change only on purpose', () => {
@@ -14,6 +15,7 @@ it('the exported names change only on purpose', () => {
     crypto: names(crypto),
     django: names(django),
     rich: names(rich),
+    sealed: names(sealed),
     store: names(store),
   }).toMatchInlineSnapshot(`
     {
@@ -65,6 +67,9 @@ it('the exported names change only on purpose', () => {
       ],
       "rich": [
         "rich",
+      ],
+      "sealed": [
+        "sealed",
       ],
       "store": [
         "abortable",

@@ -1,8 +1,9 @@
 import { memoryStore, type Report, runCookieStoreCases, runStoreCases } from '@sess/conformance'
 import { encryptedCookieStore, signedCookieStore } from '@sess/store-cookie'
 import { loads } from '../../src/django.ts'
-import { createSessions } from '../../src/index.ts'
+import { createSessions, json } from '../../src/index.ts'
 import { rich } from '../../src/rich.ts'
+import { sealed } from '../../src/sealed.ts'
 
 export interface Outcome {
   passed: number
@@ -70,6 +71,19 @@ const checks: Record<string, () => Promise<void>> = {
       salt: 'django.contrib.sessions.SessionStore',
     }
     equal(await loads('eyJhIjoxfQ:1r31eq:JRFvCJdUyylJKR5Xg6ALSKO_gAitP4YUhlVkXGzSxY8', options), { a: 1 })
+  },
+  'a sealed payload leads to its session, and nobody can read it': async () => {
+    const store = memoryStore()
+    const codec = sealed(json(), { secret: 'one-secret-of-the-session-payloads-0123' })
+    const sessions = createSessions({ store, codec })
+    const session = sessions.open()
+    session.set('a', 'readable')
+    const { setCookies } = await sessions.commit(session, { status: 200 })
+    for await (const { payload } of store.scan!({ now: Date.now() }))
+      equal(/^[\w-]{50,}$/.test(payload) && !payload.includes('readable'), true)
+    const next = sessions.open(setCookies[0]?.split(';')[0])
+    await next.load()
+    equal(next.get('a'), 'readable')
   },
   'the rich codec keeps what JSON does not': async () => {
     const codec = rich()
