@@ -58,15 +58,16 @@ export class EngineRecord implements Record {
   async save(session: Session): Promise<void> {
     if (!this.#session) await this.#reopen(session)
     const stored = this.#session!
-    this.#write(session, stored)
     const before = textOf(session)
+    if (before !== this.text) this.#writeData(session, stored)
+    this.#writeCookie(session, stored)
     try {
       await stored.save({ mustCreate: this.#isNew })
     } catch (error) {
       if (!this.#isNew || (error as { code?: string }).code !== 'SESSION_EXISTS') throw error
       // `genid` has returned an ID that is in use. express-session overwrites that session, too.
       this.#isNew = false
-      this.#session = undefined
+      this.#session = this.#attributes = undefined
       return this.save(session)
     }
     this.#isNew = false
@@ -108,13 +109,16 @@ export class EngineRecord implements Record {
   }
 
   /** Tells the engine what has changed. */
-  #write(session: Session, stored: CoreSession<any>): void {
+  #writeData(session: Session, stored: CoreSession<any>): void {
     const mine = dataOf(session)
     const base = JSON.parse(this.text ?? '{}') as StoredSession
     for (const key of Object.keys(base)) if (textless(mine[key])) stored.delete(key)
     for (const key of Object.keys(mine)) {
       if (!textless(mine[key]) && !sameText(mine[key], base[key])) stored.set(key, mine[key])
     }
+  }
+
+  #writeCookie(session: Session, stored: CoreSession<any>): void {
     const attributes = attributesOf(session.cookie)
     const isChanged = attributes !== this.#attributes
     const cookie = session.cookie.toJSON()
@@ -127,14 +131,24 @@ export class EngineRecord implements Record {
 
   /** Takes over what the engine has merged, but for keys that the handler has changed during the save. */
   #saved(session: Session, stored: CoreSession<any>, before: string): void {
+    this.text = before
+    if (hasSameValues(session, stored)) return
     const data = dataOf(storedData(stored))
-    const text = textOf(data)
-    if (text !== before) {
-      const merged = merge(JSON.parse(before), dataOf(session), data, JSON.stringify)
-      adopt(session, merged.value as StoredSession)
-    }
-    this.text = text
+    this.text = textOf(data)
+    if (this.text === before) return
+    const merged = merge(JSON.parse(before), dataOf(session), data, JSON.stringify)
+    adopt(session, merged.value as StoredSession)
   }
+}
+
+/** Whether the engine holds the session's own values. Then it has merged nothing, and need not be compared as text. */
+function hasSameValues(session: Session, stored: CoreSession<any>): boolean {
+  const keys = Object.keys(session)
+  const bookkeeping = stored.has(EXPIRY) ? 1 : 0
+  return (
+    keys.length === stored.size - bookkeeping &&
+    keys.every(key => key === 'cookie' || stored.get(key) === session[key])
+  )
 }
 
 /** Whether JSON leaves a value out. */
