@@ -13,6 +13,18 @@ describe.skipIf(!requireServer('redis'))('an app on express-session and connect-
     expect(report.requests.new).toBeGreaterThan(1000)
   }, 120_000)
 
+  it('is replaced by @sess/express-session on its own store, and takes over again', async () => {
+    await using server = await startRedis()
+    const report = await replaceUnderLoad({
+      redisUrl: server.url,
+      visitors: 50,
+      concurrency: 10,
+      facade: true,
+    })
+    expect(report.problems).toEqual([])
+    expect(report).toMatchObject({ sessions: 0, oldRecords: 49, loggedInAfterRollback: 49 })
+  }, 120_000)
+
   it('takes over again with `keep`, and everybody is still logged in', async () => {
     await using server = await startRedis()
     const report = await replaceUnderLoad({

@@ -1,5 +1,6 @@
 import { createSessions } from '@sess/core'
 import { session } from '@sess/express'
+import facadeSession from '@sess/express-session'
 import { redisStore } from '@sess/store-redis'
 import { type Running, serve } from '@sess/test-fixtures/http.ts'
 import { RedisStore } from 'connect-redis'
@@ -19,6 +20,8 @@ export interface LoadOptions {
   concurrency: number
   /** The option `keep` of the adopter. */
   keep?: boolean
+  /** Replace it by `@sess/express-session` on the same store, instead of `@sess/express` with `adopt`. */
+  facade?: boolean
 }
 
 /** What is wrong, in words, and what was counted. Nothing is wrong if `problems` is empty. */
@@ -29,7 +32,7 @@ export interface LoadReport {
   oldRecords: number
   /** Milliseconds between the last response of the old app and the first of the new one. */
   pause: number
-  /** Visitors who are logged in after the old app has taken over again. `undefined` without `keep`. */
+  /** Visitors who are logged in after the old app has taken over again, where that is possible. */
   loggedInAfterRollback?: number
 }
 
@@ -43,7 +46,7 @@ interface Visitor {
 }
 
 export async function replaceUnderLoad(options: LoadOptions): Promise<LoadReport> {
-  const { redisUrl, visitors: count, concurrency, keep = false } = options
+  const { redisUrl, visitors: count, concurrency, keep = false, facade = false } = options
   const client = clientOf(redisUrl)
   await client.connect()
   const report: LoadReport = {
@@ -59,6 +62,8 @@ export async function replaceUnderLoad(options: LoadOptions): Promise<LoadReport
   const oldApp = await serve(oldListener(client))
   // Two engines that share nothing but Redis, as two processes do.
   const newApps = [await serve(newListener(client, keep)), await serve(newListener(client, keep))]
+  // A store for express-session has no versions, so only one process can merge.
+  if (facade) newApps.push(await serve(facadeListener(client)))
 
   let where: 'old' | 'new' = 'old'
   let isOpen = Promise.resolve()
@@ -69,7 +74,7 @@ export async function replaceUnderLoad(options: LoadOptions): Promise<LoadReport
     const at = where
     report.requests[at]++
     underWay++
-    const url = at === 'old' ? oldApp.url : newApps[turn++ % 2]!.url
+    const url = at === 'old' ? oldApp.url : newApps[facade ? 2 : turn++ % 2]!.url
     const cookie = [...visitor.cookies].map(pair => pair.join('=')).join('; ')
     const response = await fetch(url + path, { headers: { cookie } })
     keepCookies(visitor, response.headers.getSetCookie())
@@ -127,17 +132,17 @@ export async function replaceUnderLoad(options: LoadOptions): Promise<LoadReport
       const lost = isRevoked ? [] : ['first', ...saved].filter(key => !keys.includes(key))
       if (lost.length > 0) complain(`${name} has lost ${lost}`)
       const names = [...cookies.keys()].sort().join()
-      const wanted = isRevoked ? '' : keep ? 'connect.sid,sessionid' : 'sessionid'
-      if (names !== wanted && !(isRevoked && keep)) complain(`${name} has the cookies ${names}`)
+      const wanted = isRevoked ? '' : facade ? 'connect.sid' : keep ? 'connect.sid,sessionid' : 'sessionid'
+      if (names !== wanted && !(isRevoked && (keep || facade))) complain(`${name} has the cookies ${names}`)
     })
 
     const live = visitors.filter(({ isRevoked }) => !isRevoked).length
     report.oldRecords = await countKeys(client, 'sess:*')
     report.sessions = await countSessions(client)
-    if (report.sessions !== live) complain(`${report.sessions} sessions for ${live} visitors`)
-    if (report.oldRecords !== (keep ? live : 0)) complain(`${report.oldRecords} old records`)
+    if (report.sessions !== (facade ? 0 : live)) complain(`${report.sessions} sessions for ${live} visitors`)
+    if (report.oldRecords !== (keep || facade ? live : 0)) complain(`${report.oldRecords} old records`)
 
-    if (keep) {
+    if (keep || facade) {
       await change('old')
       let loggedIn = 0
       await eachOf(visitors, concurrency, async visitor => {
@@ -172,6 +177,22 @@ function oldListener(client: Redis) {
   })
   app.get('/me', (req, res) => {
     res.json({ user: dataOf(req)['user'] ?? null, keys: Object.keys(dataOf(req)) })
+  })
+  return app
+}
+
+function facadeListener(client: Redis) {
+  const app = express()
+  const store = new RedisStore({ client })
+  app.use(facadeSession({ store, secret: SECRET, resave: false, saveUninitialized: false }))
+  const dataOf = (req: unknown): Record<string, unknown> =>
+    (req as { session: Record<string, unknown> }).session
+  app.get('/me', (req, res) => {
+    res.json({ user: dataOf(req)['user'] ?? null, keys: Object.keys(dataOf(req)) })
+  })
+  app.get('/add/:key', (req, res) => {
+    dataOf(req)[req.params.key] = true
+    res.json({ user: dataOf(req)['user'] ?? null, keys: [] })
   })
   return app
 }
