@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { sqliteStore } from '@sess/store-sql'
 
-/** Serves what `makeApp(url, server)` returns on a free port, and prints where. */
+/** Serves what `makeApp(url, server)` returns on a free port, and prints where. Without a result it serves itself. */
 export async function serve(makeApp) {
   const server = createServer()
   server.listen(0, '127.0.0.1')
