@@ -1,13 +1,15 @@
 import { ROTATION, rotationIn, SUBJECT, subjectSince } from './bookkeeping.ts'
 import { SessionLimitError } from './errors.ts'
+import type { RecordId } from './key.ts'
 import type { Data } from './merge.ts'
+import type { Settings } from './options.ts'
 import { destroy } from './remove.ts'
 import { retryInTurn } from './retry.ts'
 import type { SessionState } from './session-state.ts'
 import type { SessionRecord } from './store.ts'
 import { callStore, interrupted } from './store-call.ts'
 import { type SubjectSession, sessionsOf } from './subject-sessions.ts'
-import type { Deadline, Task } from './task.ts'
+import { type Deadline, type Task, wait } from './task.ts'
 
 // The option `maxSessions`. docs/design.md says why two logins at once cannot leave one session too many.
 
@@ -21,6 +23,9 @@ export interface MaxSessions {
    */
   then: 'end-oldest' | 'refuse'
 }
+
+/** How often a rotation looks again before it ends a login: after 10, 20, 40 and 80 ms. */
+const SECOND_LOOKS = 4
 
 /** Whose session a save adds, if it adds one. A rotation adds one only if the subject is new to the session. */
 export function subjectToAdd({ changes, previous, storedSubject }: SessionState): string | undefined {
@@ -63,7 +68,9 @@ function* tryInsert(
   const { id } = state.current!
   let fits = false
   try {
-    fits = (yield* sessionsOf(settings, subject, deadline)).length <= count
+    const after = yield* sessionsOf(settings, subject, deadline, id)
+    // A rotation that listed the sessions at the same time may have ended this one.
+    fits = after.length <= count && after.some(({ entry }) => entry.id === id)
   } finally {
     // Also if the store has failed: what was inserted would count until it expires, and nobody has its key.
     if (!fits) {
@@ -86,10 +93,14 @@ function takePlaceAfter({ changes }: SessionState, before: SubjectSession[], now
  */
 export function* endSurplus(state: SessionState, subject: string, deadline: Deadline): Task<void> {
   const { settings } = state
-  const { count, then } = settings.maxSessions!
+  const { then } = settings.maxSessions!
   const own = state.current!.id
-  const all = yield* sessionsOf(settings, subject, deadline, own)
-  const surplus = all.sort(then === 'refuse' ? byLogin : (one, other) => byLogin(other, one)).slice(count)
+  let surplus = yield* surplusOf(settings, subject, own, deadline)
+  // A login that is one too many goes back by itself in a moment. Only one that stays is ended.
+  for (let tries = 0; then === 'refuse' && surplus.length > 0 && tries < SECOND_LOOKS; tries++) {
+    yield* wait(new Promise<void>(resolve => setTimeout(resolve, 10 * 2 ** tries)))
+    surplus = yield* surplusOf(settings, subject, own, deadline)
+  }
   for (const { entry, rivals } of surplus) {
     for (const { id, version } of [entry, ...rivals])
       if (id !== own) yield* destroy(settings, { id, version }, deadline)
@@ -98,6 +109,18 @@ export function* endSurplus(state: SessionState, subject: string, deadline: Dead
   if (!surplus.some(({ entry }) => entry.id === own)) return
   yield* destroy(settings, { id: own }, deadline)
   throw interrupted(settings, own)
+}
+
+/** The sessions that are too many. With `'end-oldest'` those that logged in first, otherwise those that came last. */
+function* surplusOf(
+  settings: Settings,
+  subject: string,
+  own: RecordId,
+  deadline: Deadline,
+): Task<SubjectSession[]> {
+  const { count, then } = settings.maxSessions!
+  const all = yield* sessionsOf(settings, subject, deadline, own)
+  return all.sort(then === 'refuse' ? byLogin : (one, other) => byLogin(other, one)).slice(count)
 }
 
 /** Earlier logins first. The id decides between equals, so that all requests have the same order. */
