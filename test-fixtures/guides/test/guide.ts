@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const root = join(import.meta.dirname, '../../..')
+
+/** The files of a page of `docs`: its code blocks with a name. */
+export function filesOf(page: string): Map<string, string> {
+  const text = readFileSync(join(root, 'docs', page), 'utf8')
+  return new Map(
+    [...text.matchAll(/^```\w+ file=(\S+)\n([\s\S]*?)^```$/gm)].map(found => [found[1]!, found[2]!]),
+  )
+}
+
+/** A folder with files, where the packages of the guides are installed. `using` removes it. */
+export function folderWith(files: Iterable<[string, string]>): { path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), 'sess-guide-'))
+  writeFileSync(join(path, 'package.json'), '{ "type": "module" }')
+  symlinkSync(join(import.meta.dirname, '../node_modules'), join(path, 'node_modules'), 'dir')
+  for (const [name, text] of files) writeFileSync(join(path, name), text)
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** Compiles the TypeScript of a folder as NestJS does, with its decorators, and returns what is wrong with it. */
+export function compile(folder: string): string {
+  const compilerOptions = {
+    target: 'es2023',
+    lib: ['es2024', 'dom'],
+    module: 'nodenext',
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noImplicitOverride: true,
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
+    allowImportingTsExtensions: true,
+    rewriteRelativeImportExtensions: true,
+    skipLibCheck: true,
+  }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+  const tsc = join(root, 'node_modules/typescript-native/bin/tsc')
+  return spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout
+}
+
+export interface Started extends AsyncDisposable {
+  url: string
+  /** What it has written to stdout and stderr. */
+  output(): string
+  stop(): Promise<void>
+}
+
+/** Runs a program that prints `listening on http://…`, on a free port. `await using` ends it. */
+export async function start(
+  folder: string,
+  file: string,
+  { command = [process.execPath], env = {} }: { command?: string[]; env?: Record<string, string> } = {},
+): Promise<Started> {
+  const child: ChildProcess = spawn(command[0]!, [...command.slice(1), file], {
+    cwd: folder,
+    env: { ...process.env, PORT: '0', NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = once(child, 'exit')
+  let output = ''
+  child.stderr!.setEncoding('utf8').on('data', text => {
+    output += text
+  })
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout!).on('line', line => {
+      output += `${line}\n`
+      const found = /listening on (http:\/\/\S+)/i.exec(line)
+      if (found) resolve(found[1]!.replace(/\/$/, ''))
+    })
+    void ended.then(() => reject(new Error(`${file} has ended:\n${output}`)))
+  })
+  const stop = async (): Promise<void> => {
+    child.kill()
+    await ended
+  }
+  return { url, output: () => output, stop, [Symbol.asyncDispose]: stop }
+}
