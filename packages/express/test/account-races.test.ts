@@ -15,7 +15,7 @@ describe.each(['sqlite', 'postgres', 'redis'] as const)(
       it.each(Object.keys(RACES))(
         '%s (the long form: pnpm campaign accounts) [A24, A37]',
         async name => {
-          expect(await RACES[name]!(pair.stores, 16)).toEqual([])
+          expect(await RACES[name]!(pair.stores, 8)).toEqual([])
         },
         60_000,
       )
