@@ -1,9 +1,9 @@
 import { checkKey, isHidden } from './bookkeeping.ts'
 import type { Changes } from './changes.ts'
+import { endIfRemoved } from './ended-elsewhere.ts'
 import { SessionCommittedError, SessionDataError } from './errors.ts'
 import { openLoaded } from './load.ts'
 import { ABSENT, getOwn } from './merge.ts'
-import { endIfRemoved } from './remove.ts'
 import type { SessionState } from './session-state.ts'
 
 // How the methods of Session begin: for a read, or for a change.

@@ -1,9 +1,9 @@
 import { endSession } from './end.ts'
+import { endIfRemoved } from './ended-elsewhere.ts'
 import { collectFacts, collectMutations } from './facts.ts'
 import { warnOfForgottenProxy } from './forgotten-proxy.ts'
 import { load, openLoaded } from './load.ts'
 import { isIdle, type Plan, planCommit } from './plan.ts'
-import { endIfRemoved } from './remove.ts'
 import {
   type CommitResult,
   clearForeignCookies,

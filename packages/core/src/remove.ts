@@ -1,13 +1,10 @@
 import { isReused, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
-import type { Removal } from './engine-state.ts'
 import { report } from './hooks.ts'
 import type { RecordId } from './key.ts'
-import { openLoaded } from './load.ts'
 import type { Settings } from './options.ts'
 import { decodePayload } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
 import { retryInTurn } from './retry.ts'
-import type { SessionState } from './session-state.ts'
 import { callStore, readLive } from './store-call.ts'
 import type { Deadline, Task } from './task.ts'
 
@@ -81,27 +78,4 @@ function* tryDestroy(
   const wasLive = result === 'ok' && isLive
   if (wasLive) report(settings, 'destroyed', id, {}, deadline)
   return { kind: 'gone', wasLive }
-}
-
-/**
- * `removeBySubject`, `delete` or `end` has just returned, in `EngineState.removalDone`. The first request that uses a session
- * which it ended counts as its caller, and that session ends as by `flush`. Any other request fails with 400 when it saves,
- * because what it sets could bring a login back (decision 0032).
- */
-export function endIfRemoved(state: SessionState): void {
-  const { engine } = state.settings
-  const { isLoaded, failed } = state.lookup
-  if (!engine.removals || state.committed || state.saving || failed || !isLoaded) return
-  openLoaded(state)
-  const removal = engine.removals.find(each => hasEnded(state, each))
-  if (!removal) return
-  engine.removalTaken(removal)
-  state.flush()
-}
-
-/** Whether a removal has ended the session, which was read or written before. */
-function hasEnded(state: SessionState, { turn, subject, except, id }: Removal): boolean {
-  const own = state.previous ?? state.current
-  if (!own || own.successor || state.removalsBegunWhenStored >= turn) return false
-  return id === undefined ? subject === state.storedSubject && except !== own.id : id === own.id
 }

@@ -1,0 +1,26 @@
+import type { Removal } from './engine-state.ts'
+import { openLoaded } from './load.ts'
+import type { SessionState } from './session-state.ts'
+
+/**
+ * `removeBySubject`, `delete` or `end` has just returned, in `EngineState.removalDone`. The first request that uses a session
+ * which it ended counts as its caller, and that session ends as by `flush`. Any other request fails with 400 when it saves,
+ * because what it sets could bring a login back (decision 0032).
+ */
+export function endIfRemoved(state: SessionState): void {
+  const { engine } = state.settings
+  const { isLoaded, failed } = state.lookup
+  if (!engine.removals || state.committed || state.saving || failed || !isLoaded) return
+  openLoaded(state)
+  const removal = engine.removals.find(each => hasEnded(state, each))
+  if (!removal) return
+  engine.removalTaken(removal)
+  state.flush()
+}
+
+/** Whether a removal has ended the session, which was read or written before. */
+function hasEnded(state: SessionState, { turn, subject, except, id }: Removal): boolean {
+  const own = state.previous ?? state.current
+  if (!own || own.successor || state.removalsBegunWhenStored >= turn) return false
+  return id === undefined ? subject === state.storedSubject && except !== own.id : id === own.id
+}
