@@ -50,7 +50,7 @@ export class ReferenceAdapter {
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const session = this.open(req)
     this.#requests.set(session, req)
-    const inner = this.inner?.open(req.headers.cookie)
+    const inner = this.inner?.open(req.headers.cookie, { request: req })
     let reply = this.withBody(await this.reply(req, session, inner))
     let innerOut = NOTHING
     let out: Out
@@ -98,7 +98,7 @@ export class ReferenceAdapter {
   }
 
   open(req: IncomingMessage): Session {
-    return this.sessions.open(req.headers.cookie)
+    return this.sessions.open(req.headers.cookie, { request: req })
   }
 
   async reply(req: IncomingMessage, session: Session, inner?: Session): Promise<Reply> {

@@ -70,5 +70,5 @@ function* unseal(store: CookieStore, state: SessionState, now: number): Task<Ses
 }
 
 function contextOf({ cookie, secrets }: Settings, now: number): SealContext {
-  return { name: cookie.name, secrets, now }
+  return { name: cookie.audience, secrets, now }
 }

@@ -26,7 +26,21 @@ export interface CookieOptions {
    * `name.0`, `name.1` and `name.2`; 12,288 is the limit. Raise it only with the limits of all proxies in front.
    */
   maxBytes?: number | undefined
+  /**
+   * The name of a tenant. It becomes part of what the key is hashed with, so the key of one tenant opens no session of another,
+   * even if both share a store. Default: none. Needs `hashKeys: true`.
+   */
+  isolate?: string | undefined
+  /**
+   * Options that depend on the request: the domain of a tenant, `isolate`, `sameSite` for a partner. Gets the framework's
+   * request (`req`, Koa's `ctx`, h3's `event`, Hono's `c`). What it returns stands over the other options. `name` cannot be
+   * among it.
+   */
+  byRequest?: CookieByRequest | undefined
 }
+
+/** The cookie options of one request. It is called once for each request. */
+export type CookieByRequest = (request: any) => Omit<CookieOptions, 'name' | 'byRequest'>
 
 /** The cookie options of an engine, checked and made ready for use. */
 export interface CookiePolicy {
@@ -39,6 +53,8 @@ export interface CookiePolicy {
   /** The same for a cookie in another place. */
   attributesIn(scope: CookieScope): string
   maxBytes: number
+  /** What keys are hashed and tokens sealed for: the name of the cookie, and that of the tenant. */
+  audience: string
 }
 
 /** A browser keeps two cookies of one name apart by these (RFC 6265 section 5.3, step 11; CHIPS). */
@@ -77,11 +93,13 @@ const OPTIONS: Table<CookieOptions> = {
       `bytes: a whole number up to ${MAX_LINE * MAX_CHUNKS}`,
     ],
   ],
+  isolate: [undefined, textLike(/^.+$/su, 'the name of a tenant: a text that is not empty')],
+  byRequest: [undefined, [value => typeof value === 'function', 'a function']],
 }
 
 /** Reads the options. Throws a ConfigError for a cookie that a browser would reject or ignore. */
 export function cookiePolicy(given?: CookieOptions): CookiePolicy {
-  const options = readOptions<CookieOptions, 'domain' | 'priority'>(
+  const options = readOptions<CookieOptions, 'domain' | 'priority' | 'isolate' | 'byRequest'>(
     given,
     OPTIONS,
     'cookie.',
@@ -119,7 +137,8 @@ export function cookiePolicy(given?: CookieOptions): CookiePolicy {
       .map(([attribute, value]) => (value ? `; ${attribute}${value === true ? '' : `=${value}`}` : ''))
       .join('')
   const scope = { path, domain, partitioned }
-  const policy = { name, secure, scope, attributes: attributesIn(scope), attributesIn, maxBytes }
+  const audience = audienceOf(name, options.isolate)
+  const policy = { name, secure, scope, attributes: attributesIn(scope), attributesIn, maxBytes, audience }
   if (roomOf(policy, Math.min(maxBytes, MAX_LINE)) < MIN_ROOM) {
     throw new ConfigError(
       'cookie.maxBytes',
@@ -131,6 +150,11 @@ export function cookiePolicy(given?: CookieOptions): CookiePolicy {
 
 /** For a session key, or a tenth of a kilobyte of data. */
 const MIN_ROOM = 128
+
+/** What keys are hashed and tokens sealed for. No cookie name has an @, so no other name and tenant have the same text. */
+export function audienceOf(name: string, isolate: string | undefined): string {
+  return isolate === undefined ? name : `${name}@${encodeURIComponent(isolate)}`
+}
 
 /** Bytes of value that fit into so many of a `Set-Cookie` line; the number of a chunk has room in it. */
 function roomOf({ name, attributes }: CookiePolicy, line: number): number {

@@ -1,5 +1,6 @@
 import { subjectText } from './bookkeeping.ts'
 import { commit } from './commit.ts'
+import { isolated } from './cookie-by-request.ts'
 import type { Device } from './device.ts'
 import { ConfigError } from './errors.ts'
 import { tellError } from './hooks.ts'
@@ -30,6 +31,14 @@ export interface OpenOptions {
   device?: (() => Device) | undefined
   /** How the browser asked, for the option `background`. */
   target?: ResponseInfo['target']
+  /** The framework's request, for `cookie.byRequest`. */
+  request?: unknown
+}
+
+/** Whose key it is, where a tenant isolates its keys (`cookie.isolate`). */
+export interface OfTenant {
+  /** The tenant's name. By default the one that the engine's options name. */
+  isolate?: string | undefined
 }
 
 /** An engine: what all requests of one session cookie share. Made by `createSessions`. */
@@ -62,17 +71,19 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /**
-   * Makes this request's session. It calls no store and throws nothing.
+   * Makes this request's session. It calls no store, and throws nothing unless an option depends on the request.
    *
    * @param cookieHeader the request's `Cookie` header as it came
-   * @param client what else is known of the request, for the options `devices` and `background`
+   * @param client what else is known of the request, for the options `devices`, `background` and `cookie`
+   * @throws ConfigError (`CONFIG`) if `cookie.byRequest` gets no request, or returns a wrong option
    * @example
    * const session = sessions.open(request.headers.get('cookie'))
    * await session.load()
    */
   open(cookieHeader?: string | null, client: OpenOptions = NOTHING_KNOWN): Session<D> {
-    const { devices, background } = this.#settings
-    const state = new SessionState(this.#settings, cookieHeader ?? '')
+    const settings = this.#settings.ofRequest?.(client.request) ?? this.#settings
+    const { devices, background } = settings
+    const state = new SessionState(settings, cookieHeader ?? '')
     if (background.length > 0 && isBackground(background, client.target?.().path)) state.setActivity(false)
     return new Session<D>(state, devices ? client.device : undefined)
   }
@@ -82,16 +93,17 @@ export class Sessions<D extends object = DefaultData> {
    * another library, the handshake of a socket. Any text is a key. It calls no store.
    *
    * @param key the key, which names one session and is secret
-   * @param options `isNew`: there is no record yet. The session is empty, and its first save inserts it under this key
+   * @param options `isNew`: there is no record yet. The session is empty, and its first save inserts it under this key.
+   *   `request`: the framework's request, for `cookie.byRequest`
    * @throws ConfigError (`CONFIG`) for cookie sessions, which have no key
    * @example
    * const session = sessions.openKey(verifiedKey)
    * await session.load()
    */
-  openKey(key: string, { isNew = false }: { isNew?: boolean } = {}): Session<D> {
+  openKey(key: string, { isNew = false, request }: { isNew?: boolean; request?: unknown } = {}): Session<D> {
     if (!this.#settings.backend.hasRecords)
       throw new ConfigError('store', 'keeps sessions in cookies, without keys.')
-    const state = new SessionState(this.#settings)
+    const state = new SessionState(this.#settings.ofRequest?.(request) ?? this.#settings)
     if (isNew) state.newUnder(key)
     else state.keyGiven(key)
     return new Session<D>(state)
@@ -117,22 +129,24 @@ export class Sessions<D extends object = DefaultData> {
   /**
    * Whether there is a live session of that key.
    *
+   * @param options `isolate`: the tenant that the key is of
    * @example
    * const isLive = await sessions.exists(key)
    */
-  exists(key: string): Promise<boolean> {
-    return this.#run('exists', key, (id, deadline) => isLive(this.#settings, id, deadline))
+  exists(key: string, options: OfTenant = {}): Promise<boolean> {
+    return this.#run('exists', key, options, (id, deadline) => isLive(this.#settings, id, deadline))
   }
 
   /**
    * Removes the session of that key. Returns whether there was one. To end a session of a list, call `end(id)`. If it is
    * the session of the calling request, that one ends as by `flush()`, as with `removeBySubject`.
    *
+   * @param options `isolate`: the tenant that the key is of
    * @throws TypeError for an id, which is no key
    * @example
    * await sessions.delete(req.session.sessionKey)
    */
-  delete(key: string): Promise<boolean> {
+  delete(key: string, options: OfTenant = {}): Promise<boolean> {
     if (this.#settings.hashKeys && isHashedId(key)) {
       return this.#watch('delete', () =>
         Promise.reject(new TypeError('delete() takes a key, and this is an id. Call sessions.end(id).')),
@@ -143,6 +157,7 @@ export class Sessions<D extends object = DefaultData> {
     return this.#run(
       'delete',
       key,
+      options,
       (id, deadline) => destroy(settings, { id, ignoreExpiry: true }, deadline),
       id => settings.engine.removalDone({ id, turn }),
     )
@@ -240,7 +255,7 @@ export class Sessions<D extends object = DefaultData> {
       const settings = this.#settings
       const text = subjectText(subject)
       return await runTask(settings, function* (deadline) {
-        const own = options.current && (yield* storedIdOf(settings, options.current))
+        const own = options.current && (yield* storedIdOf(options.current))
         const listed = (yield* sessionsOf(settings, text, deadline, own)).map(session => ({
           ...infoOf<D>(settings, session, deadline.now),
           current: session.entry.id === own,
@@ -271,7 +286,7 @@ export class Sessions<D extends object = DefaultData> {
       let except: RecordId | undefined
       const turn = settings.engine.removalBegun()
       const removed = await runTask(settings, function* (deadline) {
-        except = options.except && (yield* storedIdOf(settings, options.except))
+        except = options.except && (yield* storedIdOf(options.except))
         try {
           const { now, signal } = deadline
           return yield* wait(removeBySubject(text, { now, signal, except }))
@@ -320,6 +335,7 @@ export class Sessions<D extends object = DefaultData> {
   #run(
     method: string,
     key: string,
+    { isolate }: OfTenant,
     task: (id: RecordId, deadline: Deadline) => Task<boolean>,
     whenTrue?: (id: RecordId) => unknown,
   ): Promise<boolean> {
@@ -327,7 +343,7 @@ export class Sessions<D extends object = DefaultData> {
       const settings = this.#settings
       const { backend } = settings
       if (!isKey(key) || !backend.hasRecords) return false
-      const id = await backend.idOf(settings, key)
+      const id = await backend.idOf(isolate === undefined ? settings : isolated(settings, isolate), key)
       const result = await runTask(settings, deadline => task(id, deadline))
       if (result) void whenTrue?.(id)
       return result
@@ -336,8 +352,8 @@ export class Sessions<D extends object = DefaultData> {
 }
 
 /** Under which id the store has the session of a request now: a `cycleKey` is not carried out yet. */
-function* storedIdOf(settings: Settings, session: Session<any>): Task<RecordId | undefined> {
-  const { key, previous } = stateOf(session)
+function* storedIdOf(session: Session<any>): Task<RecordId | undefined> {
+  const { key, previous, settings } = stateOf(session)
   if (key === null) return
   return previous?.id ?? (yield* wait(settings.backend.idOf(settings, key)))
 }

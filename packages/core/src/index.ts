@@ -1,8 +1,14 @@
 export type { AdoptContext, Adopter, AdoptHeaders, OldCookie, OldRecord, OldSession } from './adopt.ts'
 export { type Codec, type EncodeLimits, json } from './codec.ts'
-export type { CookieOptions } from './cookie.ts'
+export type { CookieByRequest, CookieOptions } from './cookie.ts'
 export type { Device } from './device.ts'
-export { createSessions, type ListedSession, type OpenOptions, type Sessions } from './engine.ts'
+export {
+  createSessions,
+  type ListedSession,
+  type OfTenant,
+  type OpenOptions,
+  type Sessions,
+} from './engine.ts'
 export {
   ConfigError,
   SessionCommittedError,

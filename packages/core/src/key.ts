@@ -43,9 +43,9 @@ export function isKey(text: string): text is SessionKey {
 const KEY = /^[a-z0-9]{32}$/
 
 /**
- * The id a store keeps the session under: SHA-256 of `cookiename=key`, its first 160 bits in lower-case hex. So a key
- * is void under another cookie name, and 40 characters fit Django's `session_key` column in any collation.
+ * The id a store keeps the session under: SHA-256 of `cookiename=key`, its first 160 bits in lower-case hex. With
+ * `cookie.isolate` it is that of `cookiename@tenant=key`. So a key is void under another cookie name or tenant, and 40 characters fit Django's `session_key` column in any collation.
  */
-export function idOf(key: SessionKey, cookieName: string): MaybePromise<RecordId> {
-  return after(sha256Hex(`${cookieName}=${key}`), digest => digest.slice(0, 40))
+export function idOf(key: SessionKey, audience: string): MaybePromise<RecordId> {
+  return after(sha256Hex(`${audience}=${key}`), digest => digest.slice(0, 40))
 }

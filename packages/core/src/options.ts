@@ -3,8 +3,9 @@ import type { Adopter } from './adopt.ts'
 import type { Backend } from './backend.ts'
 import { type Check, flag, oneOf, readOptions, type Table } from './check.ts'
 import { type Codec, isObject, json } from './codec.ts'
-import { type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
+import { type CookieByRequest, type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
 import { cookieBackend } from './cookie-backend.ts'
+import { assertCanIsolate, settingsOfRequest } from './cookie-by-request.ts'
 import { EngineState } from './engine-state.ts'
 import { ConfigError } from './errors.ts'
 import { looksLikeMilliseconds } from './expiry.ts'
@@ -25,7 +26,8 @@ export interface SessionsOptions<D extends object = any> {
   store: Store | CookieStore
   /** For cookie sessions: 32 bytes or more each. The first one seals, and all of them unseal. */
   secret?: string | readonly string[] | undefined
-  cookie?: CookieOptions | undefined
+  /** A function is short for `{ byRequest }`. */
+  cookie?: CookieOptions | CookieByRequest | undefined
   /**
    * Seconds of inactivity after which a session ends. Default 1,209,600: two weeks (Django SESSION_COOKIE_AGE). A value
    * of 3,600,000 or more must be a whole number of days, at most 400, so that milliseconds are not taken for seconds.
@@ -118,6 +120,8 @@ export interface Settings {
   backend: Backend
   secrets: readonly string[]
   cookie: CookiePolicy
+  /** Gives the settings of one request, if cookies depend on it. */
+  ofRequest: ((request: unknown) => Settings) | undefined
   age: number
   absoluteAge: number | undefined
   expireAtBrowserClose: boolean
@@ -166,7 +170,7 @@ const OPTIONS: Table<SessionsOptions> = {
   // Both are checked below, together.
   store: [undefined, anything],
   secret: [undefined, anything],
-  cookie: [{}, object],
+  cookie: [{}, [value => isObject(value) || isFunction(value), 'an object, or a function of the request']],
   age: [1_209_600, seconds],
   absoluteAge: [undefined, seconds],
   expireAtBrowserClose: [false, flag],
@@ -257,13 +261,15 @@ export function resolveOptions(options: SessionsOptions): Settings {
   assertHasRecords(settings, cookieStore !== undefined)
   const stringify = (value: unknown): string => (codec.stringify ?? JSON.stringify).call(codec, value)
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore ?? reuse)
-  return {
+  const cookieOptions: CookieOptions = isFunction(cookie) ? { byRequest: cookie as CookieByRequest } : cookie
+  const resolved: Settings = {
     ...settings,
     engine: new EngineState(),
     store: store as Store,
     backend: cookieStore ? cookieBackend(cookieStore) : serverBackend,
     secrets: checkSecrets(secret, cookieStore),
-    cookie: cookiePolicy(cookie),
+    cookie: cookiePolicy(cookieOptions),
+    ofRequest: undefined,
     maxBytes: Math.min(settings.maxBytes, storeLimit((store as Store).maxBytes)),
     touchAfter: saveEveryRequest
       ? ((saveEveryRequest as { touchAfter?: number }).touchAfter ?? 0)
@@ -276,6 +282,9 @@ export function resolveOptions(options: SessionsOptions): Settings {
     parse: (text, isBase) =>
       isBase && !decodesEarly ? codec.decode(text) : (codec.parse ?? JSON.parse).call(codec, text),
   }
+  assertCanIsolate(resolved, cookieOptions)
+  const ofRequest = settingsOfRequest(resolved, cookieOptions)
+  return ofRequest ? { ...resolved, ofRequest } : resolved
 }
 
 /** Options that need sessions on the server. */

@@ -26,7 +26,7 @@ export const serverBackend: Backend = {
 }
 
 function recordIdOf({ hashKeys, cookie }: Settings, key: SessionKey): MaybePromise<RecordId> {
-  return hashKeys ? idOf(key, cookie.name) : (key as string)
+  return hashKeys ? idOf(key, cookie.audience) : (key as string)
 }
 
 function* find(state: SessionState, deadline: Deadline): Task<StoredRecord | null> {

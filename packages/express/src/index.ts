@@ -76,6 +76,7 @@ function connectionOf(req: Request, cannotWait: boolean): Connection {
       forwardedProto: req.headers['x-forwarded-proto'],
     }),
     cannotWait,
+    request: req,
     device: () => ({ userAgent: req.headers['user-agent'], ip: req.ip ?? req.socket?.remoteAddress }),
   }
 }

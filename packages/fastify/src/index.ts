@@ -68,6 +68,7 @@ export function session<Data extends object = DefaultData>(
           forwardedProto: request.headers['x-forwarded-proto'],
         }),
         cannotWait,
+        request,
         device: () => ({ userAgent: request.headers['user-agent'], ip: request.ip }),
       })
       // This engine's session is open already. The hook that opened it loads and commits it.

@@ -71,6 +71,7 @@ export function runWithSession<
       const forwardedProto = request.headers.get('x-forwarded-proto')
       return { host: hostname, path: pathname, forwardedProto }
     },
+    request: on,
     device: () => ({
       userAgent: request.headers.get('user-agent') ?? undefined,
       // Of the web's servers only srvx says it, as part of the request.

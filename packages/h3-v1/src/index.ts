@@ -46,7 +46,11 @@ export function session<Data extends object = DefaultData>(
   place?: MiddlewareOptions,
 ): SessionHandler & WithSessions<Data> {
   const slot = new SessionSlot(options, place)
-  const handler = ({ node: { req, res }, context }: NodeEvent): MaybePromise<void> => {
+  const handler = (event: NodeEvent): MaybePromise<void> => {
+    const {
+      node: { req, res },
+      context,
+    } = event
     const cannotWait = !canHold(res, req)
     const begun = slot.begin(context, req.headers.cookie, {
       secure: () => (req.socket as Partial<TLSSocket> | undefined)?.encrypted === true,
@@ -56,6 +60,7 @@ export function session<Data extends object = DefaultData>(
         forwardedProto: req.headers['x-forwarded-proto'],
       }),
       cannotWait,
+      request: event,
       device: () => ({ userAgent: req.headers['user-agent'], ip: req.socket?.remoteAddress }),
     })
     // This engine's session is open already. The handler that opened it loads and commits it.

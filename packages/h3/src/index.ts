@@ -98,6 +98,7 @@ function runWithSession<Data extends object>(
       path: event.url.pathname,
       forwardedProto: event.req.headers.get('x-forwarded-proto'),
     }),
+    request: event,
     device: () => ({ userAgent: event.req.headers.get('user-agent') ?? undefined, ip: event.req.ip }),
     readLate: () => addVary(leaving.res, leaving.outcome),
   })

@@ -59,6 +59,7 @@ export function session<Data extends object = DefaultData>(
         forwardedProto: ctx.req.headers['x-forwarded-proto'],
       }),
       cannotWait,
+      request: ctx,
       device: () => ({ userAgent: ctx.req.headers['user-agent'], ip: ctx.ip }),
     })
     // This engine's session is open already. The middleware that opened it loads and commits it.

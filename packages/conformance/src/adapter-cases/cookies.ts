@@ -37,6 +37,35 @@ export const cookieCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/cookie-by-request',
+    title: 'the cookie can depend on the request: `cookie.byRequest` gets it, once for each request',
+    rule: 'Pass the request of the framework to `sessions.open`, or to `begin`.',
+    source: 'docs/design.md#cookie-by-request',
+    why: 'An app with tenants would set the cookie of one tenant for another, or not start.',
+    skip: needsStart,
+    async run(f) {
+      const requests: unknown[] = []
+      const byRequest = (request: unknown) => {
+        requests.push(request)
+        return { path: requests.length === 1 ? '/' : '/other' }
+      }
+      const app = await f.start({ cookie: { byRequest } })
+      const paths: (string | undefined)[] = []
+      for (let n = 0; n < 2; n++) {
+        const answer = await app.browser().post('/set?k=a&v=1')
+        status(answer, 200, 'POST /set')
+        paths.push(newCookie(f, answer, 'the answer to POST /set').attributes.get('path'))
+      }
+      equal(paths, ['/', '/other'], 'Path of the cookies, as `byRequest` said for each')
+      equal(
+        requests.map(request => typeof request),
+        ['object', 'object'],
+        'what `byRequest` got',
+      )
+      ok(requests[0] !== requests[1], 'a request of its own for each call', 'both got the same object')
+    },
+  },
+  {
     id: 'adapter/set-and-get',
     title: 'what one request sets, the next one of that browser finds, and no other',
     rule: 'Open from the cookie header, load, commit, append the cookie.',

@@ -44,6 +44,23 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'open: the cookie cannot depend on the request',
+    Adapter: class extends ReferenceAdapter {
+      override open(req: IncomingMessage) {
+        return this.sessions.open(cookieOf(req))
+      }
+    },
+  },
+  {
+    id: 'open: one object stands for all requests',
+    Adapter: class extends ReferenceAdapter {
+      readonly #request = {}
+      override open(req: IncomingMessage) {
+        return this.sessions.open(cookieOf(req), { request: this.#request })
+      }
+    },
+  },
+  {
     id: 'send: no other fields than Set-Cookie, Vary and Cache-Control are known',
     Adapter: class extends ReferenceAdapter {
       override headers(reply: Reply, { headers: _, ...known }: Out) {
