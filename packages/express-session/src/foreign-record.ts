@@ -4,7 +4,7 @@ import { fromCallback } from './callback.ts'
 import { adopt, dataOf, type Record, textOf } from './record.ts'
 import type { Session } from './session.ts'
 import type { Store, StoredSession } from './store.ts'
-import { Turns } from './turns.ts'
+import { takeTurn } from './turns.ts'
 
 /**
  * A record of an express-session store, whose contract has no versions. Requests of this process take turns at saving,
@@ -23,10 +23,7 @@ export class ForeignRecord implements Record {
     if (typeof store.touch !== 'function') this.touch = undefined
     else
       this.touch = session =>
-        after(
-          fromCallback(done => store.touch!(id, session, done)),
-          () => undefined,
-        )
+        takeTurn(store, id, () => fromCallback<void>(done => store.touch!(id, session, orNotFound(done))))
   }
 
   load(): MaybePromise<StoredSession | undefined> {
@@ -38,7 +35,7 @@ export class ForeignRecord implements Record {
 
   save(session: Session): MaybePromise<void> {
     if (this.text === undefined) return this.#set(session)
-    return turnsOf(this.#store).take(this.id, () =>
+    return takeTurn(this.#store, this.id, () =>
       after(this.#get(), current => {
         if (!current) throw new SessionInterruptedError()
         this.#merge(session, current)
@@ -49,10 +46,10 @@ export class ForeignRecord implements Record {
 
   #get(): MaybePromise<StoredSession | undefined> {
     return fromCallback<StoredSession>(done =>
-      this.#store.get(this.id, (error, found) => {
-        if (error?.code === 'ENOENT') done()
-        else done(error, found ?? undefined)
-      }),
+      this.#store.get(
+        this.id,
+        orNotFound((error, found) => done(error, found ?? undefined)),
+      ),
     )
   }
 
@@ -75,10 +72,7 @@ export class ForeignRecord implements Record {
   }
 }
 
-const turns = new WeakMap<Store, Turns>()
-
-function turnsOf(store: Store): Turns {
-  const known = turns.get(store) ?? new Turns()
-  turns.set(store, known)
-  return known
+/** A file that is not there is a session that is not there, as in express-session. */
+function orNotFound<T>(done: (error?: any, found?: T | null) => void): typeof done {
+  return (error, found) => (error?.code === 'ENOENT' ? done() : done(error, found))
 }

@@ -8,6 +8,7 @@ import { type Record, type Records, textOf } from './record.ts'
 import type { SessionRequest } from './request.ts'
 import { Session } from './session.ts'
 import { isSecure, type Secret, sessionCookie } from './session-cookie.ts'
+import { takeTurn } from './turns.ts'
 
 const NOTHING: CommitResult = { setCookies: [], vary: false, private: false }
 
@@ -237,7 +238,7 @@ export class RequestSession {
     debug('destroying')
     this.#destroyedId = sessionID
     return after(
-      fromCallback(done => sessionStore.destroy(sessionID, done)),
+      takeTurn(sessionStore, sessionID, () => fromCallback(done => sessionStore.destroy(sessionID, done))),
       () => undefined,
     )
   }

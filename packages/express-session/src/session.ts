@@ -1,6 +1,7 @@
 import { type Callback, fromCallback, withCallback } from './callback.ts'
 import type { Cookie } from './cookie.ts'
 import { ownerOf, type SessionRequest } from './request.ts'
+import { takeTurn } from './turns.ts'
 
 /** A session as express-session's API has it: its properties are the session's keys. */
 export class Session {
@@ -78,7 +79,9 @@ export class Session {
     delete this.req.session
     return withCallback(this, callback, () => {
       ownerOf(this.req)?.destroyed(this)
-      return fromCallback(done => this.req.sessionStore.destroy(this.id, done))
+      const { id, req } = this
+      const store = req.sessionStore
+      return takeTurn(store, id, () => fromCallback(done => store.destroy(id, done)))
     })
   }
 
@@ -93,9 +96,12 @@ export class Session {
    * })
    */
   regenerate(callback?: Callback): this | Promise<void> {
-    return withCallback(this, callback, () =>
-      fromCallback(done => this.req.sessionStore.regenerate(this.req, done)),
-    )
+    return withCallback(this, callback, () => {
+      const { sessionID, sessionStore } = this.req
+      return takeTurn(sessionStore, sessionID, () =>
+        fromCallback(done => sessionStore.regenerate(this.req, done)),
+      )
+    })
   }
 }
 
