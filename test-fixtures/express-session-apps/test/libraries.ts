@@ -13,9 +13,10 @@ export const libraries = [
   { name: 'Sess over SQLite', env: { NODE_OPTIONS: '', SESSION_STORE: 'sess' } },
 ] as const
 
-/** Runs an app of `apps/` with one of them. Throws if the app finds another one. */
-export async function runApp(name: string, env: Record<string, string>): Promise<Program> {
-  const program = await runProgram(join(folder, 'apps', name), { env })
+/** Runs an app of `apps/` with one of them, and waits until the app says that it has found that one. */
+export async function runApp(name: string, env: Record<string, string>, nodeOption = ''): Promise<Program> {
+  const NODE_OPTIONS = `${env['NODE_OPTIONS'] ?? ''} ${nodeOption}`
+  const program = await runProgram(join(folder, 'apps', name), { env: { ...env, NODE_OPTIONS } })
   const library = env['NODE_OPTIONS'] ? 'express-session-original' : 'express-session'
   await program.line(`express-session is ${createRequire(import.meta.url).resolve(library)}`)
   return program
