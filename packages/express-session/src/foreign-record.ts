@@ -23,7 +23,15 @@ export class ForeignRecord implements Record {
     if (typeof store.touch !== 'function') this.touch = undefined
     else
       this.touch = session =>
-        takeTurn(store, id, () => fromCallback<void>(done => store.touch!(id, session, orNotFound(done))))
+        takeTurn(store, id, () =>
+          fromCallback<void>(done =>
+            store.touch!(
+              id,
+              session,
+              orNotFound(error => done(error)),
+            ),
+          ),
+        )
   }
 
   load(): MaybePromise<StoredSession | undefined> {
