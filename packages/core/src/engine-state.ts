@@ -20,8 +20,11 @@ export interface Removal {
  * fields are assigned in this file alone.
  */
 export class EngineState {
-  /** For each record, the last of the requests that lost a race for it and wait for their turn to write. */
-  readonly queue = new Map<RecordId, Promise<void>>()
+  /**
+   * For each record, the last of the requests that lost a race for it and wait for their turn to write. With `maxSessions` also
+   * the logins of each subject, under `subject …`.
+   */
+  readonly queue = new Map<string, Promise<void>>()
   /** Loads, saves and commits that wait for the store. */
   readonly underWay = new UnderWay()
   /** Counts the calls of `removeBySubject`, `delete` and `end` that have begun. */
@@ -38,7 +41,7 @@ export class EngineState {
 
   /**
    * A removal has succeeded. For 30 microtasks the first request that uses a session which it ended counts as its caller
-   * (`endIfRemoved` in `remove.ts`; the reasons are in decision 0032). A timer would let other requests run.
+   * (`endIfRemoved` in `ended-elsewhere.ts`; the reasons are in decision 0032). A timer would let other requests run.
    */
   async removalDone(removal: Removal): Promise<void> {
     this.removals = [...(this.removals ?? []), removal]

@@ -29,7 +29,7 @@ export interface Facts {
   readonly isExtensionDue: boolean
   /** An explicit `save()` of this request has written the record, and so has extended it. */
   readonly isWritten: boolean
-  /** An explicit `save()` of this request stored a key that the browser does not know. */
+  /** An explicit `save()`, or an adoption, has stored a key that the browser does not know. */
   readonly hasKeyToSend: boolean
 }
 

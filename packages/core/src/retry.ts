@@ -11,13 +11,13 @@ import { interrupted, readLive } from './store-call.ts'
 import { type Deadline, requireSync, type Task, wait } from './task.ts'
 
 /**
- * Repeats an attempt that lost the race for a record, until it returns something. It waits for its turn among the
+ * Repeats an attempt that lost the race for a record, until it returns something (undefined: lost again). It waits for its turn among the
  * losers of this process. After that it pauses at random, because other processes write too. Simulated with 200
  * writers: 2 or 3 tries each, instead of up to 36 with pauses alone.
  */
 export function* retryInTurn<T>(
   { engine: { queue }, random }: Settings,
-  id: RecordId,
+  id: string,
   deadline: Deadline,
   attempt: () => Task<T | undefined>,
 ): Task<T> {
@@ -26,7 +26,7 @@ export function* retryInTurn<T>(
   queue.set(id, mine)
   try {
     yield* wait(before)
-    // This is the second attempt: the first was lost before the call.
+    // Mostly the second attempt: the first was lost before the call. A login with `maxSessions` begins here.
     for (let losses = 2; ; losses++) {
       const result = yield* attempt()
       if (result !== undefined) return result

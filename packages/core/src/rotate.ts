@@ -80,7 +80,7 @@ function* updateAndLeaveMarker(
   const { id } = state.current!
   yield* refresh(state, old, deadline)
   const record = yield* encodeRecord(state, deadline.now)
-  // Nobody else knows the new key, so only a removal of all of the subject's sessions can come between.
+  // Nobody else knows the new key, so only a removal by the subject or from a list can come between.
   const fresh = yield* readLive(settings, id, deadline)
   const result = fresh && (yield* callStore(settings, 'replace', id, record, fresh.version, deadline))
   if (result !== 'ok') throw interrupted(settings, old.id)

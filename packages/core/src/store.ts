@@ -130,7 +130,7 @@ export interface RemoveBySubjectOptions extends StoreContext {
 
 /** What a cookie store may use beside the record. */
 export interface SealContext {
-  /** The session cookie's name: a token made for one name is void under another. */
+  /** The session cookie's name, with the tenant of `isolate`: a token made for one is void under another. */
   name: string
   /** The first one seals, and all of them unseal. Never empty. */
   secrets: readonly string[]

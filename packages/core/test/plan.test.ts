@@ -95,7 +95,12 @@ const RULES: Record<string, Row[]> = {
   '`save()` in the handler': [
     ['of a new session', savedNew, '- | none | send'],
     ['of a new session, the status is 500', { ...savedNew, status: 500 }, '- | none | send'],
-    ['of a stored session', { ...savedNew, hasKeyToSend: false }, '- | none | send'],
+    ['of a stored session that was changed', { ...savedNew, hasKeyToSend: false }, '- | none | send'],
+    [
+      'of a stored session that was not changed',
+      { ...savedNew, hasKeyToSend: false, isModified: false },
+      '- | none | none',
+    ],
     ['and a change after it', { ...savedNew, isUnsaved: true }, '- | replace | send'],
   ],
   '`saveEveryRequest`': [
@@ -104,7 +109,11 @@ const RULES: Record<string, Row[]> = {
     ['session changed: the save extends it', { ...changed, ...due }, '- | replace | send'],
     ['the status is 500', { ...due, status: 500 }, '- | none | none'],
     ['no cookie', { ...noCookie, ...due }, '- | none | none'],
-    ['dead cookie, accessed or not', deadAndAccessed, '- | none | delete'],
+    [
+      'dead cookie, accessed or not, in a request that counts as activity',
+      deadAndAccessed,
+      '- | none | delete',
+    ],
     ['a new session, and then `modified = false`', { ...due, isStored: false }, '- | none | none'],
     [
       '`save()` in the handler has extended it, and then `modified = false`',

@@ -43,7 +43,7 @@ export interface Dialect {
   readonly tableOptions: RawBuilder<unknown> | undefined
   /** Whether an index can leave out the rows without a subject. */
   readonly partialIndexes: boolean
-  /** Whether an insert of a taken id is no error (`on conflict do nothing`). */
+  /** Whether an insert of a taken id is no error (`on conflict do nothing`). If it is, `runner.ts` counts it as no change. */
   readonly conflictClause: boolean
   /** Whether `=` compares bytes. If not, both sides are also compared as `bytes`. */
   readonly exactEquality: boolean
@@ -58,7 +58,7 @@ export interface Dialect {
   unstorable(text: string): string | undefined
   /** Selects rows of `kind` ('column' or 'index') and `name`: the table's columns, and the first column of each index. */
   introspect(table: string, schema: string | undefined): RawBuilder<unknown>
-  /** Checked once, before the first call, if a server can be configured so that data would be lost. */
+  /** Checked before each call until the settings allow writes, if a server can be configured so that data would be lost. */
   readonly check?: {
     question(table: string, schema: string | undefined): RawBuilder<unknown>
     /** Problems with the settings that `question` selected, each with its remedy. */

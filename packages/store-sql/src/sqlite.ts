@@ -44,7 +44,7 @@ export interface SqliteStatement {
  * Keeps sessions in SQLite. Pass a file name, or a database that you opened with `node:sqlite` or `better-sqlite3`. A file is
  * created if it is missing, readable by its owner alone. The table is created at once.
  *
- * Any number of processes may share the file. Methods return plain values, or promises while another process is writing;
+ * Any number of processes may share the file. Methods return plain values, or promises while another process writes or your own transaction is open;
  * they never block the event loop to wait for a lock.
  *
  * A database that you pass keeps its pragmas and stays open at `close()`. Give it `journal_mode = WAL` and a short

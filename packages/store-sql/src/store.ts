@@ -55,7 +55,7 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   const { check } = dialect
   let checked = check === undefined
 
-  /** Runs a statement. Before the first one it checks the server's settings, and throws if data would be lost. */
+  /** Runs a statement. Until the server's settings are known to be right it checks them, and throws if data would be lost. */
   function runChecked(
     statement: Statement,
     values: Values,
