@@ -3,14 +3,16 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Store } from '@sess/core'
+import { createSessions, type Sessions, type Store } from '@sess/core'
 import { type Inspector, inspector } from '@sess/inspector'
 import { onExpress } from '@sess/inspector/node'
 import { sqliteStore } from '@sess/store-sql'
 import { expressApp } from './express.ts'
 import { h3App } from './h3.ts'
 import { koaApp } from './koa.ts'
+import { passportApp } from './passport.ts'
 import { Shop } from './shop.ts'
+import { Traces } from './trace.ts'
 
 export const frameworks = {
   express: { title: 'Express', app: expressApp },
@@ -34,11 +36,25 @@ export async function openShop(
 ): Promise<RunningShop> {
   const { title, app } = frameworks[framework]
   const shop = new Shop({ store, runsOn: `Sess on ${title}, sessions in SQLite`, ...(clock && { clock }) })
-  const listener = app(shop)
-  const showSessions = onExpress(inspectorOf(shop))
+  return listen(app(shop), shop.traces, shop.sessions, port)
+}
+
+/** Opens the shop as an app of express-session and Passport. */
+export function openPassportShop(store: Store, port = 0): Promise<RunningShop> {
+  const traces = new Traces()
+  return listen(passportApp(store, traces), traces, createSessions({ store }), port)
+}
+
+async function listen(
+  listener: RequestListener,
+  traces: Traces,
+  sessions: Sessions,
+  port: number,
+): Promise<RunningShop> {
+  const showSessions = onExpress(inspectorOf(sessions))
   const server = createServer((req, res) => {
     const { method = 'GET', url = '/' } = req
-    showSessions(req, res, () => shop.traces.run(method, url.replace(/\?.*/s, ''), () => listener(req, res)))
+    showSessions(req, res, () => traces.run(method, url.replace(/\?.*/s, ''), () => listener(req, res)))
   })
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
@@ -56,7 +72,7 @@ export async function openShop(
 }
 
 /** The pages that show the sessions of the shop. A real shop lets in its staff alone. */
-function inspectorOf({ sessions }: Shop): Inspector {
+function inspectorOf(sessions: Sessions): Inspector {
   return inspector(sessions, {
     // Other sites cannot look in either: a name of theirs with the address of this machine is not let in.
     authorize: request => ['127.0.0.1', 'localhost'].includes(new URL(request.url).hostname),
@@ -68,13 +84,19 @@ function inspectorOf({ sessions }: Shop): Inspector {
 
 if (import.meta.main) {
   const { framework } = parseArgs({ options: { framework: { type: 'string', default: 'express' } } }).values
-  if (!Object.hasOwn(frameworks, framework)) {
-    console.error(`--framework takes ${Object.keys(frameworks).join(', ')}, not ${framework}.`)
+  const usesPassport = framework === 'express-session'
+  if (!usesPassport && !Object.hasOwn(frameworks, framework)) {
+    console.error(
+      `--framework takes ${Object.keys(frameworks).join(', ')}, express-session, not ${framework}.`,
+    )
     process.exit(2)
   }
   const file = process.env['SHOP_DB'] ?? fileURLToPath(new URL('shop.db', import.meta.url))
   const store = sqliteStore(file)
-  const shop = await openShop(store, framework as Framework, Number(process.env['PORT'] ?? 3000))
+  const port = Number(process.env['PORT'] ?? 3000)
+  const shop = await (usesPassport
+    ? openPassportShop(store, port)
+    : openShop(store, framework as Framework, port))
   console.log(`The shop is open: ${shop.url}`)
   console.log(`Its sessions: ${shop.url}/sessions`)
 

@@ -33,7 +33,7 @@ export interface ShopResponse {
 /** No form here is longer. */
 export const BODY_LIMIT = 8192
 
-const MOST_OF_A_PRODUCT = 999
+export const MOST_OF_A_PRODUCT = 999
 
 /** Seconds for which a sign-in, or the password, counts before an account is deleted. */
 const FRESH = 600
@@ -82,10 +82,7 @@ export class Shop {
 
   /** The page for an error. */
   problem(error: unknown): ShopResponse {
-    const { status: said } = (error ?? {}) as { status?: unknown }
-    const status = typeof said === 'number' && said >= 400 && said <= 599 ? said : 500
-    if (status >= 500) console.error(error)
-    return { status, headers: PAGE_HEADERS, body: [problemPage(status)] }
+    return problem(error)
   }
 
   readonly #routes: Record<string, Route> = {
@@ -96,8 +93,7 @@ export class Shop {
     }),
 
     'POST /sign-in': (session, form, trace) => {
-      const name = (form.get('name') ?? '').normalize('NFC').replace(/\s+/g, ' ').trim()
-      if (name === '' || name.length > 40) throw httpError(422)
+      const name = nameIn(form)
       const subject = name.toLowerCase()
       // Another person at the same browser: nothing of the last one is left.
       if (session.subject !== null && session.subject !== subject) session.flush()
@@ -200,6 +196,7 @@ export class Shop {
       name: session.get('name'),
       cart: session.get('cart', {}),
       devices,
+      usesPassport: false,
       mustConfirm: query.get('confirm') === 'password',
       remembered: !session.getExpireAtBrowserClose(),
       notice: flash ?? NOTICES[query.get('notice') ?? ''],
@@ -225,8 +222,16 @@ export class Shop {
   }
 }
 
+/** The page for an error. */
+export function problem(error: unknown): ShopResponse {
+  const { status: said } = (error ?? {}) as { status?: unknown }
+  const status = typeof said === 'number' && said >= 400 && said <= 599 ? said : 500
+  if (status >= 500) console.error(error)
+  return { status, headers: PAGE_HEADERS, body: [problemPage(status)] }
+}
+
 /** No page is kept: after a logout the back button has nothing to show. */
-const PAGE_HEADERS = {
+export const PAGE_HEADERS = {
   'content-type': 'text/html; charset=utf-8',
   'cache-control': 'no-store',
   'content-security-policy':
@@ -241,12 +246,18 @@ const PAGE_HEADERS = {
  * subdomains of this site, and does not stop a form that signs the visitor in as somebody else. A client that is no browser
  * sends neither header.
  */
-function assertSameOrigin({ header }: ShopRequest): void {
+export function assertSameOrigin({ header }: Pick<ShopRequest, 'header'>): void {
   const site = header('sec-fetch-site')
   const origin = header('origin')
   if (site === 'same-origin' || site === 'none') return
   if (site === undefined && (origin === undefined || URL.parse(origin)?.host === header('host'))) return
   throw httpError(403)
+}
+
+export function nameIn(form: Form): string {
+  const name = (form.get('name') ?? '').normalize('NFC').replace(/\s+/g, ' ').trim()
+  if (name === '' || name.length > 40) throw httpError(422)
+  return name
 }
 
 function idIn(form: Form): string {
@@ -255,7 +266,7 @@ function idIn(form: Form): string {
   return id
 }
 
-function productOf(form: Form): Product {
+export function productOf(form: Form): Product {
   const product = findProduct(form.get('product'))
   if (!product) throw httpError(422)
   return product
@@ -267,6 +278,6 @@ function withCount(cart: Cart, { id }: Product, count: number): Cart {
   return { ...cart, [id]: Math.min(count, MOST_OF_A_PRODUCT) }
 }
 
-function httpError(status: number): Error {
+export function httpError(status: number): Error {
   return Object.assign(new Error(`HTTP ${status}`), { status })
 }

@@ -87,7 +87,7 @@ export class Traces {
 
   /** An engine that records what it does, through its store, its hooks and its `commit`. */
   createSessions(options: SessionsOptions & { store: Store }): Sessions {
-    const sessions = createSessions({ ...options, store: this.#watch(options.store), hooks: this.#hooks() })
+    const sessions = createSessions({ ...options, store: this.watch(options.store), hooks: this.#hooks() })
     const commit: Sessions['commit'] = (session, answer) => {
       const trace = this.current
       if (!trace) return sessions.commit(session, answer)
@@ -106,19 +106,24 @@ export class Traces {
   }
 
   /** The store, with a stopwatch at each of its doors. */
-  #watch(store: Store): Store {
+  watch(store: Store): Store {
     const expires = (at: number | undefined): void => {
       if (this.current) this.current.expiresAt = at
+    }
+    const uses = (id: string): void => {
+      if (this.current) this.current.recordId = id
     }
     const { removeBySubject, scanBySubject } = store
     return {
       ...store,
-      read: this.#timed('read', store.read.bind(store), found => {
+      read: this.#timed('read', store.read.bind(store), (found, id) => {
         expires(found?.expiresAt)
+        if (found) uses(id)
         return found ? 'found' : 'nothing'
       }),
-      insert: this.#timed('insert', store.insert.bind(store), (inserted, _id, record) => {
+      insert: this.#timed('insert', store.insert.bind(store), (inserted, id, record) => {
         if (inserted) expires(record.expiresAt)
+        if (inserted) uses(id)
         return inserted ? 'ok' : 'taken'
       }),
       replace: this.#timed('replace', store.replace.bind(store), (word, _id, record) => {

@@ -45,6 +45,8 @@ export interface ShopView {
   name: string | undefined
   cart: Cart
   devices: ListedSession[]
+  /** With the API of express-session Passport asks for the password, and nobody knows the other devices. */
+  usesPassport: boolean
   /** An account is to be deleted, and the sign-in is not fresh. */
   mustConfirm: boolean
   remembered: boolean
@@ -184,13 +186,14 @@ function productCard({ id, name, note, price, picture }: Product): Html {
   </li>`
 }
 
-function account({ name, remembered, devices, mustConfirm }: ShopView): Html {
+function account({ name, remembered, devices, mustConfirm, usesPassport }: ShopView): Html {
   if (name === undefined) {
     return html`<section class="card" aria-labelledby="account">
       <h2 id="account" tabindex="-1">Sign in</h2>
       <form class="sign-in" method="post" action="/sign-in" data-once>
         <label for="name">Your name</label>
         <input id="name" name="name" required maxlength="40" autocomplete="username" placeholder="Any name will do">
+        ${usesPassport && passwordField()}
         <label class="check"><input type="checkbox" name="remember" id="remember"> Remember me for 30 days</label>
         <button class="button primary" id="sign-in">Sign in</button>
       </form>
@@ -201,14 +204,27 @@ function account({ name, remembered, devices, mustConfirm }: ShopView): Html {
     <p class="quiet">${remembered ? 'Remembered in this browser for 30 days.' : 'Signed in until you close the browser.'}</p>
     <div class="actions">
       <form method="post" action="/sign-out" data-once><button class="button" id="sign-out">Sign out</button></form>
-      <form method="post" action="/sign-out-everywhere" data-once>
-        <button class="button" id="sign-out-everywhere">Sign out everywhere</button>
-      </form>
+      ${!usesPassport && signOutEverywhere()}
     </div>
-    <h3 id="devices">Your devices</h3>
-    <ul class="devices" aria-labelledby="devices">${devices.map(deviceLine)}</ul>
-    ${mustConfirm ? confirmPassword() : deleteAccount()}
+    ${!usesPassport && deviceList(devices)}
+    ${!usesPassport && (mustConfirm ? confirmPassword() : deleteAccount())}
   </section>`
+}
+
+function passwordField(): Html {
+  return html`<label for="password">Password</label>
+        <input id="password" name="password" type="password" required autocomplete="current-password" placeholder="It is “breakfast”">`
+}
+
+function signOutEverywhere(): Html {
+  return html`<form method="post" action="/sign-out-everywhere" data-once>
+        <button class="button" id="sign-out-everywhere">Sign out everywhere</button>
+      </form>`
+}
+
+function deviceList(devices: ListedSession[]): Html {
+  return html`<h3 id="devices">Your devices</h3>
+    <ul class="devices" aria-labelledby="devices">${devices.map(deviceLine)}</ul>`
 }
 
 function deviceLine({ id, current, device, lastSeenAt }: ListedSession): Html {
@@ -316,7 +332,7 @@ function engine(view: ShopView, trace: Trace, hasSession: boolean): Html {
       <h2 id="engine">Under the hood</h2>
       <p class="runs-on">${view.runsOn}</p>
       ${hasSession ? sessionFacts(view, trace) : html`<p class="none">You have no session. The shop makes one, and sends a cookie, when there is something to save.</p>`}
-      ${view.name !== undefined && theftCard()}
+      ${view.name !== undefined && !view.usesPassport && theftCard()}
       ${view.before && traceCard(view.before, 'What you did')}
       ${traceCard(trace, view.before ? 'Then this page' : 'This page')}
     </div>
