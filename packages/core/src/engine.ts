@@ -167,7 +167,8 @@ export class Sessions<D extends object = DefaultData> {
    * Ends one session by the `id` that `list` shows, for "log out this device". Returns whether there was one. If the session
    * got a new key since the list was made, it ends too, within 30 s, or with the option `reuse` at any time.
    *
-   * @param options `subject`: end it only if it is this subject's session. Pass it where the id comes from a browser
+   * @param options `subject`: end it only if it is this subject's session. Pass it where the id comes from a browser. `null`
+   *   and `undefined` are nobody, and end nothing
    * @throws TypeError for anything that is not an id
    * @throws ConfigError for cookie sessions, of which there is no list
    * @throws SessionStoreError (503)
@@ -182,9 +183,9 @@ export class Sessions<D extends object = DefaultData> {
         throw new TypeError('end() takes the `id` of a session that list() shows.')
       }
       const turn = this.#settings.engine.removalBegun()
-      // `null` is nobody: a request without a subject ends nothing. Without the option any session may be ended.
-      if (options.subject === null) return false
-      const subject = options.subject === undefined ? undefined : subjectText(options.subject)
+      // Nobody, if the visitor is not logged in: that ends nothing. Only without the option may any session be ended.
+      if ('subject' in options && options.subject == null) return false
+      const subject = options.subject == null ? undefined : subjectText(options.subject)
       const target = { id: id as RecordId, ignoreExpiry: true, followsOldMarkers: true, subject }
       const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline))
       if (ended) void this.#settings.engine.removalDone({ id: target.id, turn })

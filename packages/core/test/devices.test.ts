@@ -231,6 +231,8 @@ describe('a device can be ended', () => {
     const [{ id } = { id: '' }] = await app.sessions.list('ada')
     expect(await app.sessions.end(id, { subject: 'bob' })).toBe(false)
     expect(await app.sessions.end(id, { subject: null })).toBe(false)
+    // Of a visitor who is not logged in an application may have `undefined`, such as `user?.id`.
+    expect(await app.sessions.end(id, { subject: undefined })).toBe(false)
     expect(await app.sessions.list('ada')).toHaveLength(1)
     expect(await app.sessions.end(id, { subject: 'ada' })).toBe(true)
   })

@@ -2,6 +2,7 @@ import { memoryStore } from '@sess/conformance'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  type Adopter,
   createSessions,
   type ReusedEvent,
   type Session,
@@ -284,5 +285,44 @@ describe('owner and thief at the same time', () => {
       }),
       { numRuns: Number(process.env['SESS_MODEL_RUNS'] ?? 500) },
     )
+  })
+})
+
+describe('the kept cookie of an old library, whose session was adopted and rotated', () => {
+  const reused: ReusedEvent[] = []
+  const adopter =
+    (keep: boolean): Adopter =>
+    (_, { cookies }) => {
+      const [id] = cookies('old')
+      return id
+        ? { id, read: () => ({ data: { a: 1 }, subject: 'ada' }), cookies: [{ name: 'old' }], keep }
+        : null
+    }
+
+  /** Adopts, logs in, and comes with the old cookie alone: the browser was closed, and kept that one. */
+  async function returning(keep: boolean) {
+    reused.length = 0
+    const app = bench({
+      store: memoryStore(),
+      reuse: 'end-all',
+      adopt: [adopter(keep)],
+      hooks: { reused: event => void reused.push(event) },
+    })
+    await app.request(undefined, { cookie: 'old=x' })
+    await app.request(session => session.cycleKey())
+    const own = app.cookie
+    app.time.now += GRACE
+    await app.request(session => expect(session.get('a')).toBeUndefined(), { cookie: 'old=x' })
+    return { left: await app.peek('a', own) }
+  }
+
+  it('is no theft while it stays in the browser, so no session is ended', async () => {
+    expect(await returning(true)).toEqual({ left: 1 })
+    expect(reused).toEqual([])
+  })
+
+  it('is reported if it should have been deleted', async () => {
+    expect(await returning(false)).toEqual({ left: undefined })
+    expect(reused).toMatchObject([{ subject: 'ada', ended: true }])
   })
 })
