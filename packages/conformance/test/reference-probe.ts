@@ -2,8 +2,14 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createSessions, type Session, type Sessions, type SessionsOptions } from '@sess/core'
-import { fieldValue, pending, privateCache, varyByCookie } from '@sess/core/adapter'
+import {
+  createSessions,
+  type OpenOptions,
+  type Session,
+  type Sessions,
+  type SessionsOptions,
+} from '@sess/core'
+import { fieldValue, pending, privateCache, varyBy } from '@sess/core/adapter'
 import type { AdapterSetup, StartTwoEngines } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
 import { probeRoutes } from '../src/probe-routes.ts'
@@ -50,7 +56,7 @@ export class ReferenceAdapter {
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const session = this.open(req)
     this.#requests.set(session, req)
-    const inner = this.inner?.open(req.headers.cookie, { request: req })
+    const inner = this.inner?.open(req.headers.cookie, this.client(req))
     let reply = this.withBody(await this.reply(req, session, inner))
     let innerOut = NOTHING
     let out: Out
@@ -94,11 +100,16 @@ export class ReferenceAdapter {
       vary: inner.vary || outer.vary,
       private: inner.private || outer.private,
       headers: { ...inner.headers, ...outer.headers },
+      varyBy: outer.varyBy,
     }
   }
 
   open(req: IncomingMessage): Session {
-    return this.sessions.open(req.headers.cookie, { request: req })
+    return this.sessions.open(req.headers.cookie, this.client(req))
+  }
+
+  client(req: IncomingMessage): OpenOptions {
+    return { request: req, header: name => req.headers[name] }
   }
 
   async reply(req: IncomingMessage, session: Session, inner?: Session): Promise<Reply> {
@@ -148,15 +159,15 @@ export class ReferenceAdapter {
 
   headers(
     { headers }: Reply,
-    { setCookies, vary, private: isPrivate, headers: others = {} }: Out,
+    { setCookies, vary, private: isPrivate, headers: others = {}, varyBy: names }: Out,
   ): Reply['headers'] {
     const merged = { ...headers }
     for (const [name, value] of Object.entries(others)) {
       merged[name] = fieldValue(name, headers[name]?.toString(), value)
     }
     if (setCookies.length > 0) merged['set-cookie'] = [...[headers['set-cookie'] ?? []].flat(), ...setCookies]
-    if (vary) merged['vary'] = varyByCookie(headers['vary']?.toString())
-    if (isPrivate) merged['cache-control'] = privateCache(headers['cache-control']?.toString())
+    if (vary) merged['vary'] = varyBy(headers['vary']?.toString(), names)
+    if (isPrivate) merged['cache-control'] = privateCache(merged['cache-control']?.toString())
     return merged
   }
 

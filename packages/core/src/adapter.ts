@@ -1,4 +1,4 @@
-export { applyTo, fieldValue, privateCache, varyByCookie } from './headers.ts'
+export { applyTo, fieldValue, privateCache, varyBy, varyByCookie } from './headers.ts'
 export { type Merged, merge } from './merge.ts'
 export { pending } from './session.ts'
 export {

@@ -113,6 +113,6 @@ function* carryOutPlan(
     if (!state.confirmed && !(yield* state.settings.backend.isLive(state, deadline)))
       return withoutCookies(state)
   }
-  warnOfForgottenProxy(state.settings, secure, response.target)
+  if (!state.lookup.carrier) warnOfForgottenProxy(state.settings, secure, response.target)
   return withCookies(state, cookie, secure, deadline.now)
 }

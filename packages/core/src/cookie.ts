@@ -33,8 +33,7 @@ export interface CookieOptions {
   isolate?: string | undefined
   /**
    * Options that depend on the request: the domain of a tenant, `isolate`, `sameSite` for a partner. Gets the framework's
-   * request (`req`, Koa's `ctx`, h3's `event`, Hono's `c`). What it returns stands over the other options. `name` cannot be
-   * among it.
+   * request (`req`, Koa's `ctx`, h3's `event`, Hono's `c`). Its result replaces the other options, and cannot contain `name`.
    */
   byRequest?: CookieByRequest | undefined
 }
@@ -238,6 +237,11 @@ export function receivedCookies(header: string, name: string, split: boolean): R
   }
   if (whole) tokens.unshift({ text: whole, names: [name] })
   return { tokens, names, contested }
+}
+
+/** What came in a header in place of the cookies. */
+export function receivedHeader(name: string, text: string): ReceivedCookies {
+  return { tokens: [{ text, names: [name] }], names: [name], contested: [] }
 }
 
 /**

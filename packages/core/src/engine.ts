@@ -1,4 +1,5 @@
 import { subjectText } from './bookkeeping.ts'
+import { carriedKey, type HeaderCarrier, type ReadHeader } from './carrier.ts'
 import { commit } from './commit.ts'
 import { isolated } from './cookie-by-request.ts'
 import type { Device } from './device.ts'
@@ -33,6 +34,8 @@ export interface OpenOptions {
   target?: ResponseInfo['target']
   /** The framework's request, for `cookie.byRequest`. */
   request?: unknown
+  /** Reads a header by its name in lower case, for the option `carrier`. */
+  header?: ReadHeader | undefined
 }
 
 /** Whose key it is, where a tenant isolates its keys (`cookie.isolate`). */
@@ -75,7 +78,7 @@ export class Sessions<D extends object = DefaultData> {
    *
    * @param cookieHeader the request's `Cookie` header as it came
    * @param client what else is known of the request, for the options `devices`, `background` and `cookie`
-   * @throws ConfigError (`CONFIG`) if `cookie.byRequest` gets no request, or returns a wrong option
+   * @throws ConfigError (`CONFIG`) if `cookie.byRequest` gets no request or returns a wrong option, or `carrier` no headers
    * @example
    * const session = sessions.open(request.headers.get('cookie'))
    * await session.load()
@@ -83,7 +86,8 @@ export class Sessions<D extends object = DefaultData> {
   open(cookieHeader?: string | null, client: OpenOptions = NOTHING_KNOWN): Session<D> {
     const settings = this.#settings.ofRequest?.(client.request) ?? this.#settings
     const { devices, background } = settings
-    const state = new SessionState(settings, cookieHeader ?? '')
+    const carried = settings.carrier && this.#carriedKey(settings.carrier, client)
+    const state = new SessionState(settings, cookieHeader ?? '', carried)
     if (background.length > 0 && isBackground(background, client.target?.().path)) state.setActivity(false)
     return new Session<D>(state, devices ? client.device : undefined)
   }
@@ -103,7 +107,8 @@ export class Sessions<D extends object = DefaultData> {
   openKey(key: string, { isNew = false, request }: { isNew?: boolean; request?: unknown } = {}): Session<D> {
     if (!this.#settings.backend.hasRecords)
       throw new ConfigError('store', 'keeps sessions in cookies, without keys.')
-    const state = new SessionState(this.#settings.ofRequest?.(request) ?? this.#settings)
+    const settings = this.#settings.ofRequest?.(request) ?? this.#settings
+    const state = new SessionState(settings, '', settings.carrier?.allowsCookies === false ? '' : undefined)
     if (isNew) state.newUnder(key)
     else state.keyGiven(key)
     return new Session<D>(state)
@@ -321,6 +326,14 @@ export class Sessions<D extends object = DefaultData> {
   /** What `@sess/core/inspect` may see of this engine. */
   [INSPECT](): Inspectable {
     return inspectableOf(this.#settings)
+  }
+
+  #carriedKey(carrier: HeaderCarrier, { header }: OpenOptions): string | undefined {
+    if (header) return carriedKey(carrier, header)
+    throw new ConfigError(
+      'carrier',
+      'needs the headers: sessions.open(cookieHeader, { header: name => … }). An adapter passes it as `header` to begin().',
+    )
   }
 
   /** Avoids an unhandled rejection (it would end Node) when the caller does not await. A hook gets the error. */

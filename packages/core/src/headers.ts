@@ -8,8 +8,24 @@ import type { CommitResult } from './response.ts'
  * headers.set('vary', varyByCookie(headers.get('vary')))
  */
 export function varyByCookie(current: string | null | undefined): string {
-  if (!current) return 'Cookie'
-  return /(?:^|,)\s*(?:\*|cookie)\s*(?:,|$)/i.test(current) ? current : `${current}, Cookie`
+  return varyBy(current)
+}
+
+/**
+ * The value of `Vary` with what a commit says in it; `*` and what is there stay. `null` and `undefined` mean no header.
+ *
+ * @param names `varyBy` of the commit's result
+ * @example
+ * if (committed.vary) headers.set('vary', varyBy(headers.get('vary'), committed.varyBy))
+ */
+export function varyBy(current: string | null | undefined, names = 'Cookie'): string {
+  const listed = (current ?? '')
+    .toLowerCase()
+    .split(',')
+    .map(name => name.trim())
+  if (listed.includes('*')) return current!
+  const missing = names.split(', ').filter(name => !listed.includes(name.toLowerCase()))
+  return [...(current ? [current] : []), ...missing].join(', ')
 }
 
 /**
@@ -54,10 +70,10 @@ export function fieldValue(name: string, current: string | null | undefined, val
  */
 export function applyTo(
   headers: BareHeaders,
-  { setCookies, vary, private: isPrivate, headers: others }: CommitResult,
+  { setCookies, vary, private: isPrivate, headers: others, varyBy: names }: CommitResult,
 ): void {
   for (const cookie of setCookies) headers.append('set-cookie', cookie)
   for (const name in others) headers.set(name, fieldValue(name, headers.get(name), others[name]!))
-  if (vary) headers.set('vary', varyByCookie(headers.get('vary')))
+  if (vary) headers.set('vary', varyBy(headers.get('vary'), names))
   if (isPrivate) headers.set('cache-control', privateCache(headers.get('cache-control')))
 }

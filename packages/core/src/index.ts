@@ -1,4 +1,5 @@
 export type { AdoptContext, Adopter, AdoptHeaders, OldCookie, OldRecord, OldSession } from './adopt.ts'
+export type { Carrier, ReadHeader } from './carrier.ts'
 export { type Codec, type EncodeLimits, json } from './codec.ts'
 export type { CookieByRequest, CookieOptions } from './cookie.ts'
 export type { Device } from './device.ts'

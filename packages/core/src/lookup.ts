@@ -1,5 +1,12 @@
 import type { OldSession } from './adopt.ts'
-import { NO_COOKIES, type ReceivedCookies, type ReceivedToken, receivedCookies } from './cookie.ts'
+import type { HeaderCarrier } from './carrier.ts'
+import {
+  NO_COOKIES,
+  type ReceivedCookies,
+  type ReceivedToken,
+  receivedCookies,
+  receivedHeader,
+} from './cookie.ts'
 import type { SessionError } from './errors.ts'
 import { report } from './hooks.ts'
 import type { RecordId, SessionKey } from './key.ts'
@@ -38,7 +45,12 @@ export class Lookup {
   /** The engine's `removalsBegun` when the load began. */
   removalsBegun = 0
 
-  constructor(settings: Settings, header: string) {
+  /** The request is answered by this header, and gets no cookie. */
+  readonly carrier: HeaderCarrier | undefined
+
+  constructor(settings: Settings, header: string, carried?: string) {
+    this.carrier = carried === undefined ? undefined : settings.carrier
+    if (carried) this.#readKey(settings, receivedHeader(settings.carrier!.name, carried))
     if (header) this.#readCookies(settings, header)
     if (settings.adopt) this.header = header
     this.isLoaded = !(this.key || this.header)
@@ -46,7 +58,12 @@ export class Lookup {
 
   #readCookies(settings: Settings, header: string): void {
     const { cookie, backend } = settings
-    this.cookies = receivedCookies(header, cookie.name, backend.splitsCookies)
+    this.#readKey(settings, receivedCookies(header, cookie.name, backend.splitsCookies))
+  }
+
+  #readKey(settings: Settings, received: ReceivedCookies): void {
+    const { backend } = settings
+    this.cookies = received
     const text = this.cookies.tokens[0]?.text
     if (text !== undefined) this.key = backend.isKey(text) ? text : null
     else if (this.cookies.names[0]) report(settings, 'corrupt', undefined, { reason: 'cookie' })

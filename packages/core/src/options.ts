@@ -1,6 +1,7 @@
 import { randomBytes } from '#crypto'
 import type { Adopter } from './adopt.ts'
 import type { Backend } from './backend.ts'
+import { type Carrier, type HeaderCarrier, headerCarrier, isCarrier } from './carrier.ts'
 import { type Check, flag, oneOf, readOptions, type Table } from './check.ts'
 import { type Codec, isObject, json } from './codec.ts'
 import { type CookieByRequest, type CookieOptions, type CookiePolicy, cookiePolicy } from './cookie.ts'
@@ -28,6 +29,11 @@ export interface SessionsOptions<D extends object = any> {
   secret?: string | readonly string[] | undefined
   /** A function is short for `{ byRequest }`. */
   cookie?: CookieOptions | CookieByRequest | undefined
+  /**
+   * Where clients keep the key: `'cookie'` (default), `{ header: 'authorization' }` or `{ header: 'x-session' }` for apps
+   * without a cookie jar, and `{ header, cookie: true }` for both.
+   */
+  carrier?: Carrier | undefined
   /**
    * Seconds of inactivity after which a session ends. Default 1,209,600: two weeks (Django SESSION_COOKIE_AGE). A value
    * of 3,600,000 or more must be a whole number of days, at most 400, so that milliseconds are not taken for seconds.
@@ -120,6 +126,8 @@ export interface Settings {
   backend: Backend
   secrets: readonly string[]
   cookie: CookiePolicy
+  /** `undefined`: keys are in cookies alone. */
+  carrier: HeaderCarrier | undefined
   /** Gives the settings of one request, if cookies depend on it. */
   ofRequest: ((request: unknown) => Settings) | undefined
   age: number
@@ -171,6 +179,13 @@ const OPTIONS: Table<SessionsOptions> = {
   store: [undefined, anything],
   secret: [undefined, anything],
   cookie: [{}, [value => isObject(value) || isFunction(value), 'an object, or a function of the request']],
+  carrier: [
+    'cookie',
+    [
+      isCarrier,
+      "'cookie', { header: 'authorization' }, { header: 'x-session' }, or one of these with `cookie: true`",
+    ],
+  ],
   age: [1_209_600, seconds],
   absoluteAge: [undefined, seconds],
   expireAtBrowserClose: [false, flag],
@@ -233,7 +248,7 @@ const HOOKS = Object.fromEntries(
 export function resolveOptions(options: SessionsOptions): Settings {
   if (isStore(options))
     throw new ConfigError('store', 'is an option: write session({ store: cacheStore() }).')
-  const { secret, cookie, saveEveryRequest, ...settings } = readOptions<
+  const { secret, cookie, carrier, saveEveryRequest, ...settings } = readOptions<
     SessionsOptions,
     'secret' | 'absoluteAge' | 'maxSessions' | 'reuse' | 'notBefore' | 'schema' | 'migrate' | 'adopt'
   >(options, OPTIONS, '', FOREIGN_OPTIONS)
@@ -261,7 +276,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   assertHasRecords(settings, cookieStore !== undefined)
   const stringify = (value: unknown): string => (codec.stringify ?? JSON.stringify).call(codec, value)
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore ?? reuse)
-  const cookieOptions: CookieOptions = isFunction(cookie) ? { byRequest: cookie as CookieByRequest } : cookie
+  const cookieOptions: CookieOptions = typeof cookie === 'function' ? { byRequest: cookie } : cookie
   const resolved: Settings = {
     ...settings,
     engine: new EngineState(),
@@ -269,6 +284,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
     backend: cookieStore ? cookieBackend(cookieStore) : serverBackend,
     secrets: checkSecrets(secret, cookieStore),
     cookie: cookiePolicy(cookieOptions),
+    carrier: headerCarrier(carrier),
     ofRequest: undefined,
     maxBytes: Math.min(settings.maxBytes, storeLimit((store as Store).maxBytes)),
     touchAfter: saveEveryRequest

@@ -1,4 +1,5 @@
 import { EXPIRY } from './bookkeeping.ts'
+import type { HeaderCarrier } from './carrier.ts'
 import { setCookie, splitToken } from './cookie.ts'
 import { clearElsewhere, type RequestTarget } from './cookie-scopes.ts'
 import { endsWithBrowser, expiryAge } from './expiry.ts'
@@ -38,8 +39,10 @@ export interface ResponseInfo {
 export interface CommitResult {
   /** Whole values for `Set-Cookie`, to be appended. No two have one name, domain and path. The last ones set the session. */
   setCookies: string[]
-  /** Merge `Cookie` into `Vary`: the response depends on the session. */
+  /** Merge `varyBy` into `Vary`: the response depends on the session. */
   vary: boolean
+  /** `Cookie` by default. With the option `carrier` it is, or has, the header of that. */
+  varyBy?: string | undefined
   /** Merge `private` into `Cache-Control`: a cookie is sent. */
   private: boolean
   /** Other fields to set, by their names in lower case: see `fieldValue` of `@sess/core/adapter`. Most responses have none. */
@@ -47,9 +50,16 @@ export interface CommitResult {
 }
 
 /** A response without cookies. If the session is read later, `updateVary` changes it. */
-export function withoutCookies({ accessed, metadataRead }: SessionState): CommitResult {
-  return { setCookies: [], vary: accessed || metadataRead, private: false }
+export function withoutCookies({ accessed, metadataRead, settings, lookup }: SessionState): CommitResult {
+  const vary = accessed || metadataRead
+  const result: CommitResult = { setCookies: [], vary, private: false }
+  if (settings.carrier) result.varyBy = settings.carrier.varyBy
+  if (vary && lookup.carrier) result.headers = NOT_STORED
+  return result
 }
+
+/** Caches do not know that a response to a header of ours is for one client alone. */
+const NOT_STORED = { 'cache-control': 'no-store' }
 
 /** Adds the header that `flush({ clearSiteData })` asks for. */
 export function withClearSiteData({ clearSiteData }: SessionState, result: CommitResult): CommitResult {
@@ -62,9 +72,10 @@ export function withClearSiteData({ clearSiteData }: SessionState, result: Commi
  * A session may be read between the commit and the head, as a body is. Then a response without cookies varies as well.
  * `vary` is no getter, because V8 makes a dictionary of each object that gets one of its own: 1 µs a request.
  */
-export function updateVary({ outcome, accessed, metadataRead }: SessionState): void {
+export function updateVary({ outcome, accessed, metadataRead, lookup }: SessionState): void {
   if (!outcome || isPromise(outcome) || outcome.private) return
   outcome.vary = accessed || metadataRead
+  if (lookup.carrier && outcome.vary) outcome.headers = { ...outcome.headers, ...NOT_STORED }
 }
 
 /** A response with the session's cookies, or with their deletion. Names that came and are not set are deleted. */
@@ -75,14 +86,31 @@ export function withCookies(
   now: number,
 ): CommitResult {
   const { settings, lookup } = state
-  const { cookie } = settings
+  const { cookie, carrier } = settings
+  if (lookup.carrier) return withHeader(state, lookup.carrier, cookies)
   const parts = cookies === 'send' ? splitToken(cookie, state.key!) : []
   const maxAge = cookies === 'send' ? maxAgeOf(state, now) : undefined
   const setCookies = parts.map(({ name, value }) => setCookie(cookie, name, value, secure, maxAge, now))
   for (const name of lookup.cookies.names) {
     if (!parts.some(part => part.name === name)) setCookies.push(setCookie(cookie, name, '', secure, 0, 0))
   }
-  return { setCookies, vary: true, private: true }
+  const result: CommitResult = { setCookies, vary: true, private: true }
+  if (carrier) result.varyBy = carrier.varyBy
+  return result
+}
+
+/** A response with the key in the header that the request came by. An empty header says that there is no session. */
+function withHeader(
+  { key, settings, lookup }: SessionState,
+  { name, prefix, varyBy }: HeaderCarrier,
+  cookies: Exclude<Plan['cookie'], 'none'>,
+): CommitResult {
+  // Throws for a token of a cookie session that is too long.
+  if (cookies === 'send') splitToken(settings.cookie, key!)
+  const isKnown = cookies === 'send' && lookup.cookies.tokens[0]?.text === key
+  const value = cookies === 'send' ? `${prefix}${key}` : ''
+  const headers = isKnown ? NOT_STORED : { ...NOT_STORED, [name]: value }
+  return { setCookies: [], vary: true, private: false, varyBy, headers }
 }
 
 /** Seconds. `undefined`: the cookie ends with the browser. */
@@ -117,7 +145,7 @@ export function clearForeignCookies(
   const names = [...lookup.cookies.contested, ...strays]
   const others = clearElsewhere(cookie, names, response.target?.() ?? {}, secure, room)
   const all = [...others, ...own]
-  return all[0] ? { setCookies: all, vary: true, private: true } : result
+  return all[0] ? { ...result, setCookies: all, vary: true, private: true } : result
 }
 
 /** Whether cookies of another library came that nobody needs any more. */
@@ -150,7 +178,9 @@ export function clearOldCookies(
       if (!isReplaced && !lines.includes(line)) lines.push(line)
     }
   }
-  return lines[0] ? { setCookies: [...lines, ...result.setCookies], vary: true, private: true } : result
+  return lines[0]
+    ? { ...result, setCookies: [...lines, ...result.setCookies], vary: true, private: true }
+    : result
 }
 
 export function isSecure({ secure }: ResponseInfo): boolean | undefined {

@@ -12,7 +12,7 @@ const MIN_BYTES = 32
  */
 export function checkSecrets(
   secret: string | readonly string[] = [],
-  store?: Pick<CookieStore, 'weakness'>,
+  store?: Partial<CookieStore>,
 ): readonly string[] {
   // A missing secret gives the same error as a wrong one.
   const secrets: readonly unknown[] = store && !secret?.length ? [secret] : [secret].flat()

@@ -288,6 +288,17 @@ export class Session<Data extends object = DefaultData> {
   }
 
   /**
+   * How the client sends the key (the option `carrier`). A browser never sends a header by itself, so a session with
+   * `'header'` needs no protection against cross-site request forgery (CSRF).
+   *
+   * @example
+   * if (session.carrier === 'cookie') checkCsrfToken(req)
+   */
+  get carrier(): 'cookie' | 'header' {
+    return stateForMetadata(this[STATE]).lookup.carrier ? 'header' : 'cookie'
+  }
+
+  /**
    * Ends the session, for logout. Its data is gone at once. Its record is removed with the response, or by `save()`. Data
    * that you set afterwards is a new session.
    *

@@ -133,7 +133,7 @@ export class SessionSlot<D extends object = DefaultData> {
    *
    * @param request the object that gets the session under our property
    * @param cookieHeader the `Cookie` header as it came
-   * @param connection what `commit` gets beside the status, and what `sessions.open` wants to know
+   * @param connection what `commit` gets beside the status, and what `sessions.open` gets of the request.
    * @returns `undefined` when this engine has a session on the request already. The adapter that opened it loads and
    *   commits it.
    * @throws ConfigError (`CONFIG`) when another engine has the property or the cookie

@@ -28,6 +28,7 @@ it('the exported names change only on purpose', () => {
         "pending",
         "privateCache",
         "settle",
+        "varyBy",
         "varyByCookie",
       ],
       "core": [

@@ -36,6 +36,7 @@ const USES: Record<string, readonly [use: (session: Session) => unknown, varies:
   deleteTestCookie: [s => s.deleteTestCookie(), true],
   flash: [s => s.flash('none'), true],
   subject: [s => s.subject, true],
+  carrier: [s => s.carrier, true],
   createdAt: [s => s.createdAt, true],
   authenticatedAt: [s => s.authenticatedAt, true],
   device: [s => s.device, true],

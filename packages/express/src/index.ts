@@ -77,6 +77,7 @@ function connectionOf(req: Request, cannotWait: boolean): Connection {
     }),
     cannotWait,
     request: req,
+    header: name => req.headers[name],
     device: () => ({ userAgent: req.headers['user-agent'], ip: req.ip ?? req.socket?.remoteAddress }),
   }
 }

@@ -69,6 +69,7 @@ export function session<Data extends object = DefaultData>(
         }),
         cannotWait,
         request,
+        header: name => request.headers[name],
         device: () => ({ userAgent: request.headers['user-agent'], ip: request.ip }),
       })
       // This engine's session is open already. The hook that opened it loads and commits it.

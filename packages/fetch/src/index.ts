@@ -72,6 +72,7 @@ export function runWithSession<
       return { host: hostname, path: pathname, forwardedProto }
     },
     request: on,
+    header: name => request.headers.get(name),
     device: () => ({
       userAgent: request.headers.get('user-agent') ?? undefined,
       // Of the web's servers only srvx says it, as part of the request.
@@ -81,8 +82,12 @@ export function runWithSession<
   if (!begun) return handler(request, (on as Record<string, Session<Data>>)[slot.property]!)
   const { session, ready, commit } = begun
 
-  /** Whether the client has the session's key already, so that the cookie only says it again. */
-  const isKnown = (): boolean => session.sessionKey !== null && cookies?.includes(session.sessionKey) === true
+  /** Whether the client has the session's key already, so that the response only says it again. */
+  const isKnown = (): boolean => {
+    const key = session.sessionKey
+    const values = [...request.headers.values()]
+    return key !== null && values.some(value => value.includes(key))
+  }
   const responseTo = (error: unknown): MaybePromise<Result> => {
     if (!onError) throw error
     return after(onError(error), response => withCommitted(on, response))

@@ -61,6 +61,7 @@ export function session<Data extends object = DefaultData>(
       }),
       cannotWait,
       request: event,
+      header: name => req.headers[name],
       device: () => ({ userAgent: req.headers['user-agent'], ip: req.socket?.remoteAddress }),
     })
     // This engine's session is open already. The handler that opened it loads and commits it.

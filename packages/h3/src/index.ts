@@ -1,4 +1,5 @@
 import {
+  type CommitResult,
   ConfigError,
   type DefaultData,
   type MaybePromise,
@@ -90,7 +91,7 @@ function runWithSession<Data extends object>(
   handler: () => unknown,
 ): unknown {
   /** Kept from the commit on: h3 takes `event.res` away before it makes JSON of a body, which may read the session. */
-  let leaving: { res: H3Event['res']; outcome: unknown }
+  let leaving: { res: H3Event['res']; committed: CommitResult; outcome: unknown } | undefined
   const begun = slot.begin(event.context, event.req.headers.get('cookie'), {
     secure: () => event.url.protocol === 'https:',
     target: () => ({
@@ -99,18 +100,22 @@ function runWithSession<Data extends object>(
       forwardedProto: event.req.headers.get('x-forwarded-proto'),
     }),
     request: event,
+    header: name => event.req.headers.get(name),
     device: () => ({ userAgent: event.req.headers.get('user-agent') ?? undefined, ip: event.req.ip }),
-    readLate: () => addVary(leaving.res, leaving.outcome),
+    readLate: () => leaving && addVary(leaving.res, leaving.committed, leaving.outcome),
   })
   if (!begun) return handler()
   const restoreResponse = snapshotOf(event)
 
   /** `outcome` is what h3 will send. It is not changed. */
   const commit = (outcome: unknown): MaybePromise<void> => {
-    leaving = { res: event.res, outcome }
+    const { res } = event
     return settle(
       () => begun.commit(statusOf(event, outcome)),
-      committed => addSessionHeaders(event, committed, outcome),
+      committed => {
+        leaving = { res, committed, outcome }
+        addSessionHeaders(event, committed, outcome)
+      },
       error => {
         restoreResponse()
         throw error

@@ -1,5 +1,5 @@
 import { type CommitResult, SessionCommittedError } from '@sess/core'
-import { fieldValue, privateCache, varyByCookie } from '@sess/core/adapter'
+import { fieldValue, privateCache, varyBy } from '@sess/core/adapter'
 import { type H3Event, HTTPError } from 'h3'
 import { HANDLED, headersOf, isHTTPResponse } from './outcome.ts'
 
@@ -30,13 +30,15 @@ export function addSessionHeaders(event: H3Event, committed: CommitResult, outco
     }
     if (isPrivate) headers.set('cache-control', privateCache(currentValue(headers, outcome, 'cache-control')))
   }
-  if (vary) addVary(event.res, outcome)
+  if (vary) addVary(event.res, committed, outcome)
 }
 
-/** Merges `Cookie` into `Vary`. The session may have been read as late as h3 makes JSON of a body. */
-export function addVary(res: H3Event['res'], outcome: unknown): void {
+/** Merges into `Vary`, and sets other fields. The session may have been read as late as h3 makes JSON of a body. */
+export function addVary(res: H3Event['res'], committed: CommitResult, outcome: unknown): void {
+  const { headers: others, varyBy: names } = committed
   for (const headers of [res.headers, res.errHeaders]) {
-    headers.set('vary', varyByCookie(currentValue(headers, outcome, 'vary')))
+    headers.set('vary', varyBy(currentValue(headers, outcome, 'vary'), names))
+    if (others?.['cache-control']) headers.set('cache-control', others['cache-control'])
   }
 }
 

@@ -60,6 +60,7 @@ export function session<Data extends object = DefaultData>(
       }),
       cannotWait,
       request: ctx,
+      header: name => ctx.req.headers[name],
       device: () => ({ userAgent: ctx.req.headers['user-agent'], ip: ctx.ip }),
     })
     // This engine's session is open already. The middleware that opened it loads and commits it.

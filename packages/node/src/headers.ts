@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { CommitResult } from '@sess/core'
-import { fieldValue, privateCache, varyByCookie } from '@sess/core/adapter'
+import { fieldValue, privateCache, varyBy } from '@sess/core/adapter'
 
 export type HeaderSnapshot = [name: string, value: number | string | string[]][]
 
@@ -50,7 +50,7 @@ function pairsOf(flat: string[]): [string, string][] {
 /** Adds the headers of the session to those of the application. */
 export function addSessionHeaders(
   res: ServerResponse,
-  { setCookies, vary, private: isPrivate, headers }: CommitResult,
+  { setCookies, vary, private: isPrivate, headers, varyBy: names }: CommitResult,
 ): void {
   if (setCookies.length > 0) {
     // `appendHeader` would push into an array of the application, and so send the cookie to the next visitor.
@@ -60,7 +60,7 @@ export function addSessionHeaders(
   for (const name in headers) {
     res.setHeader(name, fieldValue(name, currentValue(res, name), headers[name]!))
   }
-  if (vary) res.setHeader('Vary', varyByCookie(currentValue(res, 'vary')))
+  if (vary) res.setHeader('Vary', varyBy(currentValue(res, 'vary'), names))
   if (isPrivate) res.setHeader('Cache-Control', privateCache(currentValue(res, 'cache-control')))
 }
 

@@ -187,8 +187,13 @@ export class HttpBrowser {
     return (await this.get(`/get?k=${key}`)).json['value']
   }
 
-  async #send(method: string, path: string): Promise<HttpAnswer> {
-    const answer = await send(this.url + path, { method, cookie: this.header })
+  /** A request whose session key is in the header `X-Session`, too. */
+  withHeader(method: string, path: string, key?: string): Promise<HttpAnswer> {
+    return this.#send(method, path, key === undefined ? {} : { 'x-session': key })
+  }
+
+  async #send(method: string, path: string, headers: Record<string, string> = {}): Promise<HttpAnswer> {
+    const answer = await send(this.url + path, { method, cookie: this.header, headers })
     for (const { name, value, deletes } of answer.setCookies) {
       if (deletes) this.cookies.delete(name)
       else this.cookies.set(name, value)

@@ -1,3 +1,4 @@
+import { carrierCases } from './carriers.ts'
 import { cookieCases } from './cookies.ts'
 import { deliveryCases } from './delivery.ts'
 import type { AdapterCase } from './fixture.ts'
@@ -12,4 +13,5 @@ export const adapterCases: readonly AdapterCase[] = [
   ...deliveryCases,
   ...requestCases,
   ...twoEnginesCases,
+  ...carrierCases,
 ]

@@ -44,6 +44,32 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'open: no header is handed over',
+    Adapter: class extends ReferenceAdapter {
+      override client(req: IncomingMessage) {
+        return { request: req, header: () => undefined }
+      }
+    },
+  },
+  {
+    id: 'send: the key of a header is sent as a cookie, too',
+    Adapter: class extends ReferenceAdapter {
+      override async commit(session: Session, reply: Reply) {
+        const out = await super.commit(session, reply)
+        const key = out.headers?.['x-session']
+        return key ? { ...out, setCookies: [`sessionid=${key}; Path=/; HttpOnly`] } : out
+      }
+    },
+  },
+  {
+    id: 'send: Vary is always Cookie',
+    Adapter: class extends ReferenceAdapter {
+      override headers(reply: Reply, { varyBy: _, ...known }: Out) {
+        return super.headers(reply, known)
+      }
+    },
+  },
+  {
     id: 'open: the cookie cannot depend on the request',
     Adapter: class extends ReferenceAdapter {
       override open(req: IncomingMessage) {
@@ -56,7 +82,7 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     Adapter: class extends ReferenceAdapter {
       readonly #request = {}
       override open(req: IncomingMessage) {
-        return this.sessions.open(cookieOf(req), { request: this.#request })
+        return this.sessions.open(cookieOf(req), { ...this.client(req), request: this.#request })
       }
     },
   },

@@ -1,0 +1,107 @@
+import { equal, ok } from '../check.ts'
+import { cacheControl, newCookie, noCookie, status, vary } from './answers.ts'
+import type { HttpAnswer } from './client.ts'
+import { type AdapterCase, needsStart } from './fixture.ts'
+
+const HEADER = 'x-session'
+
+/** The session key that a response has in its header. */
+function newKey(answer: HttpAnswer, what: string): string {
+  const key = answer.headers[HEADER] ?? ''
+  ok(
+    /^[a-z0-9]{32}$/.test(key),
+    `a key in X-Session of ${what}`,
+    key === '' ? 'there was none' : 'it was another text',
+  )
+  return key
+}
+
+function isPrivate(answer: HttpAnswer, what: string): void {
+  equal(cacheControl(answer).includes('no-store'), true, `whether Cache-Control of ${what} says no-store`)
+  equal(vary(answer).includes(HEADER), true, `whether Vary of ${what} names X-Session`)
+}
+
+/** The option `carrier`: the key is in a header in place of a cookie. */
+export const carrierCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/header-carrier',
+    title:
+      'a session that comes by a header is answered by the header: no cookie, no-store, and the right Vary',
+    rule: "Pass a reader of the request's headers to `sessions.open`, or to `begin`. Set the fields of `headers`, and merge `varyBy`.",
+    source: 'docs/design.md#carriers; RFC 9111 sections 4.1 and 5.2.2.5',
+    why: 'An app without a cookie jar could not log in, or a cache would give its key to others.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ carrier: { header: HEADER } })
+      const send = (path: string, key?: string) =>
+        // A browser without cookies.
+        app.browser().withHeader(path.startsWith('/get') || path === '/none' ? 'GET' : 'POST', path, key)
+      const begun = await send('/set?k=user&v=ann')
+      status(begun, 200, 'POST /set')
+      noCookie(f, begun, 'POST /set')
+      const key = newKey(begun, 'POST /set')
+      isPrivate(begun, 'POST /set')
+      const read = await send('/get?k=user', key)
+      equal(read.json['value'], 'ann', 'the value that GET /get shows')
+      noCookie(f, read, 'GET /get')
+      isPrivate(read, 'GET /get')
+      const untouched = await send('/none', key)
+      equal(
+        [vary(untouched).includes(HEADER), cacheControl(untouched)],
+        [false, []],
+        'Vary and Cache-Control of /none',
+      )
+      const own = await send('/own-headers?k=user&v=ann&cache=public', key)
+      isPrivate(own, 'a response with Cache-Control: public of its own')
+      equal(vary(own).includes('accept'), true, 'whether Vary of the application is still there')
+      const cycled = await send('/cycle', key)
+      noCookie(f, cycled, 'POST /cycle')
+      const next = newKey(cycled, 'POST /cycle')
+      equal((await send('/get?k=user', next)).json['value'], 'ann', 'the value under the new key')
+      equal((await send('/get?k=user', key)).json['value'] ?? null, null, 'the value under the old key')
+      const ended = await send('/flush', next)
+      noCookie(f, ended, 'POST /flush')
+      equal(ended.headers[HEADER], '', 'X-Session of POST /flush')
+      equal((await send('/get?k=user', next)).json['value'] ?? null, null, 'the value after the logout')
+    },
+  },
+  {
+    id: 'adapter/two-carriers',
+    title: 'with both carriers a cookie is answered by a cookie and a header by a header; a header wins',
+    rule: 'The key that came by a cookie never leaves by a header, and the other way round.',
+    source: 'docs/design.md#carriers',
+    why: 'A script could read the key of an HttpOnly cookie, or a logout would end another session than was meant.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ carrier: { header: HEADER, cookie: true } })
+      const browser = app.browser()
+      const first = await browser.post('/set?k=user&v=ann')
+      newCookie(f, first, 'the answer to a POST /set without the header')
+      equal(first.headers[HEADER], undefined, 'X-Session of a response to a request without it')
+      equal(
+        [vary(first).includes('cookie'), vary(first).includes(HEADER)],
+        [true, true],
+        'Cookie and X-Session in Vary',
+      )
+      const begun = await browser.withHeader('POST', '/set?k=user&v=bob', 'new')
+      noCookie(f, begun, 'POST /set with X-Session: new and a cookie')
+      const key = newKey(begun, 'POST /set with X-Session: new and a cookie')
+      equal(
+        (await browser.withHeader('GET', '/get?k=user', key)).json['value'],
+        'bob',
+        'what the header leads to',
+      )
+      const cycled = await browser.withHeader('POST', '/cycle', key)
+      noCookie(f, cycled, 'POST /cycle with the header and a cookie')
+      const ended = await browser.withHeader(
+        'POST',
+        '/flush',
+        newKey(cycled, 'POST /cycle with the header and a cookie'),
+      )
+      noCookie(f, ended, 'POST /flush with the header and a cookie')
+      const after = await browser.get('/get?k=user')
+      equal(after.json['value'], 'ann', 'what the cookie leads to after the logout by the header')
+      equal(after.headers[HEADER], undefined, 'X-Session of a response to the cookie')
+    },
+  },
+]
