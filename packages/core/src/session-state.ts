@@ -10,14 +10,13 @@ import { type CommitResult, type ResponseInfo, updateVary } from './response.ts'
 import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 
 /**
- * One request's session, between the cookie and the store. Its state is one of five (docs/architecture.md has a picture):
+ * One request's session, between the cookie and the store. All fields are assigned in this file alone. The methods are
+ * the transitions between five states (docs/architecture.md has a picture):
  * - **new**: there is no record. New data is inserted.
  * - **stored**: `current` is the record. Changes replace it.
  * - **rotating**: `cycleKey` was called. A record under the new key takes the place of `previous`.
  * - **marker**: another request has rotated the key. `current` is the marker. A save is an error.
- * - **ended**: `flush` was called. `toRemove` is the record to remove. Data that is set now is a new session.
- *
- * All fields are assigned in this file alone. The methods are the transitions.
+ * - **ended**: `flush` was called. `toRemove` is the record to remove. Data that is * All fields are assigned in this file alone. The methods are the transitions.
  */
 export class SessionState {
   declare readonly settings: Settings
@@ -37,8 +36,7 @@ export class SessionState {
   // | cycleKey, or `modified = true`    | true     | true     | false            | yes           |
   // | a change, then `modified = false` | false    | false    | true             | no            |
   modified = false
-  /** Save even if the log is empty. */
-  mustSave = false
+  mustSave = false // Save even if the log is empty.
   current: RecordRef | undefined
   previous: RecordRef | undefined
   toRemove: RecordRef | undefined
