@@ -132,6 +132,24 @@ export class Sessions<D extends object = DefaultData> {
   }
 
   /**
+   * The id that a session has in the store, as `list` and the hooks show it. It tells sessions apart and opens none of them: use
+   * it to close the sockets of a session in the hook `destroyed`, for example. It calls no store, so look first whether the
+   * session is live.
+   *
+   * @returns `undefined` if the session has no key yet, and for cookie sessions. With `hashKeys: false` the id is the key: keep
+   *   it secret
+   * @example
+   * socket.join(await sessions.idOf(session))
+   */
+  idOf(session: Session<D>): Promise<string | undefined> {
+    return this.#watch('idOf', async () => {
+      const settings = this.#settings
+      if (!settings.backend.hasRecords) return
+      return await runTask(settings, () => storedIdOf(settings, session))
+    })
+  }
+
+  /**
    * Whether there is a live session of that key.
    *
    * @param options `isolate`: the tenant that the key is of

@@ -1,4 +1,5 @@
 import { memoryStore } from '@sess/conformance'
+import { encryptedCookieStore } from '@sess/store-cookie'
 import { describe, expect, it } from 'vitest'
 import { createSessions, type Session } from '../src/index.ts'
 import { altered, bench, codeOf, START, slow } from './support.ts'
@@ -394,4 +395,41 @@ describe('background polls', () => {
       expect(() => bench({ background: background as string[] })).toThrow(/^background: /)
     },
   )
+})
+
+describe('idOf [A25]', () => {
+  it('is the id of lists and hooks, before and after a new key is stored', async () => {
+    const destroyed: unknown[] = []
+    const app = bench({
+      store: slow(memoryStore()),
+      hooks: { destroyed: ({ id }) => void destroyed.push(id) },
+    })
+    const [cookie] = await devices(app, 'phone')
+    const session = app.sessions.open(cookie)
+    await session.load()
+    const [before] = await app.sessions.list('ada')
+    expect(await app.sessions.idOf(session)).toBe(before!.id)
+    session.cycleKey()
+    expect(await app.sessions.idOf(session)).toBe(before!.id)
+    await session.save()
+    const [after] = await app.sessions.list('ada')
+    expect(after!.id).not.toBe(before!.id)
+    expect(await app.sessions.idOf(session)).toBe(after!.id)
+    expect(await app.sessions.end(after!.id)).toBe(true)
+    expect(destroyed).toEqual([after!.id])
+  })
+
+  it('is undefined for a session without a key, and for cookie sessions', async () => {
+    const { sessions } = bench({ store: memoryStore() })
+    const session = sessions.open('')
+    session.set('a', 1)
+    expect(await sessions.idOf(session)).toBeUndefined()
+    const secret = 'a secret of the tests, which nobody should use'
+    const app = bench({ store: encryptedCookieStore(), secret })
+    await app.request(session => session.set('a', 1))
+    const stored = app.sessions.open(app.cookie)
+    await stored.load()
+    expect(stored.get('a')).toBe(1)
+    expect(await app.sessions.idOf(stored)).toBeUndefined()
+  })
 })

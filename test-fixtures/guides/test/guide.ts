@@ -79,7 +79,8 @@ export async function start(
     void ended.then(() => reject(new Error(`${file} has ended:\n${output}`)))
   })
   const stop = async (): Promise<void> => {
-    child.kill()
+    // Some servers would wait for the connections of browsers that are kept alive.
+    child.kill('SIGKILL')
     await ended
   }
   return { url, output: () => output, stop, [Symbol.asyncDispose]: stop }
