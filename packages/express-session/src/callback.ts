@@ -1,4 +1,5 @@
 import type { MaybePromise } from '@sess/core'
+import { settle } from '@sess/core/adapter'
 
 /** What express-session's methods call when they are done. */
 export type Callback = (error?: any) => void
@@ -33,20 +34,26 @@ export function withCallback<T>(
   callback: Callback | undefined,
   work: () => MaybePromise<unknown>,
 ): T | Promise<void> {
-  const done = startWork(work)
   if (typeof callback !== 'function') {
-    const promise = Promise.resolve(done).then(() => undefined)
+    const promise = startWork(work)
     // The caller may not wait for it. Then the response reports the failure, and an unhandled rejection would end Node.
     promise.catch(() => undefined)
     return promise
   }
-  done.then(
-    () => callback(),
-    error => callback(error),
+  // At once over a store that calls back at once. What the callback throws goes to the caller, and not into the callback.
+  let report = (): void => callback()
+  const done = settle(
+    work,
+    () => undefined,
+    error => {
+      report = () => callback(error)
+    },
   )
+  if (done) done.then(() => queueMicrotask(report))
+  else report()
   return self
 }
 
-async function startWork(work: () => MaybePromise<unknown>): Promise<unknown> {
-  return work()
+async function startWork(work: () => MaybePromise<unknown>): Promise<void> {
+  await work()
 }

@@ -83,6 +83,11 @@ export class Cookie {
   }
 }
 
+// Enumerable, as in express-session: code that copies a cookie with `for in` finds them.
+for (const name of ['expires', 'maxAge', 'data', 'serialize', 'toJSON']) {
+  Object.defineProperty(Cookie.prototype, name, { enumerable: true })
+}
+
 /** The attributes that the application sets. `expires` is not one of them, because every request moves it. */
 export function attributesOf(of: Cookie): string {
   return JSON.stringify({ ...of.data, expires: undefined })

@@ -57,7 +57,8 @@ function read(sessions: Record<string, string>, id: string): StoredSession | und
   if (!text) return
   const session = JSON.parse(text) as StoredSession
   const expires = session['cookie']?.expires
-  if (!expires || +new Date(expires) > Date.now()) return session
+  // A time that cannot be read ends nothing.
+  if (!expires || !(+new Date(expires) <= Date.now())) return session
   delete sessions[id]
   return
 }

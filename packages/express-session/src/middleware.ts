@@ -27,10 +27,11 @@ export type SessionMiddleware = (req: any, res: any, next: Callback) => void
  * @example
  * app.use(session({ secret, store: sqliteStore('sessions.db'), resave: false, saveUninitialized: false }))
  */
-export function session(options: SessionOptions = {}): SessionMiddleware {
+export function session(options?: SessionOptions): SessionMiddleware {
   const settings = readOptions(options ?? {})
   const { store, records } = storeOf(options?.store, settings)
-  store.generate = req => generate(req, settings)
+  const ownGenerate = (req: SessionRequest): void => generate(req, settings)
+  store.generate = ownGenerate
   let isReady = true
   store.on('disconnect', () => {
     isReady = false
@@ -51,8 +52,8 @@ export function session(options: SessionOptions = {}): SessionMiddleware {
       debug('pathname mismatch')
       return next()
     }
-    const secrets = settings.secrets[0] ? settings.secrets : req.secret ? [req.secret] : []
-    if (!secrets[0]) return next(new Error('secret option required for sessions'))
+    const secrets = settings.secrets.length > 0 ? settings.secrets : req.secret ? [req.secret] : []
+    if (secrets.length === 0) return next(new Error('secret option required for sessions'))
 
     req.sessionStore = store
     const cookieId = readSessionId(req, settings.name, secrets)
@@ -61,7 +62,7 @@ export function session(options: SessionOptions = {}): SessionMiddleware {
     if (canHold(res, req)) holdUntilSaved(res, owner, next)
     else watchStandIn(req, res, { commit: () => owner.commit(), pending: () => undefined })
 
-    if (!cookieId && !settings.saveUninitialized) {
+    if (!cookieId && settings.canBeginLater && store.generate === ownGenerate) {
       beginLater(req)
       return next()
     }

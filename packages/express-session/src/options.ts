@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Store as SessStore } from '@sess/core'
-import type { CookieOptions } from './cookie.ts'
+import { Cookie, type CookieOptions } from './cookie.ts'
 import { deprecate } from './deprecate.ts'
 import type { SessionRequest } from './request.ts'
 import type { Secret } from './session-cookie.ts'
@@ -36,6 +36,8 @@ export interface Settings {
   rolling: boolean
   saveUninitialized: boolean
   unsetDestroys: boolean
+  /** Nobody notices that a session without a cookie begins at its first use, and no earlier. */
+  canBeginLater: boolean
 }
 
 /** Reads the options. Throws a TypeError where express-session does, and warns of what it deprecates. */
@@ -68,6 +70,23 @@ export function readOptions(options: SessionOptions): Settings {
     rolling: Boolean(options.rolling),
     saveUninitialized,
     unsetDestroys: unset === 'destroy',
+    canBeginLater:
+      !saveUninitialized &&
+      unset !== 'destroy' &&
+      generateId === defaultId &&
+      typeof cookie !== 'function' &&
+      isValid(cookie),
+  }
+}
+
+/** Whether the cookie of a new session can be made of these options. If not, each request gets the error. */
+function isValid(options: CookieOptions | undefined): boolean {
+  // To try it would warn of it, once too often.
+  if ((options?.maxAge as unknown) instanceof Date) return false
+  try {
+    return Boolean(new Cookie(options))
+  } catch {
+    return false
   }
 }
 

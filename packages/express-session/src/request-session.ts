@@ -185,7 +185,11 @@ export class RequestSession {
       debug('no session')
       return after(this.#endUnset(), () => NOTHING)
     }
+    // The check of express-session. Without it a request with another object gets an error that names nothing.
+    if (typeof session.touch !== 'function')
+      throw new TypeError('req.session.touch is not a function. Set keys of req.session, do not replace it.')
     const now = snapshotOf(session)
+    if (this.isEnding) this.#touch(session)
     const line = this.#cookieLine(session, now)
     const result = line === undefined ? NOTHING : { ...NOTHING, setCookies: [line] }
     return after(this.#store(session, now, this.isEnding), () => result)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { contract } from './scenarios/contract.ts'
 import { cookieClass, cookies } from './scenarios/cookies.ts'
 import { saving, stores } from './scenarios/options.ts'
 import { requests } from './scenarios/requests.ts'
@@ -30,7 +31,7 @@ function withoutLooks(log: unknown[]): unknown[] {
   })
 }
 
-const groups = { requests, properties, methods, cookies, cookieClass, saving, stores, responses }
+const groups = { contract, requests, properties, methods, cookies, cookieClass, saving, stores, responses }
 
 for (const [group, scenarios] of Object.entries(groups)) {
   describe(group, () => {

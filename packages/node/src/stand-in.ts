@@ -90,7 +90,8 @@ export function watchStandIn(
     }
   }
   if (outlivesHead) {
-    req.socket?.once('close', () => {
+    // A hand-made request, as in unit tests, may have a socket that emits nothing.
+    req.socket?.once?.('close', () => {
       if (pending()) process.emitWarning(unsavedError())
     })
   }
