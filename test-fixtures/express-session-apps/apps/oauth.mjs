@@ -1,4 +1,6 @@
 // Logins at an OpenID provider, by passport-oauth2, openid-client, grant and express-openid-connect.
+import { toExpressStore } from '@sess/express-store'
+import { sqliteStore } from '@sess/store-sql'
 import express from 'express'
 import oidc from 'express-openid-connect'
 import session from 'express-session'
@@ -125,7 +127,7 @@ await serve(async url => {
       idpLogout: false,
       authorizationParams: { response_type: 'code', scope: 'openid profile' },
       routes: { callback: '/connected/callback', login: '/connected/login', logout: '/connected/logout' },
-      session: { store: new session.MemoryStore() },
+      session: { store: options.store ? toExpressStore(sqliteStore(':memory:')) : new session.MemoryStore() },
     }),
   )
   connected.get('/connected', (req, res) => {

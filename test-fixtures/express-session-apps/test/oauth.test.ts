@@ -93,7 +93,7 @@ describe.each(libraries)('logins at an OpenID provider on $name', ({ env }) => {
     expect((await other.go(url)).json().error).toMatch(/state mismatch/i)
   })
 
-  it('by express-openid-connect, whose sessions are in a MemoryStore', async () => {
+  it('by express-openid-connect, whose sessions are in a MemoryStore, or by toExpressStore in SQLite', async () => {
     const visitor = new Visitor()
     await logIn(visitor, `${app.url}/connected/login`)
     const isIn = async (): Promise<unknown> => (await visitor.go(`${app.url}/connected`)).json()
