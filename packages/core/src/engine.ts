@@ -77,8 +77,9 @@ export class Sessions<D extends object = DefaultData> {
    * Makes this request's session. It calls no store, and throws nothing unless an option depends on the request.
    *
    * @param cookieHeader the request's `Cookie` header as it came
-   * @param client what else is known of the request, for the options `devices`, `background` and `cookie`
-   * @throws ConfigError (`CONFIG`) if `cookie.byRequest` gets no request or returns a wrong option, or `carrier` no headers
+   * @param client what else is known of the request, for the options `devices`, `background`, `cookie` and `carrier`.
+   * @throws ConfigError (`CONFIG`) if an option needs the request or its headers and they are not in `client`, or if
+   *   `cookie.byRequest` returns a wrong option
    * @example
    * const session = sessions.open(request.headers.get('cookie'))
    * await session.load()

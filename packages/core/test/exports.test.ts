@@ -6,6 +6,7 @@ import * as core from '../src/index.ts'
 import * as rich from '../src/rich.ts'
 import * as sealed from '../src/sealed.ts'
 import * as store from '../src/store-kit.ts'
+import * as testing from '../src/testing.ts'
 
 it('the exported names change only on purpose', () => {
   const names = (module: object): string[] => Object.keys(module).sort()
@@ -17,6 +18,7 @@ it('the exported names change only on purpose', () => {
     rich: names(rich),
     sealed: names(sealed),
     store: names(store),
+    testing: names(testing),
   }).toMatchInlineSnapshot(`
     {
       "adapter": [
@@ -89,6 +91,11 @@ it('the exported names change only on purpose', () => {
         "textLike",
         "ttlSeconds",
         "whenTimeIsUp",
+      ],
+      "testing": [
+        "loggedIn",
+        "testClock",
+        "testStore",
       ],
     }
   `)
