@@ -48,8 +48,10 @@ export class Lookup {
   /** The request is answered by this header, and gets no cookie. */
   readonly carrier: HeaderCarrier | undefined
 
-  constructor(settings: Settings, header: string, carried?: string) {
+  /** `carried`: what came in the header of the option `carrier`. Then cookies do not count. */
+  constructor(settings: Settings, cookieHeader: string, carried?: string) {
     this.carrier = carried === undefined ? undefined : settings.carrier
+    const header = this.carrier ? '' : cookieHeader
     if (carried) this.#readKey(settings, receivedHeader(settings.carrier!.name, carried))
     if (header) this.#readCookies(settings, header)
     if (settings.adopt) this.header = header

@@ -63,10 +63,9 @@ export class SessionState {
   /** What the commit returned. `undefined` when it failed. */
   outcome: MaybePromise<CommitResult> | undefined
 
-  /** `carried`: what came in the header of the option `carrier`. Then cookies do not count. */
   constructor(settings: Settings, header = '', carried?: string) {
     this.settings = settings
-    this.lookup = new Lookup(settings, carried === undefined ? header : '', carried)
+    this.lookup = new Lookup(settings, header, carried)
     this.key = this.lookup.key
   }
 
