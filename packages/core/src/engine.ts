@@ -117,11 +117,13 @@ export class Sessions<D extends object = DefaultData> {
 
   /**
    * Ends the request for its session: saves, extends or removes it, before the first byte of the response. Synchronous if
-   * there is nothing to do. Append `setCookies`, merge `Cookie` into `Vary` and `private` into `Cache-Control`.
+   * there is nothing to do. Append `setCookies`, set each of `headers`. Merge `varyBy` (or `Cookie`) into `Vary` if `vary`,
+   * and `private` into `Cache-Control` if `private`.
    *
    * A second call has no effect. It returns the first result, or an empty result if the first call failed.
    *
    * @throws SessionInterruptedError (400) if the session ended, or got another key, meanwhile
+   * @throws SessionLimitError (409) if the subject has `maxSessions` sessions
    * @throws SessionConflictError or SessionStoreError (503)
    * @throws SessionDataError (500)
    * @example
@@ -374,8 +376,9 @@ export class Sessions<D extends object = DefaultData> {
   ): Promise<boolean> {
     return this.#watch(method, async () => {
       const settings = this.#settings
-      const { backend } = settings
-      if (!isKey(key) || !backend.hasRecords) return false
+      const { backend, hashKeys } = settings
+      // Any text is hashed: `openKey` takes keys that are not ours. Without hashing, only keys of our form are ids.
+      if (!backend.hasRecords || !(hashKeys ? key : isKey(key))) return false
       const id = await backend.idOf(isolate === undefined ? settings : isolated(settings, isolate), key)
       const result = await runTask(settings, deadline => task(id, deadline))
       if (result) void whenTrue?.(id)

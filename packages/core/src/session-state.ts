@@ -21,7 +21,7 @@ import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
 export class SessionState {
   declare readonly settings: Settings
   declare readonly lookup: Lookup
-  /** What the handler sees: the key in the cookie, until loading finds no session behind it. */
+  /** What the handler sees: the key in the cookie, until the first access finds no session behind it. */
   key: SessionKey | null
   /** Data and log. They exist from the first access to the data on, which decodes the payload. */
   changes: Changes | undefined
@@ -211,10 +211,9 @@ export class SessionState {
 
   /** The session is in the store, or in the token, as it is now: it is stored. */
   saved({ payload, expiresAt, subject }: SessionRecord): void {
-    const changes = this.changes!
     if (!this.isActivity) this.expiresAtRead = expiresAt
     this.payload = payload
-    changes.saved(this.settings.baseOf(changes.data, payload))
+    this.changes!.saved(this.settings.baseOf(this.changes!.data, payload))
     this.confirmed = true
     if (this.current) this.current.isWritten = true
     this.storedSubject = subject

@@ -48,6 +48,16 @@ describe('openKey', () => {
     expect((await begun(sessions, KEY)).get('a')).toBeUndefined()
   })
 
+  it('names a session that exists() and delete() find as well', async () => {
+    const session = sessions.openKey(KEY, { isNew: true })
+    session.set('a', 3)
+    await session.save({ mustCreate: true })
+    expect(await sessions.exists(KEY)).toBe(true)
+    expect(await sessions.delete(KEY)).toBe(true)
+    expect(await sessions.exists(KEY)).toBe(false)
+    expect(await sessions.exists('')).toBe(false)
+  })
+
   it('is an error for cookie sessions, which have no key', async () => {
     const inCookies = createSessions({
       store: encryptedCookieStore(),
