@@ -148,7 +148,7 @@ export class Sessions<D extends object = DefaultData> {
     return this.#watch('idOf', async () => {
       const settings = this.#settings
       if (!settings.backend.hasRecords) return
-      return await runTask(settings, () => storedIdOf(settings, session))
+      return await runTask(settings, () => storedIdOf(session))
     })
   }
 
