@@ -36,6 +36,11 @@ export interface OpenOptions {
   request?: unknown
   /** Reads a header by its name in lower case, for the option `carrier`. */
   header?: ReadHeader | undefined
+  /**
+   * The cookie header was kept since an earlier request, as that of a socket's handshake. With the option `reuse`, a key in it
+   * that was rotated since is no sign of theft. Default false.
+   */
+  kept?: boolean | undefined
 }
 
 /** Whose key it is, where a tenant isolates its keys (`cookie.isolate`). */
@@ -77,7 +82,7 @@ export class Sessions<D extends object = DefaultData> {
    * Makes this request's session. It calls no store, and throws nothing unless an option depends on the request.
    *
    * @param cookieHeader the request's `Cookie` header as it came
-   * @param client what else is known of the request, for the options `devices`, `background`, `cookie` and `carrier`.
+   * @param client what else is known of the request, for the options `devices`, `background`, `cookie`, `carrier` and `reuse`
    * @throws ConfigError (`CONFIG`) if an option needs the request or its headers and they are not in `client`, or if
    *   `cookie.byRequest` returns a wrong option
    * @example
@@ -89,6 +94,7 @@ export class Sessions<D extends object = DefaultData> {
     const { devices, background } = settings
     const carried = settings.carrier && this.#carriedKey(settings.carrier, client)
     const state = new SessionState(settings, cookieHeader ?? '', carried)
+    if (client.kept) state.lookup.oldKeyExpected()
     if (background.length > 0 && isBackground(background, client.target?.().path)) state.setActivity(false)
     return new Session<D>(state, devices ? client.device : undefined)
   }

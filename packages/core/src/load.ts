@@ -39,16 +39,16 @@ function* findByOldCookie(state: SessionState, deadline: Deadline): Task<Found |
   const key = yield* adopt(settings, lookup, deadline)
   if (!key) return
   lookup.keyFound(key)
-  // A cookie that stays for a way back leads to the first key for good, so an old key is no sign of theft.
-  const isKept = lookup.old.at(-1)?.keep === true
-  const found = yield* findByKey(state, deadline, !isKept)
+  // A cookie that stays for a way back leads to the first key for good.
+  if (lookup.old.at(-1)!.keep) lookup.oldKeyExpected()
+  const found = yield* findByKey(state, deadline)
   if (found) lookup.adopted()
   // The session that took the place of the old one has ended.
   else lookup.keyFound(ownKey)
   return found
 }
 
-function* findByKey(state: SessionState, deadline: Deadline, reactsToReuse = true): Task<Found | undefined> {
+function* findByKey(state: SessionState, deadline: Deadline): Task<Found | undefined> {
   const { lookup, settings } = state
   const record = yield* settings.backend.find(state, deadline)
   let found: Found | undefined
@@ -58,7 +58,7 @@ function* findByKey(state: SessionState, deadline: Deadline, reactsToReuse = tru
       ? yield* decodePayload(settings, lookup.recordId, record.payload)
       : undefined
     if (settings.reuse && data && isReused(data, deadline.now)) {
-      if (reactsToReuse) yield* reactToReuse(state, data, deadline)
+      if (!lookup.mayHaveOldKey) yield* reactToReuse(state, data, deadline)
     } else if (!(data && (yield* isBeforeNotBefore(settings, data)))) found = { record, data }
   }
   report(settings, 'loaded', lookup.recordId, { found: found !== undefined }, deadline)

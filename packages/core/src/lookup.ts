@@ -42,6 +42,8 @@ export class Lookup {
   isLoaded = false
   failed: SessionError | undefined
   found: Found | undefined
+  /** A rotated key is no sign of theft, because a header or a cookie was kept that may still have it. */
+  mayHaveOldKey = false
   /** The engine's `removalsBegun` when the load began. */
   removalsBegun = 0
 
@@ -79,6 +81,10 @@ export class Lookup {
   /** What a logout removes if nothing was found. A fast clock finds no session, and a logout must end it all the same. */
   get removable(): RecordRef | undefined {
     return this.recordId && { id: this.recordId, ignoreExpiry: true }
+  }
+
+  oldKeyExpected(): void {
+    this.mayHaveOldKey = true
   }
 
   /** Before the first store call. */

@@ -326,3 +326,22 @@ describe('the kept cookie of an old library, whose session was adopted and rotat
     expect(reused).toMatchObject([{ subject: 'ada', ended: true }])
   })
 })
+
+describe('the cookie of a handshake, kept while its socket is open', () => {
+  it('is no theft after a rotation: it opens nothing, is not reported, and ends nothing', async () => {
+    const { app, old, reused } = await stolen({ reuse: 'end-all' })
+    app.time.now += GRACE
+    const session = app.sessions.open(old, { kept: true })
+    await session.load()
+    expect(session.get('a')).toBeUndefined()
+    expect(reused).toEqual([])
+    expect(await app.peek('a', app.cookie)).toBe(1)
+  })
+
+  it('is a theft in a handshake itself', async () => {
+    const { app, old, reused } = await stolen({ reuse: 'end-all' })
+    app.time.now += GRACE
+    await app.sessions.open(old).load()
+    expect(reused).toMatchObject([{ subject: 'ada', ended: true }])
+  })
+})
