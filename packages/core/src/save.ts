@@ -9,12 +9,26 @@ import { load, openLoaded } from './load.ts'
 import { endSurplus, subjectToAdd } from './max-sessions.ts'
 import type { Save } from './plan.ts'
 import type { SessionState } from './session-state.ts'
+import type { MaybePromise } from './store.ts'
 import { interrupted } from './store-call.ts'
-import { type Deadline, runTask, type Task } from './task.ts'
+import { type Deadline, isPromise, runTask, type Task } from './task.ts'
 
 /** `Session.save`: saves what the response would save, and carries out `flush` and `cycleKey`. */
 export function saveNow(state: SessionState, mustCreate = false): Promise<void> {
   return inTurn(state, 'save', deadline => save(state, deadline, mustCreate))
+}
+
+/** `Session.save` for a façade of another API. Returns no promise if nothing has to wait. */
+export function saveAtOnce(state: SessionState, mustCreate: boolean): MaybePromise<void> {
+  if (state.committed || state.saving || !state.lookup.isLoaded) return saveNow(state, mustCreate)
+  endIfRemoved(state)
+  state.setAccessed(true)
+  openLoaded(state)
+  const result = runTask(state.settings, deadline => save(state, deadline, mustCreate))
+  if (!isPromise(result)) return
+  const saving = Promise.resolve(result).finally(() => state.savingEnded(saving))
+  state.savingBegun(handled(saving))
+  return saving
 }
 
 /** `Session.create`: stores the data under a new key. */

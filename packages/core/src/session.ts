@@ -42,7 +42,7 @@ import { load, openLoaded } from './load.ts'
 import { freezeMembers } from './members.ts'
 import { ABSENT, type Data as Dict } from './merge.ts'
 import { dataProxy, NO_PLAIN_OBJECT } from './plain-object.ts'
-import { createNow, saveNow } from './save.ts'
+import { createNow, saveAtOnce, saveNow } from './save.ts'
 import type { SessionState } from './session-state.ts'
 import type { MaybePromise } from './store.ts'
 
@@ -724,6 +724,22 @@ export class Session<Data extends object = DefaultData> {
  */
 export function pending(session: Session<any>): 'changes' | 'cookie' | undefined {
   return pendingOf(stateOf(session))
+}
+
+/**
+ * `session.save()` that returns no promise if its store returns none, for adapters of another API that has callbacks.
+ *
+ * @param options `mustCreate`: as of `session.save`
+ * @throws what `session.save` throws, at once or as a rejection
+ * @example
+ * const saving = saveSession(session, { mustCreate: true })
+ * if (saving) await saving
+ */
+export function saveSession(
+  session: Session<any>,
+  { mustCreate = false }: { mustCreate?: boolean } = {},
+): MaybePromise<void> {
+  return saveAtOnce(stateOf(session), mustCreate)
 }
 
 function expiryOf(

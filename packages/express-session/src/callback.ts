@@ -40,7 +40,7 @@ export function withCallback<T>(
     promise.catch(() => undefined)
     return promise
   }
-  // At once over a store that calls back at once. What the callback throws goes to the caller, and not into the callback.
+  // Called at once over a store that calls back at once, so the caller gets what the callback throws.
   let report = (): void => callback()
   const done = settle(
     work,

@@ -89,6 +89,7 @@ for (const name of ['expires', 'maxAge', 'data', 'serialize', 'toJSON']) {
 }
 
 /** The attributes that the application sets. `expires` is not one of them, because every request moves it. */
-export function attributesOf(of: Cookie): string {
-  return JSON.stringify({ ...of.data, expires: undefined })
+export function attributesOf(of: Cookie | CookieData): string {
+  const { originalMaxAge, partitioned, priority, secure, httpOnly, domain, path, sameSite } = of
+  return JSON.stringify([originalMaxAge, partitioned, priority, secure, httpOnly, domain, path, sameSite])
 }

@@ -6,8 +6,8 @@ import {
   SessionInterruptedError,
   type Sessions,
 } from '@sess/core'
-import { after, merge } from '@sess/core/adapter'
-import { attributesOf, type Cookie, type CookieData } from './cookie.ts'
+import { after, merge, saveSession, settle } from '@sess/core/adapter'
+import { attributesOf, type CookieData } from './cookie.ts'
 import { adopt, dataOf, type Record, sameText, textOf } from './record.ts'
 import type { Session } from './session.ts'
 import type { StoredSession } from './store.ts'
@@ -35,7 +35,8 @@ export class EngineRecord implements Record {
   /** `undefined` after a touch, which ends it. */
   #session: CoreSession<any> | undefined
   #isNew: boolean
-  #attributes: string | undefined
+  /** The cookie as it is stored. `undefined`: not known. */
+  #cookie: CookieData | undefined
 
   constructor(sessions: Sessions<any>, id: string, isNew: boolean) {
     this.#sessions = sessions
@@ -49,84 +50,96 @@ export class EngineRecord implements Record {
       const data = session && storedData(session)
       if (data) {
         this.text = textOf(data)
-        this.#attributes = JSON.stringify({ ...data['cookie'], expires: undefined })
+        this.#cookie = data['cookie']
       }
       return data
     })
   }
 
-  async save(session: Session): Promise<void> {
-    if (!this.#session) await this.#reopen(session)
-    const stored = this.#session!
-    const before = textOf(session)
-    if (before !== this.text) this.#writeData(session, stored)
-    this.#writeCookie(session, stored)
-    try {
-      await stored.save({ mustCreate: this.#isNew })
-    } catch (error) {
-      if (!this.#isNew || (error as { code?: string }).code !== 'SESSION_EXISTS') throw error
-      // `genid` has returned an ID that is in use. express-session overwrites that session, too.
-      this.#isNew = false
-      this.#session = this.#attributes = undefined
-      return this.save(session)
-    }
-    this.#isNew = false
-    this.#saved(session, stored, before)
+  save(session: Session, text = textOf(session)): MaybePromise<void> {
+    if (this.#session) return this.#save(session, this.#session, text)
+    return after(this.#reopen(session), reopened => this.#save(session, reopened, textOf(session)))
   }
 
-  async touch(): Promise<void> {
+  touch(): MaybePromise<void> {
     const session = this.#session
     if (!session || this.#isNew) return
     this.#session = undefined
-    await this.#sessions.commit(session, { status: 200 })
+    return after(this.#sessions.commit(session, { status: 200 }), () => undefined)
   }
 
-  async #open(): Promise<CoreSession<any> | undefined> {
+  #save(session: Session, stored: CoreSession<any>, text: string): MaybePromise<void> {
+    if (text !== this.text) this.#writeData(session, stored)
+    const cookie = this.#writeCookie(session, stored)
+    return settle(
+      () => saveSession(stored, { mustCreate: this.#isNew }),
+      () => {
+        this.#isNew = false
+        this.#cookie = cookie
+        this.#saved(session, stored, text)
+      },
+      error => {
+        if (!this.#isNew || (error as { code?: string }).code !== 'SESSION_EXISTS') throw error
+        // `genid` has returned an ID that is in use. express-session overwrites that session, too.
+        this.#isNew = false
+        this.#session = this.#cookie = undefined
+        return this.save(session)
+      },
+    )
+  }
+
+  #open(): MaybePromise<CoreSession<any> | undefined> {
     const session = this.#sessions.openKey(this.id)
-    await session.load()
-    // The first access to the data finds out.
-    if (session.size === 0 && session.sessionKey === null) return
-    this.#session = session
-    return session
+    return after(session.load(), () => {
+      // The first access to the data finds out.
+      if (session.size === 0 && session.sessionKey === null) return
+      this.#session = session
+      return session
+    })
   }
 
   /** Begins anew with what is stored now, and applies to it what the request has changed since it last knew. */
-  async #reopen(session: Session): Promise<void> {
+  #reopen(session: Session): MaybePromise<CoreSession<any>> {
     const known = this.text
-    const stored = await this.#open()
-    if (!stored) {
-      if (known !== undefined) throw new SessionInterruptedError()
-      this.#isNew = true
-      this.#session = this.#sessions.openKey(this.id, { isNew: true })
-      return
-    }
-    const current = storedData(stored)
-    if (known !== undefined) {
-      const merged = merge(JSON.parse(known), dataOf(session), dataOf(current), JSON.stringify)
-      adopt(session, merged.value as StoredSession)
-    }
-    this.text = textOf(current)
+    return after(this.#open(), stored => {
+      if (!stored) {
+        if (known !== undefined) throw new SessionInterruptedError()
+        this.#isNew = true
+        this.#session = this.#sessions.openKey(this.id, { isNew: true })
+        return this.#session
+      }
+      const current = storedData(stored)
+      if (known !== undefined) {
+        const merged = merge(JSON.parse(known), dataOf(session), dataOf(current), JSON.stringify)
+        adopt(session, merged.value as StoredSession)
+      }
+      this.text = textOf(current)
+      return stored
+    })
   }
 
   /** Tells the engine what has changed. */
   #writeData(session: Session, stored: CoreSession<any>): void {
-    const mine = dataOf(session)
-    const base = JSON.parse(this.text ?? '{}') as StoredSession
-    for (const key of Object.keys(base)) if (textless(mine[key])) stored.delete(key)
-    for (const key of Object.keys(mine)) {
-      if (!textless(mine[key]) && !sameText(mine[key], base[key])) stored.set(key, mine[key])
+    const base = this.text === undefined ? {} : (JSON.parse(this.text) as StoredSession)
+    for (const key of Object.keys(base)) if (isOmitted(session[key])) stored.delete(key)
+    for (const key of Object.keys(session)) {
+      const value = session[key]
+      if (key !== 'cookie' && !isOmitted(value) && !sameText(value, base[key])) stored.set(key, value)
     }
   }
 
-  #writeCookie(session: Session, stored: CoreSession<any>): void {
-    const attributes = attributesOf(session.cookie)
-    const isChanged = attributes !== this.#attributes
-    const cookie = session.cookie.toJSON()
+  /** Tells the engine the cookie, with its new end, and returns it. */
+  #writeCookie(session: Session, stored: CoreSession<any>): CookieData {
+    const known = this.#cookie
+    const cookie = session.cookie.data
+    const isChanged = !known || attributesOf(known) !== attributesOf(cookie)
     stored.update('cookie', (current: CookieData | undefined) =>
       isChanged || !current ? cookie : { ...current, expires: cookie.expires },
     )
-    if (isChanged) stored.setExpiry(secondsOf(session.cookie.originalMaxAge))
-    this.#attributes = attributes
+    const seconds = secondsOf(cookie.originalMaxAge)
+    // A session without it has the engine's `age`, and a new one has none yet.
+    if (isChanged && (known || seconds !== null || !this.#isNew)) stored.setExpiry(seconds)
+    return cookie
   }
 
   /** Takes over what the engine has merged, but for keys that the handler has changed during the save. */
@@ -152,14 +165,18 @@ function hasSameValues(session: Session, stored: CoreSession<any>): boolean {
 }
 
 /** Whether JSON leaves a value out. */
-function textless(value: unknown): boolean {
-  return value === undefined || JSON.stringify(value) === undefined
+function isOmitted(value: unknown): boolean {
+  if (typeof value === 'object') {
+    const { toJSON } = (value ?? {}) as { toJSON?: unknown }
+    return typeof toJSON === 'function' && JSON.stringify(value) === undefined
+  }
+  return value === undefined || typeof value === 'function' || typeof value === 'symbol'
 }
 
 /** What a store of express-session would return. The record knows better than the payload when the session ends. */
 function storedData(session: CoreSession<any>): StoredSession {
   const { [EXPIRY]: _, cookie: attributes, ...data } = session.toJSON() as StoredSession
-  const cookie = { ...attributes } as Partial<Cookie>
+  const cookie = { ...attributes } as CookieData
   if (typeof cookie.originalMaxAge === 'number') {
     // This request has not extended the session yet.
     session.extend = false

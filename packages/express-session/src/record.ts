@@ -12,9 +12,10 @@ export interface Record {
   /**
    * Writes the session. Changes of other requests are merged, and appear in `session`.
    *
+   * @param text `textOf(session)`, if it is known
    * @throws SessionInterruptedError if the session was stored and is gone
    */
-  save(session: Session): MaybePromise<void>
+  save(session: Session, text?: string): MaybePromise<void>
   /** Extends the session's life. `undefined`: the store cannot. */
   touch: ((session: Session) => MaybePromise<void>) | undefined
 }

@@ -22,8 +22,8 @@ interface Snapshot {
   attributes: string
 }
 
-function snapshotOf(session: Session): Snapshot {
-  return { id: session.id, text: textOf(session), attributes: attributesOf(session.cookie) }
+function snapshotOf(session: Session, text = textOf(session)): Snapshot {
+  return { id: session.id, text, attributes: attributesOf(session.cookie) }
 }
 
 function isSame(a: Snapshot | undefined, b: Snapshot): boolean {
@@ -105,7 +105,8 @@ export class RequestSession {
   #inflate(record: Record, data: object): void {
     const session = this.#createSession(data)
     this.#record = record
-    this.#original = snapshotOf(session)
+    // As stored, so that a stored key that would replace a method counts as a change, as in express-session.
+    this.#original = snapshotOf(session, record.text)
     if (!this.#settings.resave) this.#saved = this.#original
   }
 
@@ -142,7 +143,7 @@ export class RequestSession {
 
   #write(session: Session, now = snapshotOf(session)): MaybePromise<void> {
     const record = this.#recordOf(session)
-    return after(record.save(session), () => {
+    return after(record.save(session, now.text), () => {
       // What the record has beyond that is what others saved, and is in `session` too.
       this.#saved = { ...now, text: record.text ?? now.text }
     })
