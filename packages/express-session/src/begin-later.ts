@@ -1,8 +1,8 @@
 import { ownerOf, type SessionRequest } from './request.ts'
 
 /**
- * Puts `session` and `sessionID` on a request that begins a session when it first uses one of them. Most requests without a
- * cookie never do, and a session costs random bytes, two objects and a look for changes.
+ * Puts `session` and `sessionID` on a request that gets its session when it first uses one of them. Many requests never do,
+ * and a session costs random bytes, two objects and a look for changes.
  */
 export function beginLater(req: SessionRequest): void {
   Object.defineProperty(req, 'sessionID', SESSION_ID)

@@ -8,7 +8,7 @@ import {
 } from '@sess/core'
 import { after, merge, saveSession, settle } from '@sess/core/adapter'
 import { attributesOf, type CookieData } from './cookie.ts'
-import { adopt, dataOf, type Record, sameText, textOf } from './record.ts'
+import { adopt, dataOf, type Record, sameText, textOf, type UnreadRecord } from './record.ts'
 import type { Session } from './session.ts'
 import type { StoredSession } from './store.ts'
 
@@ -28,7 +28,7 @@ export const expressCodec: Codec = {
 }
 
 /** A record of a Sess store. The engine merges what parallel requests save, and saves no session that is gone. */
-export class EngineRecord implements Record {
+export class EngineRecord implements Record, UnreadRecord {
   readonly id: string
   text: string | undefined
   readonly #sessions: Sessions<any>
@@ -46,14 +46,18 @@ export class EngineRecord implements Record {
   }
 
   load(): MaybePromise<StoredSession | undefined> {
-    return after(this.#open(), session => {
-      const data = session && storedData(session)
-      if (data) {
-        this.text = textOf(data)
-        this.#cookie = data['cookie']
-      }
-      return data
-    })
+    return after(this.#open(), session => session && this.read())
+  }
+
+  find(): MaybePromise<UnreadRecord | undefined> {
+    return after(this.#open(), session => session && this)
+  }
+
+  read(): StoredSession {
+    const data = storedData(this.#session!)
+    this.text = textOf(data)
+    this.#cookie = data['cookie']
+    return data
   }
 
   save(session: Session, text = textOf(session)): MaybePromise<void> {

@@ -57,12 +57,14 @@ export function session(options?: SessionOptions): SessionMiddleware {
 
     req.sessionStore = store
     const cookieId = readSessionId(req, settings.name, secrets)
-    const owner = new RequestSession(req, settings, records, secrets, cookieId)
+    const canBeginLater = settings.canBeginLater && store.generate === ownGenerate
+    const canReadLater = canBeginLater && !settings.resave && !settings.rolling
+    const owner = new RequestSession(req, settings, records, secrets, cookieId, canReadLater)
     setOwner(req, owner)
     if (canHold(res, req)) holdUntilSaved(res, owner, next)
     else watchStandIn(req, res, { commit: () => owner.commit(), pending: () => undefined })
 
-    if (!cookieId && settings.canBeginLater && store.generate === ownGenerate) {
+    if (!cookieId && canBeginLater) {
       beginLater(req)
       return next()
     }

@@ -9,6 +9,8 @@ export interface Record {
   readonly text: string | undefined
   /** Reads the data. `undefined`: there is no live session. */
   load(): MaybePromise<StoredSession | undefined>
+  /** `load`, without making the data of the session. `undefined`: there is no live session. */
+  find?(): MaybePromise<UnreadRecord | undefined>
   /**
    * Writes the session. Changes of other requests are merged, and appear in `session`.
    *
@@ -18,6 +20,13 @@ export interface Record {
   save(session: Session, text?: string): MaybePromise<void>
   /** Extends the session's life. `undefined`: the store cannot. */
   touch: ((session: Session) => MaybePromise<void>) | undefined
+}
+
+/** A live session that the request has not used yet. */
+export interface UnreadRecord {
+  read(): StoredSession
+  /** Extends the session's life. */
+  touch(): MaybePromise<void>
 }
 
 /** Makes the record of an ID. `isNew`: the ID was just made, so nothing is stored under it. */

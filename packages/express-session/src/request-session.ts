@@ -1,10 +1,11 @@
 import type { CommitResult, MaybePromise } from '@sess/core'
 import { after, settle } from '@sess/core/adapter'
+import { beginLater } from './begin-later.ts'
 import { fromCallback } from './callback.ts'
 import { attributesOf, Cookie } from './cookie.ts'
 import { debug } from './debug.ts'
 import type { Settings } from './options.ts'
-import { type Record, type Records, textOf } from './record.ts'
+import { type Record, type Records, textOf, type UnreadRecord } from './record.ts'
 import type { SessionRequest } from './request.ts'
 import { Session } from './session.ts'
 import { isSecure, type Secret, sessionCookie } from './session-cookie.ts'
@@ -36,6 +37,7 @@ export class RequestSession {
   readonly #settings: Settings
   readonly #records: Records
   readonly #secrets: readonly Secret[]
+  readonly #canReadLater: boolean
   /** The ID in the cookie that came. */
   readonly #cookieId: string | undefined
 
@@ -47,6 +49,8 @@ export class RequestSession {
   #isExtended = false
 
   #record: Record | undefined
+  /** The session of the cookie, until the request uses it. */
+  #unread: UnreadRecord | undefined
   /** Saves of the application that are under way. */
   #saving: Promise<unknown> | undefined
   #isTouched = false
@@ -64,12 +68,14 @@ export class RequestSession {
     records: Records,
     secrets: readonly Secret[],
     cookieId: string | undefined,
+    canReadLater: boolean,
   ) {
     this.#req = req
     this.#settings = settings
     this.#records = records
     this.#secrets = secrets
     this.#cookieId = cookieId
+    this.#canReadLater = canReadLater
   }
 
   get isCommitted(): boolean {
@@ -95,6 +101,14 @@ export class RequestSession {
     }
     debug('fetching %s', this.#cookieId)
     const record = this.#records(this.#cookieId, false)
+    if (this.#canReadLater && record.find) {
+      return after(record.find(), found => {
+        debug(found ? 'session found' : 'no session found')
+        if (found) this.#record = record
+        this.#unread = found
+        beginLater(this.#req)
+      })
+    }
     return after(record.load(), found => {
       debug(found ? 'session found' : 'no session found')
       if (found) this.#inflate(record, found)
@@ -122,8 +136,15 @@ export class RequestSession {
     return session
   }
 
-  /** Begins a new session. */
+  /** The first use of a request's session: reads the one that was found, or begins a new one. */
   begin(): void {
+    const unread = this.#unread
+    if (unread) {
+      this.#unread = undefined
+      this.#req.sessionID = this.#cookieId!
+      this.#inflate(this.#record!, unread.read())
+      return
+    }
     this.#req.sessionStore.generate(this.#req)
     this.#original = snapshotOf(this.#req.session!)
   }
@@ -180,7 +201,8 @@ export class RequestSession {
   }
 
   #commit(): MaybePromise<CommitResult> {
-    if (this.#hasFailed || !this.#original) return NOTHING
+    if (this.#hasFailed) return NOTHING
+    if (!this.#original) return this.isEnding ? after(this.#extendUnread(), () => NOTHING) : NOTHING
     const { session } = this.#req
     if (!session) {
       debug('no session')
@@ -199,7 +221,8 @@ export class RequestSession {
   /** At the end of a response that has begun before: saves what has changed since, and extends the session's life. */
   finish(): MaybePromise<void> {
     const finish = (): MaybePromise<void> => {
-      if (this.#hasFailed || !this.#original) return
+      if (this.#hasFailed) return
+      if (!this.#original) return this.#extendUnread()
       const { session } = this.#req
       return session ? this.#store(session, snapshotOf(session), true) : this.#endUnset()
     }
@@ -220,6 +243,14 @@ export class RequestSession {
     if (!record.touch || this.#isExtended) return
     debug('touching')
     return record.touch(session)
+  }
+
+  /** Extends the life of a session that the request has not used. */
+  #extendUnread(): MaybePromise<void> {
+    // The application may have deleted it from the request.
+    if (!this.#unread || !Object.hasOwn(this.#req, 'session')) return
+    debug('touching')
+    return this.#unread.touch()
   }
 
   #saveAtEnd(session: Session, now: Snapshot): MaybePromise<void> {

@@ -275,6 +275,54 @@ describe('over a store of Sess', () => {
     expect(store.calls).toEqual(['read', 'read', 'touch'])
   })
 
+  it('extends the life of a session that a request does not use, without making its object', async () => {
+    const store = counted()
+    await using app = await serve({ store, cookie: { maxAge: 3000 } }, (req, res) => {
+      if (req.url === '/use') req.session.n = 1
+      else if (req.url === '/delete') delete req.session
+      else if (req.url === '/stream') res.write('s')
+      res.end(String(Object.getOwnPropertyDescriptor(req, 'session')?.value))
+    })
+    await app.get('/use')
+    store.calls.splice(0)
+    const past = () => new Promise(resolve => setTimeout(resolve, 150))
+    await past()
+    expect((await app.get('/unused')).body).toBe('undefined')
+    expect(store.calls.splice(0)).toEqual(['read', 'touch'])
+    await past()
+    expect((await app.get('/stream')).body).toBe('sundefined')
+    expect(store.calls.splice(0)).toEqual(['read', 'touch'])
+    await past()
+    await app.get('/delete')
+    expect(store.calls.splice(0)).toEqual(['read'])
+  })
+
+  it('reads a session that the handler first uses late', async () => {
+    const store = counted()
+    await using app = await serve({ store }, async (req, res) => {
+      if (req.url === '/late') {
+        res.write('begun ')
+        await new Promise(resolve => setImmediate(resolve))
+      }
+      req.session.n = (req.session.n ?? 0) + 1
+      res.end(`${req.session.n} ${req.sessionID === req.session.id}`)
+    })
+    expect((await app.get()).body).toBe('1 true')
+    expect((await app.get('/late')).body).toBe('begun 2 true')
+    expect((await app.get()).body).toBe('3 true')
+  })
+
+  it('passes on a failed read to the error handler, also if the session is not used', async () => {
+    const store = counted()
+    await using app = await serve({ store }, (req, res) => {
+      if (req.url === '/use') req.session.n = 1
+      res.end('page')
+    })
+    await app.get('/use')
+    store.before = method => (method === 'read' ? down() : undefined)
+    expect(await app.get('/unused')).toMatchObject({ status: 503 })
+  })
+
   it('keeps no ID that opens a session in the store, and a payload that express-session reads', async () => {
     const store = cacheStore()
     await using app = await serve({ store, cookie: { maxAge: 60_000 } }, (req, res) => {
