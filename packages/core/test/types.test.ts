@@ -1,6 +1,13 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { createSessions, type Session, type SessionsOptions, type StandardSchema } from '../src/index.ts'
+import {
+  type Carrier,
+  type CookieByRequest,
+  createSessions,
+  type Session,
+  type SessionsOptions,
+  type StandardSchema,
+} from '../src/index.ts'
 
 interface Shop {
   userId: number
@@ -60,6 +67,23 @@ describe('the types of a session', () => {
     }
     expectTypeOf(options.age).toEqualTypeOf<number | undefined>()
     expect(createSessions(options).cookieName).toBe('sessionid')
+  })
+
+  it('carriers, cookies by request and what a logout clears', () => {
+    expectTypeOf<{ header: 'authorization' }>().toExtend<Carrier>()
+    expectTypeOf<{ header: 'x-session'; cookie: true }>().toExtend<Carrier>()
+    expectTypeOf<{ header: 'cookie' }>().not.toExtend<Carrier>()
+    const byFunction: SessionsOptions = {
+      store,
+      cookie: (req: { tenant: string }) => ({ isolate: req.tenant }),
+    }
+    expect(createSessions(byFunction).cookieName).toBe('sessionid')
+    expectTypeOf(() => ({ name: 'other' })).not.toExtend<CookieByRequest>()
+    const session = createSessions({ store }).open()
+    expectTypeOf(session.carrier).toEqualTypeOf<'cookie' | 'header'>()
+    expectTypeOf(session.flush).toBeCallableWith({ clearSiteData: ['storage', 'cache'] })
+    // @ts-expect-error: no such type
+    expect(() => session.flush({ clearSiteData: ['store'] })).toThrow(TypeError)
   })
 
   it('the rest', () => {
