@@ -28,7 +28,7 @@ export function* destroy(settings: Settings, target: RecordRef, deadline: Deadli
       continue
     }
     // A session of somebody else leaves the markers before it alone.
-    if (!result.wasLive && target.subject !== undefined) return false
+    if (result.kind === 'spared' && target.subject !== undefined) return false
     if (result.wasLive && !last.successor) hasEnded = true
     if (chain.length === 1) return hasEnded
     chain.pop()

@@ -7,7 +7,8 @@ import type { Deadline, Task } from './task.ts'
 
 /**
  * A request came with a key that was rotated, after the time of grace: it was stolen, or a response was lost. Calls the
- * hook. With `reuse: 'end-all'` it ends the session that took the place of the key, before the handler runs.
+ * hook. With `reuse: 'end-all'` it ends the session that took the place of the key, before the handler runs. If another
+ * subject has logged in since, the session is theirs, and is spared: the key was never theirs.
  */
 export function* reactToReuse(
   { settings, lookup }: SessionState,
@@ -19,7 +20,7 @@ export function* reactToReuse(
   let ended = false
   try {
     if (settings.reuse === 'end-all')
-      ended = yield* destroy(settings, { id, followsOldMarkers: true }, deadline)
+      ended = yield* destroy(settings, { id, followsOldMarkers: true, subject }, deadline)
   } finally {
     report(settings, 'reused', id, { subject, ended }, deadline)
   }

@@ -288,6 +288,29 @@ describe('owner and thief at the same time', () => {
   })
 })
 
+it('an old key does not end the session of another user, who has logged in with the same browser', async () => {
+  const { app, old, reused } = await stolen({ reuse: 'end-all' })
+  await app.request(session => {
+    session.subject = 'bob'
+  })
+  await app.request(session => session.cycleKey())
+  app.time.now += GRACE
+  await app.request(undefined, { cookie: old })
+  expect(reused).toMatchObject([{ subject: 'ada', ended: false }])
+  expect(await app.sessions.list('bob')).toHaveLength(1)
+})
+
+it('an old key of a session that has ended meanwhile is reported once, and its markers are removed', async () => {
+  const { app, old, reused, records } = await stolen({ reuse: 'end-all' }, 3)
+  await app.request(session => session.flush())
+  expect(records.size).toBe(3)
+  app.time.now += GRACE
+  await app.request(undefined, { cookie: old })
+  await app.request(undefined, { cookie: old })
+  expect(reused).toMatchObject([{ subject: 'ada', ended: false }])
+  expect(records.size).toBe(0)
+})
+
 describe('the kept cookie of an old library, whose session was adopted and rotated', () => {
   const reused: ReusedEvent[] = []
   const adopter =
