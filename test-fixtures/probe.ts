@@ -80,6 +80,7 @@ export const OWN_SEVERAL: Readonly<Record<'set-cookie' | 'vary', string[]>> = {
 /** `{ method, path, run }` of every route that answers JSON and is the same in any framework. */
 export const jsonRoutes: readonly JsonRoute[] = [
   route('GET', '/get', ({ session, query }) => ({ value: session.get(givenKey(query)) })),
+  route('GET', '/open-streams', () => ({ open: openStreams })),
   route('GET', '/all', ({ session }) => ({ data: session.toJSON() })),
   ...(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const).map(method =>
     route(method, '/set', ({ session, query }) => setFrom(session, query)),
@@ -167,11 +168,19 @@ export function changeOverSocket(session: Session, query: URLSearchParams, socke
 /** The chunks of `/stream`, with pauses between them. */
 export async function* streamed(query: URLSearchParams): AsyncGenerator<string> {
   const count = Number(query.get('chunks') ?? 3)
-  for (let index = 0; index < count; index++) {
-    if (index > 0) await pause(query)
-    yield `chunk ${index}\n`
+  openStreams += 1
+  try {
+    for (let index = 0; index < count; index++) {
+      if (index > 0) await pause(query)
+      yield `chunk ${index}\n`
+    }
+  } finally {
+    openStreams -= 1
   }
 }
+
+/** Streams that somebody began to read, and that are neither at their end nor closed. */
+let openStreams = 0
 
 /** The chunks of `/latestream`: between them a change that comes too late, and the second is the code of its error. */
 export async function* changedLate(session: Session, query: URLSearchParams): AsyncGenerator<string> {

@@ -5,14 +5,18 @@ export const ELSEWHERE = '/elsewhere'
 
 export const elsewhere = (): Response => new Response('from elsewhere', { headers: { 'x-foreign': 'yes' } })
 
+/** What `/constant` answers every visitor with. */
+export const NO_CONTENT: Response = new Response(null, { status: 204 })
+
 /** Why `/end-then-throw` does not apply. */
 export const ONE_OF_TWO = 'a handler returns its response, and nothing follows'
 
 /** The answer of a probe route as a web `Response`. */
 export function webResponse(
-  { status, headers, body, foreign, json, thenThrow }: ProbeAnswer,
+  { status, headers, body, foreign, constant, json, thenThrow }: ProbeAnswer,
   url: string,
 ): Response | Promise<Response> {
+  if (constant) return NO_CONTENT
   if (foreign) return fetch(new URL(ELSEWHERE, url))
   if (thenThrow) return new Response(ONE_OF_TWO, { status: 501 })
   if (json) return Response.json(json)

@@ -14,6 +14,11 @@ export interface ProbeAnswer {
    */
   foreign?: boolean
   /**
+   * Answer with a response that the app made once and keeps for all visitors, if a handler of the framework returns responses:
+   * with this status, without a body and without headers.
+   */
+  constant?: boolean
+  /**
    * If it is there, respond with it as a handler of the framework responds with an object: `return json`, `ctx.body = json`,
    * `reply.send(json)`, `c.json(json)`. It is the session, or has it inside.
    */
@@ -55,6 +60,8 @@ export function probeRoutes(
   sessions: Sessions,
   { httpError = ownHttpError }: ProbeOptions = {},
 ): ProbeRoute[] {
+  const open = openOf.get(sessions) ?? { streams: 0 }
+  openOf.set(sessions, open)
   const json =
     (run: (...args: Parameters<ProbeRoute['run']>) => unknown, status = 200): ProbeRoute['run'] =>
     async (session, query, inner) => {
@@ -198,9 +205,10 @@ export function probeRoutes(
       path: '/stream',
       run(session, query) {
         set(session, query)
-        return { status: 200, headers: [['content-type', 'text/plain']], body: streamed(query) }
+        return { status: 200, headers: [['content-type', 'text/plain']], body: streamed(query, open) }
       },
     },
+    { method: 'GET', path: '/open-streams', run: json(() => ({ open: open.streams })) },
     {
       method: 'GET',
       path: '/latestream',
@@ -258,6 +266,14 @@ export function probeRoutes(
     },
     {
       method: 'POST',
+      path: '/constant',
+      run(session, query) {
+        if (query.has('k')) set(session, query)
+        return { status: 204, headers: [], body: null, constant: true }
+      },
+    },
+    {
+      method: 'POST',
       path: '/foreign',
       run(session, query) {
         set(session, query)
@@ -266,6 +282,9 @@ export function probeRoutes(
     },
   ]
 }
+
+/** Of each app's `/stream`, those that somebody began to read, and that are neither at their end nor closed. */
+const openOf = new WeakMap<Sessions, { streams: number }>()
 
 /** The session as an object of the application, which nobody has looked at yet. */
 function itself(session: Session, query: URLSearchParams): object {
@@ -304,10 +323,15 @@ function sentValue(query: URLSearchParams): unknown {
 const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
 const pauseOf = (query: URLSearchParams) => pause(Number(query.get('wait') ?? 0))
 
-async function* streamed(query: URLSearchParams): AsyncGenerator<string> {
-  for (let n = 0; n < Number(query.get('chunks') ?? 3); n++) {
-    if (n > 0) await pauseOf(query)
-    yield `chunk ${n}\n`
+async function* streamed(query: URLSearchParams, open: { streams: number }): AsyncGenerator<string> {
+  open.streams += 1
+  try {
+    for (let n = 0; n < Number(query.get('chunks') ?? 3); n++) {
+      if (n > 0) await pauseOf(query)
+      yield `chunk ${n}\n`
+    }
+  } finally {
+    open.streams -= 1
   }
 }
 

@@ -11,7 +11,7 @@ import {
   stateOf,
   streamed,
 } from '@sess/test-fixtures/probe.ts'
-import { ONE_OF_TWO } from '@sess/test-fixtures/web-probe.ts'
+import { NO_CONTENT, ONE_OF_TWO } from '@sess/test-fixtures/web-probe.ts'
 import { H3, HTTPError, iterable, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
@@ -67,6 +67,10 @@ export function probeApp(sessions: Sessions, inner?: Sessions): H3 {
     return stateOf(event.context.session)
   })
   app.get('/elsewhere', () => new Response('from elsewhere', { headers: { 'x-foreign': 'yes' } }))
+  app.post('/constant', event => {
+    if (event.url.searchParams.has('k')) setFrom(event.context.session, event.url.searchParams)
+    return NO_CONTENT
+  })
   app.post('/foreign', event => {
     setFrom(event.context.session, event.url.searchParams)
     return fetch(new URL('/elsewhere', event.url))

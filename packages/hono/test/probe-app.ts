@@ -1,7 +1,14 @@
 import { probeRoutes } from '@sess/conformance'
 import type { DefaultData, Sessions } from '@sess/core'
 import { type SessionVariables, session } from '@sess/hono'
-import { ELSEWHERE, elsewhere, ONE_OF_TWO, statusOfError, webBody } from '@sess/test-fixtures/web-probe.ts'
+import {
+  ELSEWHERE,
+  elsewhere,
+  NO_CONTENT,
+  ONE_OF_TWO,
+  statusOfError,
+  webBody,
+} from '@sess/test-fixtures/web-probe.ts'
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
@@ -23,11 +30,12 @@ export function probeApp(sessions: Sessions, inner?: Sessions): Hono {
     app.on(method, path, async c => {
       const { url } = c.req
       const { session, inner } = c.var as SessionVariables & Partial<SessionVariables<DefaultData, 'inner'>>
-      const { status, headers, body, foreign, json, thenThrow } = await run(
+      const { status, headers, body, foreign, constant, json, thenThrow } = await run(
         session,
         new URL(url).searchParams,
         inner,
       )
+      if (constant) return NO_CONTENT
       if (foreign) return fetch(new URL(ELSEWHERE, url))
       if (thenThrow) return c.text(ONE_OF_TWO, 501)
       if (json) return c.json(json)

@@ -525,6 +525,9 @@ export const cookieCases: readonly AdapterCase[] = [
           'ann',
           'the user, with the cookie',
         )
+        // Now the connection has had a request with a cookie.
+        const next = await send(`${url}/all`, { agent })
+        equal(next.json['data'], {}, 'the data of a request without cookie after one with it')
         equal((await browser.get('/all')).json['data'], {}, 'the data of another connection')
       } finally {
         agent.destroy()

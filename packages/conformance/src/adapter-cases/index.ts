@@ -5,6 +5,7 @@ import type { AdapterCase } from './fixture.ts'
 import { requestCases } from './requests.ts'
 import { semanticsCases } from './semantics.ts'
 import { twoEnginesCases } from './two-engines.ts'
+import { visitorsCases } from './visitors.ts'
 
 /** What every adapter does, over real HTTP against its probe app. */
 export const adapterCases: readonly AdapterCase[] = [
@@ -12,6 +13,7 @@ export const adapterCases: readonly AdapterCase[] = [
   ...semanticsCases,
   ...deliveryCases,
   ...requestCases,
+  ...visitorsCases,
   ...twoEnginesCases,
   ...carrierCases,
 ]

@@ -32,6 +32,8 @@ export const SUBJECTS: readonly Value<{ subject: string; others: readonly string
   { name: 'dots', is: { subject: '..', others: ['.', '../..', 'ann'] } },
   { name: 'path', is: { subject: 'a/../b', others: ['b', 'a', 'a/b'] } },
   { name: 'escaped', is: { subject: 'a%2Fb', others: ['a/b', 'a%252Fb'] } },
+  { name: 'address', is: { subject: 'a#1', others: ['a#2', 'a', 'a?1', 'a/#1'] } },
+  { name: 'asked', is: { subject: 'a?b=1&c;d', others: ['a?b=2', 'a?b=1', 'a'] } },
   { name: 'number', is: { subject: '1e3', others: ['1000', '01e3', '1E3'] } },
   { name: 'nothing', is: { subject: 'null', others: ['undefined', 'false', '0', 'NaN'] } },
   { name: 'equal-hashes', is: { subject: 'AaAaAa', others: ['BBBBBB', 'AaAaBB', 'AaBBBB'] } },

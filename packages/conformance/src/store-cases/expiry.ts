@@ -25,6 +25,50 @@ export const expiryCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'store/renewed-outlives-first-life',
+    title:
+      'a record that was replaced, touched, or removed and inserted again outlives its first life, in real time',
+    rule: 'A record lives until its expiresAt, and no longer until one that it had before.',
+    source: 'docs/design.md#store-record; docs/conformance-space.md, time',
+    why: 'A visitor would be logged out at the end of the first life, however active.',
+    skip: ownedByBackend,
+    async run(f) {
+      // A machine under load may take longer than a life. Then the next attempt has a longer one.
+      for (let life = 300 + 40 * (await f.pace()); ; life *= 4) {
+        const started = Date.now()
+        const short = { expiresAt: f.clock.now() + life }
+        const [replaced, touched, reborn] = await Promise.all([
+          f.stored(short),
+          f.stored(short),
+          f.stored(short),
+        ])
+        const long = f.record()
+        equal(
+          await f.store.replace(replaced.id, long, replaced.version, f.context()),
+          'ok',
+          'the answer of replace()',
+        )
+        equal(
+          await f.other.touch(touched.id, long.expiresAt, touched.version, f.context()),
+          true,
+          'the answer of touch()',
+        )
+        equal(await f.store.remove(reborn.id, undefined, f.context()), 'ok', 'the answer of remove()')
+        equal(await f.store.insert(reborn.id, long, f.context()), true, 'the answer of insert() after it')
+        const left = life - (Date.now() - started)
+        if (left <= 0 && life < 10_000) continue
+        await new Promise(resolve => setTimeout(resolve, left + 50))
+        for (const [{ id }, what] of [
+          [replaced, 'replaced'],
+          [touched, 'touched'],
+          [reborn, 'removed and inserted again'],
+        ] as const)
+          await f.readLive(id, `a record that was ${what}, after the end of its first life,`)
+        return
+      }
+    },
+  },
+  {
     id: 'store/expires-to-the-millisecond',
     title: 'a record lives until the millisecond before expiresAt, and not at expiresAt',
     rule: 'From that millisecond on the record is absent.',

@@ -1,6 +1,8 @@
 import { engineCases } from '../engine-cases/index.ts'
 import type { StoreCase } from '../store-fixture.ts'
+import { atOnceCases } from './at-once.ts'
 import { cleanupCases } from './cleanup.ts'
+import { crowdCases } from './crowd.ts'
 import { everywhereCases } from './everywhere.ts'
 import { expiryCases } from './expiry.ts'
 import { faultCases } from './faults.ts'
@@ -40,6 +42,8 @@ export const storeCases: readonly StoreCase[] = [
   ...lifeCases,
   ...everywhereCases,
   ...pairCases,
+  ...atOnceCases,
+  ...crowdCases,
   ...neighbourCases,
   ...faultCases,
   ...processCases,

@@ -2,6 +2,7 @@ import type { Store } from '@sess/core'
 import { CaseFailure, equal, fail, ok, outcome, show } from '../check.ts'
 import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { eachOf } from './everywhere.ts'
+import { turn } from './meanwhile.ts'
 
 const drain = async (entries: AsyncIterable<unknown> | undefined) => {
   for await (const _ of entries ?? []);
@@ -96,6 +97,10 @@ const abortCases: readonly StoreCase[] = Object.entries(ABORTED).map(([name, [ca
             inTime(f, 'read() beside a call that is given up', () => store.read(neighbour.id, f.context())),
           ),
         )
+        // Of the same record, for a store that has one read for several callers.
+        const same = [f.store, f.other].map(store =>
+          outcome(() => inTime(f, 'read() of the same record', () => store.read(id, f.context()))),
+        )
         for (let tick = 0; tick < round % 6; tick++) await null
         if (round % 4 === 3) await f.jitter()
         abort.abort(new Error('nobody waits'))
@@ -104,6 +109,13 @@ const abortCases: readonly StoreCase[] = Object.entries(ABORTED).map(([name, [ca
           if (error !== undefined)
             fail('a read() beside a call that is given up to succeed', `it failed: ${show(error)}`)
           equal(facts(value ?? null), facts(neighbour.record), 'what is read beside a call that is given up')
+        }
+        for (const { error } of await Promise.all(same)) {
+          if (error !== undefined)
+            fail(
+              'a read() of the same record beside a call that is given up to succeed',
+              `it failed: ${show(error)}`,
+            )
         }
         // Nor is the record itself left locked, or half written.
         const found = await inTime(f, 'read() of the record of a call that was given up', () =>
@@ -165,7 +177,17 @@ const freshCases: readonly StoreCase[] = (
         await null
         look()
       }
-      await writing
+      // And until it is done, so that some are under way at that moment, whatever a call takes.
+      let done = false
+      const doneWriting = writing.finally(() => {
+        done = true
+      })
+      const pace = round % 2 ? await f.pace() : 0
+      while (round % 4 > 1 && !done) {
+        await (pace < 1 ? turn() : new Promise(resolve => setTimeout(resolve, pace / 3)))
+        look()
+      }
+      await doneWriting
       const payload = name === 'touch' ? before?.record.payload : record.payload
       const expected = name.startsWith('remove') ? null : { payload, expiresAt: record.expiresAt, subject }
       const [mine, theirs] = await Promise.all([writer.read(id, f.context()), reader.read(id, f.context())])

@@ -1,6 +1,7 @@
 import type { StoreContext } from '@sess/core'
 import { equal, fail, ok, oneOf, outcome, show } from '../check.ts'
 import type { StoreCase, StoreFixture } from '../store-fixture.ts'
+import { eachOf } from './everywhere.ts'
 
 const unbreakable = (f: StoreFixture) =>
   f.breakBackend && f.healBackend ? undefined : 'the factory offers no breakBackend() and healBackend()'
@@ -179,6 +180,73 @@ export const outageCases: readonly StoreCase[] = [
         if (store.clearExpired)
           await mustFail(f, 'clearExpired()', context => drain(store.clearExpired?.(context)))
       })
+    },
+  },
+  {
+    id: 'store/down-at-first',
+    title: 'a store whose very first call met an outage works once the backend does',
+    rule: 'An outage throws while it lasts, and is over when it is over.',
+    source:
+      'docs/design.md#store-contract, docs/requirements.md#f6; docs/conformance-space.md, order of calls',
+    why: 'A server that starts before its database would fail every request until somebody starts it anew.',
+    skip: f => unbreakable(f) ?? (f.hasSecond ? undefined : 'the factory offers no second store object'),
+    async run(f) {
+      const id = f.id()
+      // The backend is there, with its tables or folders, and only the store object that is tested is new.
+      await f.other.insert(f.id(), f.record(), f.context())
+      await whileDown(f, id, async () => {
+        await mustFail(f, 'read()', context => f.store.read(id, context))
+        await mustFail(f, 'insert()', context => f.store.insert(f.id(), f.record(), context))
+      })
+      equal(
+        await f.store.insert(id, f.record(), f.context()),
+        true,
+        'the answer of insert() after the outage',
+      )
+      await f.readLive(id, 'the record that was inserted after the outage')
+    },
+  },
+  {
+    id: 'store/down-amid-scan',
+    title: 'a listing whose backend goes down meanwhile rejects, or has everything already',
+    rule: 'A backend that cannot be reached throws or rejects, in the middle of a call as well.',
+    source: 'docs/design.md#store-contract, docs/design.md#store-scan; docs/conformance-space.md, overlap',
+    why: 'Who looks for the sessions of a stolen account would see some of them, and believe that these are all.',
+    skip: f =>
+      unbreakable(f) ??
+      (f.store.scan || f.store.scanBySubject
+        ? undefined
+        : 'the store offers no scan() and no scanBySubject()'),
+    async run(f) {
+      const subject = `user-${f.id()}`
+      const ids = Array.from({ length: f.quick ? 60 : Math.min(3 * (f.pageSize ?? 100) - 50, 1_100) }, () =>
+        f.id(),
+      )
+      await eachOf(ids, async id => await f.store.insert(id, f.record({ subject }), f.context()))
+      const lists = {
+        'scan()': () => f.store.scan?.(f.context()),
+        'scanBySubject()': () => f.store.scanBySubject?.(subject, f.context()),
+      }
+      for (const [what, list] of Object.entries(lists)) {
+        const entries = list()
+        if (!entries) continue
+        const waiting = new Set(ids)
+        let isDown = false
+        const listed = await outcome(async () => {
+          try {
+            for await (const { id } of entries) {
+              waiting.delete(id)
+              if (!isDown) await f.breakBackend?.()
+              isDown = true
+            }
+          } finally {
+            await f.healBackend?.()
+          }
+        })
+        if (listed.error === undefined)
+          equal(waiting.size, 0, `the number of records missing from a ${what} that did not reject`)
+        await recovered(f, ids[0] ?? '')
+      }
     },
   },
   {

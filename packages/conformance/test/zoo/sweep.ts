@@ -14,9 +14,9 @@ export interface Zoo<Broken extends { id: string } = { id: string }> {
 
 const only = (cases: readonly string[]) => new RegExp(`^(?:${cases.join('|')}) `)
 
-/** Generated cases have a zoo of their own, `strangers-stores.ts`, whose stores name the case that rejects them. */
+/** These cases have zoos of their own, `strangers-stores.ts` and `fresh-stores.ts`, whose stores name the case that rejects them. */
 const GENERATED =
-  /^store\/(?:life|everywhere|overlap|abort|fresh|many|fails|lost|process)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|random-programs|version-equal-hashes|version-of-empty) /
+  /^store\/(?:life|everywhere|overlap|abort|fresh|many|fails|lost|process|read-while-replaced)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|random-programs|version-equal-hashes|version-of-empty|scans-at-once|few-among-expired|subject-is-text|renewed-outlives-first-life|down-at-first|down-amid-scan) /
 
 export const storeZoo: Zoo<BrokenStore> = {
   broken: brokenStores,
@@ -27,9 +27,9 @@ export const storeZoo: Zoo<BrokenStore> = {
   },
 }
 
-/** These have a zoo of their own, `strangers-adapters.ts`, whose adapters name the case that rejects them. */
+/** These have zoos of their own, `strangers-adapters.ts` and `fresh-adapters.ts`, whose adapters name the case that rejects them. */
 const OF_STRANGERS =
-  /^adapter\/(?:method-|path-|(?:own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
+  /^adapter\/(?:method-|path-|(?:visitors-at-once|constant-response|failed-stream-closed|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
 
 export const adapterZoo: Zoo<BrokenAdapter> = {
   broken: brokenAdapters,

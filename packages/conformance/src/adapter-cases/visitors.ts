@@ -1,0 +1,67 @@
+import { equal, ok } from '../check.ts'
+import { newCookie, noCookie, pause, sessionCookies } from './answers.ts'
+import { type AdapterCase, needsStart } from './fixture.ts'
+import { request } from './requests.ts'
+
+/** What several visitors share, without any of them getting what is another's: the process, or a response. */
+export const visitorsCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/visitors-at-once',
+    title: 'of visitors whose sessions are loaded at the same time each has the session that is theirs',
+    rule: 'A session belongs to its request, and to nothing that requests share.',
+    source: 'docs/conformance-space.md#an-adapter, docs/requirements.md#i3',
+    why: 'On a busy site visitors would be logged in as one another.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browsers = Array.from({ length: 6 }, () => app.browser())
+      for (const [n, browser] of browsers.entries()) await browser.post(`/set?k=mine&v=${n}`)
+      app.store.before = async call => {
+        if (call === 'read') await pause(20)
+      }
+      const seen = await Promise.all(browsers.map(browser => browser.value('mine')))
+      equal(seen, [...browsers.keys()], 'what six visitors read at once')
+    },
+  },
+  {
+    id: 'adapter/constant-response',
+    title: 'a response that the app keeps for all visitors never holds the cookie of one',
+    rule: 'A response that gets a cookie is a copy: the app may send the same object again.',
+    source: 'docs/conformance-space.md#an-adapter',
+    why: 'A visitor would get the cookie of the one before, and be logged in as somebody else.',
+    async run(f) {
+      const first = await request(f, 'POST', '/constant?k=a&v=1')
+      const cookie = newCookie(f, first, 'the answer to POST /constant')
+      const second = await request(f, 'POST', '/constant?k=a&v=2')
+      const values = sessionCookies(f, second).map(({ value }) => value)
+      ok(!values.includes(cookie.value), 'another visitor not to get the first one’s cookie', 'it came again')
+      const third = await request(f, 'POST', '/constant')
+      noCookie(f, third, 'the answer to POST /constant, which does not use the session')
+    },
+  },
+  {
+    id: 'adapter/failed-stream-closed',
+    title: 'a stream that is not sent, because the save failed, is closed',
+    rule: 'Whoever drops a body closes it: its source holds a file, a cursor or a connection.',
+    source: 'docs/conformance-space.md#an-adapter; WHATWG Streams, cancel()',
+    why: 'Each failed save would leave a file or a cursor open, until there are none left.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      const before = await browser.get('/open-streams')
+      if (before.status === 200) await browser.post('/set?k=a&v=1')
+      else await request(f, 'GET', '/open-streams')
+      app.store.before = call => {
+        if (call !== 'read') throw new Error('the store is down')
+      }
+      // An app that writes the pieces itself is through after a second.
+      const failed = await browser.post('/stream?k=a&v=2&chunks=200&wait=5')
+      app.store.before = undefined
+      ok(failed.status >= 500, 'POST /stream whose save fails to be an error', String(failed.status))
+      const open = async () => (await browser.get('/open-streams')).json['open']
+      for (let waited = 0; waited < 3_000 && (await open()) !== 0; waited += 50) await pause(50)
+      equal(await open(), 0, 'the number of streams that are open some time after the error')
+    },
+  },
+]
