@@ -396,11 +396,11 @@ export const freshStores = {
       })),
   ),
   'dynamo-index-later': on(
-    'removeBySubject asks a secondary index that follows some milliseconds later: the newest login stays',
+    'removeBySubject asks a secondary index that follows a second later: the newest login stays',
     db => {
       const index = indexOf(db, () => new Map<string, string>())
       const follow = (id: string, subject: string | undefined): void => {
-        setTimeout(() => (subject === undefined ? index.delete(id) : index.set(id, subject)), 5).unref()
+        setTimeout(() => (subject === undefined ? index.delete(id) : index.set(id, subject)), 1_000).unref()
       }
       return but(db, store => ({
         async insert(id, record, context) {
@@ -662,8 +662,8 @@ export const freshStores = {
     ),
   ),
   'file-mtime-etag': on(
-    'the version is size and modification time, as of an ETag: of two saves of one length in a second the second overwrites the first',
-    versioned(record => `${record.payload.length.toString(16)}-${Math.floor(Date.now() / 1_000)}`),
+    'the version is size and modification time, which holds the expiry: of two saves of one size and expiry the second overwrites the first',
+    versioned(({ payload, expiresAt }) => `${payload.length.toString(16)}-${expiresAt.toString(16)}`),
   ),
   'file-written-in-place': on(
     'a file is written in place: who reads meanwhile finds half of it, takes it for no session, and logs its user out',
@@ -1115,7 +1115,7 @@ export const rejectedBy: Record<keyof typeof freshStores, string> = {
   'redis-keepttl': 'store/life-text-plain',
   'redis-expire-gt': 'store/arrives-expired',
   'redis-ex-zero': 'store/arrives-expired',
-  'redis-subject-set-expires': 'store/everywhere-name-constructor',
+  'redis-subject-set-expires': 'store/everywhere-lives-short-last',
   'upstash-parses-values': 'store/subject-is-text',
   'redis-pipeline-of-removals': 'store/remove-by-subject-races-replace',
   'sql-updated-at': 'store/no-lost-update',
@@ -1139,7 +1139,7 @@ export const rejectedBy: Record<keyof typeof freshStores, string> = {
   'sql-retry-takes-newest': 'store/replace-race',
   'json-column': 'store/version-byte-for-byte',
   'file-fields-by-bar': 'store/life-text-query',
-  'file-mtime-etag': 'store/no-lost-update',
+  'file-mtime-etag': 'store/replace-stale',
   'file-written-in-place': 'store/read-while-replaced-big',
   'file-enoent-is-none': 'store/down-read',
   'file-lock-freed-by-another': 'store/replace-races-remove',
