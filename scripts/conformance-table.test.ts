@@ -9,7 +9,7 @@ it('the table after a run tells cases that passed, that do not apply and that we
     /^lru-cache +(\d+) +(\d+) +(\d+) +(\d+)$/m.exec(output) ?? []
   expect(Number(passed)).toBeGreaterThan(5)
   // An outage of one's own memory, and nothing to close.
-  expect(Number(doesNotApply)).toBe(7)
+  expect(Number(doesNotApply)).toBe(9)
   expect(failed).toBe('0')
   expect(Number(notRun)).toBeGreaterThan(50)
   expect(output).toMatch(/^Does not apply, because$/m)

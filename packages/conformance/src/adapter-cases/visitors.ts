@@ -40,8 +40,8 @@ export const visitorsCases: readonly AdapterCase[] = [
     },
   },
   {
-    id: 'adapter/failed-stream-closed',
-    title: 'a stream that is not sent, because the save failed, is closed',
+    id: 'adapter/failed-body-closed',
+    title: 'a body that is not sent, because the save failed, is closed',
     rule: 'Whoever drops a body closes it: its source holds a file, a cursor or a connection.',
     source: 'docs/conformance-space.md#an-adapter; WHATWG Streams, cancel()',
     why: 'Each failed save would leave a file or a cursor open, until there are none left.',

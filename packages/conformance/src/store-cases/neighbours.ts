@@ -3,6 +3,7 @@ import { CaseFailure, equal, fail, ok, outcome, show } from '../check.ts'
 import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { eachOf } from './everywhere.ts'
 import { turn } from './meanwhile.ts'
+import { recoveryTime } from './outage.ts'
 
 const drain = async (entries: AsyncIterable<unknown> | undefined) => {
   for await (const _ of entries ?? []);
@@ -267,7 +268,7 @@ export const neighbourCases: readonly StoreCase[] = [
       } finally {
         await f.healBackend?.()
       }
-      const patience = performance.now() + f.callTimeout
+      const patience = performance.now() + recoveryTime(f)
       for (;;) {
         const { error } = await outcome(() =>
           inTime(f, 'read() after the outage', () => f.store.read(id, f.context())),
@@ -275,7 +276,7 @@ export const neighbourCases: readonly StoreCase[] = [
         if (error === undefined) break
         if (performance.now() > patience) {
           fail(
-            `the store to work again within ${f.callTimeout} ms (--call-timeout) of the end of an outage`,
+            `the store to work again within ${recoveryTime(f)} ms (--call-timeout) of the end of an outage`,
             `after a hundred failures read() still failed: ${show(error)}`,
           )
         }

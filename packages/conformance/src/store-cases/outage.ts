@@ -44,16 +44,22 @@ async function mustFail(
   }
 }
 
+/**
+ * Milliseconds that a store may take to work again: what a call may take, and 5 s at the least. Clients wait longer from attempt
+ * to attempt to connect (ioredis up to 2 s), whatever a call may take.
+ */
+export const recoveryTime = ({ callTimeout }: StoreFixture): number => Math.max(callTimeout, 5_000)
+
 /** The backend is back, so the store must be as well, by itself and within a second or so (F6). */
 async function recovered(f: StoreFixture, id: string): Promise<void> {
-  const until = Date.now() + f.callTimeout
+  const until = Date.now() + recoveryTime(f)
   for (;;) {
     const settled = await call(f, 'read()', context => f.store.read(id, context))
     if (settled.value && settled.value.error === undefined) return
     if (Date.now() > until) {
       fail(
         'the store to work again once its backend does, by connecting anew',
-        `read() still failed after ${f.callTimeout} ms (--call-timeout)`,
+        `read() still failed after ${recoveryTime(f)} ms (--call-timeout)`,
       )
     }
     await new Promise(resolve => setTimeout(resolve, 20))

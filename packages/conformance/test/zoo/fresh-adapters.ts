@@ -778,7 +778,7 @@ export const rejectedBy: Record<keyof typeof freshAdapters, string> = {
   'fetch-forgets-secure': 'adapter/cookie-attributes',
   'fetch-believes-forwarded': 'adapter/forwarded',
   'fetch-cache-if-none': 'adapter/own-public',
-  'fetch-leaves-body-open': 'adapter/failed-stream-closed',
+  'fetch-leaves-body-open': 'adapter/failed-body-closed',
   'express-last-session': 'adapter/visitors-at-once',
   'express-session-of-socket': 'adapter/same-connection',
   'express-only-end': 'adapter/late-after-rotation',

@@ -29,7 +29,7 @@ export const storeZoo: Zoo<BrokenStore> = {
 
 /** These have zoos of their own, `strangers-adapters.ts` and `fresh-adapters.ts`, whose adapters name the case that rejects them. */
 const OF_STRANGERS =
-  /^adapter\/(?:method-|path-|(?:visitors-at-once|constant-response|failed-stream-closed|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
+  /^adapter\/(?:method-|path-|(?:visitors-at-once|constant-response|failed-body-closed|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
 
 export const adapterZoo: Zoo<BrokenAdapter> = {
   broken: brokenAdapters,
