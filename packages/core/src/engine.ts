@@ -82,7 +82,7 @@ export class Sessions<D extends object = DefaultData> {
    * Makes this request's session. It calls no store, and throws nothing unless an option depends on the request.
    *
    * @param cookieHeader the request's `Cookie` header as it came
-   * @param client what else is known of the request, for the options `devices`, `background`, `cookie`, `carrier` and `reuse`
+   * @param client what else is known of the request, for the options `devices`, `background`, `cookie`, `carrier` and `reuse`.
    * @throws ConfigError (`CONFIG`) if an option needs the request or its headers and they are not in `client`, or if
    *   `cookie.byRequest` returns a wrong option
    * @example
