@@ -21,3 +21,16 @@ export async function runApp(name: string, env: Record<string, string>, nodeOpti
   await program.line(`express-session is ${createRequire(import.meta.url).resolve(library)}`)
   return program
 }
+
+/** Runs an app once with each of them, for a file whose tests share it. */
+export async function runOnEach(
+  name: string,
+  env: Record<string, string> = {},
+  wanted: readonly (typeof libraries)[number][] = libraries,
+): Promise<{ on(library: string): Program; stop(): Promise<unknown> }> {
+  const programs = await Promise.all(wanted.map(library => runApp(name, { ...library.env, ...env })))
+  return {
+    on: library => programs[wanted.findIndex(({ name }) => name === library)]!,
+    stop: () => Promise.all(programs.map(program => program[Symbol.asyncDispose]())),
+  }
+}

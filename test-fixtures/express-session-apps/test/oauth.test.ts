@@ -2,14 +2,19 @@ import { launchChromium, requireChromium } from '@sess/test-fixtures/chromium.ts
 import type { Program } from '@sess/test-fixtures/program.ts'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { libraries, runApp } from './libraries.ts'
+import { libraries, runApp, runOnEach } from './libraries.ts'
 import { type Page, Visitor } from './visitor.ts'
 
 let provider: Program
+let apps: Awaited<ReturnType<typeof runOnEach>>
 beforeAll(async () => {
   provider = await runApp('provider.mjs', {})
+  apps = await runOnEach('oauth.mjs', { ISSUER: provider.url })
 })
-afterAll(() => provider?.[Symbol.asyncDispose]())
+afterAll(async () => {
+  await apps?.stop()
+  await provider?.[Symbol.asyncDispose]()
+})
 
 /** Logs in on the provider's pages, and consents. `path` is where the app begins the login. */
 async function logIn(visitor: Visitor, url: string): Promise<Page> {
@@ -41,12 +46,11 @@ async function submitTo(visitor: Visitor, page: Page): Promise<string> {
   return sent.headers.get('location')!
 }
 
-describe.each(libraries)('logins at an OpenID provider on $name', ({ env }) => {
+describe.each(libraries)('logins at an OpenID provider on $name', ({ name: library }) => {
   let app: Program
-  beforeAll(async () => {
-    app = await runApp('oauth.mjs', { ...env, ISSUER: provider.url })
+  beforeAll(() => {
+    app = apps.on(library)
   })
-  afterAll(() => app?.[Symbol.asyncDispose]())
 
   describe.each(['oauth2', 'openid'])('by the strategy %s, with PKCE', name => {
     it('logs in under a new ID, and the state is gone', async () => {
@@ -113,28 +117,31 @@ describe.skipIf(!requireChromium())('logins at an OpenID provider in Chromium', 
   })
   afterAll(() => browser?.close())
 
-  it.each([libraries[0], libraries[2]])('by three packages, one after another, on $name', async ({ env }) => {
-    await using app = await runApp('oauth.mjs', { ...env, ISSUER: provider.url })
-    const context = await browser.newContext()
-    const page = await context.newPage()
-    const consent = 'form:has([name=prompt][value=consent]) button'
-    const text = async (): Promise<string> => (await page.textContent('body')) ?? ''
-    await page.goto(`${app.url}/oauth2`)
-    await page.fill('[name=login]', 'grace')
-    await page.fill('[name=password]', 'x')
-    await page.click('button')
-    await page.click(consent)
-    await page.waitForURL(`${app.url}/`)
-    expect(await text()).toContain('"sub":"grace"')
-    // The provider knows her now, and asks for the consent to each further client.
-    await page.goto(`${app.url}/openid`)
-    await page.click(consent)
-    await page.waitForURL(`${app.url}/`)
-    expect(await text()).toContain('"sub":"grace"')
-    await page.goto(`${app.url}/connect/local`)
-    await page.click(consent)
-    await page.waitForURL(/granted/)
-    expect(await text()).toContain('"profile":{"sub":"grace"')
-    await context.close()
-  })
+  it.each([libraries[0], libraries[2]])(
+    'by three packages, one after another, on $name',
+    async ({ name }) => {
+      const app = apps.on(name)
+      const context = await browser.newContext()
+      const page = await context.newPage()
+      const consent = 'form:has([name=prompt][value=consent]) button'
+      const text = async (): Promise<string> => (await page.textContent('body')) ?? ''
+      await page.goto(`${app.url}/oauth2`)
+      await page.fill('[name=login]', 'grace')
+      await page.fill('[name=password]', 'x')
+      await page.click('button')
+      await page.click(consent)
+      await page.waitForURL(`${app.url}/`)
+      expect(await text()).toContain('"sub":"grace"')
+      // The provider knows her now, and asks for the consent to each further client.
+      await page.goto(`${app.url}/openid`)
+      await page.click(consent)
+      await page.waitForURL(`${app.url}/`)
+      expect(await text()).toContain('"sub":"grace"')
+      await page.goto(`${app.url}/connect/local`)
+      await page.click(consent)
+      await page.waitForURL(/granted/)
+      expect(await text()).toContain('"profile":{"sub":"grace"')
+      await context.close()
+    },
+  )
 })

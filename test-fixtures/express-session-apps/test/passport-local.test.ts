@@ -2,17 +2,22 @@ import { launchChromium, requireChromium } from '@sess/test-fixtures/chromium.ts
 import type { Program } from '@sess/test-fixtures/program.ts'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { libraries, runApp } from './libraries.ts'
+import { libraries, runOnEach } from './libraries.ts'
 import { Visitor } from './visitor.ts'
 
 const ada = { username: 'ada', password: 'enigma' }
 
-describe.each(libraries)('passport-local and connect-flash on $name', ({ env }) => {
+let apps: Awaited<ReturnType<typeof runOnEach>>
+beforeAll(async () => {
+  apps = await runOnEach('passport-local.mjs')
+})
+afterAll(() => apps?.stop())
+
+describe.each(libraries)('passport-local and connect-flash on $name', ({ name }) => {
   let app: Program
-  beforeAll(async () => {
-    app = await runApp('passport-local.mjs', env)
+  beforeAll(() => {
+    app = apps.on(name)
   })
-  afterAll(() => app?.[Symbol.asyncDispose]())
 
   it('logs in under a new ID, and ends the session that the login replaced', async () => {
     const visitor = new Visitor()
@@ -83,8 +88,8 @@ describe.skipIf(!requireChromium())('passport-local in Chromium', () => {
   })
   afterAll(() => browser?.close())
 
-  it.each([libraries[0], libraries[2]])('fails, logs in and logs out on $name', async ({ env }) => {
-    await using app = await runApp('passport-local.mjs', env)
+  it.each([libraries[0], libraries[2]])('fails, logs in and logs out on $name', async ({ name }) => {
+    const app = apps.on(name)
     const page = await browser.newPage()
     const logIn = async (password: string): Promise<void> => {
       await page.fill('[name=username]', 'ada')
