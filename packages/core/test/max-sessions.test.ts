@@ -364,7 +364,7 @@ async function race(
   if (!isKept) throw new Error(`${live.length} sessions are left, the limit is ${count}`)
   const isIdle = !program.some(step => step === 'logout' || step === 'end')
   const logins = program.filter(step => step === 'login').length
-  // The limit is no reason to end or refuse more than necessary.
+  // The limit is no reason to end more sessions, or to turn more logins away, than necessary.
   if (isIdle && live.length < Math.min(count, 1 + logins))
     throw new Error(`only ${live.length} sessions are left`)
   for (const [n, outcome] of outcomes.entries()) {

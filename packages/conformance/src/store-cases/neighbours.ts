@@ -10,7 +10,11 @@ const drain = async (entries: AsyncIterable<unknown> | undefined) => {
 }
 
 /** The answer, or the failure that there was none within the time a call has. */
-export async function inTime<T>(f: StoreFixture, what: string, call: () => T | PromiseLike<T>): Promise<T> {
+export async function inTime<T>(
+  f: Pick<StoreFixture, 'callTimeout'>,
+  what: string,
+  call: () => T | PromiseLike<T>,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
