@@ -8,7 +8,11 @@ import { type Inspector, inspector } from '@sess/inspector'
 import { onExpress } from '@sess/inspector/node'
 import { sqliteStore } from '@sess/store-sql'
 import { expressApp } from './express.ts'
+import { fastifyApp } from './fastify.ts'
+import { fetchApp } from './fetch.ts'
 import { h3App } from './h3.ts'
+import { h3v1App } from './h3-v1.ts'
+import { honoApp } from './hono.ts'
 import { koaApp } from './koa.ts'
 import { passportApp } from './passport.ts'
 import { Shop } from './shop.ts'
@@ -18,6 +22,10 @@ export const frameworks = {
   express: { title: 'Express', app: expressApp },
   koa: { title: 'Koa', app: koaApp },
   h3: { title: 'h3', app: h3App },
+  fastify: { title: 'Fastify', app: fastifyApp },
+  hono: { title: 'Hono', app: honoApp },
+  fetch: { title: 'fetch', app: fetchApp },
+  'h3-v1': { title: 'h3 1', app: h3v1App },
 } satisfies Record<string, { title: string; app: (shop: Shop) => RequestListener }>
 
 export type Framework = keyof typeof frameworks

@@ -224,7 +224,11 @@ export class Shop {
 
 /** The page for an error. */
 export function problem(error: unknown): ShopResponse {
-  const { status: said } = (error ?? {}) as { status?: unknown }
+  // Fastify and h3 1 have `statusCode`.
+  const { statusCode, status: said = statusCode } = (error ?? {}) as {
+    status?: unknown
+    statusCode?: unknown
+  }
   const status = typeof said === 'number' && said >= 400 && said <= 599 ? said : 500
   if (status >= 500) console.error(error)
   return { status, headers: PAGE_HEADERS, body: [problemPage(status)] }

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Framework, frameworks, openShop, type RunningShop } from '../server.ts'
 
 describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framework => {
+  // h3 1 has finished with the request when the save fails, so its `onError` is not called (README of @sess/h3-v1).
+  const problemOfSave = framework === 'h3-v1' ? 'Bad Request' : 'Your session has changed'
   let shop: RunningShop
   let store: InterceptedStore
   beforeEach(async () => {
@@ -186,7 +188,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     signedOut.resolve()
     const refused = await adding
     expect(refused.status).toBe(400)
-    expect(refused.text).toContain('Your session has changed')
+    expect(refused.text).toContain(problemOfSave)
     const { text } = await get('/', { cookie })
     expect(text).not.toContain('Ada')
     expect(text).toContain('data-count="0"')
@@ -226,12 +228,13 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     store.before = down
     const answers = [await get('/', { cookie }), await add(cookie), await add()]
     expect(answers.map(({ status }) => status)).toEqual([503, 503, 503])
-    for (const { setCookies, text } of answers) {
+    for (const [index, { setCookies, text }] of answers.entries()) {
       expect(setCookies).toEqual([])
-      expect(text).toContain('Your session cannot be reached right now.')
+      const isOfH3 = framework === 'h3-v1' && index === 2
+      expect(text).toContain(isOfH3 ? 'Service Unavailable' : 'Your session cannot be reached right now.')
       expect(text).not.toContain('ECONNREFUSED')
     }
-    expect(log).toHaveBeenCalledTimes(3)
+    expect(log).toHaveBeenCalledTimes(framework === 'h3-v1' ? 2 : 3)
     log.mockRestore()
     expect((await get('/')).status).toBe(200)
     store.before = undefined
