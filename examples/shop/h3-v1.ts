@@ -21,7 +21,7 @@ export function h3v1App(shop: Shop): RequestListener {
   // What does not need the session stands above it.
   app.use(
     eventHandler(event => {
-      const asset = event.method === 'GET' ? assets[event.path] : undefined
+      const asset = event.method === 'GET' ? assets[event.path.replace(/\?.*/s, '')] : undefined
       if (!asset) return
       setResponseHeaders(event, asset.headers)
       return asset.body
