@@ -50,7 +50,13 @@ function allOf({ dependencies, devDependencies }) {
 }
 
 function findManifests() {
-  const folders = ['.', 'test-fixtures', 'test-fixtures/express-session-apps', 'bench']
+  const folders = [
+    '.',
+    'test-fixtures',
+    'test-fixtures/express-session-apps',
+    'test-fixtures/guides',
+    'bench',
+  ]
   for (const parent of ['packages', 'examples']) {
     if (existsSync(join(root, parent)))
       folders.push(...readdirSync(join(root, parent)).map(name => join(parent, name)))

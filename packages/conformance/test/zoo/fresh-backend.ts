@@ -27,7 +27,7 @@ export class Database {
     await setImmediate()
     this.#check(false)
     const result = run(this.#live())
-    // Answers take the way of the network, some longer than others.
+    // A reply crosses the network, and some take longer than others.
     for (let turn = this.#reads++ % 4; turn >= 0; turn--) await setImmediate()
     this.#check(false)
     return result
