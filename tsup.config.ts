@@ -1,4 +1,4 @@
-import { appendFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { defineConfig } from 'tsup'
 import { codeExports, readManifest } from './scripts/workspace.ts'
@@ -22,10 +22,7 @@ export default defineConfig({
   entry: byName([...exported, ...conditional, ...commands]),
   dts: isCommonJs ? false : { entry: byName(exported) },
   format: isCommonJs ? ['cjs'] : ['esm', 'cjs'],
-  // Not as a `footer`, because Rollup would put it before the exports.
-  ...(isCommonJs && {
-    onSuccess: () => appendFile('dist/index.cjs', "\nmodule.exports = exports['module.exports'];\n"),
-  }),
+  ...(isCommonJs && { onSuccess: () => exportFunction('dist/index.cjs') }),
   target: ['node22', 'es2023'],
   platform: 'node',
   // A class must be one class, whichever entry it was imported from.
@@ -39,6 +36,19 @@ export default defineConfig({
   treeshake: true,
   silent: true,
 })
+
+/**
+ * Makes the function itself `module.exports`, with nothing that marks it as a translated ES module: bundlers would look for
+ * its `default`. Not as a `footer`, because Rollup would put it before the exports.
+ */
+async function exportFunction(file: string): Promise<void> {
+  const code = await readFile(file, 'utf8')
+  const plain = code.replace(
+    /^(?:Object\.defineProperty\(exports, '__esModule'|exports\.default = ).*\n/gm,
+    '',
+  )
+  await writeFile(file, `${plain}\nmodule.exports = exports['module.exports'];\n`)
+}
 
 function byName(sources: string[]): Record<string, string> {
   return Object.fromEntries(sources.map(source => [basename(source, '.ts'), source]))
