@@ -56,7 +56,7 @@ for (const [kind, start] of kinds) {
       expect(await accepts(server.port)).toBe(true)
 
       await server.kill('SIGSTOP')
-      await vi.waitFor(() => expect(status(server.pid)).toMatch(/^State:\tT/m))
+      await vi.waitFor(() => expect(status(server.pid)).toMatch(/^State:\tT/m), 10_000)
       const last = server.pid
       await server.stop()
       expect(runs(last)).toBe(false)
