@@ -29,6 +29,7 @@ it('the exported names change only on purpose', () => {
         "merge",
         "pending",
         "privateCache",
+        "saveSession",
         "settle",
         "varyBy",
         "varyByCookie",

@@ -1,7 +1,7 @@
 import { SessionStoreError } from '@sess/core'
 import { abortable } from '@sess/core/store'
 
-/** A server that has been silent for so long when a call gives up waiting counts as frozen. */
+/** A server counts as frozen that, when a call gives up waiting, has owed a reply to a given-up call for so long. */
 const SILENCE_MS = 200
 /** While the server is frozen, one call in so many milliseconds is sent, to see whether it is back. */
 const PROBE_MS = 500
@@ -16,7 +16,8 @@ const MAX_GIVEN_UP = 1_000
  */
 export class OutageGuard {
   #calls = 0
-  readonly #givenUp = new Set<number>()
+  /** The calls that were given up and have no reply, with the moments they were sent: the oldest first. */
+  readonly #givenUp = new Map<number, number>()
   #isFrozen = false
   #answeredAt = Number.NEGATIVE_INFINITY
   #probeAt = 0
@@ -54,9 +55,10 @@ export class OutageGuard {
   }
 
   #giveUp(call: number, startedAt: number): void {
-    this.#givenUp.add(call)
+    this.#givenUp.set(call, startedAt)
     const now = performance.now()
-    if (now - Math.max(startedAt, this.#answeredAt) < SILENCE_MS) return
+    const [oldest] = this.#givenUp.values()
+    if (now - Math.max(oldest!, this.#answeredAt) < SILENCE_MS) return
     if (!this.#isFrozen) this.#probeAt = now + PROBE_MS
     this.#isFrozen = true
   }
@@ -65,7 +67,7 @@ export class OutageGuard {
     this.#isFrozen = false
     this.#answeredAt = performance.now()
     // A server replies in order, so earlier calls without a reply were lost with a connection.
-    for (const earlier of this.#givenUp) if (earlier < call) this.#givenUp.delete(earlier)
+    for (const earlier of this.#givenUp.keys()) if (earlier < call) this.#givenUp.delete(earlier)
   }
 }
 

@@ -1,0 +1,76 @@
+import { memoryStore } from '@sess/conformance'
+import { describe, expect, it } from 'vitest'
+import { createSessions } from '../src/index.ts'
+import { bytes, duration, isoMoment, jsonReady, moment, relative } from '../src/inspect.ts'
+
+// How tools write what they see: `sess` and the inspector.
+
+const NOW = Date.UTC(2026, 10, 28, 20, 30, 19)
+
+describe('moments and sizes', () => {
+  it('are written in the largest unit that fits', () => {
+    expect(duration(0)).toBe('0 seconds')
+    expect(duration(1_000)).toBe('1 second')
+    expect(duration(7_200_000)).toBe('2 hours')
+    expect(bytes(1023)).toBe('1023 B')
+    expect(bytes(1434)).toBe('1.4 KiB')
+    expect(bytes(20 * 1024)).toBe('20 KiB')
+  })
+
+  it('say how long ago, how far off, now, or that it is not known', () => {
+    expect(relative(undefined, NOW)).toBe('-')
+    expect(relative(NOW + 500, NOW)).toBe('now')
+    expect(relative(NOW - 7_200_000, NOW)).toBe('2 hours ago')
+    expect(relative(NOW + 7_200_000, NOW)).toBe('in 2 hours')
+  })
+
+  it('are a dash or null where no date can say them', () => {
+    expect(moment(NOW)).toBe('2026-11-28 20:30:19Z')
+    expect(isoMoment(NOW)).toBe('2026-11-28T20:30:19.000Z')
+    for (const none of [undefined, 9e15]) {
+      expect(moment(none)).toBe('-')
+      expect(isoMoment(none)).toBeNull()
+    }
+  })
+})
+
+describe('data that JSON cannot say', () => {
+  it('are written as text', () => {
+    const own: Record<string, unknown> = {
+      when: new Date(Number.NaN),
+      count: 10n,
+      none: undefined,
+      far: Infinity,
+    }
+    own['self'] = own
+    expect(jsonReady(own)).toEqual({
+      when: 'Invalid Date',
+      count: '10n',
+      none: 'undefined',
+      far: 'Infinity',
+      self: '… (contains itself)',
+    })
+  })
+})
+
+describe('flush()', () => {
+  const session = createSessions({ store: memoryStore() }).open('')
+
+  it('throws for options that it does not know, and keeps the session', () => {
+    session.set('a', 1)
+    for (const wrong of [
+      'storage',
+      null,
+      { storage: true },
+      { clearSiteData: [] },
+      { clearSiteData: ['all'] },
+    ])
+      expect(() => session.flush(wrong as never)).toThrow(TypeError)
+    expect(session.get('a')).toBe(1)
+  })
+
+  it('takes an empty object', () => {
+    session.flush({})
+    expect(session.isEmpty).toBe(true)
+  })
+})
