@@ -34,6 +34,8 @@ export class EngineRecord implements Record, UnreadRecord {
   readonly #sessions: Sessions<any>
   /** `undefined` after a touch, which ends it. */
   #session: CoreSession<any> | undefined
+  /** The one that a touch ended. It can still be read: a socket uses the session after the response of its handshake. */
+  #touched: CoreSession<any> | undefined
   #isNew: boolean
   /** The cookie as it is stored. `undefined`: not known. */
   #cookie: CookieData | undefined
@@ -54,7 +56,7 @@ export class EngineRecord implements Record, UnreadRecord {
   }
 
   read(): StoredSession {
-    const data = storedData(this.#session!)
+    const data = this.#session ? storedData(this.#session) : dataAt(this.#touched!, this.#touched!.expiresAt)
     this.text = textOf(data)
     this.#cookie = data['cookie']
     return data
@@ -69,6 +71,7 @@ export class EngineRecord implements Record, UnreadRecord {
     const session = this.#session
     if (!session || this.#isNew) return
     this.#session = undefined
+    this.#touched = session
     return after(this.#sessions.commit(session, { status: 200 }), () => undefined)
   }
 
@@ -177,16 +180,19 @@ function isOmitted(value: unknown): boolean {
   return value === undefined || typeof value === 'function' || typeof value === 'symbol'
 }
 
-/** What a store of express-session would return. The record knows better than the payload when the session ends. */
+/** What a store of express-session would return, for a session that this request has not extended yet. */
 function storedData(session: CoreSession<any>): StoredSession {
+  session.extend = false
+  const { expiresAt } = session
+  session.extend = true
+  return dataAt(session, expiresAt)
+}
+
+/** The same for a session that ends at a moment. The record knows better than the payload when that is. */
+function dataAt(session: CoreSession<any>, expiresAt: CoreSession['expiresAt']): StoredSession {
   const { [EXPIRY]: _, cookie: attributes, ...data } = session.toJSON() as StoredSession
   const cookie = { ...attributes } as CookieData
-  if (typeof cookie.originalMaxAge === 'number') {
-    // This request has not extended the session yet.
-    session.extend = false
-    cookie.expires = session.expiresAt
-    session.extend = true
-  }
+  if (typeof cookie.originalMaxAge === 'number') cookie.expires = expiresAt
   // The first key, as in a session of express-session.
   return { cookie, ...data }
 }
