@@ -104,7 +104,8 @@ export async function viewOf(
 function problemOf(error: unknown): string {
   const { name, code, message } = Object(error) as { name?: unknown; code?: unknown; message?: unknown }
   if (/^(SESSION_|BAD_SIGNATURE$|SIGNATURE_EXPIRED$)/.test(String(code))) return String(message)
-  return `The codec threw ${/^\w{1,40}$/.test(String(name)) ? `a ${String(name)}` : 'an error'}: it is not what this codec writes.`
+  const kind = typeof name === 'string' && /^\w{1,40}$/.test(name) ? `a ${name}` : 'an error'
+  return `The codec threw ${kind}: it is not what this codec writes.`
 }
 
 /** A session lives on for its age after it was last saved or extended, unless it ends at a fixed date. */

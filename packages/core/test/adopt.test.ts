@@ -488,3 +488,27 @@ describe('the option', () => {
     await self.request(session => expect(session.isEmpty).toBe(true), { cookie: `sessionid=${claim}` })
   })
 })
+
+describe('a schema', () => {
+  const schemaThat = (fails: boolean): SessionsOptions['schema'] =>
+    ({
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: unknown) => (fails ? { issues: [{ message: 'no', path: ['user'] }] } : { value }),
+      },
+    }) as SessionsOptions['schema']
+
+  it('lets in old data that fit', async () => {
+    const { self, events } = setUp(oldLibrary(), { schema: schemaThat(false) })
+    await self.request(session => expect(session.get('user')).toBe('anna'))
+    expect(events).toEqual(['adopted'])
+  })
+
+  it('takes old data that do not fit for no session, and reports them', async () => {
+    const { self, events, sessionsInStore } = setUp(oldLibrary(), { schema: schemaThat(true) })
+    await self.request(session => expect(session.get('user')).toBeUndefined())
+    expect(events).toEqual(['corrupt: adopted'])
+    expect(sessionsInStore()).toEqual([])
+  })
+})

@@ -251,3 +251,15 @@ describe('a wrong option is a ConfigError that names it', () => {
     )
   })
 })
+
+it.each([5, 'header', null, { header: 'cookie' }, { header: 'x-key', other: 1 }])(
+  'rejects carrier: %j',
+  carrier => {
+    expect(() => createSessions({ store: memoryStore(), carrier: carrier as never })).toThrow(/^carrier/)
+  },
+)
+
+it('a symbol is no property of a session', () => {
+  const session = createSessions({ store: memoryStore() }).open('')
+  expect(Object.getOwnPropertyDescriptor(session, Symbol('key'))).toBeUndefined()
+})

@@ -326,6 +326,7 @@ describe('headers merge [C13]', () => {
   it.each([
     [undefined, 'private'],
     ['', 'private'],
+    [',', 'private'],
     ['no-store', 'no-store'],
     ['max-age=60', 'max-age=60, private'],
     ['public, max-age=60', 'max-age=60, private'],

@@ -1,7 +1,7 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
 import { createSessions } from '../src/index.ts'
-import { bytes, duration, isoMoment, jsonReady, moment, relative } from '../src/inspect.ts'
+import { bytes, duration, isoMoment, jsonReady, moment, relative, viewOf } from '../src/inspect.ts'
 
 // How tools write what they see: `sess` and the inspector.
 
@@ -72,5 +72,52 @@ describe('flush()', () => {
   it('takes an empty object', () => {
     session.flush({})
     expect(session.isEmpty).toBe(true)
+  })
+})
+
+describe('a view of a record', () => {
+  const shown = (data: unknown, more: object = {}) =>
+    viewOf(
+      { id: 'a', version: '1', payload: '{}', expiresAt: NOW, ...more },
+      async () => ({ data: data as Record<string, unknown>, verified: true }),
+      60,
+    )
+
+  it('has subject, moments and device apart from the data', async () => {
+    const view = await shown({
+      _auth_user_id: '7',
+      _session_expiry: 30,
+      a: 1,
+      _session_flash: { notice: ['hi'] },
+    })
+    expect(view).toMatchObject({ subject: '7', lastSeenAt: NOW - 30_000 })
+    expect(view.data).toMatchObject({ a: 1, '(flash)': { notice: ['hi'] } })
+  })
+
+  it('knows no last use of a session that ends at a date, or whose age nobody knows', async () => {
+    expect((await shown({ _session_expiry: '2026-12-01T00:00:00Z' })).lastSeenAt).toBeUndefined()
+    const view = await viewOf(
+      { id: 'a', version: '1', payload: '{}', expiresAt: NOW },
+      () => ({ data: {}, verified: true }),
+      undefined,
+    )
+    expect(view.lastSeenAt).toBeUndefined()
+  })
+
+  it('says what is no session, without its text', async () => {
+    expect((await shown(['x'])).problem).toBe('It is not an object.')
+    for (const [error, problem] of [
+      [new SyntaxError('hunter2'), /a SyntaxError: it is not/],
+      ['hunter2', /an error: it is not/],
+      [Object.assign(new Error('bad'), { code: 'BAD_SIGNATURE' }), /^bad$/],
+    ] as const) {
+      const view = await viewOf(
+        { id: 'a', version: '1', payload: 'x', expiresAt: NOW },
+        () => Promise.reject(error),
+        60,
+      )
+      expect(view.problem).toMatch(problem)
+      expect(view.problem).not.toContain('hunter2')
+    }
   })
 })
