@@ -1,5 +1,6 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
+import { asStoreError } from '../src/errors.ts'
 import { createSessions } from '../src/index.ts'
 import { bytes, duration, isoMoment, jsonReady, moment, relative, viewOf } from '../src/inspect.ts'
 
@@ -15,6 +16,7 @@ describe('moments and sizes', () => {
     expect(bytes(1023)).toBe('1023 B')
     expect(bytes(1434)).toBe('1.4 KiB')
     expect(bytes(20 * 1024)).toBe('20 KiB')
+    expect(bytes(3000 * 1024 ** 4)).toBe('3000 TiB')
   })
 
   it('say how long ago, how far off, now, or that it is not known', () => {
@@ -120,4 +122,8 @@ describe('a view of a record', () => {
       expect(view.problem).not.toContain('hunter2')
     }
   })
+})
+
+it.each([undefined, null, 'gone'])('a store that throws %j becomes an error of ours', thrown => {
+  expect(asStoreError(thrown)).toMatchObject({ code: 'SESSION_STORE', status: 503 })
 })
