@@ -43,7 +43,7 @@ export async function stopServer(server: Server): Promise<void> {
   server.close()
   const deadline = Date.now() + 1000
   const timer = setInterval(() => {
-    // A connection that is kept alive is idle once its last answer is sent.
+    // A connection that is kept alive is idle once its last response is sent.
     if (Date.now() < deadline) server.closeIdleConnections()
     else server.closeAllConnections()
   }, 20)
@@ -51,7 +51,7 @@ export async function stopServer(server: Server): Promise<void> {
   clearInterval(timer)
 }
 
-export interface Answer {
+export interface HttpResponse {
   status: number
   statusMessage: string
   headers: IncomingHttpHeaders
@@ -76,7 +76,7 @@ export interface RequestOptions {
 const agent = new Agent({ keepAlive: false, maxSockets: Number.POSITIVE_INFINITY })
 
 /** One request, with nothing done on the way: no redirect followed, no encoding undone. */
-export async function request(url: string, options: RequestOptions = {}): Promise<Answer> {
+export async function request(url: string, options: RequestOptions = {}): Promise<HttpResponse> {
   const headers = { ...options.headers, ...(options.cookie && { cookie: options.cookie }) }
   const req = send(url, { method: options.method ?? 'GET', headers, agent })
   req.end(options.body)
@@ -99,8 +99,8 @@ export async function request(url: string, options: RequestOptions = {}): Promis
 }
 
 /** The `Cookie` header of a browser that got these `Set-Cookie` headers and keeps every cookie with a value. */
-export function cookiesOf(answer: Answer): string {
-  return answer.setCookies
+export function cookiesOf(response: HttpResponse): string {
+  return response.setCookies
     .map(cookie => cookie.slice(0, cookie.indexOf(';')))
     .filter(pair => !pair.endsWith('='))
     .join('; ')

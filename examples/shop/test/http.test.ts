@@ -1,5 +1,5 @@
 import { sqliteStore } from '@sess/store-sql'
-import { type Answer, cookiesOf, type RequestOptions, request } from '@sess/test-fixtures/http.ts'
+import { cookiesOf, type HttpResponse, type RequestOptions, request } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Framework, frameworks, openShop, type RunningShop } from '../server.ts'
@@ -18,15 +18,20 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     await store.close?.()
   })
 
-  const get = (path: string, options?: RequestOptions): Promise<Answer> => request(shop.url + path, options)
-  const post = (path: string, form: Record<string, string>, options: RequestOptions = {}): Promise<Answer> =>
+  const get = (path: string, options?: RequestOptions): Promise<HttpResponse> =>
+    request(shop.url + path, options)
+  const post = (
+    path: string,
+    form: Record<string, string>,
+    options: RequestOptions = {},
+  ): Promise<HttpResponse> =>
     request(shop.url + path, {
       ...options,
       method: 'POST',
       headers: { 'content-type': 'application/x-www-form-urlencoded', ...options.headers },
       body: new URLSearchParams(form).toString(),
     })
-  const add = (cookie?: string, product = 'mug'): Promise<Answer> =>
+  const add = (cookie?: string, product = 'mug'): Promise<HttpResponse> =>
     post('/cart/add', { product }, { cookie })
   const signIn = async (name = 'Ada', form: Record<string, string> = {}): Promise<string> =>
     cookiesOf(await post('/sign-in', { name, ...form }))
@@ -81,7 +86,7 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
   test('the page shows what its own commit did, and what the request before it did', async () => {
     const { status, headers, setCookies } = await add()
     expect(status).toBe(303)
-    const { text } = await get(headers.location!, { cookie: cookiesOf({ setCookies } as Answer) })
+    const { text } = await get(headers.location!, { cookie: cookiesOf({ setCookies } as HttpResponse) })
     const traces = [...text.matchAll(/<section class="trace".*?<\/section>/gs)].map(([trace]) => trace)
     expect(traces).toHaveLength(2)
     expect(traces[0]).toMatch(/POST \/cart\/add.*insert/s)
@@ -91,23 +96,23 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
   })
 
   test('no page holds a session key [A8]', async () => {
-    const answer = await post('/sign-in', { name: 'Ada' })
-    const cookie = cookiesOf(answer)
-    const { text } = await get(answer.headers.location!, { cookie })
+    const response = await post('/sign-in', { name: 'Ada' })
+    const cookie = cookiesOf(response)
+    const { text } = await get(response.headers.location!, { cookie })
     expect(text).toContain('Good morning, <span class="name">Ada</span>')
     expect(text).not.toContain(cookie.slice('sessionid='.length))
   })
 
-  test('every answer but a file is for nobody to keep, and every page has a policy of its own', async () => {
+  test('every response but a file is for nobody to keep, and every page has a policy of its own', async () => {
     const cookie = await signIn()
-    const answers = [
+    const responses = [
       await get('/'),
       await get('/', { cookie }),
       await add(cookie),
       await get('/nope', { cookie }),
     ]
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 303, 404])
-    for (const { headers } of answers) {
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 303, 404])
+    for (const { headers } of responses) {
       expect(headers['cache-control']).toBe('no-store')
       expect(headers['content-security-policy']).toContain("default-src 'none'")
       expect(headers['content-security-policy']).not.toContain('unsafe')
@@ -116,8 +121,8 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
 
   test('what a visitor says is text, wherever it is shown', async () => {
     const name = `"><script>alert('&')</script>`
-    const answer = await post('/sign-in', { name })
-    const { text } = await get(answer.headers.location!, { cookie: cookiesOf(answer) })
+    const response = await post('/sign-in', { name })
+    const { text } = await get(response.headers.location!, { cookie: cookiesOf(response) })
     expect(text).toContain('&#34;&#62;&#60;script&#62;alert(&#39;&#38;&#39;)')
     expect(text).not.toContain('<script>')
   })
@@ -172,8 +177,8 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
 
   test('60 parallel adds on one cookie, another saving while each waits: 60 items [I1]', async () => {
     const cookie = cookiesOf(await add())
-    const answers = await Promise.all(Array.from({ length: 60 }, () => add(cookie, 'honey')))
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303]))
+    const responses = await Promise.all(Array.from({ length: 60 }, () => add(cookie, 'honey')))
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([303]))
     expect(countOf(await get('/', { cookie }))).toBe(61)
   })
 
@@ -195,14 +200,14 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
   })
 
   test('what does not fit makes no session [C9]', async () => {
-    const answers = [
+    const responses = [
       await post('/sign-in', { name: '  ' }),
       await post('/sign-in', { name: 'x'.repeat(41) }),
       await add(undefined, '__proto__'),
       await post('/cart/remove', { product: 'unknown' }),
       await post('/cart/add', { product: 'x'.repeat(9000) }),
     ]
-    expect(answers.map(({ status }) => status)).toEqual([422, 422, 422, 422, 413])
+    expect(responses.map(({ status }) => status)).toEqual([422, 422, 422, 422, 413])
     const harmless = [
       await post('/sign-out', {}),
       await post('/sign-out-everywhere', {}),
@@ -210,11 +215,11 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
       await post('/cart/empty', {}),
     ]
     expect(harmless.map(({ status }) => status)).toEqual([303, 303, 303, 303])
-    expect([...answers, ...harmless].flatMap(({ setCookies }) => setCookies)).toEqual([])
+    expect([...responses, ...harmless].flatMap(({ setCookies }) => setCookies)).toEqual([])
     expect(store.calls).toEqual([])
   })
 
-  test('odd requests get an answer', async () => {
+  test('odd requests get a response', async () => {
     const paths = ['//', '/nope', '/?', '/%', '/constructor', '/STYLES.css?x', `/?after=${'x'.repeat(5000)}`]
     const statuses = await Promise.all(paths.map(async path => (await get(path)).status))
     expect(statuses.filter(status => status >= 500)).toEqual([])
@@ -226,9 +231,9 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     const cookie = await signIn()
     const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
     store.before = down
-    const answers = [await get('/', { cookie }), await add(cookie), await add()]
-    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503])
-    for (const [index, { setCookies, text }] of answers.entries()) {
+    const responses = [await get('/', { cookie }), await add(cookie), await add()]
+    expect(responses.map(({ status }) => status)).toEqual([503, 503, 503])
+    for (const [index, { setCookies, text }] of responses.entries()) {
       expect(setCookies).toEqual([])
       const isOfH3 = framework === 'h3-v1' && index === 2
       expect(text).toContain(isOfH3 ? 'Service Unavailable' : 'Your session cannot be reached right now.')
@@ -242,6 +247,6 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
   })
 })
 
-function countOf({ text }: Answer): number {
+function countOf({ text }: HttpResponse): number {
   return Number(/data-count="(\d+)"/.exec(text)![1])
 }

@@ -1,5 +1,5 @@
 import { sqliteStore } from '@sess/store-sql'
-import { type Answer, cookiesOf, request } from '@sess/test-fixtures/http.ts'
+import { cookiesOf, type HttpResponse, request } from '@sess/test-fixtures/http.ts'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openPassportShop, type RunningShop } from '../server.ts'
@@ -14,8 +14,8 @@ describe('the shop on the API of express-session, with Passport', () => {
   afterEach(() => shop.stop())
   afterAll(() => store.close())
 
-  const get = (path = '/', cookie?: string): Promise<Answer> => request(shop.url + path, { cookie })
-  const post = (path: string, form: Record<string, string>, cookie?: string): Promise<Answer> =>
+  const get = (path = '/', cookie?: string): Promise<HttpResponse> => request(shop.url + path, { cookie })
+  const post = (path: string, form: Record<string, string>, cookie?: string): Promise<HttpResponse> =>
     request(shop.url + path, {
       method: 'POST',
       headers: { 'content-type': 'application/x-www-form-urlencoded' },

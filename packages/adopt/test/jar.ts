@@ -1,4 +1,4 @@
-import { type Answer, request } from '@sess/test-fixtures/http.ts'
+import { type HttpResponse, request } from '@sess/test-fixtures/http.ts'
 
 /** The cookies of one browser. It sends them to every app, as a browser does after a deployment. */
 export class Jar {
@@ -16,14 +16,14 @@ export class Jar {
     return new Jar(this.cookies)
   }
 
-  /** One request with the cookies as they are now, whose answer changes them. */
-  async get(url: string): Promise<Answer> {
-    const answer = await request(url, { cookie: this.header })
-    this.keep(answer.setCookies)
-    return answer
+  /** One request with the cookies as they are now, and keeps those that the response sets. */
+  async get(url: string): Promise<HttpResponse> {
+    const response = await request(url, { cookie: this.header })
+    this.keep(response.setCookies)
+    return response
   }
 
-  /** `Set-Cookie` lines of an answer. */
+  /** `Set-Cookie` lines of a response. */
   keep(lines: readonly string[]): void {
     for (const line of lines) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []

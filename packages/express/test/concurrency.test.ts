@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '@sess/core'
 import { session } from '@sess/express'
 import { sqliteStore } from '@sess/store-sql'
-import { type Answer, cookiesOf, request, serve } from '@sess/test-fixtures/http.ts'
+import { cookiesOf, type HttpResponse, request, serve } from '@sess/test-fixtures/http.ts'
 import express from 'express'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { start } from './probe.ts'
@@ -59,7 +59,7 @@ describe('200 requests at once that add to the cart of one session [F16]', () =>
 })
 
 describe('a logout while another request of the session is under way [F17]', () => {
-  async function overlap(slow: string): Promise<{ slow: Answer; after: Answer; cookie: string }> {
+  async function overlap(slow: string): Promise<{ slow: HttpResponse; after: HttpResponse; cookie: string }> {
     const app = express()
     app.set('env', 'test')
     app.use(session({ store }))

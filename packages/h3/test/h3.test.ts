@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessions, type Session, type SessionsOptions } from '@sess/core'
 import { session, useSession, withSession } from '@sess/h3'
 import { cacheStore } from '@sess/store-cache'
-import { type Answer, cookiesOf, request } from '@sess/test-fixtures/http.ts'
+import { cookiesOf, type HttpResponse, request } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import {
   fromNodeHandler,
@@ -46,7 +46,7 @@ function place(
 }
 
 function cookieOf(response: Response): string {
-  return cookiesOf({ setCookies: response.headers.getSetCookie() } as Answer)
+  return cookiesOf({ setCookies: response.headers.getSetCookie() } as HttpResponse)
 }
 
 describe('pay for what you use', () => {

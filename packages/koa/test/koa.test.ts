@@ -11,7 +11,7 @@ import { runInNewContext } from 'node:vm'
 import { createSessions, type SessionsOptions } from '@sess/core'
 import { session } from '@sess/koa'
 import { cacheStore } from '@sess/store-cache'
-import { type Answer, cookiesOf, request, serve } from '@sess/test-fixtures/http.ts'
+import { cookiesOf, type HttpResponse, request, serve } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import Koa, { type Context, type Middleware } from 'koa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -41,7 +41,7 @@ function place(options: Partial<SessionsOptions> = {}, ...above: Middleware[]): 
   return { app, store }
 }
 
-async function ask({ app }: Place, options?: Parameters<typeof request>[1]): Promise<Answer> {
+async function ask({ app }: Place, options?: Parameters<typeof request>[1]): Promise<HttpResponse> {
   await using server = await serve(app.callback())
   return await request(server.url, options)
 }

@@ -10,7 +10,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CommitResult, SessionStoreError } from '@sess/core'
-import { type Answer, request, serve } from '@sess/test-fixtures/http.ts'
+import { type HttpResponse, request, serve } from '@sess/test-fixtures/http.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorStatus, holdResponse, type NodeResponse } from '../src/index.ts'
 
@@ -59,7 +59,7 @@ async function respond(
   commit: (status: number) => CommitResult | Promise<CommitResult>,
   handler: Handler,
   options: Parameters<typeof request>[1] = {},
-): Promise<Answer & { statuses: number[]; failed: unknown[] }> {
+): Promise<HttpResponse & { statuses: number[]; failed: unknown[] }> {
   const statuses: number[] = []
   const failed: unknown[] = []
   await using server = await serve((_req, res) => {
@@ -866,7 +866,7 @@ describe('a framework that commits itself', () => {
   async function framework(
     commit: () => CommitResult | Promise<CommitResult>,
     handler: Handler,
-  ): Promise<Answer & { heard: string[] }> {
+  ): Promise<HttpResponse & { heard: string[] }> {
     const heard: string[] = []
     let body: string | undefined
     await using server = await serve(async (_req, res) => {

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { type Answer, request } from '@sess/test-fixtures/http.ts'
+import { type HttpResponse, request } from '@sess/test-fixtures/http.ts'
 import { WebSocket } from 'ws'
 
-export function post(url: string, path: string, cookie?: string): Promise<Answer> {
+export function post(url: string, path: string, cookie?: string): Promise<HttpResponse> {
   return request(url + path, { method: 'POST', cookie })
 }
 

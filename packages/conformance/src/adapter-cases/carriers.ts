@@ -1,13 +1,13 @@
 import { equal, ok } from '../check.ts'
-import { cacheControl, newCookie, noCookie, status, vary } from './answers.ts'
-import type { HttpAnswer } from './client.ts'
+import type { HttpResponse } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
+import { cacheControl, newCookie, noCookie, status, vary } from './responses.ts'
 
 const HEADER = 'x-session'
 
 /** The session key that a response has in its header. */
-function newKey(answer: HttpAnswer, what: string): string {
-  const key = answer.headers[HEADER] ?? ''
+function newKey(response: HttpResponse, what: string): string {
+  const key = response.headers[HEADER] ?? ''
   ok(
     /^[a-z0-9]{32}$/.test(key),
     `a key in X-Session of ${what}`,
@@ -16,9 +16,9 @@ function newKey(answer: HttpAnswer, what: string): string {
   return key
 }
 
-function isPrivate(answer: HttpAnswer, what: string): void {
-  equal(cacheControl(answer).includes('no-store'), true, `whether Cache-Control of ${what} says no-store`)
-  equal(vary(answer).includes(HEADER), true, `whether Vary of ${what} names X-Session`)
+function isPrivate(response: HttpResponse, what: string): void {
+  equal(cacheControl(response).includes('no-store'), true, `whether Cache-Control of ${what} says no-store`)
+  equal(vary(response).includes(HEADER), true, `whether Vary of ${what} names X-Session`)
 }
 
 /** The option `carrier`: the key is in a header in place of a cookie. */
@@ -76,7 +76,7 @@ export const carrierCases: readonly AdapterCase[] = [
       const app = await f.start({ carrier: { header: HEADER, cookie: true } })
       const browser = app.browser()
       const first = await browser.post('/set?k=user&v=ann')
-      newCookie(f, first, 'the answer to a POST /set without the header')
+      newCookie(f, first, 'the response to a POST /set without the header')
       equal(first.headers[HEADER], undefined, 'X-Session of a response to a request without it')
       equal(
         [vary(first).includes('cookie'), vary(first).includes(HEADER)],

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { fail } from '../check.ts'
 
-export interface HttpAnswer {
+export interface HttpResponse {
   status: number
   /** Names in lower case; several of one name joined by a comma. Without Set-Cookie. */
   headers: Record<string, string>
@@ -39,7 +39,7 @@ export async function reach(url: string): Promise<void> {
   const { protocol, hostname, port } = new URL(url)
   if (protocol !== 'http:') throw new Error(`the address of the probe app begins with http://, unlike ${url}`)
   const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
-  socket.setTimeout(5_000, () => socket.destroy(new Error('no answer within 5 s')))
+  socket.setTimeout(5_000, () => socket.destroy(new Error('no response within 5 s')))
   try {
     await once(socket, 'connect')
   } catch (error) {
@@ -61,20 +61,20 @@ export async function findProbe(address: string): Promise<void> {
     )
   const signal = AbortSignal.timeout(5_000)
   const { status, body } = await send(url, { signal }).catch((error: Error) => {
-    throw missing(signal.aborted ? 'there was no answer within 5 s' : `it failed: ${error.message}`)
+    throw missing(signal.aborted ? 'there was no response within 5 s' : `it failed: ${error.message}`)
   })
   if (status !== 200 || body !== 'ok')
     throw missing(`it answered ${status} and ${JSON.stringify(body.slice(0, 60))}`)
 }
 
 /** One request, with nothing done on the way: no redirect followed, no header merged away. */
-export async function send(url: string, options: SendOptions = {}): Promise<HttpAnswer> {
+export async function send(url: string, options: SendOptions = {}): Promise<HttpResponse> {
   const { method = 'GET', cookie, agent, signal } = options
   const own = agent ?? new Agent({ keepAlive: false })
   return await new Promise((resolve, reject) => {
     const headers = { ...options.headers, ...(cookie !== undefined && { cookie }) }
     const sent = request(url, { method, agent: own, headers, ...(signal && { signal }) }, response => {
-      const chunks: HttpAnswer['chunks'] = []
+      const chunks: HttpResponse['chunks'] = []
       response.setEncoding('utf8')
       response.on('data', (text: string) => void chunks.push({ at: performance.now(), text }))
       response.on('error', reject)
@@ -107,7 +107,7 @@ function parseObject(body: string, what: string): Record<string, unknown> {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
   }
-  fail(`a JSON object as the answer to ${what}`, `it was ${JSON.stringify(body.slice(0, 200))}`)
+  fail(`a JSON object as the response to ${what}`, `it was ${JSON.stringify(body.slice(0, 200))}`)
 }
 
 export function parseSetCookie(whole: string): SetCookie {
@@ -170,15 +170,15 @@ export class HttpBrowser {
     return this.cookies.size === 0 ? undefined : [...this.cookies].map(pair => pair.join('=')).join('; ')
   }
 
-  get(path: string): Promise<HttpAnswer> {
+  get(path: string): Promise<HttpResponse> {
     return this.#send('GET', path)
   }
 
-  post(path: string): Promise<HttpAnswer> {
+  post(path: string): Promise<HttpResponse> {
     return this.#send('POST', path)
   }
 
-  head(path: string): Promise<HttpAnswer> {
+  head(path: string): Promise<HttpResponse> {
     return this.#send('HEAD', path)
   }
 
@@ -188,16 +188,16 @@ export class HttpBrowser {
   }
 
   /** A request whose session key is in the header `X-Session`, too. */
-  withHeader(method: string, path: string, key?: string): Promise<HttpAnswer> {
+  withHeader(method: string, path: string, key?: string): Promise<HttpResponse> {
     return this.#send(method, path, key === undefined ? {} : { 'x-session': key })
   }
 
-  async #send(method: string, path: string, headers: Record<string, string> = {}): Promise<HttpAnswer> {
-    const answer = await send(this.url + path, { method, cookie: this.header, headers })
-    for (const { name, value, deletes } of answer.setCookies) {
+  async #send(method: string, path: string, headers: Record<string, string> = {}): Promise<HttpResponse> {
+    const response = await send(this.url + path, { method, cookie: this.header, headers })
+    for (const { name, value, deletes } of response.setCookies) {
       if (deletes) this.cookies.delete(name)
       else this.cookies.set(name, value)
     }
-    return answer
+    return response
   }
 }

@@ -1,9 +1,17 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, ok } from '../check.ts'
-import { cacheControl, deletedCookie, newCookie, noCookie, sessionCookies, status, vary } from './answers.ts'
-import { type HttpAnswer, HttpBrowser, type SetCookie, send, sendRaw } from './client.ts'
+import { HttpBrowser, type HttpResponse, type SetCookie, send, sendRaw } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsServerSide, needsStart } from './fixture.ts'
 import { noRoute } from './requests.ts'
+import {
+  cacheControl,
+  deletedCookie,
+  newCookie,
+  noCookie,
+  sessionCookies,
+  status,
+  vary,
+} from './responses.ts'
 
 /** Routes that read: data, or `sessionKey` and `isEmpty` alone. */
 const READS = ['/get?k=a', '/all', '/who']
@@ -27,12 +35,12 @@ export const cookieCases: readonly AdapterCase[] = [
       const browser = await f.browser()
       await browser.post('/set?k=a&v=1')
       for (const each of [await f.browser(), browser]) {
-        const answer = await each.get('/none')
-        status(answer, 200, 'GET /none')
-        equal(answer.body, 'ok', 'the body of GET /none')
-        noCookie(f, answer, 'GET /none')
-        equal(vary(answer).includes('cookie'), false, 'whether its Vary names Cookie')
-        equal(cacheControl(answer).includes('private'), false, 'whether its Cache-Control says private')
+        const response = await each.get('/none')
+        status(response, 200, 'GET /none')
+        equal(response.body, 'ok', 'the body of GET /none')
+        noCookie(f, response, 'GET /none')
+        equal(vary(response).includes('cookie'), false, 'whether its Vary names Cookie')
+        equal(cacheControl(response).includes('private'), false, 'whether its Cache-Control says private')
       }
     },
   },
@@ -52,9 +60,9 @@ export const cookieCases: readonly AdapterCase[] = [
       const app = await f.start({ cookie: { byRequest } })
       const paths: (string | undefined)[] = []
       for (let n = 0; n < 2; n++) {
-        const answer = await app.browser().post('/set?k=a&v=1')
-        status(answer, 200, 'POST /set')
-        paths.push(newCookie(f, answer, 'the answer to POST /set').attributes.get('path'))
+        const response = await app.browser().post('/set?k=a&v=1')
+        status(response, 200, 'POST /set')
+        paths.push(newCookie(f, response, 'the response to POST /set').attributes.get('path'))
       }
       equal(paths, ['/', '/other'], 'Path of the cookies, as `byRequest` said for each')
       equal(
@@ -75,7 +83,7 @@ export const cookieCases: readonly AdapterCase[] = [
       const [browser, stranger] = [await f.browser(), await f.browser()]
       const set = await browser.post('/set?k=user&v=ann')
       status(set, 200, 'POST /set')
-      newCookie(f, set, 'the answer to POST /set')
+      newCookie(f, set, 'the response to POST /set')
       equal(await browser.value('user'), 'ann', 'the value that GET /get shows')
       await browser.post(`/set?k=cart&v=${encodeURIComponent('[1,{"two":"ü"}]')}`)
       equal(
@@ -135,10 +143,10 @@ export const cookieCases: readonly AdapterCase[] = [
       }
       await browser.post('/set?k=a&v=1')
       for (const path of READS) {
-        const answer = await browser.get(path)
-        noCookie(f, answer, `GET ${path}`)
+        const response = await browser.get(path)
+        noCookie(f, response, `GET ${path}`)
         equal(
-          vary(answer).filter(name => name === 'cookie').length,
+          vary(response).filter(name => name === 'cookie').length,
           1,
           `how often Vary names Cookie at ${path}`,
         )
@@ -154,18 +162,22 @@ export const cookieCases: readonly AdapterCase[] = [
     async run(f) {
       const browser = await f.browser()
       for (const path of ['/set?k=a&v=1', '/cycle', '/login?user=ann', '/flush']) {
-        const answer = await browser.post(path)
+        const response = await browser.post(path)
         ok(
-          sessionCookies(f, answer).length > 0,
-          `a session cookie in the answer to POST ${path}`,
+          sessionCookies(f, response).length > 0,
+          `a session cookie in the response to POST ${path}`,
           'there was none',
         )
         equal(
-          vary(answer).filter(name => name === 'cookie').length,
+          vary(response).filter(name => name === 'cookie').length,
           1,
           `how often Vary names Cookie at ${path}`,
         )
-        equal(cacheControl(answer).includes('private'), true, `whether Cache-Control says private at ${path}`)
+        equal(
+          cacheControl(response).includes('private'),
+          true,
+          `whether Cache-Control says private at ${path}`,
+        )
       }
     },
   },
@@ -179,7 +191,7 @@ export const cookieCases: readonly AdapterCase[] = [
     why: 'Browsers would drop the cookie, or scripts and other hosts could read it.',
     async run(f) {
       const browser = await f.browser()
-      const cookie = newCookie(f, await browser.post('/set?k=a&v=1'), 'the answer to POST /set')
+      const cookie = newCookie(f, await browser.post('/set?k=a&v=1'), 'the response to POST /set')
       const { attributes } = cookie
       equal(attributes.has('httponly'), true, 'whether the cookie is HttpOnly')
       equal(attributes.get('samesite')?.toLowerCase(), 'lax', 'its SameSite')
@@ -209,7 +221,7 @@ export const cookieCases: readonly AdapterCase[] = [
       equal(
         setCookies.map(({ name }) => name),
         ['__Secure-probe'],
-        'the cookies of the answer',
+        'the cookies of the response',
       )
       const attributes = setCookies[0]?.attributes ?? new Map<string, string>()
       equal(attributes.has('secure'), true, 'whether the cookie is Secure')
@@ -253,14 +265,14 @@ export const cookieCases: readonly AdapterCase[] = [
           [browser, { a: 1 }],
           [await f.browser(), {}],
         ] as const) {
-          const answer = await visitor.get(`/itself?as=${as}`)
-          if (answer.status === 404) throw new DoesNotApply(noRoute('GET /itself'))
+          const response = await visitor.get(`/itself?as=${as}`)
+          if (response.status === 404) throw new DoesNotApply(noRoute('GET /itself'))
           const what = `GET /itself?as=${as}`
-          status(answer, 200, what)
-          equal(answer.json, bodyOf(data), `the body of ${what}`)
-          noCookie(f, answer, what)
+          status(response, 200, what)
+          equal(response.json, bodyOf(data), `the body of ${what}`)
+          noCookie(f, response, what)
           equal(
-            vary(answer).filter(name => name === 'cookie').length,
+            vary(response).filter(name => name === 'cookie').length,
             1,
             `how often Vary names Cookie at ${what}`,
           )
@@ -287,11 +299,11 @@ export const cookieCases: readonly AdapterCase[] = [
       })
       const browser = app.browser()
       const big = 'x'.repeat(10_000)
-      const answer = await browser.post(`/set?k=big&v=${big}`)
+      const response = await browser.post(`/set?k=big&v=${big}`)
       ok(
-        answer.setCookies.length >= 3,
+        response.setCookies.length >= 3,
         'at least three cookies for 10,000 characters',
-        `${answer.setCookies.length} came`,
+        `${response.setCookies.length} came`,
       )
       equal(await browser.value('big'), big, 'the value that GET /get shows')
     },
@@ -303,11 +315,11 @@ export const cookieCases: readonly AdapterCase[] = [
     source: 'docs/requirements.md#c29, docs/requirements.md#a19; CVE-2025-7339 on-headers',
     why: 'Another cookie of the site, a CSRF token say, would vanish whenever the session is saved.',
     async run(f) {
-      const answer = await ownHeaders(f, 'Accept', 'max-age=60')
-      const own = answer.setCookies.filter(({ name }) => name === 'own').map(({ value }) => value)
+      const response = await ownHeaders(f, 'Accept', 'max-age=60')
+      const own = response.setCookies.filter(({ name }) => name === 'own').map(({ value }) => value)
       equal(own, ['1'], 'the values of the app’s own cookie')
-      equal([...vary(answer)].sort(), ['accept', 'cookie'], 'the names in Vary')
-      equal([...cacheControl(answer)].sort(), ['max-age=60', 'private'], 'what Cache-Control says')
+      equal([...vary(response)].sort(), ['accept', 'cookie'], 'the names in Vary')
+      equal([...cacheControl(response)].sort(), ['max-age=60', 'private'], 'what Cache-Control says')
     },
   },
   {
@@ -318,8 +330,8 @@ export const cookieCases: readonly AdapterCase[] = [
       'docs/requirements.md#a19; RFC 9111 sections 5.2.2.7, 5.2.2.9 and 5.2.2.10; privateCache of @sess/core/adapter',
     why: 'Caches that go by `public` or `s-maxage` would hand one visitor’s cookie to everybody.',
     async run(f) {
-      const answer = await ownHeaders(f, 'Accept', 'public, s-maxage=600, max-age=60')
-      equal([...cacheControl(answer)].sort(), ['max-age=60', 'private'], 'what Cache-Control says')
+      const response = await ownHeaders(f, 'Accept', 'public, s-maxage=600, max-age=60')
+      equal([...cacheControl(response)].sort(), ['max-age=60', 'private'], 'what Cache-Control says')
     },
   },
   {
@@ -345,7 +357,7 @@ export const cookieCases: readonly AdapterCase[] = [
       browser.cookies.set(f.cookieName, planted)
       deletedCookie(f, await browser.get('/get?k=a'), 'GET /get with a made-up key')
       browser.cookies.set(f.cookieName, planted)
-      const { value } = newCookie(f, await browser.post('/set?k=a&v=1'), 'the answer to POST /set')
+      const { value } = newCookie(f, await browser.post('/set?k=a&v=1'), 'the response to POST /set')
       ok(value !== planted, 'a key of the engine’s own', 'the made-up key was adopted')
     },
   },
@@ -369,11 +381,11 @@ export const cookieCases: readonly AdapterCase[] = [
         const raw = sendRaw(url, ['GET', ...headers])
         await raw.ended
         const body = raw.received()
-        equal(body.startsWith('HTTP/1.1 200'), true, 'whether the answer is 200')
+        equal(body.startsWith('HTTP/1.1 200'), true, 'whether the response is 200')
         equal(
           /"value":\s*"(?:ann|bob)"/.test(body),
           false,
-          'whether the answer shows one of the two sessions',
+          'whether the response shows one of the two sessions',
         )
       }
     },
@@ -424,11 +436,11 @@ export const cookieCases: readonly AdapterCase[] = [
     skip: needsStart,
     async run(f) {
       const app = await f.start({ cookie: { domain: 'example.test' } })
-      const answer = await loginWithTwo(f, app.url)
-      const places = answer.map(place)
+      const cookies = await loginWithTwo(f, app.url)
+      const places = cookies.map(place)
       equal(places.length, new Set(places).size, 'the number of different places of the cookies')
       equal(
-        answer.filter(({ deletes }) => !deletes).map(place),
+        cookies.filter(({ deletes }) => !deletes).map(place),
         ['example.test /'],
         'where the session is set',
       )
@@ -464,7 +476,7 @@ export const cookieCases: readonly AdapterCase[] = [
       const app = await f.start({ hooks: { warning: ({ reason }) => void told.push(reason) } })
       const headers = { 'x-forwarded-proto': 'https' }
       const login = await send(`${app.url}/login?user=ann`, { method: 'POST', headers })
-      const { attributes } = newCookie(f, login, 'the answer to POST /login')
+      const { attributes } = newCookie(f, login, 'the response to POST /login')
       equal(attributes.has('secure'), false, 'whether the cookie is Secure, as the proxy is not trusted')
       equal(told, ['trust-proxy'], 'the events of the hook `warning`')
     },
@@ -490,10 +502,10 @@ export const cookieCases: readonly AdapterCase[] = [
         `X-${f.cookieName}=other; ${own}; ${f.cookieName}x=other`,
       ]
       for (const cookie of around) {
-        const answer = await send(url, { cookie })
-        status(answer, 200, 'GET /get with many cookies')
+        const response = await send(url, { cookie })
+        status(response, 200, 'GET /get with many cookies')
         equal(
-          answer.json['value'],
+          response.json['value'],
           'ann',
           `the user, with the cookies ${cookie.replace(own, '…').slice(0, 60)}`,
         )
@@ -555,12 +567,12 @@ export const cookieCases: readonly AdapterCase[] = [
   },
 ]
 
-/** The session cookies of an answer to a login that came with two of them. */
+/** The session cookies of a response to a login that came with two of them. */
 async function loginWithTwo(f: AdapterFixture, url: string): Promise<SetCookie[]> {
   const cookie = ['a', 'b'].map(letter => `${f.cookieName}=${letter.repeat(32)}`).join('; ')
-  const answer = await send(`${url}/login?user=ann`, { method: 'POST', cookie })
-  status(answer, 200, 'POST /login with two session cookies')
-  return sessionCookies(f, answer)
+  const response = await send(`${url}/login?user=ann`, { method: 'POST', cookie })
+  status(response, 200, 'POST /login with two session cookies')
+  return sessionCookies(f, response)
 }
 
 /** Which place a cookie has in the browser's jar, beside its name. */
@@ -569,12 +581,12 @@ function place({ attributes }: SetCookie): string {
   return `${attributes.get('domain') ?? 'host'} ${attributes.get('path')}${partition}`
 }
 
-/** An answer with headers of the app's own beside the session's. */
-async function ownHeaders(f: AdapterFixture, vary: string, cacheControl: string): Promise<HttpAnswer> {
+/** A response with headers of the app's own beside the session's. */
+async function ownHeaders(f: AdapterFixture, vary: string, cacheControl: string): Promise<HttpResponse> {
   const browser = await f.browser()
   const own = new URLSearchParams({ vary, cache: cacheControl })
-  const answer = await browser.post(`/own-headers?k=a&v=1&${own}`)
-  status(answer, 200, 'POST /own-headers')
-  newCookie(f, answer, 'the answer to POST /own-headers')
-  return answer
+  const response = await browser.post(`/own-headers?k=a&v=1&${own}`)
+  status(response, 200, 'POST /own-headers')
+  newCookie(f, response, 'the response to POST /own-headers')
+  return response
 }

@@ -1,8 +1,8 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, fail, ok, outcome } from '../check.ts'
-import { newCookie, noCookie, pause, status } from './answers.ts'
 import { send, sendRaw } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
+import { newCookie, noCookie, pause, status } from './responses.ts'
 import type { Call } from './watched-store.ts'
 
 /** A store that is slow until the case lets go. */
@@ -58,7 +58,7 @@ export const deliveryCases: readonly AdapterCase[] = [
         ok(/^HTTP\/1.1 [23]/.test(raw.received()), `POST ${path} to succeed`, raw.received().slice(0, 20))
         ok(
           /set-cookie: sessionid=/i.test(raw.received()),
-          `the cookie in the answer to POST ${path}`,
+          `the cookie in the response to POST ${path}`,
           'it was missing',
         )
       }
@@ -96,10 +96,10 @@ export const deliveryCases: readonly AdapterCase[] = [
     async run(f) {
       for (let round = 0; round < 10; round++) {
         const browser = await f.browser()
-        const answer = await browser.post(`/redirect?k=n&v=${round}`)
-        status(answer, 303, 'POST /redirect')
-        newCookie(f, answer, 'the answer to POST /redirect')
-        const location = new URL(answer.headers['location'] ?? '', browser.url)
+        const response = await browser.post(`/redirect?k=n&v=${round}`)
+        status(response, 303, 'POST /redirect')
+        newCookie(f, response, 'the response to POST /redirect')
+        const location = new URL(response.headers['location'] ?? '', browser.url)
         equal(
           (await browser.get(location.pathname + location.search)).json['value'],
           round,
@@ -116,14 +116,14 @@ export const deliveryCases: readonly AdapterCase[] = [
     why: 'Server-sent events would arrive all at once at the end, or the session not at all.',
     async run(f) {
       const browser = await f.browser()
-      const answer = await browser.post('/stream?k=user&v=ann&chunks=4&wait=100')
-      status(answer, 200, 'POST /stream')
-      newCookie(f, answer, 'the answer to POST /stream')
-      const lines = answer.body.trim().split('\n')
+      const response = await browser.post('/stream?k=user&v=ann&chunks=4&wait=100')
+      status(response, 200, 'POST /stream')
+      newCookie(f, response, 'the response to POST /stream')
+      const lines = response.body.trim().split('\n')
       equal(lines.length, 4, 'the number of lines of four chunks')
       equal([...lines].sort(), lines, 'the lines in their order')
       equal(new Set(lines).size, 4, 'the number of different lines')
-      const [first, last] = [answer.chunks[0]?.at ?? 0, answer.chunks.at(-1)?.at ?? 0]
+      const [first, last] = [response.chunks[0]?.at ?? 0, response.chunks.at(-1)?.at ?? 0]
       ok(
         last - first > 150,
         'the first chunk to arrive long before the last, 300 ms',
@@ -141,11 +141,11 @@ export const deliveryCases: readonly AdapterCase[] = [
     async run(f) {
       const browser = await f.browser()
       await browser.post('/set?k=user&v=ann')
-      const answer = await browser.get('/latestream?k=late&v=1')
+      const response = await browser.get('/latestream?k=late&v=1')
       ok(
-        answer.body.trimEnd().endsWith('SESSION_COMMITTED'),
+        response.body.trimEnd().endsWith('SESSION_COMMITTED'),
         'the second chunk of GET /latestream to be SESSION_COMMITTED',
-        `the body was ${JSON.stringify(answer.body.slice(0, 100))}`,
+        `the body was ${JSON.stringify(response.body.slice(0, 100))}`,
       )
       equal((await browser.get('/all')).json['data'], { user: 'ann' }, 'the data after it')
     },
@@ -159,9 +159,9 @@ export const deliveryCases: readonly AdapterCase[] = [
     async run(f) {
       for (const code of [201, 400, 404, 422]) {
         const browser = await f.browser()
-        const answer = await browser.post(`/status/${code}?k=n&v=${code}`)
-        status(answer, code, `POST /status/${code}`)
-        newCookie(f, answer, `the answer to POST /status/${code}`)
+        const response = await browser.post(`/status/${code}?k=n&v=${code}`)
+        status(response, code, `POST /status/${code}`)
+        newCookie(f, response, `the response to POST /status/${code}`)
         equal(await browser.value('n'), code, `the value set with status ${code}`)
       }
     },
@@ -175,10 +175,10 @@ export const deliveryCases: readonly AdapterCase[] = [
     async run(f) {
       for (const code of [204, 304]) {
         const browser = await f.browser()
-        const answer = await browser.post(`/status/${code}?k=n&v=${code}`)
-        status(answer, code, `POST /status/${code}`)
-        equal(answer.body, '', `the body of ${code}`)
-        newCookie(f, answer, `the answer to POST /status/${code}`)
+        const response = await browser.post(`/status/${code}?k=n&v=${code}`)
+        status(response, code, `POST /status/${code}`)
+        equal(response.body, '', `the body of ${code}`)
+        newCookie(f, response, `the response to POST /status/${code}`)
         equal(await browser.value('n'), code, `the value set with status ${code}`)
       }
     },
@@ -188,7 +188,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     title: 'a HEAD request saves, carries the cookie, and stays without a body',
     rule: 'Before the response’s headers leave, whatever the method. A HEAD is what a GET would be, without its body.',
     source: 'docs/requirements.md#f27; RFC 9110 section 9.3.2',
-    why: 'Frameworks answer a HEAD with the GET route and drop its body: an adapter that waits for the body saves nothing.',
+    why: 'Frameworks serve a HEAD with the GET route and drop its body: an adapter that waits for the body saves nothing.',
     async run(f) {
       const browser = await f.browser()
       await browser.post('/set?k=user&v=ann')
@@ -196,7 +196,7 @@ export const deliveryCases: readonly AdapterCase[] = [
       const head = await browser.head('/flash')
       status(head, 200, 'HEAD /flash')
       equal(head.body, '', 'the body of HEAD /flash')
-      newCookie(f, head, 'the answer to HEAD /flash')
+      newCookie(f, head, 'the response to HEAD /flash')
       const after = await browser.get('/flash')
       equal(after.body.includes('hello'), false, 'whether GET /flash still has what HEAD /flash has taken')
       equal(await browser.value('user'), 'ann', 'the value that was set before')
@@ -224,15 +224,15 @@ export const deliveryCases: readonly AdapterCase[] = [
   {
     id: 'adapter/thrown-4xx',
     title: 'an HTTP error of the framework’s own below 500 saves and carries the cookie',
-    rule: 'Koa and h3 drop headers when a handler throws; the cookie belongs on that answer too.',
+    rule: 'Koa and h3 drop headers when a handler throws; the cookie belongs on that response too.',
     source: 'docs/design.md#commit, docs/requirements.md#f28',
     why: 'A visitor who meets a 404 would lose the session she just began.',
     async run(f) {
       for (const code of [403, 404]) {
         const browser = await f.browser()
-        const answer = await browser.post(`/throw?k=n&v=${code}&status=${code}`)
-        status(answer, code, `POST /throw with status ${code}`)
-        newCookie(f, answer, `the answer to POST /throw with status ${code}`)
+        const response = await browser.post(`/throw?k=n&v=${code}&status=${code}`)
+        status(response, code, `POST /throw with status ${code}`)
+        newCookie(f, response, `the response to POST /throw with status ${code}`)
         equal(await browser.value('n'), code, `the value set before a ${code} was thrown`)
       }
     },
@@ -262,18 +262,18 @@ export const deliveryCases: readonly AdapterCase[] = [
     rule: 'Commit with the status that really leaves, also when the handler threw.',
     source:
       'docs/design.md#django, docs/design.md#commit, docs/requirements.md#f28; Django SessionMiddleware',
-    why: '"Wrong password, 2 tries left" would be forgotten where the app answers errors of its own.',
+    why: '"Wrong password, 2 tries left" would be forgotten where the app responds to errors itself.',
     async run(f) {
       const browser = await f.browser()
-      const answer = await browser.post('/throw?k=n&v=1&mapped=400')
+      const response = await browser.post('/throw?k=n&v=1&mapped=400')
       // A fact about the framework, which only the author of the adapter knows.
-      if (answer.status === 501) throw new DoesNotApply(answer.body)
-      status(answer, 400, 'POST /throw of an error without status, answered with 400,')
-      newCookie(f, answer, 'that answer')
+      if (response.status === 501) throw new DoesNotApply(response.body)
+      status(response, 400, 'POST /throw of an error without status, mapped to 400,')
+      newCookie(f, response, 'that response')
       equal(await browser.value('n'), 1, 'the value set before it')
       const failed = await browser.post('/throw?k=n&v=2&status=404&mapped=503')
-      status(failed, 503, 'POST /throw of a 404, answered with 503,')
-      noCookie(f, failed, 'that answer')
+      status(failed, 503, 'POST /throw of a 404, mapped to 503,')
+      noCookie(f, failed, 'that response')
       equal(await browser.value('n'), 1, 'the value after it')
     },
   },
@@ -281,7 +281,7 @@ export const deliveryCases: readonly AdapterCase[] = [
     id: 'adapter/save-fails',
     title: 'a save that fails sends a 503, without a cookie and without anything of the success [F2]',
     rule: 'A failed commit goes to the framework’s own error handling.',
-    source: 'docs/design.md#commit, docs/requirements.md#f2; express-session answers 200 and a cookie',
+    source: 'docs/design.md#commit, docs/requirements.md#f2; express-session sends 200 and a cookie',
     why: 'The visitor would be told that it worked.',
     skip: needsStart,
     async run(f) {
@@ -293,13 +293,13 @@ export const deliveryCases: readonly AdapterCase[] = [
         '/stream?k=a&v=1&chunks=2',
         '/status/201?k=a&v=1',
       ]) {
-        const answer = await app.browser().post(path)
-        status(answer, 503, `POST ${path} while the store is down`)
-        noCookie(f, answer, `POST ${path} while the store is down`)
-        equal(answer.headers['location'], undefined, `Location of POST ${path} while the store is down`)
-        equal(answer.body.includes('chunk 0'), false, `whether a chunk of POST ${path} arrived`)
+        const response = await app.browser().post(path)
+        status(response, 503, `POST ${path} while the store is down`)
+        noCookie(f, response, `POST ${path} while the store is down`)
+        equal(response.headers['location'], undefined, `Location of POST ${path} while the store is down`)
+        equal(response.body.includes('chunk 0'), false, `whether a chunk of POST ${path} arrived`)
         equal(
-          /"sessionKey"/.test(answer.body),
+          /"sessionKey"/.test(response.body),
           false,
           `whether the body of POST ${path} is that of the success`,
         )
@@ -335,11 +335,11 @@ export const deliveryCases: readonly AdapterCase[] = [
         '/throw?k=a&v=2&status=404',
       ]
       for (const path of paths) {
-        const answer = await inFiveSeconds(`POST ${path} while the store fails late`, signal =>
+        const response = await inFiveSeconds(`POST ${path} while the store fails late`, signal =>
           send(app.url + path, { method: 'POST', cookie: browser.header, signal }),
         )
-        status(answer, 503, `POST ${path} while the store fails late`)
-        noCookie(f, answer, `POST ${path} while the store fails late`)
+        status(response, 503, `POST ${path} while the store fails late`)
+        noCookie(f, response, `POST ${path} while the store fails late`)
       }
       app.store.before = undefined
       equal(await browser.value('a'), 1, 'the value after the outage')
@@ -360,19 +360,20 @@ export const deliveryCases: readonly AdapterCase[] = [
       const settled = await inFiveSeconds(what, signal =>
         outcome(() => send(`${app.url}/end-then-throw?k=a&v=1`, { method: 'POST', signal })),
       )
-      const answer = settled.value
-      if (answer && [404, 405, 501].includes(answer.status))
-        throw new DoesNotApply(`no route: ${answer.body}`)
+      const response = settled.value
+      if (response && [404, 405, 501].includes(response.status))
+        throw new DoesNotApply(`no route: ${response.body}`)
       // A connection that is cut off says nothing about the session.
-      if (answer) {
-        const isSuccess = answer.status < 500
+      if (response) {
+        const isSuccess = response.status < 500
         if (isSuccess) {
-          equal(answer.body, 'sent', `the body of ${what}`)
-          const { name, value } = newCookie(f, answer, `the answer to ${what}`)
+          equal(response.body, 'sent', `the body of ${what}`)
+          const { name, value } = newCookie(f, response, `the response to ${what}`)
           browser.cookies.set(name, value)
           equal(await browser.value('a'), 1, `the value that ${what} set`)
-        } else if (app.store.calls.includes('insert')) newCookie(f, answer, `the ${answer.status} to ${what}`)
-        else noCookie(f, answer, what)
+        } else if (app.store.calls.includes('insert'))
+          newCookie(f, response, `the ${response.status} to ${what}`)
+        else noCookie(f, response, what)
       }
       status(await app.browser().post('/set?k=a&v=1'), 200, `POST /set after ${what}`)
     },
@@ -429,7 +430,7 @@ export const deliveryCases: readonly AdapterCase[] = [
       await browser.post('/set?k=user&v=ann')
       app.store.before = () => down()
       const none = await browser.get('/none')
-      equal([none.status, none.body], [200, 'ok'], 'the answer to GET /none')
+      equal([none.status, none.body], [200, 'ok'], 'the response to GET /none')
       noCookie(f, none, 'GET /none')
       const used = await browser.get('/get?k=user')
       status(used, 503, 'GET /get')
@@ -451,16 +452,16 @@ export const deliveryCases: readonly AdapterCase[] = [
       const browser = app.browser()
       await browser.post('/set?k=user&v=ann')
       app.store.before = call => (call === 'remove' ? down() : undefined)
-      const answer = await browser.post('/flush')
-      status(answer, 503, 'POST /flush while the store is down')
-      noCookie(f, answer, 'POST /flush while the store is down')
+      const response = await browser.post('/flush')
+      status(response, 503, 'POST /flush while the store is down')
+      noCookie(f, response, 'POST /flush while the store is down')
     },
   },
   {
     id: 'adapter/store-hangs',
-    title: 'a store that hangs is answered by the deadline [F3]',
+    title: 'a store that hangs gets a response by the deadline [F3]',
     rule: 'timeout: ms that one load or one commit may wait for the store.',
-    source: 'docs/design.md#commit, docs/requirements.md#f3; express-session never answers',
+    source: 'docs/design.md#commit, docs/requirements.md#f3; express-session never responds',
     why: 'Requests would pile up until the server dies.',
     skip: needsStart,
     async run(f) {
@@ -473,14 +474,14 @@ export const deliveryCases: readonly AdapterCase[] = [
         // A request without a response is cut off when the app stops. That is an outcome, too.
         const asked = await Promise.race([outcome(ask), pause(1_500)])
         const took = Math.round(performance.now() - started)
-        const answer = asked?.value
+        const response = asked?.value
         ok(
-          answer !== undefined && took < 1_000,
-          'an answer soon after 200 ms',
+          response !== undefined && took < 1_000,
+          'a response soon after 200 ms',
           `there was none after ${took} ms`,
         )
-        status(answer, 503, 'a request while the store hangs')
-        noCookie(f, answer, 'a request while the store hangs')
+        status(response, 503, 'a request while the store hangs')
+        noCookie(f, response, 'a request while the store hangs')
       }
     },
   },
@@ -493,9 +494,9 @@ export const deliveryCases: readonly AdapterCase[] = [
     skip: needsStart,
     async run(f) {
       const app = await f.start({ maxBytes: 100 })
-      const answer = await app.browser().post(`/set?k=a&v=${'x'.repeat(200)}`)
-      status(answer, 500, 'POST /set of too much')
-      noCookie(f, answer, 'POST /set of too much')
+      const response = await app.browser().post(`/set?k=a&v=${'x'.repeat(200)}`)
+      status(response, 500, 'POST /set of too much')
+      noCookie(f, response, 'POST /set of too much')
       equal(app.store.calls, [], 'the store calls')
     },
   },

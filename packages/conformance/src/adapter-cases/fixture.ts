@@ -85,7 +85,7 @@ export const needsTwoEngines = (f: AdapterFixture) =>
 /** For `skip`: the case is about sessions that are kept on the server. */
 export const needsServerSide = (f: AdapterFixture) =>
   f.inCookie
-    ? 'sessions are kept in the cookie, where the last answer wins and a copied token lives on'
+    ? 'sessions are kept in the cookie, where the last response wins and a copied token lives on'
     : undefined
 
 export const OUTER_COOKIE = 'sessionid'
@@ -140,14 +140,14 @@ export async function openAdapter(
 export async function openUrl(address: string): Promise<AdapterFixture> {
   const url = address.replace(/\/$/, '')
   await findProbe(url)
-  const answer = await send(`${url}/set?k=probe&v=1`, { method: 'POST' })
-  const [cookie] = answer.setCookies
+  const response = await send(`${url}/set?k=probe&v=1`, { method: 'POST' })
+  const [cookie] = response.setCookies
   ok(
     cookie !== undefined,
-    'a session cookie in the answer to POST /set?k=probe&v=1',
-    `the answer was ${answer.status} without one; is the probe app listening at ${url}?`,
+    'a session cookie in the response to POST /set?k=probe&v=1',
+    `the response was ${response.status} without one; is the probe app listening at ${url}?`,
   )
-  const split = answer.setCookies.length > 1 || cookie.name.endsWith('.0')
+  const split = response.setCookies.length > 1 || cookie.name.endsWith('.0')
   return {
     url: async () => url,
     browser: async () => new HttpBrowser(url),

@@ -1,8 +1,8 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, ok, show } from '../check.ts'
-import { newCookie, noCookie, pause, sessionCookies, status, vary } from './answers.ts'
-import { type HttpAnswer, type SendOptions, send } from './client.ts'
+import { type HttpResponse, type SendOptions, send } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
+import { newCookie, noCookie, pause, sessionCookies, status, vary } from './responses.ts'
 
 /** For the report: the probe app is older than the case. */
 export const noRoute = (route: string) => `the probe app has no route ${route}`
@@ -13,15 +13,15 @@ export async function request(
   method: string,
   path: string,
   options: SendOptions = {},
-): Promise<HttpAnswer> {
-  const answer = await send((await f.url()) + path, { ...options, method })
+): Promise<HttpResponse> {
+  const response = await send((await f.url()) + path, { ...options, method })
   const [route] = path.split('?')
-  if ([404, 405, 501].includes(answer.status)) throw new DoesNotApply(noRoute(`${method} ${route}`))
-  return answer
+  if ([404, 405, 501].includes(response.status)) throw new DoesNotApply(noRoute(`${method} ${route}`))
+  return response
 }
 
-const cookieFrom = (f: AdapterFixture, answer: HttpAnswer) =>
-  sessionCookies(f, answer)
+const cookieFrom = (f: AdapterFixture, response: HttpResponse) =>
+  sessionCookies(f, response)
     .map(({ name, value }) => `${name}=${value}`)
     .join('; ')
 
@@ -30,7 +30,7 @@ async function saves(f: AdapterFixture, method: string, path: string): Promise<v
   const query = '?k=a&v=1'
   const first = await request(f, method, path + query)
   status(first, 200, `${method} ${path}`)
-  newCookie(f, first, `the answer to ${method} ${path}`)
+  newCookie(f, first, `the response to ${method} ${path}`)
   const cookie = cookieFrom(f, first)
   const found = await send(`${await f.url()}/get?k=a`, { cookie })
   equal(found.json['value'], 1, `the value that ${method} ${path} set`)
@@ -47,7 +47,7 @@ const methodCases: readonly AdapterCase[] = ['PUT', 'PATCH', 'DELETE', 'OPTIONS'
   title: `${method} saves as POST does`,
   rule: 'What was changed is saved, by whatever method: none is read-only to a session.',
   source: 'docs/conformance-space.md#an-adapter; Django SessionMiddleware.process_response',
-  why: `A handler of ${method} would answer 200, and what it changed would be gone.`,
+  why: `A handler of ${method} would respond with 200, and what it changed would be gone.`,
   run: (f: AdapterFixture) => saves(f, method, '/set'),
 }))
 
@@ -81,13 +81,13 @@ export const requestCases: readonly AdapterCase[] = [
       const browser = await f.browser()
       await browser.post('/set?k=a&v=1')
       const options = { cookie: browser.header, signal: AbortSignal.timeout(5_000) }
-      const answer = await request(f, 'HEAD', '/get?k=a', options)
-      status(answer, 200, 'HEAD /get')
-      equal(answer.body, '', 'the body of HEAD /get')
+      const response = await request(f, 'HEAD', '/get?k=a', options)
+      status(response, 200, 'HEAD /get')
+      equal(response.body, '', 'the body of HEAD /get')
       ok(
-        vary(answer).includes('cookie'),
-        'Vary: Cookie in the answer to HEAD /get',
-        show(answer.headers['vary']),
+        vary(response).includes('cookie'),
+        'Vary: Cookie in the response to HEAD /get',
+        show(response.headers['vary']),
       )
       equal(await browser.value('a'), 1, 'the value after HEAD /get')
     },
@@ -100,16 +100,16 @@ export const requestCases: readonly AdapterCase[] = [
       'docs/requirements.md#c29, docs/requirements.md#a19, docs/conformance-space.md#an-adapter; RFC 6265 section 3 (no folding of Set-Cookie)',
     why: 'The site’s other cookies would vanish, or be cut at the comma of their date, whenever the session is saved.',
     async run(f) {
-      const answer = await request(f, 'POST', '/own-several?k=a&v=1')
-      newCookie(f, answer, 'the answer to POST /own-several')
-      const own = answer.setCookies.filter(({ name }) => name === 'one' || name === 'two')
+      const response = await request(f, 'POST', '/own-several?k=a&v=1')
+      newCookie(f, response, 'the response to POST /own-several')
+      const own = response.setCookies.filter(({ name }) => name === 'one' || name === 'two')
       equal(
         own.map(({ whole }) => whole).sort(),
         ['one=1; Expires=Wed, 21 Oct 2099 07:28:00 GMT; Path=/', 'one=2; Path=/other', 'two=a=b; Path=/'],
         'the app’s own cookies',
       )
       equal(
-        [...new Set(vary(answer))].sort(),
+        [...new Set(vary(response))].sort(),
         ['accept', 'accept-encoding', 'cookie', 'origin'],
         'the names in Vary',
       )
@@ -120,14 +120,14 @@ export const requestCases: readonly AdapterCase[] = [
     title: 'a response that the app did not make, and cannot change, carries the session’s cookie',
     rule: 'Saved, and the cookie sent; or an error, and nothing saved. Make a response of your own of it.',
     source: 'docs/conformance-space.md#an-adapter; Fetch standard, "immutable" headers',
-    why: 'A handler that hands on what fetch() gave would save a session whose key nobody gets, or break the answer.',
+    why: 'A handler that hands on what fetch() gave would save a session whose key nobody gets, or break the response.',
     async run(f) {
-      const answer = await request(f, 'POST', '/foreign?k=a&v=1')
-      status(answer, 200, 'POST /foreign')
-      equal(answer.body, 'from elsewhere', 'the body of POST /foreign')
-      equal(answer.headers['x-foreign'], 'yes', 'the header of that response')
-      newCookie(f, answer, 'the answer to POST /foreign')
-      const found = await send(`${await f.url()}/get?k=a`, { cookie: cookieFrom(f, answer) })
+      const response = await request(f, 'POST', '/foreign?k=a&v=1')
+      status(response, 200, 'POST /foreign')
+      equal(response.body, 'from elsewhere', 'the body of POST /foreign')
+      equal(response.headers['x-foreign'], 'yes', 'the header of that response')
+      newCookie(f, response, 'the response to POST /foreign')
+      const found = await send(`${await f.url()}/get?k=a`, { cookie: cookieFrom(f, response) })
       equal(found.json['value'], 1, 'the value that POST /foreign set')
     },
   },
@@ -141,15 +141,15 @@ export const requestCases: readonly AdapterCase[] = [
       const headers = { 'x-forwarded-proto': 'https', forwarded: 'proto=https', 'x-forwarded-ssl': 'on' }
       const plain = await send(`${await f.url()}/set?k=a&v=1`, { method: 'POST' })
       const forged = await send(`${await f.url()}/set?k=a&v=1`, { method: 'POST', headers })
-      const secure = (answer: HttpAnswer) =>
-        newCookie(f, answer, 'the answer to POST /set').attributes.has('secure')
+      const secure = (response: HttpResponse) =>
+        newCookie(f, response, 'the response to POST /set').attributes.has('secure')
       equal(secure(forged), secure(plain), 'whether the cookie is Secure')
     },
   },
   {
     id: 'adapter/not-modified',
     title: 'a response that the framework turns into 304 carries the cookie all the same',
-    rule: 'The headers of the session are on the answer that leaves.',
+    rule: 'The headers of the session are on the response that leaves.',
     source: 'docs/conformance-space.md#an-adapter; RFC 9110 section 15.4.5',
     why: 'A visitor whose browser has the page in its cache would be logged out in the middle of browsing.',
     skip: needsStart,
@@ -159,16 +159,16 @@ export const requestCases: readonly AdapterCase[] = [
       await browser.post('/set?k=a&v=1')
       const first = await browser.get('/get?k=a')
       const etag = first.headers['etag']
-      const answer = await send(`${app.url}/get?k=a`, {
+      const response = await send(`${app.url}/get?k=a`, {
         cookie: browser.header,
         headers: { 'if-none-match': etag ?? '*' },
       })
       ok(
-        [200, 304, 412].includes(answer.status),
-        'GET /get with If-None-Match to answer 200 or 304',
-        String(answer.status),
+        [200, 304, 412].includes(response.status),
+        'GET /get with If-None-Match to respond with 200 or 304',
+        String(response.status),
       )
-      newCookie(f, answer, `the answer ${answer.status} to GET /get with If-None-Match`)
+      newCookie(f, response, `the response ${response.status} to GET /get with If-None-Match`)
     },
   },
   {
@@ -190,16 +190,16 @@ export const requestCases: readonly AdapterCase[] = [
       ]
       for (const [n, [headers, body]] of requests.entries()) {
         const what = `POST /set with a body of ${body.length} bytes (${headers['content-type']})`
-        const answer = await send(`${browser.url}/set?k=n&v=${n + 1}`, {
+        const response = await send(`${browser.url}/set?k=n&v=${n + 1}`, {
           method: 'POST',
           cookie: browser.header,
           headers,
           body,
           signal: AbortSignal.timeout(5_000),
         })
-        status(answer, 200, what)
+        status(response, 200, what)
         // Where the session is in the cookie, each save gives another.
-        if (f.inCookie) for (const { name, value } of answer.setCookies) browser.cookies.set(name, value)
+        if (f.inCookie) for (const { name, value } of response.setCookies) browser.cookies.set(name, value)
         equal(await browser.value('n'), n + 1, `the value after ${what}`)
       }
     },
@@ -227,25 +227,25 @@ export const requestCases: readonly AdapterCase[] = [
           () => undefined,
         )
       })
-      for (const answer of await Promise.all(failing)) {
-        if (answer)
-          ok(answer.status >= 500, 'a request whose save fails to be an error', String(answer.status))
-        if (answer) noCookie(f, answer, 'a request whose save fails')
+      for (const response of await Promise.all(failing)) {
+        if (response)
+          ok(response.status >= 500, 'a request whose save fails to be an error', String(response.status))
+        if (response) noCookie(f, response, 'a request whose save fails')
       }
       await pause(150)
       app.store.before = undefined
       equal(await browser.value('a'), 1, 'the value when all is well again')
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         Array.from({ length: 30 }, (_, n) => browser.post(`/set?k=k${n}&v=${n}`)),
       )
-      for (const answer of answers) status(answer, 200, 'POST /set when all is well again')
+      for (const response of responses) status(response, 200, 'POST /set when all is well again')
       equal(await browser.value('k29'), 29, 'a value that was set then')
     },
   },
   {
     id: 'adapter/left-after-change',
     title: 'what a handler changed is saved, though its client has left',
-    rule: 'The request was carried out: its commit does not depend on who waits for the answer.',
+    rule: 'The request was carried out: its commit does not depend on who waits for the response.',
     source:
       'docs/requirements.md#f26, docs/conformance-space.md#an-adapter; Django: the response is made whoever reads it',
     why: 'A visitor who taps "log out" or "buy" and closes the tab would not be logged out, or would have bought nothing.',
@@ -261,7 +261,7 @@ export const requestCases: readonly AdapterCase[] = [
         signal,
       })
       await left.then(
-        () => ok(false, 'the client to have left before the answer', 'there was one'),
+        () => ok(false, 'the client to have left before the response', 'there was one'),
         () => undefined,
       )
       for (let waited = 0; waited < 2_000; waited += 50) {

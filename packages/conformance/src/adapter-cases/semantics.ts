@@ -1,8 +1,8 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, ok, oneOf } from '../check.ts'
-import { deletedCookie, newCookie, noCookie, pause, status } from './answers.ts'
 import { type AdapterCase, needsServerSide, needsStart } from './fixture.ts'
 import { request } from './requests.ts'
+import { deletedCookie, newCookie, noCookie, pause, status } from './responses.ts'
 
 export const semanticsCases: readonly AdapterCase[] = [
   {
@@ -16,7 +16,7 @@ export const semanticsCases: readonly AdapterCase[] = [
       for (const path of ['/set?k=a&v=1', '/set?k=b&v=2', '/set?k=list&v=[1]']) await browser.post(path)
       await browser.post('/push?k=list&v=2')
       await browser.post('/delete?k=a')
-      equal((await browser.post('/pop?k=b')).json['value'], 2, 'the value that POST /pop answers')
+      equal((await browser.post('/pop?k=b')).json['value'], 2, 'the value that POST /pop returns')
       equal((await browser.get('/all')).json['data'], { list: [1, 2] }, 'the data after push, delete and pop')
       await browser.post('/clear')
       equal((await browser.get('/all')).json['data'], {}, 'the data after clear')
@@ -29,9 +29,9 @@ export const semanticsCases: readonly AdapterCase[] = [
     source: 'docs/design.md#nothing-silent; connect-flash: `req.session.flash = req.session.flash || {}`',
     why: 'A login by `req.session.userId = 5` would be forgotten without a word, or be seen by the next visitor.',
     async run(f) {
-      const answer = await request(f, 'POST', '/as-object')
-      status(answer, 200, 'POST /as-object')
-      equal(answer.json['silent'], [], 'what had no effect and did not throw')
+      const response = await request(f, 'POST', '/as-object')
+      status(response, 200, 'POST /as-object')
+      equal(response.json['silent'], [], 'what had no effect and did not throw')
       const { json } = await request(f, 'GET', '/left')
       equal(json['left'], [], 'what another visitor finds of the words that one has left')
     },
@@ -45,11 +45,11 @@ export const semanticsCases: readonly AdapterCase[] = [
     why: 'Logging out would leave the session alive, in the browser or on the server.',
     async run(f) {
       const browser = await f.browser()
-      const made = newCookie(f, await browser.post('/set?k=user&v=ann'), 'the answer to POST /set')
+      const made = newCookie(f, await browser.post('/set?k=user&v=ann'), 'the response to POST /set')
       const thief = browser.copy()
-      const answer = await browser.post('/flush')
-      status(answer, 200, 'POST /flush')
-      const deleted = deletedCookie(f, answer, 'POST /flush')
+      const response = await browser.post('/flush')
+      status(response, 200, 'POST /flush')
+      const deleted = deletedCookie(f, response, 'POST /flush')
       for (const attribute of ['path', 'domain', 'samesite', 'secure', 'httponly']) {
         const [before, after] = [made.attributes.get(attribute), deleted.attributes.get(attribute)]
         equal(after, before, `${attribute} of the deleting cookie, as of the one that it deletes,`)
@@ -67,10 +67,10 @@ export const semanticsCases: readonly AdapterCase[] = [
     async run(f) {
       const browser = await f.browser()
       await browser.post('/set?k=user&v=ann')
-      const answer = await browser.post('/flush?clear=storage')
-      status(answer, 200, 'POST /flush?clear=storage')
-      equal(answer.headers['clear-site-data'], '"storage"', 'Clear-Site-Data of POST /flush?clear=storage')
-      deletedCookie(f, answer, 'POST /flush?clear=storage')
+      const response = await browser.post('/flush?clear=storage')
+      status(response, 200, 'POST /flush?clear=storage')
+      equal(response.headers['clear-site-data'], '"storage"', 'Clear-Site-Data of POST /flush?clear=storage')
+      deletedCookie(f, response, 'POST /flush?clear=storage')
       const next = await browser.post('/set?k=user&v=bob')
       equal(next.headers['clear-site-data'], undefined, 'Clear-Site-Data of POST /set')
     },
@@ -82,9 +82,9 @@ export const semanticsCases: readonly AdapterCase[] = [
     source: 'docs/requirements.md#c9, docs/requirements.md#i4; CVE-2015-5964 Django',
     why: 'Bots would fill the store through the logout link.',
     async run(f) {
-      const answer = await (await f.browser()).post('/flush')
-      status(answer, 200, 'POST /flush without a session')
-      noCookie(f, answer, 'POST /flush without a session')
+      const response = await (await f.browser()).post('/flush')
+      status(response, 200, 'POST /flush without a session')
+      noCookie(f, response, 'POST /flush without a session')
     },
   },
   {
@@ -98,7 +98,7 @@ export const semanticsCases: readonly AdapterCase[] = [
       const browser = await f.browser()
       await browser.post('/set?k=cart&v=1')
       const thief = browser.copy()
-      newCookie(f, await browser.post('/cycle'), 'the answer to POST /cycle')
+      newCookie(f, await browser.post('/cycle'), 'the response to POST /cycle')
       equal(await browser.value('cart'), 1, 'the data under the new key')
       if (f.inCookie) return
       ok(browser.header !== thief.header, 'a new key', 'it is the old one')
@@ -137,8 +137,8 @@ export const semanticsCases: readonly AdapterCase[] = [
       const [phone, laptop, other] = [await f.browser(), await f.browser(), await f.browser()]
       for (const each of [phone, laptop]) await each.post(`/login?user=${user}`)
       await other.post('/login?user=somebody-else')
-      const answer = await laptop.post('/logout-everywhere')
-      status(answer, 200, 'POST /logout-everywhere')
+      const response = await laptop.post('/logout-everywhere')
+      status(response, 200, 'POST /logout-everywhere')
       for (const each of [phone, laptop])
         equal(await each.value('user'), undefined, 'the user of an ended session')
       equal(await other.value('user'), 'somebody-else', 'the user of another session')
@@ -155,11 +155,11 @@ export const semanticsCases: readonly AdapterCase[] = [
       const browser = await f.browser()
       await browser.post(`/login?user=user-${Math.random()}`)
       const before = browser.copy()
-      const answer = await browser.post('/logout-everywhere?k=notice&v=bye')
-      status(answer, 200, 'POST /logout-everywhere?k=notice&v=bye')
+      const response = await browser.post('/logout-everywhere?k=notice&v=bye')
+      status(response, 200, 'POST /logout-everywhere?k=notice&v=bye')
       if (browser.header === undefined || browser.header === '')
         throw new DoesNotApply('the probe app sets nothing on POST /logout-everywhere?k=&v=')
-      newCookie(f, answer, 'the answer to POST /logout-everywhere?k=notice&v=bye')
+      newCookie(f, response, 'the response to POST /logout-everywhere?k=notice&v=bye')
       equal((await browser.get('/all')).json['data'], { notice: 'bye' }, 'the data of the new session')
       equal(await before.value('user'), undefined, 'the user that the old key shows')
     },
@@ -173,21 +173,25 @@ export const semanticsCases: readonly AdapterCase[] = [
     async run(f) {
       const browser = await f.browser()
       await browser.post('/set?k=a&v=1')
-      const answer = await browser.post('/expiry?seconds=300')
+      const response = await browser.post('/expiry?seconds=300')
       equal(
-        newCookie(f, answer, 'the answer to /expiry?seconds=300').attributes.get('max-age'),
+        newCookie(f, response, 'the response to /expiry?seconds=300').attributes.get('max-age'),
         '300',
         'Max-Age',
       )
-      equal(answer.json['age'], 300, 'the age that the session tells')
-      const closing = newCookie(f, await browser.post('/expiry?seconds=0'), 'the answer to /expiry?seconds=0')
+      equal(response.json['age'], 300, 'the age that the session tells')
+      const closing = newCookie(
+        f,
+        await browser.post('/expiry?seconds=0'),
+        'the response to /expiry?seconds=0',
+      )
       equal(
         closing.attributes.has('max-age'),
         false,
         'whether a cookie that ends with the browser has Max-Age',
       )
       equal(closing.attributes.has('expires'), false, 'whether it has Expires')
-      const reset = newCookie(f, await browser.post('/expiry?reset=1'), 'the answer to /expiry?reset=1')
+      const reset = newCookie(f, await browser.post('/expiry?reset=1'), 'the response to /expiry?reset=1')
       equal(reset.attributes.get('max-age'), '1209600', 'Max-Age after a reset')
     },
   },
@@ -215,9 +219,9 @@ export const semanticsCases: readonly AdapterCase[] = [
     async run(f) {
       const app = await f.start({ saveEveryRequest: true })
       const browser = app.browser()
-      const first = newCookie(f, await browser.post('/set?k=a&v=1'), 'the answer to POST /set')
+      const first = newCookie(f, await browser.post('/set?k=a&v=1'), 'the response to POST /set')
       for (const path of ['/get?k=a', '/none']) {
-        const again = newCookie(f, await browser.get(path), `the answer to GET ${path}`)
+        const again = newCookie(f, await browser.get(path), `the response to GET ${path}`)
         equal(again.value === first.value, true, `whether the key is the same after GET ${path}`)
       }
     },
@@ -232,12 +236,12 @@ export const semanticsCases: readonly AdapterCase[] = [
     async run(f) {
       const browser = await f.browser()
       await browser.post('/set?k=list&v=[]')
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         Array.from({ length: 20 }, (_, n) =>
           browser.copy().post(n % 2 ? `/setslow?k=key${n}&v=${n}&wait=20` : `/append?k=list&v=${n}&wait=20`),
         ),
       )
-      for (const answer of answers) status(answer, 200, 'one of twenty overlapping requests')
+      for (const response of responses) status(response, 200, 'one of twenty overlapping requests')
       const data = (await browser.get('/all')).json['data'] as Record<string, unknown>
       equal(Object.keys(data).length, 11, 'the number of keys')
       equal((data['list'] as unknown[]).length, 10, 'the length of the list')
@@ -246,7 +250,7 @@ export const semanticsCases: readonly AdapterCase[] = [
   {
     id: 'adapter/logout-overlaps',
     title: 'a logout during a slow request is not undone, and the slow request gets a 400 [C1, F17]',
-    rule: 'SessionInterruptedError 400; its answer carries no cookie.',
+    rule: 'SessionInterruptedError 400; its response carries no cookie.',
     source: 'docs/requirements.md#c1, docs/requirements.md#f17; CVE-2025-46336 rack-session',
     why: 'The session would live on after logging out.',
     skip: needsServerSide,
@@ -256,9 +260,9 @@ export const semanticsCases: readonly AdapterCase[] = [
       const thief = browser.copy()
       const slow = browser.copy().post('/setslow?k=late&v=1&wait=300')
       const leave = pause(100).then(() => browser.post('/flush'))
-      const [answer] = await Promise.all([slow, leave])
-      status(answer, 400, 'a slow POST during which the session was flushed')
-      noCookie(f, answer, 'that slow POST')
+      const [response] = await Promise.all([slow, leave])
+      status(response, 400, 'a slow POST during which the session was flushed')
+      noCookie(f, response, 'that slow POST')
       equal(await thief.value('user'), undefined, 'the user that the old key shows')
     },
   },

@@ -1,6 +1,5 @@
 import { equal } from '../check.ts'
-import { status } from './answers.ts'
-import type { HttpAnswer } from './client.ts'
+import type { HttpResponse } from './client.ts'
 import {
   type AdapterCase,
   type AdapterFixture,
@@ -9,6 +8,7 @@ import {
   needsTwoEngines,
   OUTER_COOKIE,
 } from './fixture.ts'
+import { status } from './responses.ts'
 
 const engines = [
   { place: 'outer', cookie: OUTER_COOKIE },
@@ -21,7 +21,7 @@ async function startBoth(f: AdapterFixture): Promise<AppWithTwoEngines> {
 }
 
 /** The names of the cookies that a response sets, without those that it deletes. */
-function cookieNames({ setCookies }: HttpAnswer): string[] {
+function cookieNames({ setCookies }: HttpResponse): string[] {
   return setCookies
     .filter(({ deletes }) => !deletes)
     .map(({ name }) => name)

@@ -1,7 +1,7 @@
 import { equal, ok } from '../check.ts'
-import { newCookie, noCookie, pause, sessionCookies } from './answers.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
 import { request } from './requests.ts'
+import { newCookie, noCookie, pause, sessionCookies } from './responses.ts'
 
 /** What several visitors share, without any of them getting what is another's: the process, or a response. */
 export const visitorsCases: readonly AdapterCase[] = [
@@ -31,12 +31,12 @@ export const visitorsCases: readonly AdapterCase[] = [
     why: 'A visitor would get the cookie of the one before, and be logged in as somebody else.',
     async run(f) {
       const first = await request(f, 'POST', '/constant?k=a&v=1')
-      const cookie = newCookie(f, first, 'the answer to POST /constant')
+      const cookie = newCookie(f, first, 'the response to POST /constant')
       const second = await request(f, 'POST', '/constant?k=a&v=2')
       const values = sessionCookies(f, second).map(({ value }) => value)
       ok(!values.includes(cookie.value), 'another visitor not to get the first one’s cookie', 'it came again')
       const third = await request(f, 'POST', '/constant')
-      noCookie(f, third, 'the answer to POST /constant, which does not use the session')
+      noCookie(f, third, 'the response to POST /constant, which does not use the session')
     },
   },
   {

@@ -7,7 +7,7 @@ export type Call = 'read' | 'insert' | 'replace' | 'touch' | 'remove' | 'removeB
 export interface WatchedStore extends Store {
   /** The calls so far, in order. */
   calls: Call[]
-  /** Runs before each call: what it throws is the store's answer, what it waits for delays it. */
+  /** Runs before each call of the store. The call throws what this throws, and waits for what this waits for. */
   before: ((call: Call) => MaybePromise<void>) | undefined
 }
 
