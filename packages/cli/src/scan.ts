@@ -1,6 +1,5 @@
 import type { StoredEntry } from '@sess/core'
 import { type SessionView, viewOf } from '@sess/core/inspect'
-import { isReceipt } from '@sess/store-moving'
 import { Failure, MISUSED } from './failure.ts'
 import { need, type Target } from './target.ts'
 
@@ -30,7 +29,7 @@ export async function* scanLive(
   // A scan names a record at least once: some, when the store changes meanwhile, twice.
   const seen = target.kind === 'redis' ? new Set<string>() : undefined
   for await (const entry of entries) {
-    if (seen?.has(entry.id) || isReceipt(entry.payload)) continue
+    if (seen?.has(entry.id)) continue
     seen?.add(entry.id)
     const view = await viewOf(entry, target.decode, target.age)
     if (view.supersededBy !== undefined) continue

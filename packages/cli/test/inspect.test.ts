@@ -117,6 +117,25 @@ test('nobody gets in without the cookie, nor under another name of the host', as
   expect((await get(overview, { cookie, host: `localhost:${port}` })).status).toBe(200)
 })
 
+test('the records of a move are no sessions, with a codec that cannot read them, too', async () => {
+  const [from, to] = ['old', 'new'].map(name => `sqlite:${join(folder, `${name}-site.db`)}`) as [
+    string,
+    string,
+  ]
+  for (const store of [from, to]) await sess(['migrate', '--django', '--store', store])
+  const store = sqliteStore(from.slice('sqlite:'.length), { table: 'django_session', subject: false })
+  const codec = djangoCodec({ secret: 'a secret of a Django site' })
+  await plant({ store, codec, hashKeys: false }, [{ data: { cart: ['tea'] } }])
+  await store.close()
+  expect(await sess(['move', '--django', '--from', from, '--to', to])).toMatchObject({ code: 0 })
+  const { opening } = await start('--django', '--store', to)
+  const cookie = (await get(opening)).headers['set-cookie']![0]!.split(';')[0]!
+  const list = await get(new URL('list', opening), { cookie })
+  expect(list.body).toContain('1 live session.')
+  expect(list.body).not.toContain('unreadable')
+  expect((await sess(['stats', '--django', '--store', to])).out).toMatch(/^live sessions +1$/m)
+})
+
 test("Django's table is shown without its session keys, and says that signatures are not checked", async () => {
   const file = join(folder, 'django.db')
   await sess(['migrate', '--django', '--store', `sqlite:${file}`])

@@ -49,6 +49,9 @@ export interface SessionView {
 /** Django's own name for whose session it is (django.contrib.auth SESSION_KEY). */
 const DJANGO_USER = '_auth_user_id'
 
+/** A marker that no codec has written. `sess move` keeps its own records as such, whatever the codec of the site. */
+const PLAIN_MARKER = new RegExp(`^\\{"${SUPERSEDED}":"([^"\\\\]+)"`)
+
 /**
  * Decodes a record. A record that cannot be decoded is shown, too, with the reason.
  *
@@ -84,7 +87,8 @@ export async function viewOf(
     data = { ...decoded.data }
     view.verified = decoded.verified
   } catch (error) {
-    return { ...view, problem: problemOf(error) }
+    const supersededBy = PLAIN_MARKER.exec(payload)?.[1]
+    return supersededBy === undefined ? { ...view, problem: problemOf(error) } : { ...view, supersededBy }
   }
   view.subject ??= textOf(data[SUBJECT]) ?? textOf(data[DJANGO_USER])
   view.createdAt = numberOf(data[CREATED])

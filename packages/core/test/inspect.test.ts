@@ -1,7 +1,7 @@
 import { cacheStore } from '@sess/store-cache'
 import { expect, it } from 'vitest'
 import { createSessions } from '../src/index.ts'
-import { inspect, isSecret, jsonReady, MASK, printable } from '../src/inspect.ts'
+import { inspect, isSecret, jsonReady, MASK, printable, viewOf } from '../src/inspect.ts'
 
 it('a secret is masked wherever a codec may put it', () => {
   class Login {
@@ -41,6 +41,20 @@ it('data that are nested too deep, contain themselves, or multiply are cut', () 
 
 it('what is not printable is escaped, outside the basic plane, too', () => {
   expect(printable('a\u202eb\u2028c\n\u{e0041}')).toBe('a\\u202eb\\u2028c\\u000a\\u{e0041}')
+})
+
+it('a marker in plain JSON is one for a codec that cannot read it, too, and a broken payload is none', async () => {
+  const view = (payload: string) =>
+    viewOf(
+      { id: 'a'.repeat(40), payload, expiresAt: 0, version: '1' },
+      () => Promise.reject(new Error('no')),
+      1,
+    )
+  const payload = '{"_session_superseded":"sess-move","receipt":[]}'
+  expect(await view(payload)).toMatchObject({ supersededBy: 'sess-move', problem: undefined })
+  for (const other of [` ${payload}`, '{"_session_superseded":""}', '{"name":"_session_superseded"}']) {
+    expect(await view(other)).toMatchObject({ supersededBy: undefined, problem: expect.any(String) })
+  }
 })
 
 it('a watcher gets every event, and leaves the hooks of the application as they are', async () => {

@@ -28,7 +28,7 @@ const KEPT_MS = 2_592_000_000
 /** The end of the year 9999, the latest date that SQL databases hold, in ms since the epoch. */
 const LATEST = 253_402_300_799_000
 
-/** Tools that show sessions take a receipt for the marker of a rotation, and leave it out. */
+/** Tools that show sessions take a receipt for the marker of a rotation, whatever the codec of the site, and leave it out. */
 const MARK = '{"_session_superseded":"sess-move","receipt":'
 
 /** The id of a session's receipt. No session key leads to it. */
