@@ -117,6 +117,26 @@ test('nobody gets in without the cookie, nor under another name of the host', as
   expect((await get(overview, { cookie, host: `localhost:${port}` })).status).toBe(200)
 })
 
+test('on port 80 it knows its own address, which browsers name without the port', async context => {
+  const { opening } = await start('--port', '80').catch(error => {
+    // Only root and some systems may listen there.
+    if (/--port: (80 cannot be used|something else listens on 80)/.test(error.message))
+      context.skip(error.message)
+    throw error
+  })
+  const cookie = (await get(opening)).headers['set-cookie']![0]!.split(';')[0]!
+  const overview = new URL('.', opening)
+  for (const host of ['127.0.0.1', '127.0.0.1:80', 'localhost']) {
+    expect((await get(overview, { cookie, host })).status).toBe(200)
+  }
+  for (const host of ['evil.test', '127.0.0.1.evil.test', '127.0.0.1:81']) {
+    expect(await get(overview, { cookie, host })).toMatchObject({
+      status: 403,
+      body: expect.stringContaining('not known here'),
+    })
+  }
+})
+
 test('the records of a move are no sessions, with a codec that cannot read them, too', async () => {
   const [from, to] = ['old', 'new'].map(name => `sqlite:${join(folder, `${name}-site.db`)}`) as [
     string,

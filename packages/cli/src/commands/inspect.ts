@@ -73,7 +73,7 @@ function listenerFor(visitor: LocalVisitor, pages: Inspector, address: () => Add
   return (req, res) => {
     const { port } = address()
     // A page of another site can give its own name this address (DNS rebinding), but then the Host header has that name.
-    if (![`${HOST}:${port}`, `localhost:${port}`].includes(req.headers.host ?? '')) {
+    if (!isOwn(req.headers.host ?? '', port)) {
       return refuse(res, `This address is not known here. Open http://${HOST}:${port}.`)
     }
     const url = URL.parse(req.url ?? '/', `http://${HOST}:${port}`)
@@ -82,6 +82,12 @@ function listenerFor(visitor: LocalVisitor, pages: Inspector, address: () => Add
       return handle(req, res, () => unknown(res))
     exchange(visitor, token, req, res)
   }
+}
+
+/** Whether a `Host` header names this server. On port 80 a browser leaves the port out, as `URL` leaves it out of `host`. */
+function isOwn(host: string, port: number): boolean {
+  const origins = [HOST, 'localhost'].map(name => `${name}:${port}`)
+  return origins.some(own => host === own || host === new URL(`http://${own}`).host)
 }
 
 function exchange(visitor: LocalVisitor, token: string, req: IncomingMessage, res: ServerResponse): void {
