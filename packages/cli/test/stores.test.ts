@@ -281,6 +281,17 @@ describe('what is not there is not made', () => {
     expect(existsSync(place)).toBe(false)
   })
 
+  test('migrate says that it makes the folder of a file store, and then that nothing is missing', async () => {
+    const place = join(folder, 'new')
+    const args = ['migrate', '--store', `file:${place}`]
+    const missing = { code: 0, out: `-- The folder is missing: ${place}.\n` }
+    expect(await sess([...args, '--dry-run'])).toMatchObject(missing)
+    expect(existsSync(place)).toBe(false)
+    expect(await sess(args)).toMatchObject({ code: 0, out: `Done: file ${place}.\n` })
+    expect(existsSync(place)).toBe(true)
+    expect(await sess(args)).toMatchObject({ code: 0, out: `Nothing is missing: file ${place}.\n` })
+  })
+
   test('the dry run of migrate makes no file', async () => {
     const place = join(folder, 'dry.db')
     const { code, out } = await sess(['migrate', '--dry-run', '--store', `sqlite:${place}`])

@@ -1,5 +1,6 @@
 import { type Console, say, sayJson } from '../console.ts'
 import { Failure, MISUSED } from '../failure.ts'
+import { whatIsAt } from '../place.ts'
 import { openTarget, type StoreOptions } from '../target.ts'
 
 export interface MigrateOptions extends StoreOptions {
@@ -16,10 +17,12 @@ export async function migrate(console: Console, options: MigrateOptions): Promis
     if (dryRun && target.kind === 'module') {
       throw new Failure(MISUSED, '--dry-run needs a SQL store named by --store. A config module says no SQL.')
     }
+    const isFolderMissing = target.kind === 'file' && whatIsAt(target.path!) === 'nothing'
     if (!dryRun) await create()
     if (json) return sayJson(console, { store: target.label, dryRun, statements: statements ?? [] })
     for (const statement of statements ?? []) say(console, `${statement};`)
-    if (statements?.length) {
+    if (dryRun && isFolderMissing) say(console, `-- The folder is missing: ${target.path}.`)
+    else if (statements?.length || isFolderMissing) {
       if (!dryRun) say(console, `Done: ${target.label}.`)
     } else if (target.kind === 'redis') {
       say(console, 'Redis needs nothing before the first session.')
