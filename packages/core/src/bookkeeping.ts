@@ -84,6 +84,16 @@ export function isReused(data: Data, now: number): boolean {
   return Boolean(data[SUPERSEDED]) && (rotationIn(data).grace ?? Infinity) <= now
 }
 
+const PLAIN_MARKER = new RegExp(`^\\{"${SUPERSEDED}":"([^"\\\\]+)"`)
+
+/**
+ * The successor in a marker that is plain JSON, where the codec of the site could not read it. A tool that moves sessions
+ * writes such a marker where a codec that signs or encrypts would hide what it must find again.
+ */
+export function plainSuccessor(payload: string): string | undefined {
+  return PLAIN_MARKER.exec(payload)?.[1]
+}
+
 function numberIn(stamp: unknown): number | undefined {
   return typeof stamp === 'number' ? stamp : undefined
 }

@@ -4,6 +4,7 @@ import {
   AUTHENTICATED,
   BOOKKEEPING,
   EXPIRY,
+  plainSuccessor,
   ROTATION,
   rotationIn,
   SUBJECT,
@@ -116,6 +117,8 @@ export function* decodePayload(settings: Settings, id: RecordId | undefined, pay
     data = isPromise(decoded) ? yield* wait(decoded) : decoded
     if (!isRecord(data)) throw new TypeError('not an object')
   } catch (error) {
+    const successor = plainSuccessor(payload)
+    if (successor !== undefined) return { [SUPERSEDED]: successor }
     report(settings, 'corrupt', id, { reason: 'payload', ...unreadable(error) })
     return {}
   }

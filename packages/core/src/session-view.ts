@@ -6,6 +6,7 @@ import {
   DEVICE,
   EXPIRY,
   FLASH,
+  plainSuccessor,
   ROTATION,
   SUBJECT,
   SUPERSEDED,
@@ -49,9 +50,6 @@ export interface SessionView {
 /** Django's own name for whose session it is (django.contrib.auth SESSION_KEY). */
 const DJANGO_USER = '_auth_user_id'
 
-/** A marker that no codec has written. `sess move` keeps its own records as such, whatever the codec of the site. */
-const PLAIN_MARKER = new RegExp(`^\\{"${SUPERSEDED}":"([^"\\\\]+)"`)
-
 /**
  * Decodes a record. A record that cannot be decoded is shown, too, with the reason.
  *
@@ -87,7 +85,7 @@ export async function viewOf(
     data = { ...decoded.data }
     view.verified = decoded.verified
   } catch (error) {
-    const supersededBy = PLAIN_MARKER.exec(payload)?.[1]
+    const supersededBy = plainSuccessor(payload)
     return supersededBy === undefined ? { ...view, problem: problemOf(error) } : { ...view, supersededBy }
   }
   view.subject ??= textOf(data[SUBJECT]) ?? textOf(data[DJANGO_USER])

@@ -1,5 +1,6 @@
 import { memoryStore } from '@sess/conformance'
-import { createSessions, type Session, type Sessions, type Store } from '@sess/core'
+import { type Codec, createSessions, json, type Session, type Sessions, type Store } from '@sess/core'
+import { djangoCodec } from '@sess/core/django'
 import { describe, expect, it } from 'vitest'
 import { finish, isReceipt, Mover, movingStore, StoreLostSessions, walk } from '../src/index.ts'
 
@@ -133,6 +134,43 @@ describe('the end of a move', () => {
       await Array.fromAsync(finish(new Mover({ from, to })))
       expect([await idsIn(from), await idsIn(to)]).toEqual([[], [id(1)]])
     }
+  })
+})
+
+describe('the new site on the new store alone', () => {
+  it.each<[string, Codec]>([
+    ['json()', json()],
+    ['one that signs', djangoCodec({ secret: 'a secret of thirty-two characters' })],
+  ])('saves nothing over a session that is being copied, with %s', async (_, codec) => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const oldSite: Sessions<any> = createSessions({ store: from, codec })
+    const begun = oldSite.open()
+    await begun.load()
+    begun.set('cart', ['tea'])
+    await oldSite.commit(begun, { status: 200 })
+    let inserts = 0
+    const dying: Store = {
+      ...to,
+      async insert(...args) {
+        if (++inserts > 1) throw new Error('killed')
+        return to.insert(...args)
+      },
+    }
+    await expect(walkAll(new Mover({ from, to: dying, codec }))).rejects.toThrow('killed')
+
+    const newSite: Sessions<any> = createSessions({ store: to, codec })
+    const session = newSite.open(`sessionid=${begun.sessionKey}`)
+    await session.load()
+    expect(session.get('cart', null)).toBeNull()
+    session.set('cart', ['coffee'])
+    await expect(async () => newSite.commit(session, { status: 200 })).rejects.toMatchObject({
+      code: 'SESSION_INTERRUPTED',
+    })
+
+    await walkAll(new Mover({ from, to, codec }))
+    const again = newSite.open(`sessionid=${begun.sessionKey}`)
+    await again.load()
+    expect(again.get('cart')).toEqual(['tea'])
   })
 })
 
