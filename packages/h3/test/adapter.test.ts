@@ -1,31 +1,5 @@
 import { describeAdapter } from '@sess/conformance/vitest'
-import { openStore } from '@sess/test-fixtures/probe-stores.ts'
-import { requireServer, startRedis } from '@sess/test-fixtures/servers'
-import { afterAll, describe } from 'vitest'
+import { describeOverStores } from '@sess/test-fixtures/adapter-stores.ts'
 import { start } from './probe.ts'
 
-describeAdapter('@sess/h3', start, {
-  startTwoEngines: (outer, inner) => start(outer, 0, inner),
-})
-
-/** The same over a real store, as far as a case need not disturb the store. */
-async function over(name: string): Promise<void> {
-  const { store, close } = await openStore(name)
-  const probe = await start({ store })
-  afterAll(async () => {
-    await probe.stop()
-    await close()
-  })
-  describeAdapter(`@sess/h3, ${name}`, probe.url)
-}
-
-await over('sqlite')
-await over('encrypted-cookie')
-
-if (requireServer('redis')) {
-  const server = await startRedis()
-  // Registered first, so run last.
-  afterAll(() => server.stop())
-  process.env['REDIS_URL'] = server.url
-  await over('redis')
-} else describe.skip('redis', () => undefined)
+await describeOverStores(describeAdapter, '@sess/h3', start)
