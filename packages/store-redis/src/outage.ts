@@ -1,7 +1,7 @@
 import { SessionStoreError } from '@sess/core'
 import { abortable } from '@sess/core/store'
 
-/** A server counts as frozen that, when a call gives up waiting, has owed a reply to a given-up call for so long. */
+/** When a call is given up, its server counts as frozen if it has owed a reply to any given-up call for so long. */
 const SILENCE_MS = 200
 /** While the server is frozen, one call in so many milliseconds is sent, to see whether it is back. */
 const PROBE_MS = 500
@@ -16,7 +16,7 @@ const MAX_GIVEN_UP = 1_000
  */
 export class OutageGuard {
   #calls = 0
-  /** The calls that were given up and have no reply, with the moments they were sent: the oldest first. */
+  /** The calls that were given up and have no reply, each with the time when it was sent. */
   readonly #givenUp = new Map<number, number>()
   #isFrozen = false
   #answeredAt = Number.NEGATIVE_INFINITY
@@ -56,10 +56,13 @@ export class OutageGuard {
 
   #giveUp(call: number, startedAt: number): void {
     this.#givenUp.set(call, startedAt)
+    if (this.#isFrozen) return
+    // Not the first in the map: a call with a longer time limit is older, but is given up later.
+    let oldest = startedAt
+    for (const sentAt of this.#givenUp.values()) oldest = Math.min(oldest, sentAt)
     const now = performance.now()
-    const [oldest] = this.#givenUp.values()
-    if (now - Math.max(oldest!, this.#answeredAt) < SILENCE_MS) return
-    if (!this.#isFrozen) this.#probeAt = now + PROBE_MS
+    if (now - Math.max(oldest, this.#answeredAt) < SILENCE_MS) return
+    this.#probeAt = now + PROBE_MS
     this.#isFrozen = true
   }
 
