@@ -15,7 +15,7 @@ import {
   settle,
   type WithSessions,
 } from '@sess/core/adapter'
-import { canHold, holdResponse, type ResponseGate, sendError, watchStandIn } from '@sess/node'
+import { canHold, holdResponse, type ResponseGate, sendError, watchStandIn, watchWebSocket } from '@sess/node'
 import type { FastifyPluginCallback, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { discardPayload, listenToErrors } from './payload.ts'
@@ -75,8 +75,10 @@ export function session<Data extends object = DefaultData>(
       // This engine's session is open already. The hook that opened it loads and commits it.
       if (!begun) return done()
       const { session, ready, commit } = begun
-      if (cannotWait) watchStandIn(raw, res, { commit, pending: () => pending(session) })
+      const unsaved = () => pending(session)
+      if (cannotWait) watchStandIn(raw, res, { commit, pending: unsaved })
       else {
+        watchWebSocket(raw, res, unsaved)
         const gate = holdResponse(res, commit, error => sendError(res, error), resetHeaders(reply))
         gatesOf.set(reply, [...(gatesOf.get(reply) ?? []), gate])
       }
