@@ -23,7 +23,43 @@ const READMES = packages.map(({ folder }) => basename(folder))
 /** Packages that the tests prove on other runtimes, too. */
 const PORTABLE = ['core', 'fetch', 'h3', 'hono', 'store-cache', 'store-cookie']
 /** Pages of `docs` whose TypeScript is complete. */
-const PAGES = ['cookies.md', 'cross-site-post.md', 'django.md', 'running.md']
+const PAGES = [
+  'cookies.md',
+  'cross-site-post.md',
+  'django.md',
+  'find-and-end-a-session.md',
+  'running.md',
+  'stores.md',
+]
+/** Pages of `docs` whose TypeScript is lines of the reader's app. `APP` has what those lines use. */
+const PARTS = [
+  'devices.md',
+  'limit-sessions.md',
+  'look-into-sessions-in-the-browser.md',
+  'mobile-app.md',
+  'step-up.md',
+  'tenants.md',
+  'testing.md',
+]
+const APP = `import { session } from '@sess/express'
+import { cacheStore } from '@sess/store-cache'
+import express, { type Request } from 'express'
+import type { FastifyInstance } from 'fastify'
+import type { Page } from 'playwright-core'
+import request from 'supertest'
+import { expect, test } from 'vitest'
+
+const store = cacheStore()
+const sess = session({ store })
+const { sessions } = sess
+const app = Object.assign(express(), {} as Pick<FastifyInstance, 'inject'>)
+declare const cookie: string
+declare const page: Page
+declare function checkPassword(req: Request): Promise<{ id: string; name: string }>
+declare function isPassword(user: string | null, password: string): Promise<boolean>
+declare function deleteAccount(user: string | null): Promise<void>
+declare function isStaff(request: globalThis.Request): boolean
+`
 /** Its example imports the reader's own store; the guide that it names is run by its own test. */
 const OF_THE_READER = 'conformance'
 const SECRET = 'kD9vXo3c1Yq8mZr5T7uW2bE4nH6jL0pS'
@@ -45,7 +81,8 @@ beforeAll(() => {
       if (!name.startsWith('@sess/') && existsSync(place)) link(name, place)
     }
   }
-  link('@types/node', join(root, 'node_modules/@types/node'))
+  for (const name of ['@types/node', 'playwright-core', 'vitest'])
+    link(name, join(root, 'node_modules', name))
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -58,7 +95,14 @@ function examples(name: string): string[] {
   const [first = '', ...others] = [...readme(name).matchAll(/^```ts(?: file=\S+)?\n([\s\S]*?)^```$/gm)].map(
     found => found[1]!,
   )
+  if (PARTS.includes(name)) return [first, ...others].map(inApp)
   return [first, ...others.map(text => (text.startsWith('import ') ? text : first + text))]
+}
+
+/** Puts lines into the reader's app. Their block lets them declare a `store` of their own. */
+function inApp(lines: string): string {
+  const imports = lines.match(/^import .*\n/gm)?.join('') ?? ''
+  return `${imports}${APP};{\n${lines.slice(imports.length)}}\n`
 }
 
 describe('every README', () => {
@@ -124,7 +168,11 @@ function typeErrors(names: string[]): string[] {
 describe('type-checks under strict', () => {
   // What an example declares of `SessionData` must not type the others.
   const typed = READMES.filter(name => readme(name).includes('interface SessionData'))
-  const plain = [...READMES.filter(name => !typed.includes(name) && name !== OF_THE_READER), ...PAGES]
+  const plain = [
+    ...READMES.filter(name => !typed.includes(name) && name !== OF_THE_READER),
+    ...PAGES,
+    ...PARTS,
+  ]
   test.each([...typed.map(name => [name]), plain])('%s', (...names) => {
     expect(typeErrors(names)).toEqual([])
   })
