@@ -44,6 +44,7 @@ beforeAll(async () => {
   // The other examples continue the first one. Socket.IO and `ws` cannot both take the upgrades of one server.
   const withoutWs = server.replace(/^server\.on\('upgrade'[\s\S]*?^\}\)$/m, '')
   await writeFile(join(folder, 'socket-io.js'), [withoutWs, LATE_CHANGE, ...others].join('\n'))
+  await writeFile(join(folder, 'socket-io-ends.js'), await closingProgram(withoutWs))
   program = await start('server.js')
   url = program.url
 })
@@ -52,13 +53,22 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
+/** The first example with the one of docs/close-sockets.md for Socket.IO: its first line in the place of the engine. */
+async function closingProgram(server: string): Promise<string> {
+  const page = await readFile(join(root, 'docs/close-sockets.md'), 'utf8')
+  const [engine, ...rest] = /^## Socket\.IO\n[\s\S]*?^```js\n([\s\S]*?)^```$/m.exec(page)![1]!.split('\n')
+  const replaced = server.replace(/^const sessions = .*$/m, `const store = cacheStore()\n${engine}`)
+  expect(replaced).toContain('destroyed')
+  return ["import { Server } from 'socket.io'", replaced, ...rest].join('\n')
+}
+
 /** A route with the mistake that the last example is about. */
 const LATE_CHANGE = `app.get('/late', async (req, res) => {
   res.send('done')
   req.session.set('late', 1)
 })`
 
-interface Program {
+interface Program extends AsyncDisposable {
   url: string
   stop(): Promise<void>
 }
@@ -75,7 +85,7 @@ async function start(file: string): Promise<Program> {
     child.kill()
     await ended
   }
-  return { url: String(line).replace('listening on ', ''), stop }
+  return { url: String(line).replace('listening on ', ''), stop, [Symbol.asyncDispose]: stop }
 }
 
 async function login(user: string): Promise<string> {
@@ -185,6 +195,31 @@ describe('docs/websockets.md', () => {
           await client.timeout(5_000).emitWithAck('note', 'a note')
         } finally {
           client.close()
+        }
+      },
+    )
+
+    test.each(['polling', 'websocket'])(
+      'docs/close-sockets.md: a logout closes the Socket.IO sockets of its session over %s, and no others',
+      async transport => {
+        await using program = await start('socket-io-ends.js')
+        const { connect } = await import(
+          join(folder, 'node_modules/socket.io-client/build/esm-debug/index.js')
+        )
+        const client = (cookie: string) =>
+          connect(program.url, { transports: [transport], extraHeaders: { cookie }, reconnection: false })
+        const login = () => request(`${program.url}/login?user=ann`, { method: 'POST' })
+        const cookie = cookiesOf(await login())
+        const [ends, stays] = [client(cookie), client(cookiesOf(await login()))]
+        try {
+          await Promise.all([once(ends, 'connect'), once(stays, 'connect')])
+          const closed = once(ends, 'disconnect')
+          await request(`${program.url}/logout`, { method: 'POST', cookie })
+          expect((await closed)[0]).toBe('io server disconnect')
+          expect(stays.connected).toBe(true)
+        } finally {
+          ends.close()
+          stays.close()
         }
       },
     )
