@@ -1,4 +1,5 @@
 import { NEEDS_START, NEEDS_TWO_ENGINES } from './adapter-cases/fixture.ts'
+import { type Unproved, unprovedWithout } from './means.ts'
 import type { CaseResult, Report } from './runner.ts'
 
 /**
@@ -12,7 +13,7 @@ export function formatReport(report: Report): string {
   if (report.results.length === 0) return 'No case was chosen. `--list` shows them all.'
   const failed = report.results.filter(({ status }) => status === 'failed')
   const skipped = report.results.filter(({ status }) => status === 'skipped')
-  const unproved = skipped.filter(({ reason }) => meansFor(reason) !== undefined)
+  const unproved = skipped.filter(({ reason }) => unprovedBy(reason) !== undefined)
   const inapplicable = skipped.filter(result => !unproved.includes(result))
   const lines: string[] = []
   for (const result of failed) lines.push(formatFailure(result), '')
@@ -24,19 +25,14 @@ export function formatReport(report: Report): string {
   lines.push(`${report.passed} passed, ${report.failed} failed, ${inapplicable.length} do not apply.`)
   for (const reason of new Set(unproved.map(({ reason }) => reason))) {
     const ids = unproved.filter(result => result.reason === reason).map(({ id }) => id)
-    const { what, how } = meansFor(reason) as Means
+    const { what, how } = unprovedBy(reason) as Unproved
     lines.push('', `${what} NOT proved, because ${reason}:`, ...ids.map(id => `  ${id}`), how)
   }
   return lines.join('\n')
 }
 
-interface Means {
-  what: string
-  how: string
-}
-
 /** Where a case was skipped for want of means, and not because of what is proved: what stays open, and how to prove it. */
-function meansFor(reason: string | undefined): Means | undefined {
+function unprovedBy(reason: string | undefined): Unproved | undefined {
   if (reason === NEEDS_START) return { what: 'The adapter is', how: PROVES_ADAPTER }
   if (reason?.startsWith('the probe app has no route ')) {
     return {
@@ -45,21 +41,7 @@ function meansFor(reason: string | undefined): Means | undefined {
     }
   }
   if (reason === NEEDS_TWO_ENGINES) return { what: 'Two engines on one app are', how: PROVES_TWO_ENGINES }
-  if (!reason?.startsWith('the factory offers no ')) return undefined
-  const outages = reason.includes('breakBackend')
-  const what = reason.includes('fail()')
-    ? 'Errors of the backend’s own are'
-    : reason.includes('loseAnswer()')
-      ? 'Answers that get lost are'
-      : reason.includes('`module`')
-        ? 'Locks and counters of one process are'
-        : outages
-          ? 'Outages are'
-          : 'Other processes are'
-  return {
-    what,
-    how: `Let the factory offer ${outages ? 'both' : 'it'}: docs/write-a-store.md shows how.`,
-  }
+  return unprovedWithout(reason)
 }
 
 const PROVES_ADAPTER = 'Only describeAdapter(name, start), or runAdapterCases(start), proves an adapter.'

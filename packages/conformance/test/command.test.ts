@@ -119,6 +119,15 @@ describe('what was not proved closes the report', () => {
     expect(out).toContain('\nOther processes are NOT proved, because the factory offers no `second`')
   })
 
+  test('calls to a backend that hangs, where the factory cannot freeze it', async () => {
+    const path = await reports('no-freeze.mjs', '{ store, second: store }')
+    const { out } = await command(path, '--filter', 'frozen-backend')
+    expect(out).toContain(
+      '\nCalls to a backend that hangs are NOT proved, because the factory offers no freezeBackend() and thawBackend():\n' +
+        '  store/frozen-backend\nLet the factory offer both: docs/write-a-store.md shows how.\n',
+    )
+  })
+
   test('nothing, where it offers both', async () => {
     const all =
       '{ store, second: store, breakBackend() {}, healBackend() {}, loseAnswer() {}, module: import.meta.url }'

@@ -1,4 +1,5 @@
 import { equal, fail, ok, oneOf } from '../check.ts'
+import { withoutMeans } from '../means.ts'
 import { type StoreCase, without } from '../store-fixture.ts'
 import { type AnySession, Browser, dataOf, engineOver, loggedIn } from './browser.ts'
 import { everyInterleaving } from './interleave.ts'
@@ -449,8 +450,7 @@ export const overlapCases: readonly StoreCase[] = [
     rule: 'An outage never looks like "no session".',
     source: 'docs/requirements.md#f1, docs/requirements.md#f2, docs/requirements.md#i5',
     why: 'A restart of the database would log every visitor out.',
-    skip: f =>
-      f.breakBackend && f.healBackend ? undefined : 'the factory offers no breakBackend() and healBackend()',
+    skip: withoutMeans('outage'),
     async run(f) {
       const sessions = engineOver(f, { timeout: f.callTimeout })
       const browser = await loggedIn(sessions, { user: 'ann' })

@@ -1,4 +1,5 @@
 import { equal, fail, ok, outcome, show } from '../check.ts'
+import { withoutMeans } from '../means.ts'
 import { type FailKind, facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { inTime } from './neighbours.ts'
 
@@ -89,8 +90,7 @@ const failCases: readonly StoreCase[] = KINDS.map(([kind, words]) => ({
   source:
     'docs/design.md#store-contract, docs/requirements.md#f1, docs/requirements.md#f2; docs/conformance-space.md, what needs help of the factory',
   why: 'A backend in trouble would look like a logout, or like a save that worked.',
-  skip: (f: StoreFixture) =>
-    f.fail && f.healBackend ? undefined : 'the factory offers no fail() and healBackend()',
+  skip: withoutMeans('errors'),
   async run(f: StoreFixture) {
     const { id, record } = await f.stored({ subject: 'ann' })
     await f.fail?.(kind)
@@ -134,7 +134,7 @@ const lostCases: readonly StoreCase[] = WRITES.map(write => ({
   source:
     'docs/design.md#store-contract, docs/requirements.md#f2; docs/conformance-space.md, what needs help of the factory',
   why: 'The visitor’s own save would be told as a conflict or as a logout, because the network hiccupped.',
-  skip: (f: StoreFixture) => (f.loseAnswer ? undefined : 'the factory offers no loseAnswer()'),
+  skip: withoutMeans('lostReply'),
   async run(f: StoreFixture) {
     for (let round = 0; round < 3; round++) {
       await attempt(
@@ -157,8 +157,7 @@ export const faultCases: readonly StoreCase[] = [
     rule: 'A removal that failed is not a success.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24, docs/requirements.md#f2',
     why: '"Log out everywhere" would report success and leave a phone signed in.',
-    skip: f =>
-      without('removeBySubject')(f) ?? (f.loseAnswer ? undefined : 'the factory offers no loseAnswer()'),
+    skip: f => without('removeBySubject')(f) ?? withoutMeans('lostReply')(f),
     async run(f) {
       const subject = `user-${f.id()}`
       const theirs = []

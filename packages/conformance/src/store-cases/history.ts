@@ -1,5 +1,6 @@
 import type { SessionRecord } from '@sess/core'
 import { equal } from '../check.ts'
+import { withoutMeans } from '../means.ts'
 import { facts, type StoreCase, without } from '../store-fixture.ts'
 
 /** Mulberry32: small, seeded, good enough to pick what comes next. */
@@ -87,9 +88,7 @@ export const historyCases: readonly StoreCase[] = [
     rule: 'Releases what the store itself opened. A connection that was handed in stays open.',
     source: 'docs/design.md#store-close',
     why: 'Shutting down one part of a program would take the sessions away from the rest.',
-    skip: f =>
-      without('close')(f) ??
-      (f.hasSecond ? undefined : 'the factory offers no `second` store object on the same backend'),
+    skip: f => without('close')(f) ?? withoutMeans('second')(f),
     async run(f) {
       const { id, record } = await f.stored()
       await f.other.close?.()

@@ -1,8 +1,7 @@
-import type { Store } from '@sess/core'
 import { equal, fail, ok, outcome, sameText } from '../check.ts'
 import { type Dimensions, pointsThrough } from '../space/dimensions.ts'
 import { LIVES, nextFall, SIZES, TEXTS, textOf } from '../space/values.ts'
-import { facts, type StoreCase, type StoreFixture } from '../store-fixture.ts'
+import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 
 /** How a record came to be what it is. */
 type Written = 'insert' | 'replace' | 'shrink' | 'touch' | 'reborn'
@@ -297,8 +296,7 @@ export const lifeCases: readonly StoreCase[] = [
     rule: 'Exact round trip or clear refusal.',
     source: 'docs/design.md#store-record; PostgreSQL text cannot hold U+0000, C strings end there',
     why: 'Logging one user out everywhere would log out another whose name begins the same.',
-    skip: ({ store }: { store: Store }) =>
-      store.removeBySubject ? undefined : 'the store offers no removeBySubject()',
+    skip: without('removeBySubject'),
     async run(f) {
       const base = f.id()
       const short = await f.stored({ subject: `${base}a` })

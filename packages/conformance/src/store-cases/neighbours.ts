@@ -1,5 +1,6 @@
 import type { Store } from '@sess/core'
 import { CaseFailure, equal, fail, ok, outcome, show } from '../check.ts'
+import { withoutMeans } from '../means.ts'
 import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { eachOf } from './everywhere.ts'
 import { turn } from './meanwhile.ts'
@@ -204,9 +205,6 @@ const freshCases: readonly StoreCase[] = (
   },
 }))
 
-const unbreakable = ({ breakBackend, healBackend }: StoreFixture) =>
-  breakBackend && healBackend ? undefined : 'the factory offers no breakBackend() and healBackend()'
-
 export const neighbourCases: readonly StoreCase[] = [
   ...abortCases,
   ...freshCases,
@@ -248,7 +246,7 @@ export const neighbourCases: readonly StoreCase[] = [
     source:
       'docs/design.md#store-contract, docs/requirements.md#f2; docs/conformance-space.md, many of a kind',
     why: 'An outage of a minute would last until somebody starts the site anew.',
-    skip: unbreakable,
+    skip: withoutMeans('outage'),
     async run(f) {
       const { id, version } = await f.stored()
       await f.breakBackend?.()

@@ -1,10 +1,10 @@
 import type { StoreContext } from '@sess/core'
 import { equal, fail, ok, oneOf, outcome, show } from '../check.ts'
+import { withoutMeans } from '../means.ts'
 import type { StoreCase, StoreFixture } from '../store-fixture.ts'
 import { eachOf } from './everywhere.ts'
 
-const unbreakable = (f: StoreFixture) =>
-  f.breakBackend && f.healBackend ? undefined : 'the factory offers no breakBackend() and healBackend()'
+const unbreakable = withoutMeans('outage')
 
 /** Calls with a deadline: the engine would not wait longer either. */
 async function call<T>(f: StoreFixture, what: string, run: (context: StoreContext) => T | PromiseLike<T>) {
@@ -195,7 +195,7 @@ export const outageCases: readonly StoreCase[] = [
     source:
       'docs/design.md#store-contract, docs/requirements.md#f6; docs/conformance-space.md, order of calls',
     why: 'A server that starts before its database would fail every request until somebody starts it anew.',
-    skip: f => unbreakable(f) ?? (f.hasSecond ? undefined : 'the factory offers no second store object'),
+    skip: f => unbreakable(f) ?? withoutMeans('second')(f),
     async run(f) {
       const id = f.id()
       // The backend is there, with its tables or folders, and only the store object that is tested is new.

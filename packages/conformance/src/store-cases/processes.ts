@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import process from 'node:process'
 import type { Store } from '@sess/core'
 import { equal, fail } from '../check.ts'
-import { facts, type StoreCase, type StoreFixture } from '../store-fixture.ts'
+import { withoutMeans } from '../means.ts'
+import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 
 /** What the second process runs: the store of the module, whose methods are called by message. */
 const CHILD = `
@@ -81,8 +82,7 @@ async function ended(child: ChildProcess): Promise<void> {
   await exit
 }
 
-const alone = (f: StoreFixture) =>
-  f.module ? undefined : 'the factory offers no `module` from which a second process makes the store'
+const alone = withoutMeans('module')
 
 export const processCases: readonly StoreCase[] = [
   {
@@ -219,7 +219,7 @@ export const processCases: readonly StoreCase[] = [
     rule: 'Removes every session of a subject, whoever stored it.',
     source: 'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, processes',
     why: '"Log out everywhere" would end the sessions of one server only.',
-    skip: f => alone(f) ?? (f.store.removeBySubject ? undefined : 'the store offers no removeBySubject()'),
+    skip: f => alone(f) ?? without('removeBySubject')(f),
     async run(f) {
       await elsewhere(f, async there => {
         for (const remover of [f.store, there]) {

@@ -1,4 +1,5 @@
 import { equal, ok, show } from '../check.ts'
+import { withoutMeans } from '../means.ts'
 import { facts, type StoreCase } from '../store-fixture.ts'
 
 export const readCases: readonly StoreCase[] = [
@@ -195,7 +196,7 @@ export const readCases: readonly StoreCase[] = [
     rule: 'Once a write is answered, every reader of the backend finds it.',
     source: 'docs/design.md#store-contract, docs/requirements.md#i2, docs/requirements.md#i6',
     why: 'Behind a load balancer the next request may meet another process: it would find the old session.',
-    skip: f => (f.hasSecond ? undefined : 'the factory offers no `second` store object on the same backend'),
+    skip: withoutMeans('second'),
     async run(f) {
       const { id, record, version } = await f.stored()
       const context = f.context()

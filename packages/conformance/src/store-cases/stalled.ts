@@ -1,4 +1,5 @@
 import { equal, fail, ok, outcome, show } from '../check.ts'
+import { withoutMeans } from '../means.ts'
 import { facts, type StoreCase, type StoreFixture } from '../store-fixture.ts'
 import { inTime } from './neighbours.ts'
 
@@ -114,10 +115,7 @@ export const stalledCases: readonly StoreCase[] = [
     source:
       'docs/design.md#store-context, docs/requirements.md#c11; 1.1 GB in ten minutes at 500 requests a second',
     why: 'A frozen server would fill the memory of every process that uses it, and be flooded when it is back.',
-    skip: (f: StoreFixture) =>
-      f.freezeBackend && f.thawBackend
-        ? undefined
-        : 'the factory offers no freezeBackend() and thawBackend()',
+    skip: withoutMeans('freeze'),
     async run(f) {
       const { id } = await f.stored()
       await f.freezeBackend?.()
