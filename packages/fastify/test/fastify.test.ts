@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessions, type SessionsOptions } from '@sess/core'
 import { session } from '@sess/fastify'
 import { cacheStore } from '@sess/store-cache'
+import { describeEngine } from '@sess/test-fixtures/adapter-engine.ts'
 import { down, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import fastify, { type FastifyInstance, type FastifyReply, type LightMyRequestResponse } from 'fastify'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -255,9 +256,9 @@ describe('where the session is', () => {
   })
 })
 
-describe('the middleware has its engine', () => {
-  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
-    const sess = session({ store: cacheStore() })
+describeEngine(
+  session,
+  async (sess, headers) => {
     const app = fastify()
     onTestFinished(() => app.close())
     await app.register(sess)
@@ -265,28 +266,7 @@ describe('the middleware has its engine', () => {
       request.session.subject = 'ada'
       return 'ok'
     })
-    await app.inject('/')
-    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
-    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
-    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
-  })
-
-  it('which notes the user agent and the address at a login, with `devices: true`', async () => {
-    const sess = session({ store: cacheStore(), devices: true })
-    const app = fastify()
-    onTestFinished(() => app.close())
-    await app.register(sess)
-    app.get('/', request => {
-      request.session.subject = 'ada'
-      return 'ok'
-    })
-    await app.inject({ url: '/', headers: { 'user-agent': 'Firefox' } })
-    const [device] = await sess.sessions.list('ada')
-    expect(device?.device).toEqual({ userAgent: 'Firefox', ip: '127.0.0.1' })
-  })
-
-  it('the one that was given', () => {
-    const sessions = createSessions({ store: cacheStore() })
-    expect(session(sessions).sessions).toBe(sessions)
-  })
-})
+    await app.inject({ url: '/', headers })
+  },
+  '127.0.0.1',
+)

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessions, type Session, type SessionsOptions } from '@sess/core'
 import { session, useSession, withSession } from '@sess/h3'
 import { cacheStore } from '@sess/store-cache'
+import { describeEngine } from '@sess/test-fixtures/adapter-engine.ts'
 import { cookiesOf, type HttpResponse, request } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import {
@@ -746,35 +747,17 @@ describe('over a real server', () => {
   })
 })
 
-describe('the middleware has its engine', () => {
-  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
-    const sess = session({ store: cacheStore() })
-    const app = new H3().use(sess).get('/', event => {
-      event.context.session.subject = 'ada'
-      return 'ok'
-    })
-    await app.request('/')
-    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
-    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
-    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
-  })
-
-  it('which notes the user agent and the address at a login, with `devices: true`', async () => {
-    const sess = session({ store: cacheStore(), devices: true })
+describeEngine(
+  session,
+  async (sess, headers) => {
     const app = new H3().use(sess).get('/', event => {
       event.context.session.subject = 'ada'
       return 'ok'
     })
     const server = serve(app, { port: 0, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
     await server.ready()
-    await fetch(server.url!, { headers: { 'user-agent': 'Firefox' } })
+    await fetch(server.url!, { headers })
     await server.close(true)
-    const [device] = await sess.sessions.list('ada')
-    expect(device?.device).toEqual({ userAgent: 'Firefox', ip: '127.0.0.1' })
-  })
-
-  it('the one that was given', () => {
-    const sessions = createSessions({ store: cacheStore() })
-    expect(session(sessions).sessions).toBe(sessions)
-  })
-})
+  },
+  '127.0.0.1',
+)

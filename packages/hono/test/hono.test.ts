@@ -1,6 +1,7 @@
 import { createSessions, type DefaultData, type Session, type SessionsOptions } from '@sess/core'
 import { type SessionVariables, session } from '@sess/hono'
 import { cacheStore } from '@sess/store-cache'
+import { describeEngine } from '@sess/test-fixtures/adapter-engine.ts'
 import { down, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import { Hono } from 'hono'
 import { hc } from 'hono/client'
@@ -198,32 +199,14 @@ it('the types follow the engine, the property, and leave those of RPC alone', ()
   expect(check).toBeTypeOf('function')
 })
 
-describe('the middleware has its engine', () => {
-  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
-    const sess = session({ store: cacheStore() })
+describeEngine(
+  session,
+  async (sess, headers) => {
     const app = new Hono().use(sess).get('/', c => {
       c.get('session').subject = 'ada'
       return c.body(null)
     })
-    await app.request('/')
-    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
-    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
-    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
-  })
-
-  it('which notes the user agent, and no address, at a login, with `devices: true`', async () => {
-    const sess = session({ store: cacheStore(), devices: true })
-    const app = new Hono().use(sess).get('/', c => {
-      c.get('session').subject = 'ada'
-      return c.body(null)
-    })
-    await app.request('/', { headers: { 'user-agent': 'Firefox' } })
-    const [device] = await sess.sessions.list('ada')
-    expect(device?.device).toEqual({ userAgent: 'Firefox' })
-  })
-
-  it('the one that was given', () => {
-    const sessions = createSessions({ store: cacheStore() })
-    expect(session(sessions).sessions).toBe(sessions)
-  })
-})
+    await app.request('/', { headers })
+  },
+  undefined,
+)

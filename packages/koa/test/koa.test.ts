@@ -11,6 +11,7 @@ import { runInNewContext } from 'node:vm'
 import { createSessions, type SessionsOptions } from '@sess/core'
 import { session } from '@sess/koa'
 import { cacheStore } from '@sess/store-cache'
+import { describeEngine } from '@sess/test-fixtures/adapter-engine.ts'
 import { cookiesOf, type HttpResponse, request, serve } from '@sess/test-fixtures/http.ts'
 import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import Koa, { type Context, type Middleware } from 'koa'
@@ -819,34 +820,15 @@ describe('a body that Koa turns into JSON after the commit', () => {
   })
 })
 
-describe('the middleware has its engine', () => {
-  it('as `sessions`, which finds what a request saved, and cannot be replaced', async () => {
-    const sess = session({ store: cacheStore() })
+describeEngine(
+  session,
+  async (sess, headers) => {
     const app = new Koa().use(sess).use(ctx => {
       ctx.session.subject = 'ada'
       ctx.body = 'ok'
     })
     await using server = await serve(app.callback())
-    await fetch(server.url)
-    const info = await Array.fromAsync(sess.sessions.scanBySubject('ada'))
-    expect(info.map(({ subject }) => subject)).toEqual(['ada'])
-    expect(() => Object.assign(sess, { sessions: undefined })).toThrow(TypeError)
-  })
-
-  it('which notes the user agent and the address at a login, with `devices: true`', async () => {
-    const sess = session({ store: cacheStore(), devices: true })
-    const app = new Koa().use(sess).use(ctx => {
-      ctx.session.subject = 'ada'
-      ctx.body = 'ok'
-    })
-    await using server = await serve(app.callback())
-    await fetch(server.url, { headers: { 'user-agent': 'Firefox' } })
-    const [device] = await sess.sessions.list('ada')
-    expect(device?.device).toEqual({ userAgent: 'Firefox', ip: '127.0.0.1' })
-  })
-
-  it('the one that was given', () => {
-    const sessions = createSessions({ store: cacheStore() })
-    expect(session(sessions).sessions).toBe(sessions)
-  })
-})
+    await fetch(server.url, { headers })
+  },
+  '127.0.0.1',
+)
