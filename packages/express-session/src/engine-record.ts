@@ -86,20 +86,26 @@ export class EngineRecord implements Record, UnreadRecord {
         this.#saved(session, stored, text)
       },
       error => {
-        if (!this.#isNew || (error as { code?: string }).code !== 'SESSION_EXISTS') throw error
+        // The engine would store what it has been told, also if the application takes it back now.
+        this.#session = this.#cookie = undefined
+        if ((error as { code?: string }).code !== 'SESSION_EXISTS') throw error
         // `genid` has returned an ID that is in use. express-session overwrites that session, too.
         this.#isNew = false
-        this.#session = this.#cookie = undefined
-        return this.save(session)
+        return after(this.#removeExpired(), () => this.save(session))
       },
     )
+  }
+
+  /** The ID of a session that has expired is in use until its record is removed. */
+  #removeExpired(): MaybePromise<void> {
+    const session = this.#sessions.openKey(this.id)
+    return after(session.load(), () => (isAbsent(session) ? endSession(session) : undefined))
   }
 
   #open(): MaybePromise<CoreSession<any> | undefined> {
     const session = this.#sessions.openKey(this.id)
     return after(session.load(), () => {
-      // The first access to the data finds out.
-      if (session.size === 0 && session.sessionKey === null) return
+      if (isAbsent(session)) return
       this.#session = session
       return session
     })
@@ -159,6 +165,17 @@ export class EngineRecord implements Record, UnreadRecord {
     const merged = merge(JSON.parse(before), dataOf(session), data, JSON.stringify)
     adopt(session, merged.value as StoredSession)
   }
+}
+
+/** Whether there is no live session. The first access to the data of a loaded session finds out. */
+function isAbsent(session: CoreSession<any>): boolean {
+  return session.size === 0 && session.sessionKey === null
+}
+
+/** Removes the record of a loaded session, also if it has expired. */
+export function endSession(session: CoreSession<any>): MaybePromise<void> {
+  session.flush()
+  return saveSession(session)
 }
 
 /** Whether the engine holds the session's own values. Then it has merged nothing, and need not be compared as text. */

@@ -1,6 +1,6 @@
 import type { MaybePromise, Sessions, Store as SessStore } from '@sess/core'
 import type { Callback } from './callback.ts'
-import { EngineRecord, expressCodec } from './engine-record.ts'
+import { EngineRecord, endSession, expressCodec } from './engine-record.ts'
 import { Session } from './session.ts'
 import { Store, type StoredSession } from './store.ts'
 
@@ -28,8 +28,7 @@ export class EngineStore extends Store {
     report(async () => {
       const session = this.#sessions.openKey(id)
       await session.load()
-      session.flush()
-      await session.save()
+      await endSession(session)
     }, callback)
   }
 

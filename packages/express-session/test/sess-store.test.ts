@@ -242,6 +242,39 @@ describe('over a store of Sess', () => {
     expect(await app.get()).toMatchObject({ status: 503, setCookies: [] })
   })
 
+  it('does not store what the handler takes back because its save failed', async () => {
+    const store = counted()
+    await using app = await serve({ store }, async (req, res) => {
+      if (req.url === '/login') {
+        req.session.user = 'ada'
+        store.before = method => (method === 'replace' ? down() : undefined)
+        await expect(req.session.save()).rejects.toMatchObject({ code: 'SESSION_STORE' })
+        store.before = undefined
+        delete req.session.user
+      }
+      if (req.url !== '/read') req.session[req.url.slice(1)] = true
+      if (req.url === '/login') delete req.session.login
+      res.end(JSON.stringify({ ...req.session, cookie: undefined }))
+    })
+    const { cookie } = await app.get('/begin')
+    await app.get('/login', { cookie })
+    expect((await app.get('/read', { cookie })).body).toBe('{"begin":true}')
+  })
+
+  it('begins anew under an ID whose session has expired', async () => {
+    const store = intercept(sqliteStore(':memory:'))
+    await using app = await serve({ store, genid: () => 'fixed', cookie: { maxAge: 50 } }, (req, res) => {
+      req.session.n = (req.session.n ?? 0) + 1
+      res.end(String(req.session.n))
+    })
+    expect((await app.get('/', { cookie: '' })).body).toBe('1')
+    await new Promise(resolve => setTimeout(resolve, 80))
+    store.calls.splice(0)
+    store.before = () => (store.calls.length > 12 ? down() : undefined)
+    expect((await app.get('/', { cookie: '' })).body).toBe('1')
+    expect(store.calls).toEqual(['insert', 'read', 'read', 'remove', 'read', 'insert'])
+  })
+
   it('costs what is needed', async () => {
     const store = counted()
     await using app = await serve({ store }, (req, res) => {
