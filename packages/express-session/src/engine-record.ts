@@ -56,10 +56,16 @@ export class EngineRecord implements Record, UnreadRecord {
   }
 
   read(): StoredSession {
-    const data = this.#session ? storedData(this.#session) : dataAt(this.#touched!, this.#touched!.expiresAt)
+    const session = this.#session ?? this.#touched!
+    const cookie = { ...session.get('cookie') } as CookieData
+    // The record knows better than the payload when the session ends.
+    if (typeof cookie.originalMaxAge === 'number')
+      cookie.expires = endOf(session, this.#session === undefined)
+    const data = valuesOf(session)
     this.text = textOf(data)
-    this.#cookie = data['cookie']
-    return data
+    this.#cookie = cookie
+    // The first key, as in a session of express-session.
+    return { cookie, ...data }
   }
 
   save(session: Session, text = textOf(session)): MaybePromise<void> {
@@ -121,9 +127,9 @@ export class EngineRecord implements Record, UnreadRecord {
         this.#session = this.#sessions.openKey(this.id, { isNew: true })
         return this.#session
       }
-      const current = storedData(stored)
+      const current = valuesOf(stored)
       if (known !== undefined) {
-        const merged = merge(JSON.parse(known), dataOf(session), dataOf(current), JSON.stringify)
+        const merged = merge(JSON.parse(known), dataOf(session), current, JSON.stringify)
         adopt(session, merged.value as StoredSession)
       }
       this.text = textOf(current)
@@ -159,7 +165,7 @@ export class EngineRecord implements Record, UnreadRecord {
   #saved(session: Session, stored: CoreSession<any>, before: string): void {
     this.text = before
     if (hasSameValues(session, stored)) return
-    const data = dataOf(storedData(stored))
+    const data = valuesOf(stored)
     this.text = textOf(data)
     if (this.text === before) return
     const merged = merge(JSON.parse(before), dataOf(session), data, JSON.stringify)
@@ -197,21 +203,19 @@ function isOmitted(value: unknown): boolean {
   return value === undefined || typeof value === 'function' || typeof value === 'symbol'
 }
 
-/** What a store of express-session would return, for a session that this request has not extended yet. */
-function storedData(session: CoreSession<any>): StoredSession {
+/** The keys of the session without its cookie. */
+function valuesOf(session: CoreSession<any>): StoredSession {
+  const { [EXPIRY]: _, cookie: __, ...data } = session.toJSON() as StoredSession
+  return data
+}
+
+/** When the session ends: as it is stored, or, with `extended`, after the extension by this request. */
+function endOf(session: CoreSession<any>, extended: boolean): Date {
+  if (extended) return session.expiresAt
   session.extend = false
   const { expiresAt } = session
   session.extend = true
-  return dataAt(session, expiresAt)
-}
-
-/** The same for a session that ends at a moment. The record knows better than the payload when that is. */
-function dataAt(session: CoreSession<any>, expiresAt: CoreSession['expiresAt']): StoredSession {
-  const { [EXPIRY]: _, cookie: attributes, ...data } = session.toJSON() as StoredSession
-  const cookie = { ...attributes } as CookieData
-  if (typeof cookie.originalMaxAge === 'number') cookie.expires = expiresAt
-  // The first key, as in a session of express-session.
-  return { cookie, ...data }
+  return expiresAt
 }
 
 /** The idle time that core keeps. A session whose cookie ends with the browser has the engine's `age`. */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { createSessions, type MaybePromise, type Store as SessStore } from '@sess/core'
+import { ConfigError, createSessions, type MaybePromise, type Store as SessStore } from '@sess/core'
 import { canHold, holdResponse, watchStandIn } from '@sess/node'
 import parseUrl from 'parseurl'
 import { beginLater } from './begin-later.ts'
@@ -97,6 +97,8 @@ function storeOf(given: SessionOptions['store'], settings: Settings): { store: S
       records: (id, isNew) => new EngineRecord(sessions, id, isNew),
     }
   }
+  if (given && 'unseal' in given)
+    throw new ConfigError('store', 'keeps sessions in cookies, without IDs. Take a store on the server.')
   const store = (given ?? new MemoryStore()) as Store
   if (store instanceof MemoryStore && process.env['NODE_ENV'] === 'production') {
     process.emitWarning(

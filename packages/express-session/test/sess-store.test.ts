@@ -275,6 +275,13 @@ describe('over a store of Sess', () => {
     expect(store.calls).toEqual(['insert', 'read', 'read', 'remove', 'read', 'insert'])
   })
 
+  it('that keeps sessions in cookies is an error at start-up', () => {
+    const store = { seal: String, unseal: String }
+    expect(() => ours({ secret: 'x', store, resave: false, saveUninitialized: false })).toThrow(
+      expect.objectContaining({ code: 'CONFIG', message: expect.stringContaining('store: keeps sessions') }),
+    )
+  })
+
   it('costs what is needed', async () => {
     const store = counted()
     await using app = await serve({ store }, (req, res) => {
