@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { type Library, original, ours, World } from './world.ts'
 
@@ -248,4 +249,141 @@ it("resolves 'auto' in what a cookie function returns", async () => {
     [[], [true]],
     [[false], [true]],
   ])
+})
+
+// The smaller differences that the README names below the list.
+
+it('has classes that are called with `new` alone, but for those of stores', async () => {
+  const seen = await both(async w => {
+    const { Session, Cookie, Store, MemoryStore } = w.lib
+    const req = { sessionID: 'id' }
+    return [
+      () => Session.call(Object.create(Session.prototype), req),
+      () => Cookie.call(Object.create(Cookie.prototype)),
+      () => Store.call(Object.create(Store.prototype)),
+      () => MemoryStore.call(Object.create(MemoryStore.prototype)),
+    ].map(make => {
+      try {
+        return make()
+      } catch (error) {
+        return (error as Error).name
+      }
+    })
+  })
+  expect(seen).toEqual([
+    [undefined, undefined, undefined, undefined],
+    ['TypeError', 'TypeError', undefined, undefined],
+  ])
+})
+
+it('calls back without arguments, where express-session passes on those of the store', async () => {
+  const seen = await both(async w => {
+    const store = w.store({ quiet: true })
+    for (const method of ['set', 'destroy']) {
+      const inner = store[method]
+      store[method] = (...args: any[]) => {
+        const callback = args.pop()
+        inner.call(store, ...args, () => callback(null, 'more'))
+      }
+    }
+    const seen: unknown[][] = []
+    const { get } = await w.serve({ store }, async (req, res) => {
+      req.session.a = 1
+      for (const method of ['save', 'regenerate', 'destroy']) {
+        seen.push(await new Promise(resolve => req.session[method]((...args: unknown[]) => resolve(args))))
+      }
+      res.end()
+    })
+    await get()
+    return seen
+  })
+  expect(seen).toEqual([
+    [[null, 'more'], [null], [null, 'more']],
+    [[], [], []],
+  ])
+})
+
+it('does not pass on ENOENT of a store to reload', async () => {
+  const seen = await both(async w => {
+    const store = w.store({ quiet: true })
+    const { get } = await w.serve({ store }, (req, res) => {
+      store.get = (_id: string, callback: any) =>
+        callback(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
+      req.session.reload((error: Error) => res.end(error.message))
+    })
+    return (await get()).body
+  })
+  expect(seen).toEqual(['no such file', 'failed to load session'])
+})
+
+it('sets the cookie again if genid has returned an empty ID', async () => {
+  const seen = await both(async w => {
+    const { get } = await w.serve({ genid: () => '' }, (req, res) => {
+      req.session.a = 1
+      res.end()
+    })
+    return [await get(), await get()].map(({ setCookies }) => setCookies.length)
+  })
+  expect(seen).toEqual([
+    [1, 0],
+    [1, 1],
+  ])
+})
+
+it('sets the cookie after writeHead has returned', async () => {
+  const seen = await both(async w => {
+    const { get } = await w.serve({}, (req, res) => {
+      req.session.a = 1
+      res.writeHead(200)
+      res.end(String(res.hasHeader('set-cookie')))
+    })
+    const { body, setCookies } = await get()
+    return [body, setCookies.length]
+  })
+  expect(seen).toEqual([
+    ['true', 1],
+    ['false', 1],
+  ])
+})
+
+it('turns write(null) into an error response, instead of an error at the call', async () => {
+  const seen = await both(async w => {
+    const { get } = await w.serve(
+      {},
+      (req, res) => {
+        req.session.a = 1
+        try {
+          res.write(null)
+        } catch (error) {
+          return res.end((error as { code: string }).code)
+        }
+        res.end('no error')
+      },
+      { express: true },
+    )
+    const { status, body } = await get()
+    return [status, body]
+  })
+  expect(seen[0]).toEqual([200, 'ERR_STREAM_NULL_VALUES'])
+  expect(seen[1][0]).toBe(500)
+})
+
+it('sends Content-Length with a body that end() gets', async () => {
+  const seen = await both(async w => {
+    const { url } = await w.serve({}, (req, res) => {
+      req.session.a = 1
+      res.end('ok')
+    })
+    const { headers } = await fetch(url)
+    return [headers.get('content-length'), headers.get('transfer-encoding')]
+  })
+  expect(seen).toEqual([
+    [null, 'chunked'],
+    ['2', null],
+  ])
+})
+
+it('shows the name of its class in console.log of a cookie', async () => {
+  const seen = await both(async w => inspect(new w.lib.Cookie()).slice(0, 8))
+  expect(seen).toEqual(['{ path: ', 'Cookie {'])
 })
