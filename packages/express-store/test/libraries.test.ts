@@ -34,22 +34,27 @@ function gate(): Gate {
 /** One app of a library: `/login`, `/me`, `/slow` (which changes the session when the gate opens) and `/logout`. */
 type App = (store: Store, gates: { slow: Gate }) => Promise<Running>
 
-const throughExpress: App = (store, gates) => {
-  const express = load('express')
-  const session = load('express-session')
-  const app = express()
-  app.use(session({ store: toExpressStore(store), secret: SECRET, resave: false, saveUninitialized: false }))
+/** An app of Express, without its `/logout`. `property`: where its middleware puts the session on the request. */
+function expressApp(middleware: unknown, property: string, gates: { slow: Gate }): any {
+  const app = load('express')()
+  app.use(middleware)
   app.get('/login', (req: any, res: any) => {
-    req.session.user = 'ada'
+    req[property].user = 'ada'
     res.end('ok')
   })
-  app.get('/me', (req: any, res: any) => res.json({ user: req.session.user ?? null }))
+  app.get('/me', (req: any, res: any) => res.json({ user: req[property].user ?? null }))
   app.get('/slow', async (req: any, res: any) => {
     gates.slow.enter()
     await gates.slow.released
-    req.session.changed = true
+    req[property].changed = true
     res.end('slow')
   })
+  return app
+}
+
+const throughExpress: App = (store, gates) => {
+  const options = { store: toExpressStore(store), secret: SECRET, resave: false, saveUninitialized: false }
+  const app = expressApp(load('express-session')(options), 'session', gates)
   app.get('/logout', (req: any, res: any) => req.session.destroy(() => res.end('bye')))
   return serve(app)
 }
@@ -104,7 +109,6 @@ const throughFastify: App = async (store, gates) => {
 
 /** Its session module alone, with the options that its configuration makes: a login needs a provider. */
 const throughOpenidConnect: App = (store, gates) => {
-  const express = load('express')
   const appSession = load('express-openid-connect/lib/appSession')
   const { get } = load('express-openid-connect/lib/config')
   const config = get({
@@ -114,19 +118,7 @@ const throughOpenidConnect: App = (store, gates) => {
     issuerBaseURL: 'http://127.0.0.1:1',
     session: { store: toExpressStore(store), cookie: { secure: false } },
   })
-  const app = express()
-  app.use(appSession(config))
-  app.get('/login', (req: any, res: any) => {
-    req.appSession.user = 'ada'
-    res.end('ok')
-  })
-  app.get('/me', (req: any, res: any) => res.json({ user: req.appSession.user ?? null }))
-  app.get('/slow', async (req: any, res: any) => {
-    gates.slow.enter()
-    await gates.slow.released
-    req.appSession.changed = true
-    res.end('slow')
-  })
+  const app = expressApp(appSession(config), 'appSession', gates)
   app.get('/logout', (req: any, res: any) => {
     req.appSession = undefined
     res.end('bye')
