@@ -1,3 +1,4 @@
+import type { Hooks } from './hooks.ts'
 import type { RecordId } from './key.ts'
 import { UnderWay } from './under-way.ts'
 
@@ -20,6 +21,8 @@ export interface Removal {
  * fields are assigned in this file alone.
  */
 export class EngineState {
+  /** The application's hooks, with the watchers of tools behind them. */
+  hooks: Hooks
   /**
    * For each record, the last of the requests that lost a race for it and wait for their turn to write. With `maxSessions` also
    * the logins of each subject, under `subject …`.
@@ -33,6 +36,15 @@ export class EngineState {
   removals: readonly Removal[] | undefined
   /** The hook `warning` was called. */
   hasWarned = false
+
+  constructor(hooks: Hooks) {
+    this.hooks = hooks
+  }
+
+  /** A watcher was put behind the hooks, or taken away. */
+  hooksReplaced(hooks: Hooks): void {
+    this.hooks = hooks
+  }
 
   /** Returns the number of a removal that begins. */
   removalBegun(): number {

@@ -368,7 +368,7 @@ export class Sessions<D extends object = DefaultData> {
     const promise = run()
     promise.catch(error => {
       // The `storeError` hook has got a store's failure.
-      if (error?.code !== 'SESSION_STORE') void tellError(this.#settings.hooks, error, method)
+      if (error?.code !== 'SESSION_STORE') void tellError(this.#settings.engine.hooks, error, method)
     })
     return promise
   }

@@ -18,9 +18,10 @@ export function warnOfForgottenProxy(
   target: (() => RequestTarget) | undefined,
 ): void {
   if (secure !== false || settings.cookie.secure !== 'auto') return
-  if (settings.engine.hasWarned || !settings.hooks.warning) return
+  const { engine } = settings
+  if (engine.hasWarned || !engine.hooks.warning) return
   // In a list, the first entry is what the proxy next to the browser says.
   if (!/^\s*https\b/i.test(String(target?.().forwardedProto))) return
-  settings.engine.warned()
+  engine.warned()
   report(settings, 'warning', undefined, EVENT)
 }

@@ -117,7 +117,7 @@ export type HookName = Exclude<keyof Hooks, 'error'>
 
 /** Reports an event to its hook. Without hashing an id is a key, so it is left out. */
 export function report(
-  { hooks, clock, hashKeys }: Settings,
+  { engine: { hooks }, clock, hashKeys }: Settings,
   hook: HookName,
   id: RecordId | undefined,
   event: object = {},
@@ -130,7 +130,7 @@ export function report(
 }
 
 /** Calls a hook. An error of the hook does not reach the caller. */
-export async function emit(hooks: Hooks, name: HookName, event: HookEvent): Promise<void> {
+async function emit(hooks: Hooks, name: HookName, event: HookEvent): Promise<void> {
   try {
     await (hooks[name] as ((event: HookEvent) => unknown) | undefined)?.(event)
   } catch (error) {

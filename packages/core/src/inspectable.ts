@@ -1,5 +1,6 @@
 import { sha256Hex } from '#crypto'
 import type { Codec } from './codec.ts'
+import type { EngineState } from './engine-state.ts'
 import { type HookEvent, type HookName, tellError } from './hooks.ts'
 import type { SessionKey } from './key.ts'
 import type { Settings } from './options.ts'
@@ -31,12 +32,15 @@ export interface Inspectable {
   handleOf(id: string): MaybePromise<string>
   /** Calls the `error` hook. */
   tellError(error: unknown, source: string): void
-  /** Calls `watcher` with every event that the hooks get, from now on. Returns a function that ends it. */
+  /**
+   * Calls `watcher` with the events that the hooks get, from now on, but for `loaded`, `adopted` and `warning`. Returns a function
+   * that ends it.
+   */
   watch(watcher: Watcher): () => void
 }
 
 export function inspectableOf(settings: Settings): Inspectable {
-  const { backend, store, codec, age, hashKeys, timeout, clock } = settings
+  const { engine, backend, store, codec, age, hashKeys, timeout, clock } = settings
   return {
     store: backend.hasRecords ? store : undefined,
     codec,
@@ -46,8 +50,8 @@ export function inspectableOf(settings: Settings): Inspectable {
     now: clock,
     idOf: key => backend.idOf(settings, key as SessionKey),
     handleOf: id => (hashKeys ? id : after(sha256Hex(`handle=${id}`), digest => digest.slice(0, 40))),
-    tellError: (error, source) => void tellError(settings.hooks, error, source),
-    watch: watcher => watch(settings, watcher),
+    tellError: (error, source) => void tellError(engine.hooks, error, source),
+    watch: watcher => watch(engine, watcher),
   }
 }
 
@@ -65,8 +69,8 @@ const WATCHED: readonly HookName[] = [
 ]
 
 /** Puts a watcher behind the application's hooks. So an engine that nobody watches pays nothing. */
-function watch(settings: Settings, watcher: Watcher): () => void {
-  const own = settings.hooks
+function watch(engine: EngineState, watcher: Watcher): () => void {
+  const own = engine.hooks
   let isWatching = true
   const watching = new Proxy(own, {
     get(_, name) {
@@ -82,10 +86,10 @@ function watch(settings: Settings, watcher: Watcher): () => void {
       }
     },
   })
-  settings.hooks = watching
+  engine.hooksReplaced(watching)
   return () => {
     isWatching = false
     // Another watcher may have been put behind this one meanwhile.
-    if (settings.hooks === watching) settings.hooks = own
+    if (engine.hooks === watching) engine.hooksReplaced(own)
   }
 }

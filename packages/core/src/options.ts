@@ -158,7 +158,6 @@ export interface Settings {
   hashKeys: boolean
   /** `undefined` if the list is empty. */
   adopt: readonly Adopter[] | undefined
-  hooks: Hooks
   clock: () => number
   random: RandomBytes
 }
@@ -248,14 +247,14 @@ const HOOKS = Object.fromEntries(
 export function resolveOptions(options: SessionsOptions): Settings {
   if (isStore(options))
     throw new ConfigError('store', 'is an option: write session({ store: cacheStore() }).')
-  const { secret, cookie, carrier, saveEveryRequest, ...settings } = readOptions<
+  const { secret, cookie, carrier, saveEveryRequest, hooks, ...settings } = readOptions<
     SessionsOptions,
     'secret' | 'absoluteAge' | 'maxSessions' | 'reuse' | 'notBefore' | 'schema' | 'migrate' | 'adopt'
   >(options, OPTIONS, '', FOREIGN_OPTIONS)
   assertSeconds('age', settings.age)
   assertSeconds('absoluteAge', settings.absoluteAge)
   const { codec, schema, notBefore, store, reuse } = settings
-  readOptions(settings.hooks, HOOKS, 'hooks.')
+  readOptions(hooks, HOOKS, 'hooks.')
   if (settings.migrate && !schema) throw new ConfigError('migrate', 'needs a `schema`.')
   const lacks = (methods: string[]): string =>
     methods.filter(name => !isFunction((store as any)?.[name])).join(', ')
@@ -279,7 +278,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
   const cookieOptions: CookieOptions = typeof cookie === 'function' ? { byRequest: cookie } : cookie
   const resolved: Settings = {
     ...settings,
-    engine: new EngineState(),
+    engine: new EngineState(hooks),
     store: store as Store,
     backend: cookieStore ? cookieBackend(cookieStore) : serverBackend,
     secrets: checkSecrets(secret, cookieStore),

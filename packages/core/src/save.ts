@@ -47,7 +47,7 @@ function inTurn(
 ): Promise<void> {
   if (state.committed) {
     const error = new SessionCommittedError()
-    void tellError(state.settings.hooks, error, method)
+    void tellError(state.settings.engine.hooks, error, method)
     return handled(Promise.reject(error))
   }
   endIfRemoved(state)

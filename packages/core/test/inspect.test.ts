@@ -98,6 +98,27 @@ it('a watcher gets every event, and leaves the hooks of the application as they 
   expect(events).toHaveLength(2)
 })
 
+it('a watcher gets the events of every tenant, if cookies depend on the request', async () => {
+  const sessions = createSessions({
+    store: cacheStore(),
+    cookie: { byRequest: ({ isolate }: { isolate: string }) => ({ isolate }) },
+  })
+  const login = async (isolate: string) => {
+    const session = sessions.open('', { request: { isolate } })
+    await session.load()
+    session.subject = 'ada'
+    await sessions.commit(session, { status: 200 })
+  }
+  await login('known')
+  const events: string[] = []
+  const stop = inspect(sessions).watch(hook => events.push(hook))
+  await login('known')
+  await login('new')
+  stop()
+  await login('new')
+  expect(events).toEqual(['created', 'created'])
+})
+
 it('only an engine can be inspected', () => {
   for (const wrong of [undefined, {}, cacheStore()]) {
     expect(() => inspect(wrong as never)).toThrow(/sessions: takes an engine/)
