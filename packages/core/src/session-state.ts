@@ -16,7 +16,7 @@ import type { MaybePromise, SessionRecord, StoredRecord } from './store.ts'
  * - **stored**: `current` is the record. Changes replace it.
  * - **rotating**: `cycleKey` was called. A record under the new key takes the place of `previous`.
  * - **marker**: another request has rotated the key. `current` is the marker. A save is an error.
- * - **ended**: `flush` was called. `toRemove` is the record to remove. Data that is * All fields are assigned in this file alone. The methods are the transitions.
+ * - **ended**: `flush` was called. `toRemove` is the record to remove. Data that is set now is a new session.
  */
 export class SessionState {
   declare readonly settings: Settings
