@@ -1,13 +1,12 @@
 import { utf8 } from '#crypto'
 import {
-  ADOPTED,
-  AUTHENTICATED,
-  CREATED,
+  authenticatedAt,
+  createdAt,
   DEVICE,
   EXPIRY,
   FLASH,
+  isHidden,
   plainSuccessor,
-  ROTATION,
   SUBJECT,
   SUPERSEDED,
 } from './bookkeeping.ts'
@@ -89,15 +88,13 @@ export async function viewOf(
     return supersededBy === undefined ? { ...view, problem: problemOf(error) } : { ...view, supersededBy }
   }
   view.subject ??= textOf(data[SUBJECT]) ?? textOf(data[DJANGO_USER])
-  view.createdAt = numberOf(data[CREATED])
-  view.authenticatedAt = numberOf([data[AUTHENTICATED]].flat()[0])
+  view.createdAt = numberOf(createdAt(data))
+  view.authenticatedAt = numberOf(authenticatedAt(data))
   view.supersededBy = textOf(data[SUPERSEDED])
   view.device = deviceIn(data[DEVICE])
   view.lastSeenAt = lastSeen(expiresAt, data[EXPIRY], age)
-  for (const name of [CREATED, AUTHENTICATED, SUBJECT, SUPERSEDED, ADOPTED, DEVICE, ROTATION])
-    delete data[name]
-  if (Array.isArray(data[FLASH]) || typeof data[FLASH] === 'object') data['(flash)'] = data[FLASH]
-  delete data[FLASH]
+  if (typeof data[FLASH] === 'object') data['(flash)'] = data[FLASH]
+  for (const name of Object.keys(data)) if (isHidden(name)) delete data[name]
   view.data = data
   return view
 }
