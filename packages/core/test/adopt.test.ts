@@ -10,7 +10,7 @@ import {
   type Store,
   type StoredRecord,
 } from '../src/index.ts'
-import { bench, counted, keep, START } from './support.ts'
+import { type Bench, bench, counted, keep, START } from './support.ts'
 
 const HOUR = 3_600_000
 const ANNA = 'old=secret-of-anna'
@@ -72,6 +72,25 @@ function setUp(old = oldLibrary(), options: Partial<SessionsOptions> = {}) {
   self.cookie = ANNA
   const sessionsInStore = () => [...records.values()].filter(isSession)
   return { ...self, self, old, records, events, sessionsInStore }
+}
+
+/** A load that stops before (`begin`) or after (`read`) the old library has looked for the record. Others do not stop. */
+async function heldLoad(
+  { sessions }: Bench,
+  { hold }: ReturnType<typeof oldLibrary>,
+  where: 'begin' | 'read',
+) {
+  const { promise, resolve: release } = Promise.withResolvers<void>()
+  hold[where] = promise
+  const slow = sessions.open(ANNA)
+  const loading = slow.load()
+  await new Promise(resolve => setImmediate(resolve))
+  hold[where] = undefined
+  const loadToEnd = async () => {
+    release()
+    await loading
+  }
+  return { slow, loadToEnd }
 }
 
 describe('a visitor with an old cookie', () => {
@@ -207,18 +226,10 @@ describe('requests of one visitor at the same time', () => {
     'do not bring back a session that was logged out meanwhile: %o',
     async options => {
       const { self, old, sessionsInStore } = setUp(oldLibrary(options))
-      let release: (() => void) | undefined
-      old.hold.read = new Promise(resolve => {
-        release = resolve
-      })
-      const slow = self.sessions.open(ANNA)
-      const loading = slow.load()
-      await new Promise(resolve => setImmediate(resolve))
-      old.hold.read = undefined
+      const { slow, loadToEnd } = await heldLoad(self, old, 'read')
       await self.request()
       await self.request(session => session.flush())
-      release!()
-      await loading
+      await loadToEnd()
       expect(slow.get('user')).toBeUndefined()
       expect(sessionsInStore()).toEqual([])
     },
@@ -226,17 +237,9 @@ describe('requests of one visitor at the same time', () => {
 
   it('find the session if another one has removed the old record after they looked for a claim', async () => {
     const { self, old } = setUp()
-    let release: (() => void) | undefined
-    old.hold.begin = new Promise(resolve => {
-      release = resolve
-    })
-    const slow = self.sessions.open(ANNA)
-    const loading = slow.load()
-    await new Promise(resolve => setImmediate(resolve))
-    old.hold.begin = undefined
+    const { slow, loadToEnd } = await heldLoad(self, old, 'begin')
     await self.request()
-    release!()
-    await loading
+    await loadToEnd()
     expect(slow.get('user')).toBe('anna')
     expect(slow.sessionKey).toBe(self.cookie.slice('sessionid='.length))
   })
