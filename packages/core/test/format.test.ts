@@ -1,5 +1,6 @@
 import { memoryStore } from '@sess/conformance'
 import { describe, expect, it } from 'vitest'
+import { BOOKKEEPING } from '../src/bookkeeping.ts'
 import { asStoreError } from '../src/errors.ts'
 import { createSessions } from '../src/index.ts'
 import { bytes, duration, isoMoment, jsonReady, moment, relative, viewOf } from '../src/inspect.ts'
@@ -94,6 +95,14 @@ describe('a view of a record', () => {
     })
     expect(view).toMatchObject({ subject: '7', lastSeenAt: NOW - 30_000 })
     expect(view.data).toMatchObject({ a: 1, '(flash)': { notice: ['hi'] } })
+  })
+
+  it('has no bookkeeping of ours in the data', async () => {
+    const bookkeeping = Object.fromEntries(BOOKKEEPING.map(name => [name, 'x']))
+    expect((await shown({ ...bookkeeping, _session_expiry: 30, a: 1 })).data).toEqual({
+      _session_expiry: 30,
+      a: 1,
+    })
   })
 
   it('knows no last use of a session that ends at a date, or whose age nobody knows', async () => {
