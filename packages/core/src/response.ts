@@ -49,12 +49,10 @@ export interface CommitResult {
   headers?: Readonly<Record<string, string>> | undefined
 }
 
-/** A response without cookies. If the session is read later, `updateVary` changes it. */
-export function withoutCookies({ accessed, metadataRead, settings, lookup }: SessionState): CommitResult {
-  const vary = accessed || metadataRead
-  const result: CommitResult = { setCookies: [], vary, private: false }
+/** A response without cookies. `updateVary` decides whether it varies. */
+export function withoutCookies({ settings }: SessionState): CommitResult {
+  const result: CommitResult = { setCookies: [], vary: false, private: false }
   if (settings.carrier) result.varyBy = settings.carrier.varyBy
-  if (vary && lookup.carrier) result.headers = NOT_STORED
   return result
 }
 
@@ -69,12 +67,12 @@ export function withClearSiteData({ clearSiteData }: SessionState, result: Commi
 }
 
 /**
- * A session may be read between the commit and the head, as a body is. Then a response without cookies varies as well.
+ * A response varies if the session was read: before the commit, or between it and the head, as when a body is made of it.
  * `vary` is no getter, because V8 makes a dictionary of each object that gets one of its own: 1 µs a request.
  */
 export function updateVary({ outcome, accessed, metadataRead, lookup }: SessionState): void {
   if (!outcome || isPromise(outcome) || outcome.private) return
-  outcome.vary = accessed || metadataRead
+  outcome.vary ||= accessed || metadataRead
   if (lookup.carrier && outcome.vary) outcome.headers = { ...outcome.headers, ...NOT_STORED }
 }
 

@@ -97,6 +97,13 @@ describe('a session in a header', () => {
     expect(calls).toEqual(['read'])
   })
 
+  it('varies if the session is extended, even if the handler leaves it alone', async () => {
+    const { request } = app(X, { saveEveryRequest: true })
+    const { header } = await request({}, set)
+    const { out } = await request({ header: header! }, () => undefined)
+    expect([out.vary, out.varyBy, out.headers]).toEqual([true, 'X-Session', { 'cache-control': 'no-store' }])
+  })
+
   it('is marked no-store if it is read after the commit', async () => {
     const { request } = app(X)
     const { header } = await request({}, set)
