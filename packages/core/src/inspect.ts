@@ -7,7 +7,7 @@ export type { Inspectable, Watcher } from './inspectable.ts'
 export { type Hides, jsonReady } from './json-ready.ts'
 export { isSecret, looksSecret, MASK } from './mask.ts'
 export { printable } from './printable.ts'
-export { type Decode, type Decoded, type SessionView, valueAt, viewOf } from './session-view.ts'
+export { type Decode, type Decoded, hasValue, newestFirst, type SessionView, viewOf } from './session-view.ts'
 
 /**
  * What a tool may see of an engine: its store, its codec and its events. For tools such as `sess` and the inspector;

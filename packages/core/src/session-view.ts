@@ -123,13 +123,8 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/**
- * The value at a path such as `cart.items.0`. A key with dots in it is found whole first.
- *
- * @example
- * valueAt({ cart: { items: ['tea'] } }, 'cart.items.0') // 'tea'
- */
-export function valueAt(data: Record<string, unknown>, path: string): unknown {
+/** The value at a path such as `cart.items.0`. A key with dots in it is found whole first. */
+function valueAt(data: Record<string, unknown>, path: string): unknown {
   if (Object.hasOwn(data, path)) return data[path]
   let value: unknown = data
   for (const step of path.split('.')) {
@@ -137,4 +132,32 @@ export function valueAt(data: Record<string, unknown>, path: string): unknown {
     value = (value as Record<string, unknown>)[step]
   }
   return value
+}
+
+/**
+ * Whether the value at a path is this one, written as text or as JSON.
+ *
+ * @example
+ * hasValue({ cart: { currency: 'EUR', items: ['tea'] } }, 'cart.currency', 'EUR') // true
+ */
+export function hasValue(data: Record<string, unknown>, path: string, text: string): boolean {
+  const found = valueAt(data, path)
+  if (found === undefined) return false
+  return typeof found === 'string' ? found === text : JSON.stringify(found) === text
+}
+
+/**
+ * Sorts sessions by when they were created. Those that do not say so come last, the one that ends latest first.
+ *
+ * @example
+ * views.sort(newestFirst)
+ */
+export function newestFirst(a: Created, b: Created): number {
+  return newness(b) - newness(a)
+}
+
+type Created = Pick<SessionView, 'createdAt' | 'expiresAt'>
+
+function newness({ createdAt, expiresAt }: Created): number {
+  return createdAt ?? expiresAt - 1e14
 }

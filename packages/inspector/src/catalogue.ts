@@ -2,12 +2,13 @@ import type { MaybePromise, Sessions, Store, StoredEntry } from '@sess/core'
 import {
   type Decode,
   type Hides,
+  hasValue,
   type Inspectable,
   inspect,
   isSecret,
   jsonReady,
+  newestFirst,
   type SessionView,
-  valueAt,
   viewOf,
 } from '@sess/core/inspect'
 import { Rejection } from './request-check.ts'
@@ -336,7 +337,7 @@ export class Catalogue {
     const all = [...found.values()]
     const examined = position - start
     if (after === undefined && isWhole) {
-      const sorted = all.map(({ view }) => view).sort((a, b) => newness(b) - newness(a))
+      const sorted = all.map(({ view }) => view).sort(newestFirst)
       const shown = sorted.slice(skip, skip + PAGE_SIZE)
       const end = skip + shown.length
       const next = end < sorted.length ? { skip: end } : undefined
@@ -367,7 +368,7 @@ export class Catalogue {
     // Only what the page may show is searched. Otherwise a search could find out what a masked value is.
     const ofValue = ({ data }: SessionView) => {
       const shown = jsonReady(data, this.#hides) as Record<string, unknown>
-      return path === undefined ? contains(shown, lower) : equals(valueAt(shown, path), wanted)
+      return path === undefined ? contains(shown, lower) : hasValue(shown, path, wanted)
     }
     if (by === 'subject') return ofSubject
     if (by === 'id') return ofId
@@ -376,21 +377,10 @@ export class Catalogue {
   }
 }
 
-/** Those that do not say when they were created come last, the one that ends latest first. */
-function newness({ createdAt, expiresAt }: SessionView): number {
-  return createdAt ?? expiresAt - 1e14
-}
-
 function contains(value: unknown, text: string): boolean {
   if (Array.isArray(value)) return value.some(item => contains(item, text))
   if (typeof value === 'object' && value !== null) {
     return Object.values(value).some(item => contains(item, text))
   }
   return String(value).toLowerCase().includes(text)
-}
-
-/** Equal as text, or as JSON. */
-function equals(found: unknown, wanted: string): boolean {
-  if (found === undefined) return false
-  return typeof found === 'string' ? found === wanted : JSON.stringify(found) === wanted
 }

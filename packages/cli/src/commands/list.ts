@@ -1,12 +1,13 @@
 import {
   bytes,
   counted,
+  hasValue,
   isoMoment,
+  newestFirst,
   number,
   printable,
   relative,
   type SessionView,
-  valueAt,
 } from '@sess/core/inspect'
 import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { type ExitCode, STOPPED } from '../failure.ts'
@@ -15,6 +16,7 @@ import { scanLive } from '../scan.ts'
 import { stoppable } from '../stop.ts'
 import { openTarget, type StoreOptions } from '../target.ts'
 
+/** `--where admin=true`, `--where 'roles=["a","b"]'`. */
 export interface Condition {
   path: string
   value: string
@@ -29,6 +31,7 @@ export interface ListOptions extends StoreOptions {
 
 /** Lists live sessions, newest first where it is known when they were created. */
 export async function list(console: Console, options: ListOptions): Promise<ExitCode> {
+  const { where = [] } = options
   const now = Date.now()
   const target = await openTarget(options, { cwd: console.cwd() })
   try {
@@ -37,7 +40,7 @@ export async function list(console: Console, options: ListOptions): Promise<Exit
       let unreadable = 0
       for await (const view of scanLive(target, 'list', { subject: options.subject })) {
         if (stop.signal.aborted) break
-        if (!(options.where ?? []).every(condition => matches(view, condition))) continue
+        if (!where.every(({ path, value }) => hasValue(view.data, path, value))) continue
         if (view.problem !== undefined) unreadable += 1
         newest.add(view)
       }
@@ -98,13 +101,6 @@ function asJson(view: SessionView) {
   }
 }
 
-/** Equal as text, or as JSON: `--where admin=true`, `--where 'roles=["a","b"]'`. */
-function matches({ data }: SessionView, { path, value }: Condition): boolean {
-  const found = valueAt(data, path)
-  if (found === undefined) return false
-  return typeof found === 'string' ? found === value : JSON.stringify(found) === value
-}
-
 /** Keeps the newest `limit` of many, so that memory does not grow with the store. 0: all. */
 class Newest {
   count = 0
@@ -123,11 +119,6 @@ class Newest {
   }
 
   sorted(): SessionView[] {
-    return this.#kept.sort((a, b) => newness(b) - newness(a)).slice(0, this.#limit)
+    return this.#kept.sort(newestFirst).slice(0, this.#limit)
   }
-}
-
-/** Those that do not say when they were created come last, the one that ends latest first. */
-function newness({ createdAt, expiresAt }: SessionView): number {
-  return createdAt ?? expiresAt - 1e14
 }
