@@ -1,8 +1,7 @@
-import type { MaybePromise, Sessions, Store, StoredEntry } from '@sess/core'
+import type { Sessions, Store, StoredEntry } from '@sess/core'
 import {
   type Decode,
   type Hides,
-  hasValue,
   type Inspectable,
   inspect,
   isSecret,
@@ -12,14 +11,8 @@ import {
   viewOf,
 } from '@sess/core/inspect'
 import { Rejection } from './request-check.ts'
-
-/** How a text is searched for. */
-export type SearchBy = 'any' | 'subject' | 'id' | 'value'
-
-export interface Search {
-  text: string
-  by: SearchBy
-}
+import { type Sample, sampleOf } from './sample.ts'
+import { type Matches, matcher, type Search } from './search.ts'
 
 /** A session in a list, without its data. */
 export type Row = Omit<SessionView, 'data'> & {
@@ -53,42 +46,6 @@ export interface Count {
   isAtLeast: boolean
 }
 
-/** What the overview shows of the first sessions of the store. */
-export interface Sample {
-  examined: number
-  /** `false`: there are more sessions than were looked at. */
-  isComplete: boolean
-  bytes: number
-  largest: number
-  unreadable: number
-  withoutSubject: number
-  /** Sessions that are as large, and as old, as each class of the overview. */
-  sizes: number[]
-  ages: number[]
-  unknownAge: number
-  subjects: [subject: string, sessions: number][]
-}
-
-const KIB = 1_024
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
-
-/** The classes of sizes (bytes) and ages (milliseconds): each is below its limit, and not below the one before. */
-export const SIZES: readonly (readonly [name: string, below: number])[] = [
-  ['under 256 B', 256],
-  ['under 1 KiB', KIB],
-  ['under 4 KiB', 4 * KIB],
-  ['under 16 KiB', 16 * KIB],
-  ['16 KiB and more', Number.POSITIVE_INFINITY],
-]
-export const AGES: readonly (readonly [name: string, below: number])[] = [
-  ['under 1 hour', HOUR],
-  ['under 1 day', DAY],
-  ['under 1 week', 7 * DAY],
-  ['under 30 days', 30 * DAY],
-  ['older', Number.POSITIVE_INFINITY],
-]
-
 export const PAGE_SIZE = 50
 /** As many matches are sorted, the newest first. */
 const SORTED = 5_000
@@ -97,12 +54,6 @@ const COUNTED = 100_000
 /** Sessions that one page looks at, at the most, and milliseconds that it takes for it. */
 const EXAMINED = 50_000
 const SEARCH_TIME = 2_000
-/** The same for the overview, which should be there at once. */
-const SAMPLED = 10_000
-const SAMPLE_TIME = 400
-/** Subjects that are counted. The rest are only seen as being more. */
-const COUNTED_SUBJECTS = 10_000
-const TOP_SUBJECTS = 5
 
 const ID = /^[0-9a-f]{40}$/
 const KEY = /^[0-9a-z]{32}$/
@@ -207,7 +158,11 @@ export class Catalogue {
     // If a count tells that there are too many to sort, the first page need not find it out.
     const isTooLarge =
       text === '' && place.after === undefined && !place.skip && (await this.#isTooLargeToSort())
-    return this.#collect(this.#scan(), this.#matcher(search), isTooLarge ? { after: 0 } : place)
+    return this.#collect(
+      this.#scan(),
+      matcher(search, { hides: this.#hides, handleOf: this.#inspected.handleOf }),
+      isTooLarge ? { after: 0 } : place,
+    )
   }
 
   /** How many records the store has, if it counts them. */
@@ -227,46 +182,9 @@ export class Catalogue {
     return counts !== undefined && counts.live > SORTED
   }
 
-  /** The figures of the overview, of as many sessions as can be looked at in a moment. */
+  /** The figures of the overview, if the store can be looked through. */
   async sample(): Promise<Sample | undefined> {
-    if (!this.can('scan')) return undefined
-    const started = performance.now()
-    const now = this.now
-    const sample: Sample = {
-      examined: 0,
-      isComplete: true,
-      bytes: 0,
-      largest: 0,
-      unreadable: 0,
-      withoutSubject: 0,
-      sizes: SIZES.map(() => 0),
-      ages: AGES.map(() => 0),
-      unknownAge: 0,
-      subjects: [],
-    }
-    const subjects = new Map<string, number>()
-    for await (const { bytes, createdAt, subject, problem } of this.#live()) {
-      if (sample.examined >= SAMPLED || performance.now() - started > SAMPLE_TIME) {
-        sample.isComplete = false
-        break
-      }
-      sample.examined += 1
-      sample.bytes += bytes
-      sample.largest = Math.max(sample.largest, bytes)
-      if (problem !== undefined) sample.unreadable += 1
-      sample.sizes[SIZES.findIndex(([, below]) => bytes < below)]! += 1
-      if (createdAt === undefined) sample.unknownAge += 1
-      else sample.ages[AGES.findIndex(([, below]) => now - createdAt < below)]! += 1
-      if (subject === undefined) sample.withoutSubject += 1
-      else if (subjects.has(subject) || subjects.size < COUNTED_SUBJECTS) {
-        subjects.set(subject, (subjects.get(subject) ?? 0) + 1)
-      }
-    }
-    sample.subjects = [...subjects]
-      .filter(([, count]) => count > 1)
-      .sort((a, b) => b[1] - a[1])
-      .slice(0, TOP_SUBJECTS)
-    return sample
+    return this.can('scan') ? sampleOf(this.#live(), this.now) : undefined
   }
 
   async #entryOf(handle: string): Promise<StoredEntry | undefined> {
@@ -308,7 +226,7 @@ export class Catalogue {
    */
   async #collect(
     entries: AsyncIterable<StoredEntry>,
-    matches: (view: SessionView) => MaybePromise<boolean>,
+    matches: Matches,
     { skip = 0, after }: Place,
   ): Promise<Page> {
     const start = after ?? 0
@@ -356,31 +274,4 @@ export class Catalogue {
     for (const { data: _, ...view } of views) rows.push({ ...view, handle: await handleOf(view.id) })
     return { rows, indexed: false, ...rest }
   }
-
-  #matcher({ text, by }: Search): (view: SessionView) => MaybePromise<boolean> {
-    if (text === '') return () => true
-    const { handleOf } = this.#inspected
-    const [, path, wanted = ''] = /^([^=\s]+)=(.*)$/s.exec(text) ?? []
-    const lower = text.toLowerCase()
-    const ofSubject = ({ subject }: SessionView) => subject === text
-    const ofId = async ({ id }: SessionView) =>
-      /^[0-9a-z]+$/.test(text) && (await handleOf(id)).startsWith(text)
-    // Only what the page may show is searched. Otherwise a search could find out what a masked value is.
-    const ofValue = ({ data }: SessionView) => {
-      const shown = jsonReady(data, this.#hides) as Record<string, unknown>
-      return path === undefined ? contains(shown, lower) : hasValue(shown, path, wanted)
-    }
-    if (by === 'subject') return ofSubject
-    if (by === 'id') return ofId
-    if (by === 'value') return ofValue
-    return async view => ofSubject(view) || (await ofId(view)) || ofValue(view)
-  }
-}
-
-function contains(value: unknown, text: string): boolean {
-  if (Array.isArray(value)) return value.some(item => contains(item, text))
-  if (typeof value === 'object' && value !== null) {
-    return Object.values(value).some(item => contains(item, text))
-  }
-  return String(value).toLowerCase().includes(text)
 }

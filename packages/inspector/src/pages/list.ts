@@ -1,6 +1,7 @@
 import { bytes, counted, number } from '@sess/core/inspect'
-import type { Page, Place, Row, Search } from '../catalogue.ts'
+import type { Page, Place, Row } from '../catalogue.ts'
 import { type Html, html, type Piece } from '../html.ts'
+import type { Search } from '../search.ts'
 import { confirmation, page, type Site, searchForm } from './layout.ts'
 import { time } from './time.ts'
 
