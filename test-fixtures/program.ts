@@ -7,6 +7,8 @@ export interface Program {
   url: string
   /** What it has written to stderr so far. */
   stderr(): string
+  /** What it has written to stdout so far. */
+  stdout(): string
   /** Resolves when it has written that line to stdout. */
   line(text: string): Promise<void>
   /** Whether it still runs. */
@@ -16,12 +18,19 @@ export interface Program {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+export interface ProgramOptions {
+  /** The runtime and its arguments: this Node by default. */
+  command?: string[]
+  cwd?: string
+  env?: Record<string, string>
+}
+
 /** Runs a script that prints `listening on http://…` when it is ready. */
 export async function runProgram(
   file: string,
-  { cwd, env }: { cwd?: string; env?: Record<string, string> } = {},
+  { command: [runtime, ...args] = [process.execPath], cwd, env }: ProgramOptions = {},
 ): Promise<Program> {
-  const child: ChildProcess = spawn(process.execPath, [file], {
+  const child: ChildProcess = spawn(runtime!, [...args, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd && { cwd }),
     env: { ...process.env, ...env },
@@ -33,11 +42,17 @@ export async function runProgram(
   })
   const lines: string[] = []
   const reader = createInterface(child.stdout!).on('line', line => lines.push(line))
-  const [line] = await Promise.race([once(reader, 'line'), ended])
-  if (typeof line !== 'string') throw new Error(`${file} has ended: ${stderr}`)
+  const url = await new Promise<string>((resolve, reject) => {
+    reader.on('line', line => {
+      const found = /listening on (http:\/\/\S+?)\/?$/i.exec(line)
+      if (found) resolve(found[1]!)
+    })
+    ended.then(() => reject(new Error(`${file} has ended: ${lines.join('\n')}${stderr}`)), reject)
+  })
   return {
-    url: line.replace('listening on ', ''),
+    url,
     stderr: () => stderr,
+    stdout: () => lines.join('\n'),
     async line(text) {
       while (!lines.includes(text)) await once(reader, 'line')
     },

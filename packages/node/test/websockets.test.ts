@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { cookiesOf, request } from '@sess/test-fixtures/http.ts'
+import { type Program, runProgram } from '@sess/test-fixtures/program.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
@@ -49,7 +48,7 @@ beforeAll(async () => {
   url = program.url
 })
 afterAll(async () => {
-  await program.stop()
+  await program[Symbol.asyncDispose]()
   await rm(folder, { recursive: true })
 })
 
@@ -68,25 +67,7 @@ const LATE_CHANGE = `app.get('/late', async (req, res) => {
   req.session.set('late', 1)
 })`
 
-interface Program extends AsyncDisposable {
-  url: string
-  stop(): Promise<void>
-}
-
-async function start(file: string): Promise<Program> {
-  const child = spawn(process.execPath, [file], {
-    cwd: folder,
-    env: { ...process.env, PORT: '0' },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  const [line] = await once(createInterface(child.stdout!), 'line')
-  const stop = async (): Promise<void> => {
-    const ended = once(child, 'exit')
-    child.kill()
-    await ended
-  }
-  return { url: String(line).replace('listening on ', ''), stop, [Symbol.asyncDispose]: stop }
-}
+const start = (file: string): Promise<Program> => runProgram(file, { cwd: folder, env: { PORT: '0' } })
 
 async function login(user: string): Promise<string> {
   return cookiesOf(await request(`${url}/login?user=${user}`, { method: 'POST' }))
@@ -175,7 +156,7 @@ describe('docs/websockets.md', () => {
     beforeAll(async () => {
       program = await start('socket-io.js')
     })
-    afterAll(() => program.stop())
+    afterAll(() => program[Symbol.asyncDispose]())
 
     test.each(['polling', 'websocket'])(
       'Socket.IO over %s has the session, and saves a note',
@@ -208,9 +189,10 @@ describe('docs/websockets.md', () => {
         )
         const client = (cookie: string) =>
           connect(program.url, { transports: [transport], extraHeaders: { cookie }, reconnection: false })
-        const login = () => request(`${program.url}/login?user=ann`, { method: 'POST' })
-        const cookie = cookiesOf(await login())
-        const [ends, stays] = [client(cookie), client(cookiesOf(await login()))]
+        const login = async () =>
+          cookiesOf(await request(`${program.url}/login?user=ann`, { method: 'POST' }))
+        const [cookie, other] = [await login(), await login()]
+        const [ends, stays] = [client(cookie), client(other)]
         try {
           await Promise.all([once(ends, 'connect'), once(stays, 'connect')])
           const closed = once(ends, 'disconnect')

@@ -1,9 +1,8 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { type ProgramOptions, runProgram } from '@sess/test-fixtures/program.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
@@ -58,30 +57,17 @@ export interface Started extends AsyncDisposable {
 export async function start(
   folder: string,
   file: string,
-  { command = [process.execPath], env = {} }: { command?: string[]; env?: Record<string, string> } = {},
+  { command, env }: Pick<ProgramOptions, 'command' | 'env'> = {},
 ): Promise<Started> {
-  const child: ChildProcess = spawn(command[0]!, [...command.slice(1), file], {
+  const program = await runProgram(file, {
+    ...(command && { command }),
     cwd: folder,
-    env: { ...process.env, PORT: '0', NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const ended = once(child, 'exit')
-  let output = ''
-  child.stderr!.setEncoding('utf8').on('data', text => {
-    output += text
-  })
-  const url = await new Promise<string>((resolve, reject) => {
-    createInterface(child.stdout!).on('line', line => {
-      output += `${line}\n`
-      const found = /listening on (http:\/\/\S+)/i.exec(line)
-      if (found) resolve(found[1]!.replace(/\/$/, ''))
-    })
-    void ended.then(() => reject(new Error(`${file} has ended:\n${output}`)))
+    env: { PORT: '0', NO_COLOR: '1', ...env },
   })
   const stop = async (): Promise<void> => {
     // Some servers would wait for the connections of browsers that are kept alive.
-    child.kill('SIGKILL')
-    await ended
+    await program.stop('SIGKILL')
   }
-  return { url, output: () => output, stop, [Symbol.asyncDispose]: stop }
+  const output = (): string => program.stdout() + program.stderr()
+  return { url: program.url, output, stop, [Symbol.asyncDispose]: stop }
 }
