@@ -1,8 +1,8 @@
 import { DoesNotApply } from '../case.ts'
-import { equal, fail, ok, outcome } from '../check.ts'
+import { equal, ok, outcome } from '../check.ts'
 import { send, sendRaw } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
-import { newCookie, noCookie, pause, status } from './responses.ts'
+import { inFiveSeconds, newCookie, noCookie, pause, status } from './responses.ts'
 import type { Call } from './watched-store.ts'
 
 /** A store that is slow until the case lets go. */
@@ -17,19 +17,7 @@ function gate(calls: readonly Call[]) {
   return { before, called: called.promise, open: () => opened.resolve() }
 }
 
-/** Fails if there is no outcome within five seconds: the adapter has left the client waiting. */
-async function inFiveSeconds<T>(what: string, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const signal = AbortSignal.timeout(5_000)
-  const settled = await outcome(() => run(signal))
-  ok(!signal.aborted, `${what} to have a response`, 'there was none after 5 s')
-  if (settled.error !== undefined) fail(`${what} to have a response`, `it failed: ${settled.error}`)
-  return settled.value as T
-}
-
-function down(): never {
-  throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
-}
-
+/** What reaches the client, and when: never before the session is in the store. */
 export const deliveryCases: readonly AdapterCase[] = [
   {
     id: 'adapter/saved-before-first-byte',
@@ -278,74 +266,6 @@ export const deliveryCases: readonly AdapterCase[] = [
     },
   },
   {
-    id: 'adapter/save-fails',
-    title: 'a save that fails sends a 503, without a cookie and without anything of the success [F2]',
-    rule: 'A failed commit goes to the framework’s own error handling.',
-    source: 'docs/design.md#commit, docs/requirements.md#f2; express-session sends 200 and a cookie',
-    why: 'The visitor would be told that it worked.',
-    skip: needsStart,
-    async run(f) {
-      const app = await f.start()
-      app.store.before = call => (call === 'insert' || call === 'replace' ? down() : undefined)
-      for (const path of [
-        '/set?k=a&v=1',
-        '/redirect?k=a&v=1',
-        '/stream?k=a&v=1&chunks=2',
-        '/status/201?k=a&v=1',
-      ]) {
-        const response = await app.browser().post(path)
-        status(response, 503, `POST ${path} while the store is down`)
-        noCookie(f, response, `POST ${path} while the store is down`)
-        equal(response.headers['location'], undefined, `Location of POST ${path} while the store is down`)
-        equal(response.body.includes('chunk 0'), false, `whether a chunk of POST ${path} arrived`)
-        equal(
-          /"sessionKey"/.test(response.body),
-          false,
-          `whether the body of POST ${path} is that of the success`,
-        )
-      }
-      app.store.before = undefined
-      const browser = app.browser()
-      await browser.post('/set?k=a&v=1')
-      equal(await browser.value('a'), 1, 'the value set after the outage')
-    },
-  },
-  {
-    id: 'adapter/save-fails-late',
-    title: 'a save that fails after a while gets one response, whatever the handler has done meanwhile [F2]',
-    rule: 'A failed commit goes to the error handling once. Where that was used up, the adapter responds itself.',
-    source:
-      'docs/design.md#commit, docs/requirements.md#f2; @fastify/middie and h3 1: a second `next(error)`',
-    why: 'The outage of a store would end the process, or leave every visitor waiting.',
-    skip: needsStart,
-    async run(f) {
-      const app = await f.start()
-      const browser = app.browser()
-      await browser.post('/set?k=a&v=1')
-      app.store.before = async call => {
-        await pause(40)
-        if (call === 'insert' || call === 'replace' || call === 'remove') down()
-      }
-      const paths = [
-        '/set?k=a&v=2',
-        '/redirect?k=a&v=2',
-        '/stream?k=a&v=2&chunks=4&wait=15',
-        '/status/204?k=a&v=2',
-        '/flush',
-        '/throw?k=a&v=2&status=404',
-      ]
-      for (const path of paths) {
-        const response = await inFiveSeconds(`POST ${path} while the store fails late`, signal =>
-          send(app.url + path, { method: 'POST', cookie: browser.header, signal }),
-        )
-        status(response, 503, `POST ${path} while the store fails late`)
-        noCookie(f, response, `POST ${path} while the store fails late`)
-      }
-      app.store.before = undefined
-      equal(await browser.value('a'), 1, 'the value after the outage')
-    },
-  },
-  {
     id: 'adapter/end-then-throw',
     title: 'a handler that responds and then throws, while the session is saved, gets one response [F28]',
     rule: 'A success is saved. What is saved has its cookie, whatever response is sent in the end.',
@@ -414,90 +334,6 @@ export const deliveryCases: readonly AdapterCase[] = [
       } finally {
         process.off('warning', warned)
       }
-    },
-  },
-  {
-    id: 'adapter/load-fails',
-    title:
-      'while the store is down, a request that uses the session gets 503, every other one its response, and no cookie changes [F1, I5]',
-    rule: 'What the early load found, or the store’s error, shows at the handler’s first use.',
-    source: 'docs/design.md#pay-for-use, docs/requirements.md#f1, docs/requirements.md#i5',
-    why: 'The whole site would be down with the store, and every visitor logged out after it.',
-    skip: needsStart,
-    async run(f) {
-      const app = await f.start()
-      const browser = app.browser()
-      await browser.post('/set?k=user&v=ann')
-      app.store.before = () => down()
-      const none = await browser.get('/none')
-      equal([none.status, none.body], [200, 'ok'], 'the response to GET /none')
-      noCookie(f, none, 'GET /none')
-      const used = await browser.get('/get?k=user')
-      status(used, 503, 'GET /get')
-      noCookie(f, used, 'GET /get')
-      status(await app.browser().get('/get?k=user'), 200, 'GET /get without a cookie')
-      app.store.before = undefined
-      equal(await browser.value('user'), 'ann', 'the user after the outage')
-    },
-  },
-  {
-    id: 'adapter/logout-fails',
-    title: 'a logout that the store did not carry out is an error, and leaves the cookie alone [A23]',
-    rule: 'A removal that failed is not a success.',
-    source: 'docs/requirements.md#a23, docs/requirements.md#f2',
-    why: 'The visitor would believe to be logged out.',
-    skip: needsStart,
-    async run(f) {
-      const app = await f.start()
-      const browser = app.browser()
-      await browser.post('/set?k=user&v=ann')
-      app.store.before = call => (call === 'remove' ? down() : undefined)
-      const response = await browser.post('/flush')
-      status(response, 503, 'POST /flush while the store is down')
-      noCookie(f, response, 'POST /flush while the store is down')
-    },
-  },
-  {
-    id: 'adapter/store-hangs',
-    title: 'a store that hangs gets a response by the deadline [F3]',
-    rule: 'timeout: ms that one load or one commit may wait for the store.',
-    source: 'docs/design.md#commit, docs/requirements.md#f3; express-session never responds',
-    why: 'Requests would pile up until the server dies.',
-    skip: needsStart,
-    async run(f) {
-      const app = await f.start({ timeout: 200 })
-      const browser = app.browser()
-      await browser.post('/set?k=a&v=1')
-      app.store.before = () => new Promise(() => undefined)
-      for (const ask of [() => app.browser().post('/set?k=a&v=1'), () => browser.get('/get?k=a')]) {
-        const started = performance.now()
-        // A request without a response is cut off when the app stops. That is an outcome, too.
-        const asked = await Promise.race([outcome(ask), pause(1_500)])
-        const took = Math.round(performance.now() - started)
-        const response = asked?.value
-        ok(
-          response !== undefined && took < 1_000,
-          'a response soon after 200 ms',
-          `there was none after ${took} ms`,
-        )
-        status(response, 503, 'a request while the store hangs')
-        noCookie(f, response, 'a request while the store hangs')
-      }
-    },
-  },
-  {
-    id: 'adapter/too-big',
-    title: 'what is too big to be stored is an error before anything is sent [F15]',
-    rule: 'maxBytes: more is an error at commit, before any write.',
-    source: 'docs/design.md#commit, docs/requirements.md#f15, docs/requirements.md#c26',
-    why: 'A page would claim to have saved what was thrown away.',
-    skip: needsStart,
-    async run(f) {
-      const app = await f.start({ maxBytes: 100 })
-      const response = await app.browser().post(`/set?k=a&v=${'x'.repeat(200)}`)
-      status(response, 500, 'POST /set of too much')
-      noCookie(f, response, 'POST /set of too much')
-      equal(app.store.calls, [], 'the store calls')
     },
   },
   {

@@ -1,4 +1,4 @@
-import { equal, fail, ok } from '../check.ts'
+import { equal, fail, ok, outcome } from '../check.ts'
 import type { HttpResponse, SetCookie } from './client.ts'
 import type { AdapterFixture } from './fixture.ts'
 
@@ -46,6 +46,15 @@ export function cacheControl(response: HttpResponse): string[] {
 }
 
 export const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
+
+/** Fails if there is no outcome within five seconds: the adapter has left the client waiting. */
+export async function inFiveSeconds<T>(what: string, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(5_000)
+  const settled = await outcome(() => run(signal))
+  ok(!signal.aborted, `${what} to have a response`, 'there was none after 5 s')
+  if (settled.error !== undefined) fail(`${what} to have a response`, `it failed: ${settled.error}`)
+  return settled.value as T
+}
 
 function list(header: string | undefined): string[] {
   return (header ?? '')

@@ -1,10 +1,61 @@
 import { equal, ok } from '../check.ts'
+import { HttpBrowser, send } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
 import { request } from './requests.ts'
 import { newCookie, noCookie, pause, sessionCookies } from './responses.ts'
 
 /** What several visitors share, without any of them getting what is another's: the process, or a response. */
 export const visitorsCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/same-connection',
+    title: 'requests of one connection do not share a session [I3]',
+    rule: 'A session belongs to a request, never to a connection or a process.',
+    source: 'docs/requirements.md#i3',
+    why: 'Behind a proxy that reuses connections, visitors would see each other’s sessions.',
+    async run(f) {
+      const { Agent } = await import('node:http')
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+      try {
+        const url = await f.url()
+        const browser = new HttpBrowser(url)
+        const set = await send(`${url}/set?k=user&v=ann`, { method: 'POST', agent })
+        const cookie = sessionCookies(f, set)
+          .map(({ name, value }) => `${name}=${value}`)
+          .join('; ')
+        equal((await send(`${url}/all`, { agent })).json['data'], {}, 'the data of a request without cookie')
+        equal(
+          (await send(`${url}/get?k=user`, { agent, cookie })).json['value'],
+          'ann',
+          'the user, with the cookie',
+        )
+        // Now the connection has had a request with a cookie.
+        const next = await send(`${url}/all`, { agent })
+        equal(next.json['data'], {}, 'the data of a request without cookie after one with it')
+        equal((await browser.get('/all')).json['data'], {}, 'the data of another connection')
+      } finally {
+        agent.destroy()
+      }
+    },
+  },
+  {
+    id: 'adapter/many-visitors',
+    title: 'twenty visitors at once each find their own session [I3]',
+    rule: 'A response never carries another visitor’s session.',
+    source: 'docs/requirements.md#i3',
+    why: 'Under load visitors would see each other’s data.',
+    async run(f) {
+      const browsers = await Promise.all(Array.from({ length: 20 }, () => f.browser()))
+      await Promise.all(
+        browsers.map((browser, n) => browser.post(`/setslow?k=me&v=${n}&wait=${(n * 7) % 20}`)),
+      )
+      const seen = await Promise.all(browsers.map(browser => browser.value('me')))
+      equal(
+        seen,
+        browsers.map((_, n) => n),
+        'what twenty visitors find',
+      )
+    },
+  },
   {
     id: 'adapter/visitors-at-once',
     title: 'of visitors whose sessions are loaded at the same time each has the session that is theirs',

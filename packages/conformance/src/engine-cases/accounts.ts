@@ -14,6 +14,106 @@ const skip = without('scanBySubject')
 
 export const accountCases: readonly StoreCase[] = [
   {
+    id: 'engine/log-out-everywhere',
+    title: 'removeBySubject ends the user’s sessions, and scanBySubject lists them [A24]',
+    rule: 'Ends all, or all other, sessions of a subject.',
+    source: 'docs/requirements.md#a24, docs/requirements.md#a25; ASVS5 7.4.2, 7.4.3, 7.5.2',
+    why: 'A user who lost her phone could not end its session.',
+    skip: without('removeBySubject', 'scanBySubject'),
+    async run(f) {
+      const sessions = engineOver(f)
+      const user = `user-${f.id()}`
+      const phone = await loggedIn(sessions, { on: 'phone' }, user)
+      const laptop = await loggedIn(sessions, { on: 'laptop' }, user)
+      const other = await loggedIn(sessions, { on: 'elsewhere' }, `${user}x`)
+      await phone.visit(sessions, session => session.cycleKey())
+      const shown: unknown[] = []
+      for await (const info of sessions.scanBySubject(user)) shown.push((info.data as { on?: string }).on)
+      equal(shown.sort(), ['laptop', 'phone'], 'what scanBySubject() lists, a rotated session once')
+      const removed = await laptop.visit(sessions, session =>
+        sessions.removeBySubject(user, { except: session }),
+      )
+      equal(removed.result, 1, 'the answer of removeBySubject() with except')
+      equal(await dataOf(sessions, phone), null, 'the session on the phone')
+      equal((await dataOf(sessions, laptop))?.['on'], 'laptop', 'the session on the laptop')
+      equal(await sessions.removeBySubject(user), 1, 'the answer of removeBySubject()')
+      equal(await dataOf(sessions, laptop), null, 'the session on the laptop after that')
+      equal((await dataOf(sessions, other))?.['on'], 'elsewhere', 'the session of another user')
+    },
+  },
+  {
+    id: 'engine/log-out-everywhere-then-set',
+    title:
+      'the request that logs out everywhere ends logged out, and what it sets then is a new session [A24]',
+    rule: 'removeBySubject of a subject that the asking request’s session has ends that session as flush does.',
+    source: 'docs/design.md#subject, docs/requirements.md#a24',
+    why: 'The visitor who pressed "log out everywhere" would get an error page.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const sessions = engineOver(f)
+      const user = `user-${f.id()}`
+      const [here, there] = [
+        await loggedIn(sessions, { user }, user),
+        await loggedIn(sessions, { user }, user),
+      ]
+      const before = here.copy()
+      const { code } = await here.visit(sessions, async session => {
+        session.set('dropped', 1)
+        await sessions.removeBySubject(user)
+        session.set('notice', 'logged out everywhere')
+      })
+      equal(code, 'ok', 'the outcome of the request that logs out everywhere')
+      ok(here.key !== before.key, 'a new key', 'it is the old one')
+      equal(await dataOf(sessions, here), { notice: 'logged out everywhere' }, 'the data after it')
+      equal(await dataOf(sessions, before), null, 'what the old key leads to')
+      equal(await dataOf(sessions, there), null, 'the session in another browser')
+    },
+  },
+  {
+    id: 'engine/overlap-everywhere',
+    title: 'log-out-everywhere wins over saves and rotations in flight [A24, F17]',
+    rule: 'Wins against saves and logins in flight.',
+    source: 'docs/requirements.md#a24, docs/requirements.md#f17, docs/requirements.md#i1; ASVS5 7.4.5',
+    why: 'A thief who keeps clicking would stay logged in.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const sessions = engineOver(f)
+      await everyInterleaving(
+        f,
+        async () => {
+          const user = `user-${f.id()}`
+          const thief = await loggedIn(sessions, { user }, user)
+          const second = thief.copy()
+          return {
+            requests: [
+              async store => void (await engineOver(f, { store }).removeBySubject(user)),
+              async store => {
+                const { code } = await thief.visit(engineOver(f, { store }), session => {
+                  if (session.get('user') !== undefined) session.cycleKey()
+                })
+                oneOf(code, ['ok', 'SESSION_INTERRUPTED'], 'the outcome of the rotation')
+              },
+              async store => {
+                const { code } = await second.visit(engineOver(f, { store }), session => {
+                  if (session.get('user') !== undefined) session.set('late', 1)
+                })
+                oneOf(code, ['ok', 'SESSION_INTERRUPTED'], 'the outcome of the save')
+              },
+            ],
+            check: async () => {
+              for (const browser of [thief, second]) {
+                const data = await dataOf(sessions, browser)
+                equal(data?.['user'], undefined, 'the user that a browser still shows')
+              }
+              equal(await sessions.removeBySubject(user), 0, 'the number of sessions that were left')
+            },
+          }
+        },
+        100,
+      )
+    },
+  },
+  {
     id: 'engine/devices',
     title: 'a device is in the list of its user, and is ended by the id that the list shows [A24]',
     rule: 'sessions.list(subject, { current }) and sessions.end(id, { subject }).',

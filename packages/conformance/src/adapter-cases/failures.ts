@@ -1,0 +1,164 @@
+import { equal, ok, outcome } from '../check.ts'
+import { send } from './client.ts'
+import { type AdapterCase, needsStart } from './fixture.ts'
+import { inFiveSeconds, noCookie, pause, status } from './responses.ts'
+
+function down(): never {
+  throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+}
+
+/** What the client gets when the store fails: an error, and nothing of a success. */
+export const failureCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/save-fails',
+    title: 'a save that fails sends a 503, without a cookie and without anything of the success [F2]',
+    rule: 'A failed commit goes to the framework’s own error handling.',
+    source: 'docs/design.md#commit, docs/requirements.md#f2; express-session sends 200 and a cookie',
+    why: 'The visitor would be told that it worked.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      app.store.before = call => (call === 'insert' || call === 'replace' ? down() : undefined)
+      for (const path of [
+        '/set?k=a&v=1',
+        '/redirect?k=a&v=1',
+        '/stream?k=a&v=1&chunks=2',
+        '/status/201?k=a&v=1',
+      ]) {
+        const response = await app.browser().post(path)
+        status(response, 503, `POST ${path} while the store is down`)
+        noCookie(f, response, `POST ${path} while the store is down`)
+        equal(response.headers['location'], undefined, `Location of POST ${path} while the store is down`)
+        equal(response.body.includes('chunk 0'), false, `whether a chunk of POST ${path} arrived`)
+        equal(
+          /"sessionKey"/.test(response.body),
+          false,
+          `whether the body of POST ${path} is that of the success`,
+        )
+      }
+      app.store.before = undefined
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      equal(await browser.value('a'), 1, 'the value set after the outage')
+    },
+  },
+  {
+    id: 'adapter/save-fails-late',
+    title: 'a save that fails after a while gets one response, whatever the handler has done meanwhile [F2]',
+    rule: 'A failed commit goes to the error handling once. Where that was used up, the adapter responds itself.',
+    source:
+      'docs/design.md#commit, docs/requirements.md#f2; @fastify/middie and h3 1: a second `next(error)`',
+    why: 'The outage of a store would end the process, or leave every visitor waiting.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      app.store.before = async call => {
+        await pause(40)
+        if (call === 'insert' || call === 'replace' || call === 'remove') down()
+      }
+      const paths = [
+        '/set?k=a&v=2',
+        '/redirect?k=a&v=2',
+        '/stream?k=a&v=2&chunks=4&wait=15',
+        '/status/204?k=a&v=2',
+        '/flush',
+        '/throw?k=a&v=2&status=404',
+      ]
+      for (const path of paths) {
+        const response = await inFiveSeconds(`POST ${path} while the store fails late`, signal =>
+          send(app.url + path, { method: 'POST', cookie: browser.header, signal }),
+        )
+        status(response, 503, `POST ${path} while the store fails late`)
+        noCookie(f, response, `POST ${path} while the store fails late`)
+      }
+      app.store.before = undefined
+      equal(await browser.value('a'), 1, 'the value after the outage')
+    },
+  },
+  {
+    id: 'adapter/load-fails',
+    title:
+      'while the store is down, a request that uses the session gets 503, every other one its response, and no cookie changes [F1, I5]',
+    rule: 'What the early load found, or the store’s error, shows at the handler’s first use.',
+    source: 'docs/design.md#pay-for-use, docs/requirements.md#f1, docs/requirements.md#i5',
+    why: 'The whole site would be down with the store, and every visitor logged out after it.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=user&v=ann')
+      app.store.before = () => down()
+      const none = await browser.get('/none')
+      equal([none.status, none.body], [200, 'ok'], 'the response to GET /none')
+      noCookie(f, none, 'GET /none')
+      const used = await browser.get('/get?k=user')
+      status(used, 503, 'GET /get')
+      noCookie(f, used, 'GET /get')
+      status(await app.browser().get('/get?k=user'), 200, 'GET /get without a cookie')
+      app.store.before = undefined
+      equal(await browser.value('user'), 'ann', 'the user after the outage')
+    },
+  },
+  {
+    id: 'adapter/logout-fails',
+    title: 'a logout that the store did not carry out is an error, and leaves the cookie alone [A23]',
+    rule: 'A removal that failed is not a success.',
+    source: 'docs/requirements.md#a23, docs/requirements.md#f2',
+    why: 'The visitor would believe to be logged out.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=user&v=ann')
+      app.store.before = call => (call === 'remove' ? down() : undefined)
+      const response = await browser.post('/flush')
+      status(response, 503, 'POST /flush while the store is down')
+      noCookie(f, response, 'POST /flush while the store is down')
+    },
+  },
+  {
+    id: 'adapter/store-hangs',
+    title: 'a store that hangs gets a response by the deadline [F3]',
+    rule: 'timeout: ms that one load or one commit may wait for the store.',
+    source: 'docs/design.md#commit, docs/requirements.md#f3; express-session never responds',
+    why: 'Requests would pile up until the server dies.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ timeout: 200 })
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      app.store.before = () => new Promise(() => undefined)
+      for (const ask of [() => app.browser().post('/set?k=a&v=1'), () => browser.get('/get?k=a')]) {
+        const started = performance.now()
+        // A request without a response is cut off when the app stops. That is an outcome, too.
+        const asked = await Promise.race([outcome(ask), pause(1_500)])
+        const took = Math.round(performance.now() - started)
+        const response = asked?.value
+        ok(
+          response !== undefined && took < 1_000,
+          'a response soon after 200 ms',
+          `there was none after ${took} ms`,
+        )
+        status(response, 503, 'a request while the store hangs')
+        noCookie(f, response, 'a request while the store hangs')
+      }
+    },
+  },
+  {
+    id: 'adapter/too-big',
+    title: 'what is too big to be stored is an error before anything is sent [F15]',
+    rule: 'maxBytes: more is an error at commit, before any write.',
+    source: 'docs/design.md#commit, docs/requirements.md#f15, docs/requirements.md#c26',
+    why: 'A page would claim to have saved what was thrown away.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ maxBytes: 100 })
+      const response = await app.browser().post(`/set?k=a&v=${'x'.repeat(200)}`)
+      status(response, 500, 'POST /set of too much')
+      noCookie(f, response, 'POST /set of too much')
+      equal(app.store.calls, [], 'the store calls')
+    },
+  },
+]
