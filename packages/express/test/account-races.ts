@@ -1,7 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createSessions, type Session, type Sessions, type SessionsOptions, type Store } from '@sess/core'
+import {
+  type CommitResult,
+  createSessions,
+  type OpenOptions,
+  type Session,
+  type Sessions,
+  type SessionsOptions,
+  type Store,
+} from '@sess/core'
 import { type OpenStore, openStore } from '@sess/test-fixtures/probe-stores.ts'
 import { startPostgres, startRedis } from '@sess/test-fixtures/servers'
 
@@ -10,7 +18,7 @@ export interface Pair extends AsyncDisposable {
   stores: [Store, Store]
 }
 
-type Backend = 'sqlite' | 'postgres' | 'redis'
+export type Backend = 'sqlite' | 'postgres' | 'redis'
 
 /** Starts a backend, and opens it twice. */
 export async function openPair(backend: Backend): Promise<Pair> {
@@ -52,26 +60,36 @@ async function batches(loops: number, run: (subjects: string[]) => Promise<strin
 
 const EXPECTED = ['SESSION_INTERRUPTED', 'SESSION_LIMIT']
 
-/** One request. Returns the cookie that the browser has afterwards. */
-async function request(
+/** One request. Returns what the response has for the client; nothing, if the request failed as it may. */
+async function exchange(
   sessions: Sessions,
   cookie: string,
   handle: (session: Session) => unknown,
-): Promise<string> {
+  options?: OpenOptions,
+): Promise<Pick<CommitResult, 'setCookies' | 'headers'>> {
   try {
-    const session = sessions.open(cookie)
+    const session = sessions.open(cookie, options)
     await session.load()
     await handle(session)
-    const { setCookies } = await sessions.commit(session, { status: 200 })
-    return /^sessionid=[^;]+/.exec(setCookies[0] ?? '')?.[0] ?? cookie
+    return await sessions.commit(session, { status: 200 })
   } catch (error) {
     if (!EXPECTED.includes((error as { code: string }).code)) throw error
-    return cookie
+    return { setCookies: [] }
   }
 }
 
-async function subjectOf(sessions: Sessions, cookie: string): Promise<string | null> {
-  const session = sessions.open(cookie)
+/** One request. Returns the cookie that the browser has afterwards. */
+async function request(...args: Parameters<typeof exchange>): Promise<string> {
+  const [, cookie] = args
+  return cookieAfter(cookie, await exchange(...args))
+}
+
+function cookieAfter(cookie: string, { setCookies }: Pick<CommitResult, 'setCookies'>): string {
+  return /^sessionid=[^;]+/.exec(setCookies[0] ?? '')?.[0] ?? cookie
+}
+
+async function subjectOf(sessions: Sessions, cookie: string, options?: OpenOptions): Promise<string | null> {
+  const session = sessions.open(cookie, options)
   await session.load()
   return session.subject
 }
@@ -169,6 +187,102 @@ const reusedKey: Race = (stores, loops) => {
   })
 }
 
+const HEADER = 'x-session'
+
+/** The header of a client without a cookie jar. Its key changes with a response that has a new one. */
+const carried = (key: string): OpenOptions => ({ header: name => (name === HEADER ? key : null) })
+const WITHOUT: OpenOptions = { header: () => null }
+
+const carriers: Race = (stores, loops) => {
+  const [one, other] = engines(stores, {
+    carrier: { header: HEADER, cookie: true },
+    saveEveryRequest: true,
+    timeout: 30_000,
+  })
+  return batches(loops, async subjects => {
+    const outcomes = subjects.map(async (subject, n) => {
+      const byHeader: Exchanged[] = [await exchange(one, '', login(`${subject} app`), carried('new'))]
+      const byCookie: Exchanged[] = [await exchange(one, '', login(`${subject} browser`), WITHOUT)]
+      const key = byHeader[0]!.headers?.[HEADER] ?? ''
+      const cookie = cookieAfter('', byCookie[0]!)
+      const act = acts[n % acts.length]!
+      // The app sends the browser's cookie too, as a client with a jar would.
+      const [first, second, third] = await Promise.all([
+        exchange(one, cookie, act, carried(key)),
+        exchange(other, cookie, acts[(n + 1) % acts.length]!, carried(key)),
+        exchange(other, cookie, act, WITHOUT),
+      ])
+      byHeader.push(first, second)
+      byCookie.push(third)
+      const wrong: string[] = []
+      if (byHeader.some(({ setCookies }) => setCookies.length > 0))
+        wrong.push('a header session got a cookie')
+      if (byCookie.some(({ headers }) => headers && HEADER in headers))
+        wrong.push('a cookie session got a header')
+      const keys = [key, ...byHeader.map(({ headers }) => headers?.[HEADER] ?? key)]
+      const apps = await Promise.all(keys.map(key => subjectOf(one, cookie, carried(key))))
+      if (!apps.includes(`${subject} app`)) wrong.push('the app is logged out')
+      if (apps.some(who => who !== null && who !== `${subject} app`))
+        wrong.push("the header opens the cookie's session")
+      const browser = await subjectOf(one, cookieAfter(cookie, third), WITHOUT)
+      if (browser !== `${subject} browser`) wrong.push(`the cookie opens the session of ${browser}`)
+      return wrong
+    })
+    return (await Promise.all(outcomes)).flat()
+  })
+}
+
+type Exchanged = Awaited<ReturnType<typeof exchange>>
+
+const tenants: Race = (stores, loops) => {
+  const [one, other] = engines(stores, {
+    cookie: { byRequest: (tenant: string) => ({ isolate: tenant }) },
+    saveEveryRequest: true,
+    timeout: 30_000,
+  })
+  const [a, b] = [{ request: 'a' }, { request: 'b' }]
+  return batches(loops, async subjects => {
+    const outcomes = subjects.map(async (subject, n) => {
+      const wrong: string[] = []
+      const stranger = (session: Session): void => {
+        if (session.subject !== null || !session.isEmpty) wrong.push("tenant b opens tenant a's session")
+      }
+      const before = await request(one, '', login(subject), a)
+      const [after, planted] = await Promise.all([
+        request(one, before, acts[n % acts.length]!, a),
+        // At b the key is nothing. What is written there is a session of its own.
+        request(
+          other,
+          before,
+          session => {
+            stranger(session)
+            session.set('n', -1)
+            if (n % 2) login(`${subject} at b`)(session)
+          },
+          b,
+        ),
+        request(
+          other,
+          before,
+          session => {
+            stranger(session)
+            session.flush()
+          },
+          b,
+        ),
+      ])
+      await Promise.all([before, after].map(cookie => request(other, cookie, stranger, b)))
+      await request(one, planted, stranger, a)
+      if (planted === before) wrong.push('tenant b kept the key of tenant a')
+      if ((await subjectOf(one, after, a)) !== subject) wrong.push('tenant a lost its session')
+      if ((await one.list(subject)).length !== 1)
+        wrong.push('there is another session of the user of tenant a')
+      return wrong
+    })
+    return (await Promise.all(outcomes)).flat()
+  })
+}
+
 function engines(stores: [Store, Store], options: Omit<SessionsOptions, 'store'>): [Sessions, Sessions] {
   return stores.map(store => createSessions({ ...options, store })) as [Sessions, Sessions]
 }
@@ -178,4 +292,6 @@ export const RACES: Record<string, Race> = {
   "two logins at the limit, with then: 'refuse'": twoLogins('refuse'),
   'a device that is ended while it works': endedDevice,
   'a rotated key that is used while its owner works': reusedKey,
+  'an app by header beside a browser by cookie': carriers,
+  'the key of one tenant at another': tenants,
 }
