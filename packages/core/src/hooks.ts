@@ -56,6 +56,15 @@ export interface ReusedEvent extends HookEvent {
   ended: boolean
 }
 
+/** The event of `destroyed`. */
+export interface DestroyedEvent extends HookEvent {
+  /**
+   * The record was no session: a rotation left it in place of the old key. This is the id of the session that took its
+   * place. That one has an event of its own if it was live. Who counts sessions leaves out events with this field.
+   */
+  supersededBy?: string
+}
+
 /** The event of `storeError`. */
 export interface StoreErrorEvent extends HookEvent {
   /** The store's method that failed. `adopt`: the old library's store, or an adopter. */
@@ -79,7 +88,7 @@ export interface StoreErrorEvent extends HookEvent {
  * ignored, and an error that they throw goes to `error`.
  */
 export interface Hooks {
-  /** A record was inserted. */
+  /** A session was stored for the first time. A rotation (`rotated`) makes no new session. */
   created?(event: HookEvent): void
   /** A session of another library was taken over (the option `adopt`); `id` is the new one. */
   adopted?(event: HookEvent): void
@@ -93,8 +102,8 @@ export interface Hooks {
   rotated?(event: HookEvent): void
   /** A key was used again after its rotation and the time of grace (option `reuse`). Probably it was stolen. */
   reused?(event: ReusedEvent): void
-  /** A record was removed. */
-  destroyed?(event: HookEvent): void
+  /** A session has ended: its record was removed. */
+  destroyed?(event: DestroyedEvent): void
   /** Two requests replaced one key, and `onConflict` decided. */
   conflict?(event: ConflictEvent): void
   /** A request's writes were rejected because its session had ended. */

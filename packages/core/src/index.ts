@@ -28,6 +28,7 @@ export type { ClearSiteData, FlushOptions } from './flush-options.ts'
 export type {
   ConflictEvent,
   CorruptEvent,
+  DestroyedEvent,
   HookEvent,
   HookName,
   Hooks,

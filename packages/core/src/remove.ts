@@ -76,6 +76,14 @@ function* tryDestroy(
   const result = yield* callStore(settings, 'remove', id, takeVersion(target), call)
   if (result === 'stale') return
   const wasLive = result === 'ok' && isLive
-  if (wasLive) report(settings, 'destroyed', id, {}, deadline)
+  if (wasLive) {
+    report(
+      settings,
+      'destroyed',
+      id,
+      typeof successor === 'string' ? { supersededBy: successor } : {},
+      deadline,
+    )
+  }
   return { kind: 'gone', wasLive }
 }

@@ -6,7 +6,7 @@ import { expiresAt } from './lifetime.ts'
 import { encodeRecord, encodeRotated } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
 import { refresh, retryInTurn } from './retry.ts'
-import { insert } from './server-save.ts'
+import { insertUnreported } from './server-save.ts'
 import type { SessionState } from './session-state.ts'
 import type { SessionRecord } from './store.ts'
 import { callStore, hasWon, interrupted, readLive } from './store-call.ts'
@@ -21,7 +21,7 @@ export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRe
   const old = state.previous!
   if (old.version === undefined) yield* refresh(state, old, deadline)
   if (settings.maxSessions || settings.reuse) noteRotation(state, old.id, deadline.now)
-  const inserted = yield* insert(state, deadline)
+  const inserted = yield* insertUnreported(state, deadline)
   const { id } = state.current!
   let record: SessionRecord
   try {

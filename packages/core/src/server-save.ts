@@ -26,14 +26,25 @@ function* tryInsert(
   const id = isPromise(maybe) ? yield* wait(maybe) : maybe
   if (!(yield* callStore(settings, 'insert', id, record, deadline))) return
   state.inserted(id)
-  report(settings, 'created', id, {}, deadline)
   return record
 }
 
-export function insert(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+export function* insert(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+  const record = yield* insertUnreported(state, deadline)
+  reportCreated(state, deadline)
+  return record
+}
+
+/** For a rotation: the session is no new one. */
+export function insertUnreported(state: SessionState, deadline: Deadline): Task<SessionRecord> {
   return state.settings.maxSessions
     ? insertWithinLimit(state, insertUnderNewKey, deadline)
     : insertUnderNewKey(state, deadline)
+}
+
+/** Not before the limit of sessions has let it in. */
+function reportCreated({ settings, current }: SessionState, deadline: Deadline): void {
+  report(settings, 'created', current!.id, {}, deadline)
 }
 
 function* insertUnderNewKey(state: SessionState, deadline: Deadline): Task<SessionRecord> {
@@ -49,8 +60,10 @@ function* insertUnderNewKey(state: SessionState, deadline: Deadline): Task<Sessi
   throw new SessionStoreError('The session store takes no new id.')
 }
 
-export function insertAsChosen(state: SessionState, deadline: Deadline): Task<SessionRecord> {
-  return insertWithinLimit(state, insertUnderOwnKey, deadline)
+export function* insertAsChosen(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+  const record = yield* insertWithinLimit(state, insertUnderOwnKey, deadline)
+  reportCreated(state, deadline)
+  return record
 }
 
 function* insertUnderOwnKey(state: SessionState, deadline: Deadline): Task<SessionRecord> {

@@ -255,7 +255,6 @@ describe('hooks [A27]', () => {
       'loaded',
       'saved',
       'loaded',
-      'created',
       'rotated',
       'loaded',
       'loaded',
@@ -264,6 +263,49 @@ describe('hooks [A27]', () => {
     ])
     for (const [, event] of heard) expect(event.id).toMatch(/^[0-9a-f]{40}$/)
     expect(heard[1]![1]).toEqual({ id: heard[0]![1].id, found: true, durationMs: 0 })
+  })
+
+  it('`created` and `destroyed` count sessions, whatever becomes of their keys', async () => {
+    const heard: string[] = []
+    const app = bench({
+      maxSessions: { count: 1, then: 'refuse' },
+      hooks: {
+        created: () => heard.push('created'),
+        rotated: () => heard.push('rotated'),
+        destroyed: ({ supersededBy }) =>
+          heard.push(supersededBy === undefined ? 'destroyed' : 'marker removed'),
+      },
+    })
+    await app.request(s => s.set('a', 1))
+    const old = app.cookie
+    await app.request(s => s.cycleKey())
+    // A logout that comes with the old key, in its time of grace.
+    await app.request(s => s.flush(), { cookie: old })
+    expect(heard).toEqual(['created', 'rotated', 'destroyed', 'marker removed'])
+
+    heard.length = 0
+    await app.request(s => s.set('a', 1), { cookie: '' })
+    await codeOf(() =>
+      app.request(async s => {
+        s.cycleKey()
+        await app.request(other => other.flush())
+      }),
+    )
+    expect(heard).toEqual(['created', 'destroyed'])
+
+    heard.length = 0
+    const logins = Array.from({ length: 2 }, () =>
+      codeOf(() =>
+        app.request(
+          s => {
+            s.subject = 'ada'
+          },
+          { cookie: '' },
+        ),
+      ),
+    )
+    expect(await Promise.all(logins)).toContain('SESSION_LIMIT')
+    expect(heard).toEqual(['created'])
   })
 
   it('without hashing an id is a key, and is not told', async () => {
