@@ -2,6 +2,7 @@ import { endSession } from './end.ts'
 import { endIfRemoved } from './ended-elsewhere.ts'
 import { collectFacts, collectMutations } from './facts.ts'
 import { warnOfForgottenProxy } from './forgotten-proxy.ts'
+import { absoluteLimit, expiresAt } from './lifetime.ts'
 import { load, openLoaded } from './load.ts'
 import { isIdle, type Plan, planCommit } from './plan.ts'
 import {
@@ -56,6 +57,14 @@ export function pendingOf(state: SessionState): 'changes' | 'cookie' | undefined
   const { remove, save } = planNow(state, 200, undefined)
   if (remove || mustEndOldSessions(state) || save !== 'none') return 'changes'
   return state.keyToSend ? 'cookie' : undefined
+}
+
+/** When the session ends if nothing more happens after this request, in ms since the epoch. */
+export function endsAt(state: SessionState, now: number): number {
+  const { settings, changes, endBefore, endWritten } = state
+  const stored = endWritten ?? endBefore
+  if (!stored || planNow(state, 200, now).save !== 'none') return expiresAt(state, now)
+  return Math.min(stored, absoluteLimit(settings, changes!.data))
 }
 
 function planNow(state: SessionState, status: number, now: number | undefined): Plan {

@@ -12,8 +12,8 @@ export interface Removal {
   /** All sessions of this subject were removed, but for the record `except`. */
   readonly subject?: string
   readonly except?: RecordId | undefined
-  /** The record with this id was removed. */
-  readonly id?: RecordId
+  /** One session was removed: the record that was named, and those that took its place. */
+  readonly ids?: ReadonlySet<RecordId>
 }
 
 /**

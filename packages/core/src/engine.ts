@@ -171,12 +171,13 @@ export class Sessions<D extends object = DefaultData> {
 
   /**
    * Removes the session of that key. Returns whether there was one. To end a session of a list, call `end(id)`. If it is
-   * the session of the calling request, that one ends as by `flush()`, as with `removeBySubject`.
+   * the session of the calling request, that one ends as by `flush()`, as with `removeBySubject`. To end it after
+   * `cycleKey()`, call `flush()`: its new key is not stored before the response, so there is nothing to remove yet.
    *
    * @param options `isolate`: the tenant that the key is of
    * @throws TypeError for an id, which is no key
    * @example
-   * await sessions.delete(req.session.sessionKey)
+   * await sessions.delete(keyOfOtherDevice)
    */
   delete(key: string, options: OfTenant = {}): Promise<boolean> {
     if (this.#settings.hashKeys && isHashedId(key)) {
@@ -186,12 +187,13 @@ export class Sessions<D extends object = DefaultData> {
     }
     const settings = this.#settings
     const turn = settings.engine.removalBegun()
+    const ids = new Set<RecordId>()
     return this.#run(
       'delete',
       key,
       options,
-      (id, deadline) => destroy(settings, { id, ignoreExpiry: true }, deadline),
-      id => settings.engine.removalDone({ id, turn }),
+      (id, deadline) => destroy(settings, { id, ignoreExpiry: true }, deadline, ids),
+      () => settings.engine.removalDone({ ids, turn }),
     )
   }
 
@@ -219,8 +221,9 @@ export class Sessions<D extends object = DefaultData> {
       if ('subject' in options && options.subject == null) return false
       const subject = options.subject == null ? undefined : subjectText(options.subject)
       const target = { id: id as RecordId, ignoreExpiry: true, followsOldMarkers: true, subject }
-      const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline))
-      if (ended) void this.#settings.engine.removalDone({ id: target.id, turn })
+      const ids = new Set<RecordId>()
+      const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline, ids))
+      if (ended) void this.#settings.engine.removalDone({ ids, turn })
       return ended
     })
   }
@@ -378,7 +381,7 @@ export class Sessions<D extends object = DefaultData> {
     key: string,
     { isolate }: OfTenant,
     task: (id: RecordId, deadline: Deadline) => Task<boolean>,
-    whenTrue?: (id: RecordId) => unknown,
+    whenTrue?: () => unknown,
   ): Promise<boolean> {
     return this.#watch(method, async () => {
       const settings = this.#settings
@@ -387,7 +390,7 @@ export class Sessions<D extends object = DefaultData> {
       if (!backend.hasRecords || !(hashKeys ? key : isKey(key))) return false
       const id = await backend.idOf(isolate === undefined ? settings : isolated(settings, isolate), key)
       const result = await runTask(settings, deadline => task(id, deadline))
-      if (result) void whenTrue?.(id)
+      if (result) void whenTrue?.()
       return result
     })
   }

@@ -4,7 +4,7 @@ import type { SessionState } from './session-state.ts'
 
 /** What the end of a request depends on. `now` is `undefined` if an extension does not matter. */
 export function collectFacts(state: SessionState, status: number, now: number | undefined): Facts {
-  const { settings, lookup, changes, current } = state
+  const { settings, lookup, changes } = state
   return {
     status,
     hasCookie: lookup.cookies.names.length > 0,
@@ -18,7 +18,7 @@ export function collectFacts(state: SessionState, status: number, now: number | 
     wasFlushed: state.flushed,
     hasRecordToRemove: state.toRemove !== undefined,
     isExtensionDue: changes !== undefined && now !== undefined && isExtensionDue(state, now),
-    isWritten: current?.isWritten === true,
+    isWritten: state.endWritten !== undefined,
     hasKeyToSend: state.keyToSend !== undefined,
   }
 }
@@ -41,6 +41,18 @@ export function isOnMarker({ current }: SessionState): boolean {
 function isRotating({ previous }: SessionState): boolean {
   return previous !== undefined && !previous.successor
 }
+
+// What follows from the flags of a stored session. `log` is `changes.recorded`.
+// | what the handler did                        | modified | mustSave | log   | is a save due? | is a cookie due? |
+// | nothing, or a `save()` that changed nothing | false    | false    | empty | no             | no               |
+// | set, delete, pop, update(key, fn)           | true     | false    | full  | yes            | yes              |
+// | update(object)                              | true     | true     | full  | yes            | yes              |
+// | cycleKey, or `modified = true`              | true     | true     | empty | yes            | yes              |
+// | a nested mutation, once collected           | false    | true     | full  | yes            | yes              |
+// | one of these four, then `save()`            | true     | false    | empty | no             | yes              |
+// | set, then `modified = false`                | false    | false    | full  | no             | no               |
+// A cycleKey that is not carried out is due whatever the flags say. With `saveEveryRequest` a cookie is also due after a
+// `save()` that changed nothing, because it has extended the session.
 
 /** Whether a save has something to do, once mutations are collected. */
 function isUnsaved(state: SessionState): boolean {

@@ -8,19 +8,16 @@ import type { SessionState } from './session-state.ts'
 
 /** When the session ends if it is saved or touched now: the earliest of all limits. */
 export function expiresAt(state: SessionState, now: number): number {
-  const { settings, expiresAtRead, isActivity } = state
-  const changes = state.changes!
-  const idle = expiryMoment(changes.data[EXPIRY], now, settings.age)
-  // A request that is no activity keeps the end that is stored, unless it has set another.
-  const kept = isActivity || !expiresAtRead || changes.has(EXPIRY) ? Infinity : expiresAtRead
-  return Math.floor(Math.min(idle, kept, absoluteLimit(settings, changes.data), LAST_MOMENT))
+  const { settings, endBefore } = state
+  const { data } = state.changes!
+  const idle = expiryMoment(data[EXPIRY], now, settings.age)
+  const kept = keepsEnd(state) ? endBefore : Infinity
+  return Math.floor(Math.min(idle, kept, absoluteLimit(settings, data), LAST_MOMENT))
 }
 
-/** When the session ends if nothing more happens after this request. */
-export function endsAt(state: SessionState, now: number): number {
-  if (!state.settings.backend.isStored(state) || state.modified || isExtensionDue(state, now))
-    return expiresAt(state, now)
-  return Math.min(state.expiresAtRead, absoluteLimit(state.settings, state.changes!.data))
+/** Whether a save keeps the end that the session had before: the request is no activity, and has not set another end. */
+export function keepsEnd({ isActivity, endBefore, changes }: SessionState): boolean {
+  return !isActivity && endBefore > 0 && !changes!.has(EXPIRY)
 }
 
 /** Whether this request extends the session's life although it changed nothing (`saveEveryRequest`). */
@@ -29,7 +26,7 @@ export function isExtensionDue(state: SessionState, now: number): boolean {
   if (!state.isActivity || touchAfter === undefined) return false
   const end = expiresAt(state, now)
   // If the life is shorter than twice `touchAfter`, extend it at half its length.
-  return end - state.expiresAtRead >= Math.min(touchAfter * 1000, (end - now) / 2)
+  return end - state.endBefore >= Math.min(touchAfter * 1000, (end - now) / 2)
 }
 
 /** When a session with these data ends, however active it is (`absoluteAge`). */

@@ -5,8 +5,6 @@ export interface RecordRef {
   readonly id: RecordId
   /** `undefined` after a write of this request, because stores do not return the new version. */
   version?: string | undefined
-  /** This request has written the record, and so has extended it. */
-  isWritten?: boolean
   /** Remove it only if it is the session of this subject. */
   readonly subject?: string | undefined
   /** The record is the marker that a rotation left: the id of the record that took its place. */

@@ -10,19 +10,24 @@ import type { Deadline, Task } from './task.ts'
 
 /**
  * Removes a record. If it is the marker of a rotation, or becomes one meanwhile, the session that took its place is
- * removed first. Returns whether there was a live session.
+ * removed first. Returns whether there was a live session. `ids` gets the ids of all these records.
  *
  * A loop, because a key that is rotated often has a chain of thousands of markers.
  */
-export function* destroy(settings: Settings, target: RecordRef, deadline: Deadline): Task<boolean> {
+export function* destroy(
+  settings: Settings,
+  target: RecordRef,
+  deadline: Deadline,
+  ids = new Set<RecordId>(),
+): Task<boolean> {
   const chain = [target]
-  const known = new Set<unknown>([target.id])
+  ids.add(target.id)
   let hasEnded = false
   for (;;) {
     const last = chain.at(-1)!
     const result =
-      (yield* tryDestroy(settings, last, deadline, known)) ??
-      (yield* retryInTurn(settings, last.id, deadline, () => tryDestroy(settings, last, deadline, known)))
+      (yield* tryDestroy(settings, last, deadline, ids)) ??
+      (yield* retryInTurn(settings, last.id, deadline, () => tryDestroy(settings, last, deadline, ids)))
     if (result.kind === 'marker') {
       chain.push(result.successor)
       continue
@@ -48,7 +53,7 @@ function* tryDestroy(
   settings: Settings,
   target: RecordRef,
   deadline: Deadline,
-  known: Set<unknown>,
+  ids: Set<RecordId>,
 ): Task<Attempt | undefined> {
   const { id, ignoreExpiry, followsOldMarkers, subject } = target
   const call = ignoreExpiry ? deadline.ignoringExpiry() : deadline
@@ -68,10 +73,10 @@ function* tryDestroy(
     if (isAnothers) return { kind: 'spared', wasLive: false }
   }
   // A logout wins over a rotation: the session that took the place of this one ends too.
-  const { successor } = target
-  if (typeof successor === 'string' && !known.has(successor)) {
-    known.add(successor)
-    return { kind: 'marker', successor: { id: successor as RecordId, followsOldMarkers, subject } }
+  const successor = target.successor as RecordId | undefined
+  if (typeof successor === 'string' && !ids.has(successor)) {
+    ids.add(successor)
+    return { kind: 'marker', successor: { id: successor, followsOldMarkers, subject } }
   }
   const result = yield* callStore(settings, 'remove', id, takeVersion(target), call)
   if (result === 'stale') return

@@ -50,6 +50,8 @@ export function* refresh(state: SessionState, ref: RecordRef, deadline: Deadline
   const { settings, mustSave } = state
   const changes = state.changes!
   const record = yield* readLive(settings, ref.id, deadline)
+  // Nothing was saved meanwhile. The end may be another.
+  if (record && record.version === ref.version) return state.refreshed(ref, record)
   const data = record && (yield* decodePayload(settings, ref.id, record.payload))
   if (!data || data[SUPERSEDED]) throw interrupted(settings, ref.id)
   changes.recordMutations(mustSave || !settings.trackMutations)

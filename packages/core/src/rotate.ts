@@ -2,7 +2,7 @@ import { ROTATION, rotationIn } from './bookkeeping.ts'
 import type { SessionError } from './errors.ts'
 import { report } from './hooks.ts'
 import type { RecordId } from './key.ts'
-import { expiresAt } from './lifetime.ts'
+import { expiresAt, keepsEnd } from './lifetime.ts'
 import { encodeRecord, encodeRotated } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
 import { refresh, retryInTurn } from './retry.ts'
@@ -19,7 +19,7 @@ import type { Deadline, Task } from './task.ts'
 export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRecord> {
   const { settings, keyToSend } = state
   const old = state.previous!
-  if (old.version === undefined) yield* refresh(state, old, deadline)
+  if (old.version === undefined || keepsEnd(state)) yield* refresh(state, old, deadline)
   if (settings.maxSessions || settings.reuse) noteRotation(state, old.id, deadline.now)
   const inserted = yield* insertUnreported(state, deadline)
   const { id } = state.current!
@@ -43,9 +43,9 @@ export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRe
  * how long the old keys would have lived. All markers of a session stay that long, so that each leads to the next.
  */
 function noteRotation(state: SessionState, previous: RecordId, now: number): void {
-  const { changes, expiresAtRead } = state
+  const { changes, endBefore } = state
   const before = rotationIn(changes!.data)
-  const until = Math.max(expiresAtRead, expiresAt(state, now), before.until ?? 0)
+  const until = Math.max(endBefore, expiresAt(state, now), before.until ?? 0)
   changes!.set(ROTATION, { ...before, previous, until })
 }
 

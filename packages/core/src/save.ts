@@ -2,7 +2,7 @@ import { CREATED, ROTATION, SUBJECT } from './bookkeeping.ts'
 import { endSession } from './end.ts'
 import { endIfRemoved } from './ended-elsewhere.ts'
 import { SessionCommittedError } from './errors.ts'
-import { howToSaveNow, isOnMarker } from './facts.ts'
+import { collectMutations, howToSaveNow, isOnMarker } from './facts.ts'
 import { tellError } from './hooks.ts'
 import { lacksCreationTime } from './lifetime.ts'
 import { load, openLoaded } from './load.ts'
@@ -72,6 +72,7 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 function* save(state: SessionState, deadline: Deadline, mustCreate: boolean): Task<void> {
   if (state.toRemove) yield* endSession(state, deadline)
   if (state.flushed && state.isEmpty && !mustCreate) return
+  collectMutations(state)
   // A rotation inserts by itself, and ends the old session.
   const isChosen = mustCreate && state.key !== null && !state.previous
   yield* persist(state, isChosen ? 'insertAsChosen' : howToSaveNow(state), deadline)

@@ -1,6 +1,6 @@
 import { type SessionError, SessionExistsError, SessionStoreError } from './errors.ts'
 import { report } from './hooks.ts'
-import { expiresAt, lacksCreationTime } from './lifetime.ts'
+import { expiresAt, keepsEnd, lacksCreationTime } from './lifetime.ts'
 import { insertWithinLimit } from './max-sessions.ts'
 import { encodeRecord } from './record.ts'
 import { type RecordRef, takeVersion } from './record-ref.ts'
@@ -88,7 +88,8 @@ function* tryReplace(
   deadline: Deadline,
 ): Task<SessionRecord | undefined> {
   const { settings } = state
-  if (ref.version === undefined) yield* refresh(state, ref, deadline)
+  // An extension by another request leaves the version as it is. A save that keeps the end would take it back.
+  if (ref.version === undefined || keepsEnd(state)) yield* refresh(state, ref, deadline)
   const record = yield* encodeRecord(state, deadline.now)
   const result = yield* callStore(settings, 'replace', ref.id, record, takeVersion(ref)!, deadline)
   if (!hasWon(settings, ref.id, result)) return
@@ -97,7 +98,7 @@ function* tryReplace(
 }
 
 export function* extend(state: SessionState, deadline: Deadline): Task<boolean> {
-  const { settings, expiresAtRead } = state
+  const { settings, endBefore } = state
   if (lacksCreationTime(state)) return yield* replaceIfThere(state, deadline)
   const { id, version } = state.current!
   // A `save()` has failed: what is stored is not known, so nothing is extended.
@@ -106,7 +107,7 @@ export function* extend(state: SessionState, deadline: Deadline): Task<boolean> 
   // Also if the expiry stays as it is: only the store knows whether the key still leads to this session.
   if (!(yield* callStore(settings, 'touch', id, end, version, deadline))) return false
   state.extended()
-  if (end !== expiresAtRead) report(settings, 'touched', id, {}, deadline)
+  if (end !== endBefore) report(settings, 'touched', id, {}, deadline)
   return true
 }
 

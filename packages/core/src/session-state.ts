@@ -30,11 +30,7 @@ export class SessionState {
   metadataRead = false
   /** The request counts as activity and extends the life (`Session.extend`). */
   isActivity = true
-  // | what the handler did              | modified | mustSave | changes.recorded | a save is due |
-  // | set, delete, update, pop          | true     | false    | true             | yes           |
-  // | a nested mutation, at the commit  | false    | true     | true             | yes           |
-  // | cycleKey, or `modified = true`    | true     | true     | false            | yes           |
-  // | a change, then `modified = false` | false    | false    | true             | no            |
+  /** Django's flag. `facts.ts` has a table of what follows from it, from `mustSave` and from the log. */
   modified = false
   mustSave = false // Save even if the log is empty.
   current: RecordRef | undefined
@@ -49,8 +45,10 @@ export class SessionState {
   storedSubject: unknown
   /** The engine's `removalsBegun` when the record was read or written. The record survived those removals. */
   removalsBegunWhenStored = 0
-  /** When the session would have ended by what was loaded, in ms since the epoch. */
-  expiresAtRead = 0
+  /** When the session ends without this request, in ms since the epoch. 0: it is new. */
+  endBefore = 0
+  /** When it ends by what an explicit `save()` has written. */
+  endWritten: number | undefined
   /** The key that the browser has to learn, whatever the status. */
   keyToSend: SessionKey | undefined
   /** The store has confirmed in this commit (see `cannotWait`) that the key leads to this session. */
@@ -96,7 +94,7 @@ export class SessionState {
     this.storedSubject = data[SUBJECT]
     this.removalsBegunWhenStored = this.lookup.removalsBegun
     this.payload = payload
-    this.expiresAtRead = expiresAt
+    this.endBefore = expiresAt
     if (this.lookup.isAdopted) this.keyToSend = this.key!
     return (this.changes = new Changes(data, this.settings.baseOf(data, payload), this.settings))
   }
@@ -111,7 +109,8 @@ export class SessionState {
   begin(): Changes {
     this.key = null
     this.payload = undefined
-    this.expiresAtRead = 0
+    this.endBefore = 0
+    this.endWritten = undefined
     return (this.changes = changesOfNew(this.settings))
   }
 
@@ -178,7 +177,7 @@ export class SessionState {
     this.mustSave = true
     const key = this.settings.backend.freshKey(this.settings)
     if (key === null) return false
-    this.current = undefined
+    this.current = this.endWritten = undefined
     this.key = key
     return true
   }
@@ -206,18 +205,20 @@ export class SessionState {
     this.payload = payload
     ref.version = version
     // If this request is no activity, it keeps the end that another request has set.
-    if (!this.isActivity) this.expiresAtRead = expiresAt
+    if (!this.isActivity) this.endBefore = expiresAt
   }
 
   /** The session is in the store, or in the token, as it is now: it is stored. */
   saved({ payload, expiresAt, subject }: SessionRecord): void {
-    if (!this.isActivity) this.expiresAtRead = expiresAt
+    if (!this.isActivity) this.endBefore = expiresAt
+    this.endWritten = expiresAt
     this.payload = payload
     this.changes!.saved(this.settings.baseOf(this.changes!.data, payload))
     this.confirmed = true
-    if (this.current) this.current.isWritten = true
     this.storedSubject = subject
     this.removalsBegunWhenStored = this.settings.engine.removalsBegun
+    // Mutations that were saved count as a change, so that the browser learns the new end.
+    this.modified ||= this.mustSave
     this.mustSave = this.flushed = false
     this.previous = undefined
   }

@@ -3,7 +3,6 @@ import {
   authenticatedAt,
   createdAt,
   DEVICE,
-  EXPIRY,
   FLASH,
   isHidden,
   plainSuccessor,
@@ -12,6 +11,7 @@ import {
 } from './bookkeeping.ts'
 import { isRecord } from './codec.ts'
 import { type Device, deviceIn } from './device.ts'
+import { lastSeenAt } from './last-seen.ts'
 import type { MaybePromise, StoredEntry } from './store.ts'
 
 /** A decoded payload. */
@@ -92,7 +92,7 @@ export async function viewOf(
   view.authenticatedAt = numberOf(authenticatedAt(data))
   view.supersededBy = textOf(data[SUPERSEDED])
   view.device = deviceIn(data[DEVICE])
-  view.lastSeenAt = lastSeen(expiresAt, data[EXPIRY], age)
+  view.lastSeenAt = lastSeenAt(expiresAt, data, age)
   if (typeof data[FLASH] === 'object') data['(flash)'] = data[FLASH]
   for (const name of Object.keys(data)) if (isHidden(name)) delete data[name]
   view.data = data
@@ -105,13 +105,6 @@ function problemOf(error: unknown): string {
   if (/^(SESSION_|BAD_SIGNATURE$|SIGNATURE_EXPIRED$)/.test(String(code))) return String(message)
   const kind = typeof name === 'string' && /^\w{1,40}$/.test(name) ? `a ${name}` : 'an error'
   return `The codec threw ${kind}: it is not what this codec writes.`
-}
-
-/** A session lives on for its age after it was last saved or extended, unless it ends at a fixed date. */
-function lastSeen(expiresAt: number, expiry: unknown, age: number | undefined): number | undefined {
-  if (typeof expiry === 'string') return undefined
-  const life = numberOf(expiry) || age
-  return life === undefined ? undefined : expiresAt - life * 1000
 }
 
 function numberOf(value: unknown): number | undefined {

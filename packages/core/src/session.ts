@@ -22,7 +22,7 @@ import {
   subjectText,
 } from './bookkeeping.ts'
 import { isPlain } from './codec.ts'
-import { pendingOf } from './commit.ts'
+import { endsAt, pendingOf } from './commit.ts'
 import { type Device, deviceIn, storedDevice } from './device.ts'
 import {
   type Expiry,
@@ -37,7 +37,7 @@ import { addFlash, flashOf, removeFlash } from './flash.ts'
 import { clearSiteDataOf, type FlushOptions } from './flush-options.ts'
 import type { SessionKey } from './key.ts'
 import { checkedUpdate, type Update } from './key-change.ts'
-import { absoluteLimit, endsAt } from './lifetime.ts'
+import { absoluteLimit } from './lifetime.ts'
 import { load, openLoaded } from './load.ts'
 import { freezeMembers } from './members.ts'
 import { ABSENT, type Data as Dict } from './merge.ts'

@@ -10,8 +10,8 @@ import {
 } from './bookkeeping.ts'
 import { type Device, deviceIn } from './device.ts'
 import { ConfigError } from './errors.ts'
-import { expiryMoment } from './expiry.ts'
 import type { RecordId } from './key.ts'
+import { lastSeenAt } from './last-seen.ts'
 import { absoluteLimit } from './lifetime.ts'
 import { isBeforeLimit, notBeforeLimit } from './load.ts'
 import type { Data } from './merge.ts'
@@ -145,15 +145,14 @@ export function infoOf<D extends object>(
   { entry: { id, subject, expiresAt }, data }: Pick<SubjectSession, 'entry' | 'data'>,
   now: number,
 ): SessionInfo<D> {
-  const seen = lastSeen(settings, expiresAt, data, now)
   const info = {
     id,
     subject,
     data: data as D,
     createdAt: asDate(createdAt(data)),
     authenticatedAt: asDate(authenticatedAt(data)),
-    lastSeenAt: asDate(seen.at),
-    lastSeenWithin: seen.within,
+    lastSeenAt: asDate(lastSeenAt(expiresAt, data, settings.age, now)),
+    lastSeenWithin: lastSeenWithin(settings, expiresAt, data),
     expiresAt: new Date(expiresAt),
     device: deviceIn(data[DEVICE]),
   }
@@ -161,18 +160,8 @@ export function infoOf<D extends object>(
   return info
 }
 
-/** Every extension sets the end to so many seconds of inactivity later. So the end tells when the last one was. */
-function lastSeen(
-  settings: Settings,
-  expiresAt: number,
-  data: Data,
-  now: number,
-): { at: number | undefined; within: number | undefined } {
-  const atLeast = authenticatedAt(data) ?? createdAt(data)
-  const life = expiryMoment(data[EXPIRY], 0, settings.age)
-  // A moment that `setExpiry` has fixed does not move with the user.
-  if (typeof data[EXPIRY] === 'string') return { at: atLeast, within: undefined }
-  const at = Math.max(Math.min(expiresAt - life, now), atLeast ?? 0)
-  const isCapped = expiresAt >= Math.floor(absoluteLimit(settings, data))
-  return { at, within: isCapped ? undefined : settings.touchAfter }
+/** Seconds. `undefined` where the end does not tell when the last activity was. */
+function lastSeenWithin(settings: Settings, expiresAt: number, data: Data): number | undefined {
+  const isFixed = typeof data[EXPIRY] === 'string' || expiresAt >= Math.floor(absoluteLimit(settings, data))
+  return isFixed ? undefined : settings.touchAfter
 }

@@ -381,6 +381,39 @@ describe('what a commit does, in its order', () => {
     expect(app.calls).toEqual(['read', 'replace', 'read'])
   })
 
+  it('a nested mutation that save() stored counts as modified, and the browser learns the new end', async () => {
+    const app = bench({ age: 100 })
+    await app.request(s => s.set('list', [1]))
+    app.time.now += 60_000
+    const { setCookies } = await app.request(async s => {
+      s.get('list').push(2)
+      expect(s.modified).toBe(false)
+      await s.save()
+      expect(s.modified).toBe(true)
+    })
+    expect(setCookies).toEqual([expect.stringContaining('Max-Age=100;')])
+    expect(await app.peek('list')).toEqual([1, 2])
+    const unwanted = await app.request(async s => {
+      s.get('list').push(3)
+      await s.save()
+      s.modified = false
+    })
+    expect(unwanted.setCookies).toEqual([])
+    expect(await app.peek('list')).toEqual([1, 2, 3])
+  })
+
+  it('with `trackMutations: false` a save() of a nested mutation sends no cookie, as in Django', async () => {
+    const app = bench({ trackMutations: false })
+    await app.request(s => s.set('list', [1]))
+    const { setCookies } = await app.request(async s => {
+      s.get('list').push(2)
+      await s.save()
+      expect(s.modified).toBe(false)
+    })
+    expect(setCookies).toEqual([])
+    expect(await app.peek('list')).toEqual([1, 2])
+  })
+
   it('flush, then something new, then a 5xx: the old record is gone, and nothing else happens', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))

@@ -241,6 +241,40 @@ describe('a request that ends its own session by key or id', () => {
     }
   })
 
+  it.each(['delete', 'end'] as const)(
+    'is logged out as by flush() also by a key or id from before a rotation: %s',
+    async method => {
+      const app = await loggedIn()
+      const first = app.sessions.open(app.cookie)
+      const names = { delete: first.sessionKey!, end: (await app.sessions.idOf(first))! }
+      for (let n = 0; n < 2; n++) await app.request(s => s.cycleKey())
+      await app.request(async s => {
+        expect(await app.sessions[method](names[method])).toBe(true)
+        s.set('notice', 'bye')
+        expect(s.get('user')).toBeUndefined()
+      })
+      expect(await app.peek('notice')).toBe('bye')
+    },
+  )
+
+  it('can end it after cycleKey() in the same request: by flush(), or by its id', async () => {
+    for (const end of [
+      async (_: ReturnType<typeof bench>, s: Session) => s.flush(),
+      async (app: ReturnType<typeof bench>, s: Session) =>
+        expect(await app.sessions.end((await app.sessions.idOf(s))!)).toBe(true),
+    ]) {
+      const app = await loggedIn()
+      const old = app.cookie
+      await app.request(async s => {
+        s.cycleKey()
+        // The new key is stored with the response. So there is nothing to delete yet.
+        expect(await app.sessions.delete(s.sessionKey!)).toBe(false)
+        await end(app, s)
+      })
+      expect([app.cookie, await app.peek('user', old)]).toEqual(['', undefined])
+    }
+  })
+
   it('leaves the request alone when it ends another session, or none', async () => {
     const app = await loggedIn()
     const other = await loggedIn({ store: app.store })

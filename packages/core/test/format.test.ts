@@ -97,6 +97,13 @@ describe('a view of a record', () => {
     expect(view.data).toMatchObject({ a: 1, '(flash)': { notice: ['hi'] } })
   })
 
+  it('was last seen no earlier than at its login, also if `absoluteAge` ends it', async () => {
+    const login = { _session_created: NOW - 20_000, _session_authenticated: NOW - 10_000 }
+    expect((await shown(login)).lastSeenAt).toBe(NOW - 10_000)
+    expect((await shown({ _session_created: NOW - 20_000 })).lastSeenAt).toBe(NOW - 20_000)
+    expect((await shown({ ...login, _session_expiry: 5 })).lastSeenAt).toBe(NOW - 5_000)
+  })
+
   it('has no bookkeeping of ours in the data', async () => {
     const bookkeeping = Object.fromEntries(BOOKKEEPING.map(name => [name, 'x']))
     expect((await shown({ ...bookkeeping, _session_expiry: 30, a: 1 })).data).toEqual({

@@ -2,8 +2,8 @@ import { memoryStore } from '@sess/conformance'
 import { encryptedCookieStore } from '@sess/store-cookie'
 import { describe, expect, it } from 'vitest'
 import { SessionSlot } from '../src/adapter.ts'
-import { createSessions, SessionError } from '../src/index.ts'
-import { bench, codeOf, slow } from './support.ts'
+import { createSessions, type Session, SessionError } from '../src/index.ts'
+import { bench, codeOf, keep, slow } from './support.ts'
 
 const store = memoryStore()
 const SECRET = 'kT9w2fQxZ7mB4vLr8sYpD3hNc6jGa1Ue'
@@ -120,6 +120,51 @@ describe('a background poll', () => {
     expect(anew.setCookies).toEqual([expect.stringContaining('Max-Age=100')])
   })
 
+  it.each<[string, (session: Session) => unknown]>([
+    ['a save', s => s.set('a', 2)],
+    ['a `save()` in the handler', s => s.set('a', 2).save()],
+    ['a rotation', s => s.cycleKey()],
+  ])('%s keeps the end that another request has set meanwhile', async (_, change) => {
+    const app = bench({ age: 100, saveEveryRequest: true })
+    await app.request(s => s.set('a', 1))
+    app.time.now += 60_000
+    const poll = app.sessions.open(app.cookie)
+    await poll.load()
+    poll.extend = false
+    app.time.now += 1000
+    await app.request()
+    app.time.now += 1000
+    await change(poll)
+    const { setCookies } = await app.sessions.commit(poll, { status: 200 })
+    expect(setCookies).toEqual([expect.stringContaining('Max-Age=99')])
+    const cookie = keep(app.cookie, setCookies)
+    app.time.now += 98_000
+    expect(await app.peek('a', cookie)).toBeDefined()
+    app.time.now += 1_000
+    expect(await app.peek('a', cookie)).toBeUndefined()
+  })
+
+  it('reads the end again only if it saves something and has not set the end itself', async () => {
+    const app = bench({ age: 100 })
+    await app.request(s => s.set('a', 1))
+    app.calls.length = 0
+    await app.request(s => s.set('a', 2))
+    await app.request(s => {
+      s.extend = false
+      s.get('a')
+    })
+    await app.request(s => {
+      s.extend = false
+      s.setExpiry(50)
+    })
+    expect(app.calls).toEqual(['read', 'replace', 'read', 'read', 'replace'])
+    await app.request(s => {
+      s.extend = false
+      s.set('a', 3)
+    })
+    expect(app.calls.slice(5)).toEqual(['read', 'read', 'replace'])
+  })
+
   it('is true or false, and settled by the response', async () => {
     const app = bench()
     const session = app.sessions.open()
@@ -162,6 +207,29 @@ describe('how long a session still has', () => {
     const app = bench({ store: first.store, age: 3600, absoluteAge: 100 })
     app.cookie = first.cookie
     await app.request(s => expect(s.remaining).toBe(100))
+  })
+
+  it('is what `save()` has stored, and counts a nested mutation as a change', async () => {
+    const app = bench({ age: 100 })
+    await app.request(s => s.set('a', []))
+    app.time.now += 10_000
+    await app.request(async s => {
+      expect(s.remaining).toBe(90)
+      await s.save()
+      expect(s.remaining).toBe(100)
+      app.time.now += 10_000
+      expect(s.remaining).toBe(90)
+      s.get('a').push(1)
+      expect(s.remaining).toBe(100)
+      await s.save()
+      app.time.now += 10_000
+      expect(s.remaining).toBe(90)
+      s.set('a', 0)
+      expect(s.remaining).toBe(100)
+      s.modified = false
+      expect(s.remaining).toBe(90)
+    })
+    await app.request(s => expect(s.remaining).toBe(90))
   })
 
   it('is extended by the response that extends the session', async () => {

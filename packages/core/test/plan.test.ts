@@ -97,6 +97,11 @@ const RULES: Record<string, Row[]> = {
     ['of a new session, the status is 500', { ...savedNew, status: 500 }, '- | none | send'],
     ['of a stored session that was changed', { ...savedNew, hasKeyToSend: false }, '- | none | send'],
     [
+      'of a nested mutation: `modified` is true afterwards',
+      { ...savedNew, hasKeyToSend: false },
+      '- | none | send',
+    ],
+    [
       'of a stored session that was not changed',
       { ...savedNew, hasKeyToSend: false, isModified: false },
       '- | none | none',

@@ -210,7 +210,7 @@ describe('the option', () => {
       {
         reuse: 'report',
         store: { seal: () => '', unseal: () => null },
-        secret: 'x'.repeat(20) + 'abcdefghijklmnop',
+        secret: 'xxxxxxxxxxxxxxxxxxxxabcdefghijklmnop',
       },
       /^reuse: needs a store/,
     ],
