@@ -104,9 +104,10 @@ export class Sessions<D extends object = DefaultData> {
    * another library, the handshake of a socket. Any text is a key. It calls no store.
    *
    * @param key the key, which names one session and is secret
-   * @param options `isNew`: there is no record yet. The session is empty, and its first save inserts it under this key.
-   *   `request`: the framework's request, for `cookie.byRequest`
+   * @param options `isNew`: there is no record yet. The session is empty, and its first save inserts it under this key,
+   *   unless `cycleKey()` has given it another. `request`: the framework's request, for `cookie.byRequest`
    * @throws ConfigError (`CONFIG`) for cookie sessions, which have no key
+   * @throws SessionExistsError (500), at that save, if the store has a record of this key
    * @example
    * const session = sessions.openKey(verifiedKey)
    * await session.load()

@@ -28,6 +28,8 @@ export class Lookup {
   strays: readonly string[] = []
   /** What may be the key (or the token) of a session. */
   key: SessionKey | null = null
+  /** The key that the caller has chosen for a new session. It gets no other one. */
+  chosenKey: SessionKey | undefined
   /** The id that was looked up. */
   recordId: RecordId | undefined
   /** The `Cookie` header, if the engine adopts sessions of other libraries. */
@@ -76,6 +78,10 @@ export class Lookup {
   keyGiven(key: SessionKey): void {
     this.key = key
     this.isLoaded = false
+  }
+
+  keyChosen(key: SessionKey): void {
+    this.chosenKey = key
   }
 
   /** What a logout removes if nothing was found. A fast clock finds no session, and a logout must end it all the same. */

@@ -37,9 +37,7 @@ export function* insert(state: SessionState, deadline: Deadline): Task<SessionRe
 
 /** For a rotation: the session is no new one. */
 export function insertUnreported(state: SessionState, deadline: Deadline): Task<SessionRecord> {
-  return state.settings.maxSessions
-    ? insertWithinLimit(state, insertUnderNewKey, deadline)
-    : insertUnderNewKey(state, deadline)
+  return insertWithinLimit(state, tryKeys, deadline)
 }
 
 /** Not before the limit of sessions has let it in. */
@@ -47,7 +45,7 @@ function reportCreated({ settings, current }: SessionState, deadline: Deadline):
   report(settings, 'created', current!.id, {}, deadline)
 }
 
-function* insertUnderNewKey(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+function* tryKeys(state: SessionState, deadline: Deadline): Task<SessionRecord> {
   // Two keys of 165 random bits are never equal by chance. Those of a broken generator may be.
   for (let tries = 0; tries < 8; tries++) {
     const record = yield* tryInsert(state, tries > 0, deadline)
@@ -56,6 +54,7 @@ function* insertUnderNewKey(state: SessionState, deadline: Deadline): Task<Sessi
       state.changed()
       return record
     }
+    if (state.key === state.lookup.chosenKey) throw new SessionExistsError()
   }
   throw new SessionStoreError('The session store takes no new id.')
 }

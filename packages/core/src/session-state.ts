@@ -45,7 +45,7 @@ export class SessionState {
   storedSubject: unknown
   /** The engine's `removalsBegun` when the record was read or written. The record survived those removals. */
   removalsBegunWhenStored = 0
-  /** When the session ends without this request, in ms since the epoch. 0: it is new. */
+  /** When the session ends without this request, in ms since the epoch. 0: it is new. Without activity it is kept up to date. */
   endBefore = 0
   /** When it ends by what an explicit `save()` has written. */
   endWritten: number | undefined
@@ -81,6 +81,7 @@ export class SessionState {
   /** A new session that gets this key when it is stored. */
   newUnder(key: SessionKey): void {
     this.begin()
+    this.lookup.keyChosen(key)
     this.key = key
   }
 
@@ -193,18 +194,17 @@ export class SessionState {
     this.modified = true
   }
 
-  /** The new key is never sent. If the handler tries again, it gets another. */
+  /** The new key is never sent. If the handler tries again, it gets another, unless the caller has chosen it. */
   insertUndone(keyToSend: SessionKey | undefined): void {
     this.keyToSend = keyToSend
     this.current = undefined
-    this.key = newKey(this.settings.random)
+    if (this.key !== this.lookup.chosenKey) this.key = newKey(this.settings.random)
   }
 
   /** `changes` now has what another request saved, with this request's changes applied to it. */
   refreshed(ref: RecordRef, { payload, version, expiresAt }: StoredRecord): void {
     this.payload = payload
     ref.version = version
-    // If this request is no activity, it keeps the end that another request has set.
     if (!this.isActivity) this.endBefore = expiresAt
   }
 

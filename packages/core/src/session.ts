@@ -523,7 +523,7 @@ export class Session<Data extends object = DefaultData> {
     const isSame = data[SUBJECT] === subject
     const since = isSame ? subjectSince(data) : undefined
     // Then a login over the limit leaves the session alone that the visitor has.
-    if (settings.maxSessions && !isSame) this.cycleKey()
+    if (settings.maxSessions && !isSame && this[STATE].current) this.cycleKey()
     const deviceOf = this.#deviceOf
     if (deviceOf && !changes.has(DEVICE)) changes.set(DEVICE, storedDevice(deviceOf()))
     if (createdAt(data) === undefined) changes.set(CREATED, now)

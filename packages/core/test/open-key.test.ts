@@ -2,7 +2,7 @@ import { memoryStore } from '@sess/conformance'
 import { encryptedCookieStore } from '@sess/store-cookie'
 import { describe, expect, it } from 'vitest'
 import { createSessions, type Session } from '../src/index.ts'
-import { codeOf } from './support.ts'
+import { codeOf, slow } from './support.ts'
 
 // A key that did not come in our own cookie: an adapter has verified it.
 
@@ -39,6 +39,53 @@ describe('openKey', () => {
     session.set('a', 2)
     expect(await codeOf(() => session.save({ mustCreate: true }))).toBe('SESSION_EXISTS')
     expect((await begun(sessions, KEY)).get('a')).toBe(1)
+  })
+
+  it('is an error without `mustCreate` too, by save() and by the response: no other key is taken', async () => {
+    for (const save of [
+      (session: Session) => session.save(),
+      (session: Session) => sessions.commit(session, { status: 200 }),
+    ]) {
+      const session = sessions.openKey(KEY, { isNew: true })
+      session.set('a', 2)
+      expect(await codeOf(() => save(session))).toBe('SESSION_EXISTS')
+      expect(session.sessionKey).toBe(KEY)
+      expect((await begun(sessions, KEY)).get('a')).toBe(1)
+    }
+  })
+
+  it.each(['end-oldest', 'refuse'] as const)(
+    'keeps the key of a new session that logs in, with `maxSessions` (%s)',
+    async policy => {
+      const store = memoryStore()
+      const limited = createSessions({ store, maxSessions: { count: 1, then: policy } })
+      const logIn = async (key: string): Promise<Session> => {
+        const session = limited.openKey(key, { isNew: true })
+        session.subject = 'ada'
+        await limited.commit(session, { status: 200 })
+        return session
+      }
+      expect((await logIn('first')).sessionKey).toBe('first')
+      expect((await begun(limited, 'first')).subject).toBe('ada')
+      if (policy === 'refuse') return expect(await codeOf(() => logIn('second'))).toBe('SESSION_LIMIT')
+      await logIn('second')
+      expect((await begun(limited, 'second')).subject).toBe('ada')
+    },
+  )
+
+  it('keeps the key when two logins at once go back and try again', async () => {
+    const limited = createSessions({ store: slow(memoryStore()), maxSessions: { count: 1, then: 'refuse' } })
+    const logins = ['one', 'two'].map(async key => {
+      const session = limited.openKey(key, { isNew: true })
+      session.subject = 'ada'
+      await limited.commit(session, { status: 200 })
+      return session.sessionKey
+    })
+    const outcomes = await Promise.allSettled(logins)
+    const won = outcomes.flatMap((outcome, n) => (outcome.status === 'fulfilled' ? [n] : []))
+    expect(won).toHaveLength(1)
+    const key = ['one', 'two'][won[0]!]!
+    expect((await begun(limited, key)).subject).toBe('ada')
   })
 
   it('ends the session', async () => {
