@@ -83,9 +83,11 @@ class Browser {
  */
 export async function moveLeg(options: LegOptions): Promise<LegResult> {
   const { from, to, random, newSite } = options
-  const oldSite = createSessions({ store: from.store })
+  // The machine may be busy. A store that hangs is still found.
+  const open = (store: Store) => createSessions({ store, timeout: 60_000 })
+  const oldSite = open(from.store)
   const during = newSite === 'moving' ? movingStore({ from: from.store, to: to.store }) : to.store
-  const site = createSessions({ store: during })
+  const site = open(during)
   const env = { SESS_FROM: from.url, SESS_TO: to.url }
   const result: LegResult = { requests: 0, logouts: 0, kills: 0 }
   const ended: string[] = []
@@ -144,7 +146,7 @@ export async function moveLeg(options: LegOptions): Promise<LegResult> {
   }
   await options.run(['move', '--quiet'], env)
 
-  const alone = createSessions({ store: to.store })
+  const alone = open(to.store)
   for (const browser of browsers) {
     if (browser.cookie !== undefined) await browser.request(alone, 'add')
   }

@@ -60,7 +60,7 @@ export interface ReusedEvent extends HookEvent {
 export interface DestroyedEvent extends HookEvent {
   /**
    * The record was no session: a rotation left it in place of the old key. This is the id of the session that took its
-   * place. That one has an event of its own if it was live. Who counts sessions leaves out events with this field.
+   * place. That one has an event of its own if it was live. A count of sessions leaves out events with this field.
    */
   supersededBy?: string
 }

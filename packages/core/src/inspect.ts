@@ -3,7 +3,7 @@ import { ConfigError } from './errors.ts'
 import { INSPECT, type Inspectable } from './inspectable.ts'
 
 export { bytes, counted, duration, isoMoment, moment, number, relative } from './format.ts'
-export type { Inspectable, Watcher } from './inspectable.ts'
+export type { Inspectable, WatchedHook, Watcher } from './inspectable.ts'
 export { type Hides, jsonReady } from './json-ready.ts'
 export { isSecret, looksSecret, MASK } from './mask.ts'
 export { printable } from './printable.ts'

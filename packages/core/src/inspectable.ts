@@ -10,8 +10,11 @@ import { after } from './task.ts'
 /** Registered, because an app may have two copies of core: one as ES modules, one as CommonJS. */
 export const INSPECT = Symbol.for('sess.inspect')
 
+/** The hooks whose events a watcher gets. */
+export type WatchedHook = Exclude<HookName, 'loaded' | 'adopted' | 'warning'>
+
 /** Gets an event of an engine, and the name of its hook. */
-export type Watcher = (hook: HookName, event: HookEvent) => void
+export type Watcher = (hook: WatchedHook, event: HookEvent) => void
 
 /** What a tool that looks into the sessions of an engine may see of it. */
 export interface Inspectable {
@@ -55,18 +58,18 @@ export function inspectableOf(settings: Settings): Inspectable {
   }
 }
 
-const WATCHED: readonly HookName[] = [
-  'created',
-  'saved',
-  'touched',
-  'rotated',
-  'reused',
-  'destroyed',
-  'conflict',
-  'interrupted',
-  'corrupt',
-  'storeError',
-]
+const WATCHED: Readonly<Record<WatchedHook, true>> = {
+  created: true,
+  saved: true,
+  touched: true,
+  rotated: true,
+  reused: true,
+  destroyed: true,
+  conflict: true,
+  interrupted: true,
+  corrupt: true,
+  storeError: true,
+}
 
 /** Puts a watcher behind the application's hooks. So an engine that nobody watches pays nothing. */
 function watch(engine: EngineState, watcher: Watcher): () => void {
@@ -76,12 +79,12 @@ function watch(engine: EngineState, watcher: Watcher): () => void {
     get(_, name) {
       // A hook may be a method that needs its object.
       const hook = own[name as HookName]?.bind(own) as ((event: HookEvent) => unknown) | undefined
-      if (!isWatching || !WATCHED.includes(name as HookName)) return hook
+      if (!isWatching || !Object.hasOwn(WATCHED, name)) return hook
       return (event: HookEvent) => {
         try {
           return hook?.(event)
         } finally {
-          watcher(name as HookName, event)
+          watcher(name as WatchedHook, event)
         }
       }
     },

@@ -1,4 +1,7 @@
-import type { Inspectable } from '@sess/core/inspect'
+import type { Inspectable, WatchedHook } from '@sess/core/inspect'
+
+/** How the pages colour a kind of event. */
+export type Tone = 'plain' | 'begin' | 'end' | 'alarm'
 
 /** Something that happened to a session, as the pages show it. */
 export interface Activity {
@@ -7,6 +10,7 @@ export interface Activity {
   /** Milliseconds since the epoch. */
   at: number
   kind: string
+  tone: Tone
   /** The session's id, where it may be shown. */
   id: string | undefined
   detail: string
@@ -25,16 +29,25 @@ const HOURS_KEPT = 24
 const KEPT = 200
 
 /** What is shown for an event of a hook. Details are of the store or of names, never of data. */
-const KINDS: Record<string, string> = {
-  created: 'created',
-  saved: 'saved',
-  touched: 'extended',
-  rotated: 'new key',
-  destroyed: 'ended',
-  conflict: 'conflict',
-  interrupted: 'interrupted',
-  corrupt: 'unreadable',
-  storeError: 'store error',
+const KINDS: Readonly<Record<WatchedHook, readonly [kind: string, tone: Tone]>> = {
+  created: ['created', 'begin'],
+  saved: ['saved', 'plain'],
+  touched: ['extended', 'plain'],
+  rotated: ['new key', 'plain'],
+  reused: ['old key used', 'alarm'],
+  destroyed: ['ended', 'end'],
+  conflict: ['conflict', 'alarm'],
+  interrupted: ['interrupted', 'alarm'],
+  corrupt: ['unreadable', 'alarm'],
+  storeError: ['store error', 'alarm'],
+}
+
+/** What the events of several hooks say besides. */
+interface Details {
+  operation?: string
+  reason?: string
+  key?: string
+  supersededBy?: string
 }
 
 /** Remembers what happened to the sessions of an engine in this process: counts of the last hours, and the last events. */
@@ -50,15 +63,21 @@ export class ActivityLog {
     this.#now = now
     this.since = now()
     watch((hook, event) => {
-      const { operation, reason, key } = event as { operation?: string; reason?: string; key?: string }
-      this.#add(KINDS[hook] ?? hook, event.id, operation ?? reason ?? key ?? '')
+      const { operation, reason, key, supersededBy } = event as Details
+      const detail = operation ?? reason ?? key ?? ''
+      // Its session has, or has had, an event of its own.
+      if (supersededBy !== undefined) return this.#add('old key removed', 'plain', event.id, detail)
+      if (hook === 'created') this.#currentHour().created += 1
+      if (hook === 'destroyed') this.#currentHour().ended += 1
+      const [kind, tone] = KINDS[hook]
+      this.#add(kind, tone, event.id, detail)
     })
   }
 
-  /** Adds what hooks do not get: that all sessions of a subject were ended. */
+  /** Adds what hooks do not get: that the store has ended all sessions of a subject. */
   addEnded(count: number): void {
     this.#currentHour().ended += count
-    this.#add('ended all', undefined, `${count} of one subject`)
+    this.#add('ended all', 'end', undefined, `${count} of one subject`)
   }
 
   /** The last 24 hours, or those since the start: the oldest first, and without gaps. */
@@ -87,10 +106,8 @@ export class ActivityLog {
     return () => this.#listeners.delete(listener)
   }
 
-  #add(kind: string, id: string | undefined, detail: string): void {
-    if (kind === 'created') this.#currentHour().created += 1
-    if (kind === 'ended') this.#currentHour().ended += 1
-    const activity = { number: ++this.#count, at: this.#now(), kind, id, detail }
+  #add(kind: string, tone: Tone, id: string | undefined, detail: string): void {
+    const activity = { number: ++this.#count, at: this.#now(), kind, tone, id, detail }
     this.#recent.push(activity)
     if (this.#recent.length > KEPT) this.#recent.shift()
     for (const listener of this.#listeners) listener(activity)

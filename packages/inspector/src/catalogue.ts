@@ -40,6 +40,11 @@ export interface Page {
   indexed: boolean
 }
 
+/** What a handle names: a session and its data as they may be shown, or the id that it has got instead. */
+export type Found =
+  | { view: SessionView; shown: unknown; successor?: never }
+  | { successor: string; view?: never }
+
 /** A number, or the least that it can be. */
 export interface Count {
   count: number
@@ -54,6 +59,9 @@ const COUNTED = 100_000
 /** Sessions that one page looks at, at the most, and milliseconds that it takes for it. */
 const EXAMINED = 50_000
 const SEARCH_TIME = 2_000
+
+/** Old ids that lead from one to the next, of which a page follows so many. */
+const MAX_ROTATIONS = 100
 
 const ID = /^[0-9a-f]{40}$/
 const KEY = /^[0-9a-z]{32}$/
@@ -100,38 +108,53 @@ export class Catalogue {
     return this.#inspected.store === undefined
   }
 
-  /** The handle that a text names, if it is a whole id or a session key: what stands in a session cookie. */
+  /**
+   * The handle that a text names, if it is the whole id or the key of a session that the store has. Other texts may look
+   * like one: the id of a user, for example.
+   */
   async handleFor(text: string): Promise<string | undefined> {
-    if (ID.test(text)) return text
-    if (!KEY.test(text) || this.isInCookies) return undefined
-    const { idOf, handleOf } = this.#inspected
-    return handleOf(await idOf(text))
+    if (this.isInCookies) return undefined
+    if (KEY.test(text)) {
+      const { store, idOf, handleOf } = this.#inspected
+      const id = await idOf(text)
+      return (await store!.read(id, this.#context())) === null ? undefined : handleOf(id)
+    }
+    return (await this.#entryOf(text)) === undefined ? undefined : text
   }
 
-  /** The live session of a handle, with the data as they may be shown. `undefined` if there is none. */
-  async find(handle: string): Promise<{ view: SessionView; shown: unknown } | undefined> {
+  /**
+   * What a handle names: a live session, or the old id of one that has got another (`successor`). `undefined` if it has
+   * ended. The data are as they may be shown.
+   */
+  async find(handle: string): Promise<Found | undefined> {
     const entry = await this.#entryOf(handle)
     if (entry === undefined) return undefined
-    const view = await viewOf(entry, this.#decode, this.#age)
-    return { view, shown: jsonReady(view.data, this.#hides) }
+    const view = await this.#viewOf(entry)
+    if (view.supersededBy === undefined) return { view, shown: jsonReady(view.data, this.#hides) }
+    const successor = await this.#lastAfter(view.supersededBy)
+    return successor === undefined ? undefined : { successor }
   }
 
-  /** Ends a session. Returns its subject and whether it was live. */
-  async end(handle: string): Promise<{ ended: boolean; subject: string | undefined }> {
-    const entry = await this.#entryOf(handle)
-    if (entry === undefined) return { ended: false, subject: undefined }
-    const { subject } = await viewOf(entry, this.#decode, undefined)
-    return { ended: await this.#sessions.end(entry.id), subject }
+  /**
+   * Ends the session that `find` returns for a handle, and returns it. Ends nothing if it has another id now: whoever wanted to end it
+   * has not seen what it has become.
+   */
+  async end(handle: string): Promise<Found | undefined> {
+    const found = await this.find(handle)
+    if (found === undefined || found.view === undefined) return found
+    return (await this.#sessions.end(found.view.id)) ? found : undefined
   }
 
-  /** Ends all sessions of a subject. Returns how many. */
-  async endAll(subject: string): Promise<number> {
-    if (this.can('removeBySubject')) return this.#sessions.removeBySubject(subject)
+  /** Ends all sessions of a subject. Returns how many, and whether the hook `destroyed` got each. */
+  async endAll(subject: string): Promise<{ ended: number; isReported: boolean }> {
+    if (this.can('removeBySubject')) {
+      return { ended: await this.#sessions.removeBySubject(subject), isReported: false }
+    }
     const ids: string[] = []
     for await (const view of this.#live()) if (view.subject === subject) ids.push(view.id)
     let ended = 0
     for (const id of ids) if (await this.#sessions.end(id)) ended += 1
-    return ended
+    return { ended, isReported: true }
   }
 
   /** Sessions that match, from a position on. Never reads the whole store if it is large. */
@@ -163,6 +186,12 @@ export class Catalogue {
       matcher(search, { hides: this.#hides, handleOf: this.#inspected.handleOf }),
       isTooLarge ? { after: 0 } : place,
     )
+  }
+
+  /** Whether a subject has sessions, as far as a page can find out. */
+  async isSubject(text: string): Promise<boolean> {
+    if (!this.can('scanBySubject') && !this.can('scan')) return false
+    return (await this.list({ text, by: 'subject' }, {})).rows.length > 0
   }
 
   /** How many records the store has, if it counts them. */
@@ -200,6 +229,23 @@ export class Catalogue {
     return undefined
   }
 
+  #viewOf(entry: StoredEntry): Promise<SessionView> {
+    return viewOf(entry, this.#decode, this.#age)
+  }
+
+  /** The id under which a session goes on after its rotations. `undefined` if it has ended. */
+  async #lastAfter(id: string): Promise<string | undefined> {
+    let last = id
+    for (let steps = 0; steps < MAX_ROTATIONS; steps++) {
+      const entry = await this.#entryOf(last)
+      if (entry === undefined) return undefined
+      const { supersededBy } = await this.#viewOf(entry)
+      if (supersededBy === undefined) return last
+      last = supersededBy
+    }
+    return last
+  }
+
   #context(): { now: number; signal: AbortSignal } {
     return { now: this.now, signal: AbortSignal.timeout(Math.max(this.#inspected.timeout, 10_000)) }
   }
@@ -215,7 +261,7 @@ export class Catalogue {
   /** Decoded sessions, without the markers of rotations. A scan may give a session twice. */
   async *#live(): AsyncGenerator<SessionView> {
     for await (const entry of this.#scan()) {
-      const view = await viewOf(entry, this.#decode, this.#age)
+      const view = await this.#viewOf(entry)
       if (view.supersededBy === undefined) yield view
     }
   }
@@ -247,7 +293,7 @@ export class Catalogue {
         break
       }
       position += 1
-      const view = await viewOf(entry, this.#decode, this.#age)
+      const view = await this.#viewOf(entry)
       if (view.supersededBy !== undefined || !(await matches(view))) continue
       // A list shows no data. A scan may give a session twice.
       found.set(view.id, { view: { ...view, data: {} }, at: position })

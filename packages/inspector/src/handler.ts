@@ -12,7 +12,7 @@ import { href, listPage } from './pages/list.ts'
 import { livePage } from './pages/live.ts'
 import { overviewPage } from './pages/overview.ts'
 import { forbiddenPage, problemPage } from './pages/problem.ts'
-import { sessionPage } from './pages/session.ts'
+import { movedPage, sessionPage } from './pages/session.ts'
 import { Rejection, readForm } from './request-check.ts'
 import type { Search, SearchBy } from './search.ts'
 import { Visitor } from './visitor.ts'
@@ -170,19 +170,34 @@ export class Handler {
     const { catalogue } = this.#parts
     const isName = search.by === 'any' || search.by === 'id'
     const handle = isName ? await catalogue.handleFor(search.text) : undefined
-    return redirect(handle === undefined ? href(site, search) : `${site.basePath}/session/${handle}`)
+    if (handle !== undefined) return redirect(`${site.basePath}/session/${handle}`)
+    if (
+      isName &&
+      mayBeKey(search.text) &&
+      (search.by === 'id' || !(await catalogue.isSubject(search.text)))
+    ) {
+      throw new Rejection(
+        404,
+        'There is no live session with this key.',
+        'It has ended or expired. If that is no session key but the name of a user, or data, look in “Subjects” or “Data”.',
+      )
+    }
+    return redirect(href(site, search))
   }
 
   async #session({ site }: Visit, handle: string): Promise<Response> {
     const found = await this.#parts.catalogue.find(handle)
     if (found === undefined) throw noSession()
+    if (found.view === undefined) return document(movedPage(site, handle, found.successor))
     return document(sessionPage(site, { handle, ...found }))
   }
 
   async #end({ request, visitor, site }: Visit, handle: string): Promise<Response> {
     await readForm(request, token => visitor.isToken(token))
-    const { ended, subject } = await this.#parts.catalogue.end(handle)
-    if (!ended) throw noSession()
+    const found = await this.#parts.catalogue.end(handle)
+    if (found === undefined) throw noSession()
+    if (found.view === undefined) return document(movedPage(site, handle, found.successor), 409)
+    const { subject } = found.view
     const list = href(site, { text: subject ?? '', by: subject === undefined ? 'any' : 'subject' })
     return redirect(`${list}${list.includes('?') ? '&' : '?'}ended=1`)
   }
@@ -191,8 +206,8 @@ export class Handler {
     const form = await readForm(request, token => visitor.isToken(token))
     const subject = form.get('subject') ?? ''
     if (subject === '' || subject.length > 255) throw new Rejection(422, 'Name a subject.')
-    const ended = await this.#parts.catalogue.endAll(subject)
-    this.#parts.log.addEnded(ended)
+    const { ended, isReported } = await this.#parts.catalogue.endAll(subject)
+    if (!isReported) this.#parts.log.addEnded(ended)
     return redirect(`${href(site, { text: subject, by: 'subject' })}&ended=${ended}`)
   }
 
@@ -263,6 +278,14 @@ function placeOf(query: URLSearchParams): Place {
 function doneOf(query: URLSearchParams): string {
   const ended = wholeNumber(query.get('ended'))
   return ended === undefined ? '' : `Ended ${counted(ended, 'session')}.`
+}
+
+/**
+ * Whether a text may be a session key, and not the hexadecimal id of something else: a key of 32 random characters without a
+ * letter after f does not occur.
+ */
+function mayBeKey(text: string): boolean {
+  return /^[0-9a-z]{32}$/.test(text) && /[g-z]/.test(text)
 }
 
 function wholeNumber(text: string | null): number | undefined {

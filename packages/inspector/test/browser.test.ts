@@ -149,9 +149,9 @@ describe.skipIf(!requireChromium())('in Chromium', () => {
     await page.getByRole('button', { name: 'End this session' }).click()
     await page.getByText('Ended 1 session.').waitFor()
     await page.getByRole('link', { name: 'Live' }).click()
-    await page.locator('.tag.ended').waitFor()
+    await page.locator('.tag', { hasText: 'ended' }).waitFor()
     await page.getByRole('link', { name: 'Refresh' }).click()
-    await page.locator('.tag.ended').waitFor()
+    await page.locator('.tag', { hasText: 'ended' }).waitFor()
   })
 
   it('a newcomer ends all sessions of user 42 with three clicks, and one session with four', async () => {

@@ -1,4 +1,4 @@
-import { createSessions, type Store } from '@sess/core'
+import { createSessions, type Session, type Store } from '@sess/core'
 import { rich } from '@sess/core/rich'
 import { cacheStore } from '@sess/store-cache'
 import { encryptedCookieStore } from '@sess/store-cookie'
@@ -397,6 +397,43 @@ describe('a search', () => {
     expect(none).toContain('No live session has that.')
   })
 
+  it.each([
+    ['a UUID without dashes', '550e8400e29b41d4a716446655440000'],
+    ['a digest', 'da39a3ee5e6b4b0d3255bfef95601890afd80709'],
+  ])('finds a user whose name is %s, and might be an id or a key', async (_, subject) => {
+    for (const hashKeys of [true, false]) {
+      const site = makeSite({}, { hashKeys })
+      await site.login(session => {
+        session.subject = subject
+      })
+      for (const by of ['any', 'subject']) {
+        const found = await site.post('/sessions/find', { q: subject, by })
+        const list = await (await site.get(found.headers.get('location')!)).text()
+        expect(handlesIn(list)).toHaveLength(1)
+      }
+      const none = await site.post('/sessions/find', { q: subject.replace('5', '6'), by: 'id' })
+      expect(none.headers.get('location')).toBe(`/sessions/list?q=${subject.replace('5', '6')}&by=id`)
+    }
+  })
+
+  it('for a key that opens no session has no address, but a user of that name is found', async () => {
+    const site = makeSite()
+    const key = await site.login(session => {
+      session.subject = '42'
+    })
+    await site.sessions.delete(key)
+    for (const by of ['any', 'id']) {
+      const found = await site.post('/sessions/find', { q: key, by })
+      expect([found.status, found.headers.get('location')]).toEqual([404, null])
+      expect(await found.text()).toContain('It has ended or expired')
+    }
+    await site.login(session => {
+      session.subject = key
+    })
+    const found = await site.post('/sessions/find', { q: key })
+    expect(handlesIn(await (await site.get(found.headers.get('location')!)).text())).toHaveLength(1)
+  })
+
   it('goes through a store page by page, and misses none', async () => {
     const site = makeSite({}, { store: cacheStore() })
     for (let at = 0; at < 120; at++)
@@ -415,6 +452,62 @@ describe('a search', () => {
     }
     expect(new Set(seen).size).toBe(120)
     expect(seen).toHaveLength(120)
+  })
+})
+
+describe('a session with a new key', () => {
+  /** A session of Ada, its key, and the handle that it had before the login. */
+  async function loggedInAnew() {
+    const site = makeSite()
+    const before = await site.login(session => void session.set('cart', ['tea']))
+    const [old] = handlesIn(await (await site.get('/sessions/list')).text())
+    const session = site.sessions.open(`sessionid=${before}`)
+    await session.load()
+    session.cycleKey()
+    session.subject = 'ada'
+    await site.sessions.commit(session, { status: 200 })
+    const [handle] = handlesIn(await (await site.get('/sessions/list')).text())
+    return { site, old: old!, handle: handle!, keys: [before, session.sessionKey!] }
+  }
+
+  it('is found by its old id and its old key, and the page says where it goes on', async () => {
+    const { site, old, handle, keys } = await loggedInAnew()
+    const page = await (await site.get(`/sessions/session/${old}`)).text()
+    expect(page).toContain('has a new id')
+    expect(handlesIn(page)).toEqual([handle])
+    expect(page).not.toMatch(/nobody has logged in|End this session|<form/)
+    for (const q of [old, keys[0]!]) {
+      const found = await site.post('/sessions/find', { q })
+      expect(found.headers.get('location')).toBe(`/sessions/session/${old}`)
+    }
+  })
+
+  it('is not ended by a form for its old id', async () => {
+    const { site, old, handle, keys } = await loggedInAnew()
+    const response = await site.post(`/sessions/session/${old}/end`)
+    expect(response.status).toBe(409)
+    expect(handlesIn(await response.text())).toEqual([handle])
+    expect(await site.sessions.exists(keys[1]!)).toBe(true)
+    expect((await site.post(`/sessions/session/${handle}/end`)).status).toBe(303)
+    // The marker leads nowhere now.
+    expect((await site.get(`/sessions/session/${old}`)).status).toBe(404)
+    expect((await site.post(`/sessions/session/${old}/end`)).status).toBe(404)
+  })
+
+  it('counts as one that was created and one that ended', async () => {
+    const { site, keys } = await loggedInAnew()
+    const overview = async () => (await site.get('/sessions/')).text()
+    expect(await overview()).toContain('1 created and 0 ended')
+    // A logout by the old key: it ends the session, and removes the marker too.
+    await site.sessions.delete(keys[0]!)
+    expect(await overview()).toContain('1 created and 1 ended')
+    const live = await (await site.get('/sessions/live')).text()
+    expect([...live.matchAll(/<span class="tag [\w-]+">([^<]+)/g)].map(([, kind]) => kind)).toEqual([
+      'old key removed',
+      'ended',
+      'new key',
+      'created',
+    ])
   })
 })
 
@@ -521,7 +614,7 @@ describe('what happens', () => {
     while (!text.includes('"ended"')) text += (await reader.read()).value
     await reader.cancel()
     expect(text).toMatch(
-      /id: 1\ndata: \{"number":1,"at":\d+,"kind":"created","id":"[0-9a-f]{40}","detail":""\}\n\n/,
+      /id: 1\ndata: \{"number":1,"at":\d+,"kind":"created","tone":"begin","id":"[0-9a-f]{40}","detail":""\}\n\n/,
     )
     expect(text).not.toContain('<b>')
     const again = await site.get('/sessions/events', { 'last-event-id': '1' })
@@ -534,6 +627,42 @@ describe('what happens', () => {
     expect(rest).not.toContain('"created"')
     const overview = await (await site.get('/sessions/')).text()
     expect(overview).toContain('1 created and 1 ended')
+  })
+
+  it.each([true, false])(
+    'counts each end once when all of a user are ended (with an index: %s)',
+    async indexed => {
+      const { removeBySubject, ...store } = cacheStore()
+      const site = makeSite({}, { store: { ...store, ...(indexed && { removeBySubject }) } as Store })
+      for (const subject of ['42', '42', '43'])
+        await site.login(session => {
+          session.subject = subject
+        })
+      const response = await site.post('/sessions/end-subject', { subject: '42' })
+      expect(response.headers.get('location')).toContain('ended=2')
+      expect(await (await site.get('/sessions/')).text()).toContain('3 created and 2 ended')
+    },
+  )
+
+  it('is shown when a key is used again after its rotation', async () => {
+    let now = Date.now()
+    const sessions = createSessions({ store: cacheStore(), reuse: 'report', clock: () => now })
+    const inspect = inspector(sessions, { authorize })
+    const visit = async (cookie: string, use: (session: Session) => void) => {
+      const session = sessions.open(cookie)
+      await session.load()
+      use(session as Session)
+      await sessions.commit(session, { status: 200 })
+      return `sessionid=${session.sessionKey}`
+    }
+    const old = await visit('', session => {
+      session.subject = 'ada'
+    })
+    await visit(old, session => session.cycleKey())
+    now += 60_000
+    await visit(old, session => void session.get('cart'))
+    const page = await inspect(new Request(`${ORIGIN}/sessions/live`, { headers: { authorization: ADMIN } }))
+    expect(await page.text()).toMatch(/<span class="tag alarm">old key used/)
   })
 
   it('is not shown in a process that does not serve the app', async () => {

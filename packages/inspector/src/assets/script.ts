@@ -58,12 +58,12 @@ if (list) {
     if (content) element.append(content)
     return element
   }
-  const row = ({ at, kind, id, detail }) => {
+  const row = ({ at, kind, tone, id, detail }) => {
     const time = document.createElement('time')
     time.dateTime = new Date(at).toISOString()
     time.textContent = relative(at)
     const tag = document.createElement('span')
-    tag.className = 'tag ' + kind.replaceAll(' ', '-')
+    tag.className = 'tag ' + tone
     tag.textContent = kind
     const link = document.createElement('a')
     if (id) {

@@ -107,9 +107,9 @@ th { text-align: left; font-weight: 550 } thead th { color: var(--soft); font-si
 .sessions td:last-child, .sessions thead th:last-child { text-align: right; white-space: nowrap } .events td:last-child, .events thead th:last-child { text-align: left }
 .sessions .name { display: none } .sessions time { white-space: nowrap }
 .tag { display: inline-block; font: 550 12px/1.6 system-ui, sans-serif; padding: 1px 8px; border-radius: 99px; background: var(--ground); border: 1px solid var(--line); color: var(--soft); white-space: nowrap }
-.tag.created { background: var(--accent-soft); color: var(--accent); border-color: transparent }
-.tag.ended, .tag.ended-all { background: var(--warn-soft); color: var(--warn); border-color: transparent }
-.tag.store-error, .tag.unreadable, .tag.interrupted, .tag.conflict { background: var(--danger-soft); color: var(--danger); border-color: transparent }
+.tag.begin { background: var(--accent-soft); color: var(--accent); border-color: transparent }
+.tag.end { background: var(--warn-soft); color: var(--warn); border-color: transparent }
+.tag.alarm { background: var(--danger-soft); color: var(--danger); border-color: transparent }
 .stream { display: flex; flex-wrap: wrap; gap: 10px; align-items: center } .stream [role=status] { color: var(--soft) }
 @media (prefers-reduced-motion: no-preference) { .new { animation: arrive 1.6s ease-out } @keyframes arrive { from { background: var(--accent-soft) } } }
 .pager { display: flex; gap: 12px; justify-content: space-between; flex-wrap: wrap } .pager a { padding: 9px 0 } .pager .next { margin-left: auto; font-weight: 550 }

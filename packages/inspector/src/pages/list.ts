@@ -83,7 +83,7 @@ function sessionsTable(site: Site, rows: readonly Row[]): Html {
     html`<td role="cell"><span class="name" aria-hidden="true">${names[at]}</span> ${content}</td>`
   return html`<table class="sessions" role="table"><thead role="rowgroup"><tr role="row">${names.map(name => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead><tbody role="rowgroup">${rows.map(
     row =>
-      html`<tr role="row"><th role="rowheader" scope="row"><a class="id" href="${basePath}/session/${row.handle}" aria-label="Session ${row.handle.slice(0, 12)}">${row.handle.slice(0, 12)}</a>${row.problem !== undefined && html` <span class="tag">unreadable</span>`}</th>${cell(1, subjectOf(row, site))}${cell(2, time(row.createdAt, now))}${cell(3, time(row.lastSeenAt, now))}${cell(4, time(row.expiresAt, now))}${cell(5, bytes(row.bytes))}</tr>`,
+      html`<tr role="row"><th role="rowheader" scope="row"><a class="id" href="${basePath}/session/${row.handle}" aria-label="Session ${row.handle.slice(0, 12)}">${row.handle.slice(0, 12)}</a>${row.problem !== undefined && html` <span class="tag alarm">unreadable</span>`}</th>${cell(1, subjectOf(row, site))}${cell(2, time(row.createdAt, now))}${cell(3, time(row.lastSeenAt, now))}${cell(4, time(row.expiresAt, now))}${cell(5, bytes(row.bytes))}</tr>`,
   )}</tbody></table>`
 }
 

@@ -17,6 +17,6 @@ export function livePage(site: Site, recent: readonly Activity[], since: number)
   })
 }
 
-function eventRow(site: Site, { at, kind, id, detail }: Activity): Html {
-  return html`<tr role="row"><td role="cell">${time(at, site.now)}</td><th role="rowheader" scope="row"><span class="tag ${kind.replaceAll(' ', '-')}">${kind}</span></th><td role="cell">${id !== undefined && html`<a class="id" href="${site.basePath}/session/${id}">${id.slice(0, 12)}</a>`}</td><td role="cell"><bdi>${detail}</bdi></td></tr>`
+function eventRow(site: Site, { at, kind, tone, id, detail }: Activity): Html {
+  return html`<tr role="row"><td role="cell">${time(at, site.now)}</td><th role="rowheader" scope="row"><span class="tag ${tone}">${kind}</span></th><td role="cell">${id !== undefined && html`<a class="id" href="${site.basePath}/session/${id}">${id.slice(0, 12)}</a>`}</td><td role="cell"><bdi>${detail}</bdi></td></tr>`
 }

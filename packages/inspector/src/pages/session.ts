@@ -55,6 +55,17 @@ ${
   })
 }
 
+/** For the old id of a session that has got a new key, and with it a new id. */
+export function movedPage(site: Site, handle: string, successor: string): Html {
+  return page(site, {
+    title: `Session ${handle.slice(0, 12)}`,
+    tab: 'list',
+    body: html`<p class="crumbs"><a href="${site.basePath}/list">All sessions</a></p>
+<h1>Session <code class="id">${handle.slice(0, 12)}</code> has a new id</h1>
+<p>It got a new key, as at a login. It goes on as <a class="id" href="${site.basePath}/session/${successor}">${successor.slice(0, 12)}</a>. Nothing was ended.</p>`,
+  })
+}
+
 function deviceOf({ label, userAgent, ip }: NonNullable<SessionView['device']>): Html {
   const known = [label, userAgent, ip].filter(text => text !== undefined && text !== '')
   return html`${known.map((text, at) => html`${at > 0 && html`<br>`}<bdi>${text}</bdi>`)}`
