@@ -37,8 +37,11 @@ export class EngineRecord implements Record, UnreadRecord {
   /** The one that a touch ended. It can still be read: a socket uses the session after the response of its handshake. */
   #touched: CoreSession<any> | undefined
   #isNew: boolean
+  #isWritten = false
   /** The cookie as it is stored. `undefined`: not known. */
   #cookie: CookieData | undefined
+  /** A save that has failed. The store may have `stored` all the same: `text`, merged with what others had saved. */
+  #attempt: { text: string; stored: string } | undefined
 
   constructor(sessions: Sessions<any>, id: string, isNew: boolean) {
     this.#sessions = sessions
@@ -75,7 +78,8 @@ export class EngineRecord implements Record, UnreadRecord {
 
   touch(): MaybePromise<void> {
     const session = this.#session
-    if (!session || this.#isNew) return
+    // A save has extended it.
+    if (!session || this.#isNew || this.#isWritten) return
     this.#session = undefined
     this.#touched = session
     return after(this.#sessions.commit(session, { status: 200 }), () => undefined)
@@ -88,12 +92,14 @@ export class EngineRecord implements Record, UnreadRecord {
       () => saveSession(stored, { mustCreate: this.#isNew }),
       () => {
         this.#isNew = false
+        this.#isWritten = true
         this.#cookie = cookie
         this.#saved(session, stored, text)
       },
       error => {
         // The engine would store what it has been told, also if the application takes it back now.
         this.#session = this.#cookie = undefined
+        this.#attempt = { text, stored: textOf(valuesOf(stored)) }
         if ((error as { code?: string }).code !== 'SESSION_EXISTS') throw error
         // `genid` has returned an ID that is in use. express-session overwrites that session, too.
         this.#isNew = false
@@ -128,11 +134,12 @@ export class EngineRecord implements Record, UnreadRecord {
         return this.#session
       }
       const current = valuesOf(stored)
+      this.text = textOf(current)
       if (known !== undefined) {
-        const merged = merge(JSON.parse(known), dataOf(session), current, JSON.stringify)
+        const base = this.text === this.#attempt?.stored ? this.#attempt.text : known
+        const merged = merge(JSON.parse(base), dataOf(session), current, JSON.stringify)
         adopt(session, merged.value as StoredSession)
       }
-      this.text = textOf(current)
       return stored
     })
   }

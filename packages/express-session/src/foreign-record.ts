@@ -16,6 +16,8 @@ export class ForeignRecord implements Record {
   text: string | undefined
   readonly touch: Record['touch']
   readonly #store: Store
+  /** The text of the last `set`. The store may have it also if it has reported a failure. */
+  #attempt: string | undefined
 
   constructor(store: Store, id: string) {
     this.#store = store
@@ -61,21 +63,25 @@ export class ForeignRecord implements Record {
     )
   }
 
+  /** Gives the session what others have saved. Its own changes are from now on those since `current`. */
   #merge(session: Session, current: StoredSession): void {
-    if (textOf(current) === this.text) return
-    const base = JSON.parse(this.text!) as StoredSession
-    adopt(session, merge(base, dataOf(session), dataOf(current), JSON.stringify).value as StoredSession)
+    const text = textOf(current)
+    const isOwn = text === this.text || text === this.#attempt
+    if (!isOwn) {
+      const base = JSON.parse(this.text!) as StoredSession
+      adopt(session, merge(base, dataOf(session), dataOf(current), JSON.stringify).value as StoredSession)
+    }
+    this.text = text
   }
 
   #set(session: Session): MaybePromise<void> {
-    let text: string | undefined
     const written = fromCallback(done => {
       this.#store.set(this.id, session, done)
       // After the call, because some stores add keys of their own to the session.
-      text = textOf(session)
+      this.#attempt = textOf(session)
     })
     return after(written, () => {
-      this.text = text
+      this.text = this.#attempt
     })
   }
 }

@@ -301,6 +301,21 @@ describe('over a store of Sess', () => {
     expect(store.calls.splice(0)).toEqual(['read'])
   })
 
+  it('asks the store for nothing more after save()', async () => {
+    const store = counted()
+    await using app = await serve({ store }, async (req, res) => {
+      req.session.n = (req.session.n ?? 0) + 1
+      await req.session.save()
+      store.before = down
+      res.end(String(req.session.n))
+    })
+    await app.get()
+    store.before = undefined
+    store.calls.splice(0)
+    expect(await app.get()).toMatchObject({ status: 200, body: '2' })
+    expect(store.calls).toEqual(['read', 'replace'])
+  })
+
   it('extends a life at most once in a thirtieth of it', async () => {
     const store = counted()
     await using app = await serve({ store, cookie: { maxAge: 30_000 } }, (req, res) => {
