@@ -52,10 +52,17 @@ export interface Listening {
   stop(): Promise<void>
 }
 
-/** Serves a bundled worker with workerd, without Node's compatibility. Its configuration is written beside it. */
-export async function serveWorker(bundle: string): Promise<Listening> {
+/**
+ * Serves a bundled worker with workerd, without Node's compatibility. Its configuration is written beside it.
+ *
+ * @param secrets what the worker finds in its `env`, as `wrangler secret put` sets it
+ */
+export async function serveWorker(bundle: string, secrets: Record<string, string> = {}): Promise<Listening> {
   const port = await freePort()
   const config = join(dirname(bundle), `${basename(bundle)}.capnp`)
+  const bindings = Object.entries(secrets).map(
+    ([name, text]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(text)})`,
+  )
   writeFileSync(
     config,
     `using Workerd = import "/workerd/workerd.capnp";
@@ -70,13 +77,16 @@ const config :Workerd.Config = (
 const main :Workerd.Worker = (
   modules = [(name = "worker.mjs", esModule = embed "${basename(bundle)}")],
   compatibilityDate = "2026-01-01",
+  bindings = [${bindings}],
 );
 `,
   )
-  const server = spawn(runtimeBinary('workerd'), ['serve', config], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  const url = `http://127.0.0.1:${port}`
+  return listening([runtimeBinary('workerd'), 'serve', config], `http://127.0.0.1:${port}`)
+}
+
+/** Runs a command that serves a URL. Resolves when it does. */
+export async function listening([program, ...args]: string[], url: string, cwd?: string): Promise<Listening> {
+  const server = spawn(program!, args, { stdio: ['ignore', 'inherit', 'inherit'], ...(cwd && { cwd }) })
   for (let tries = 0; tries < 200 && server.exitCode === null; tries++) {
     const answer = await fetch(url, { method: 'OPTIONS' }).catch(() => undefined)
     await answer?.body?.cancel()
@@ -85,7 +95,7 @@ const main :Workerd.Worker = (
     await new Promise(resolve => setTimeout(resolve, 50))
   }
   await end(server)
-  throw new Error('workerd does not listen.')
+  throw new Error(`${basename(program!)} does not listen.`)
 }
 
 /** Ends a process, and waits until it has ended. */

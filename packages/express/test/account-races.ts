@@ -250,7 +250,7 @@ const tenants: Race = (stores, loops) => {
       const before = await request(one, '', login(subject), a)
       const [after, planted] = await Promise.all([
         request(one, before, acts[n % acts.length]!, a),
-        // At b the key is nothing. What is written there is a session of its own.
+        // At b the key is nothing, so a write there begins a session of its own.
         request(
           other,
           before,

@@ -1,10 +1,17 @@
 // `pnpm test:runtimes`, or this file with the names of some runtimes: runs the pages of `docs` for Bun, Deno and Workers there.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cookiesOf, request } from '@sess/test-fixtures/http.ts'
-import { askedFor, installRuntimes, runtimeBinary, serveWorker } from '@sess/test-fixtures/runtimes.ts'
-import { requireServer, startRedis } from '@sess/test-fixtures/servers'
+import {
+  askedFor,
+  installRuntimes,
+  type Listening,
+  listening,
+  runtimeBinary,
+  serveWorker,
+} from '@sess/test-fixtures/runtimes.ts'
+import { freePort, requireServer, startRedis } from '@sess/test-fixtures/servers'
 import { build } from 'esbuild'
 import { filesOf, folderWith, start } from '../test/guide.ts'
 import { closeOf, opened, post, rejectedWith, saved } from '../test/sockets.ts'
@@ -12,6 +19,12 @@ import { closeOf, opened, post, rejectedWith, saved } from '../test/sockets.ts'
 const names = askedFor(['bun', 'deno', 'workerd'])
 await installRuntimes(names)
 using folder = folderWith([...filesOf('runtimes.md'), ...filesOf('close-sockets.md')])
+using lines = folderWith(filesOf('frameworks.md'))
+copyFileSync(
+  join(import.meta.dirname, '../elysia/elysia-sessions.ts'),
+  join(lines.path, 'elysia-sessions.ts'),
+)
+const secrets = { SESSION_SECRET: 'a secret of the tests, which nobody should use' }
 
 for (const name of names) {
   if (name === 'bun') await onBun()
@@ -25,6 +38,7 @@ async function onBun(): Promise<void> {
     await using server = await start(folder.path, 'bun.ts', { command })
     await loginAndOut('Bun', server.url, { keysEnd: true })
   }
+  for (const file of ['bun.js', 'elysia.js']) await countsVisits(file, 'Bun', await onFreePort(file, command))
   if (!requireServer('redis')) return
   const redis = await startRedis()
   try {
@@ -42,32 +56,56 @@ async function onDeno(): Promise<void> {
   const command = [runtimeBinary('deno'), 'run', '--allow-net', '--allow-env', '--no-check']
   await using server = await start(folder.path, 'deno.ts', { command })
   await loginAndOut('Deno', server.url, { keysEnd: true })
+  await countsVisits('deno.js', 'Deno', await onFreePort('deno.js', command))
 }
 
 async function onWorkerd(): Promise<void> {
   const outfile = join(folder.path, 'worker.mjs')
-  // workerd has no secrets, so a module around the worker gives it one, as `wrangler secret put` does.
-  const entry = `import worker from './worker.ts'
-const SESSION_SECRET = 'a secret of the tests, which nobody should use'
-export default { fetch: request => worker.fetch(request, { SESSION_SECRET }) }`
-  writeFileSync(join(folder.path, 'with-secret.js'), entry)
-  const conditions = ['workerd', 'worker']
-  const entryPoints = [join(folder.path, 'with-secret.js')]
-  await build({
-    entryPoints,
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'neutral',
-    conditions,
-    logLevel: 'error',
-  })
-  const server = await serveWorker(outfile)
+  await bundle(join(folder.path, 'worker.ts'), outfile)
+  const server = await serveWorker(outfile, secrets)
   try {
     await loginAndOut('workerd', server.url, { keysEnd: false })
   } finally {
     await server.stop()
   }
+  await bundle(join(lines.path, 'workers.js'), outfile)
+  await countsVisits('workers.js', 'workerd', await serveWorker(outfile, secrets))
+}
+
+async function bundle(file: string, outfile: string): Promise<void> {
+  await build({
+    entryPoints: [file],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    conditions: ['workerd', 'worker'],
+    external: ['cloudflare:workers'],
+    logLevel: 'error',
+  })
+}
+
+/** Runs a program of docs/frameworks.md, which names the port 3000. */
+async function onFreePort(file: string, command: string[]): Promise<Listening> {
+  const port = String(await freePort())
+  const path = join(lines.path, file)
+  const text = readFileSync(path, 'utf8')
+  assert.match(text, /\b3000\b/)
+  writeFileSync(path, text.replace('3000', port))
+  return listening([...command, file], `http://127.0.0.1:${port}`, lines.path)
+}
+
+async function countsVisits(file: string, runtime: string, { url, stop }: Listening): Promise<void> {
+  try {
+    const first = await request(url)
+    const cookie = cookiesOf(first)
+    const second = await request(url, { cookie })
+    const other = await request(url)
+    assert.deepEqual([first.text, second.text, other.text], ['visit 1', 'visit 2', 'visit 1'])
+  } finally {
+    await stop()
+  }
+  console.log(`docs/frameworks.md: ${file} on ${runtime}`)
 }
 
 /** The flow of the pages. `keysEnd`: whether a logout ends the key itself, which it does not for sessions in cookies. */

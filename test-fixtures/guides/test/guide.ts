@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type ProgramOptions, runProgram } from '@sess/test-fixtures/program.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -14,13 +14,25 @@ export function filesOf(page: string): Map<string, string> {
   )
 }
 
-/** A folder with files, where the packages of the guides are installed. `using` removes it. */
-export function folderWith(files: Iterable<[string, string]>): { path: string } & Disposable {
+/** Where the packages of the guides are installed. */
+export const installed = join(import.meta.dirname, '../node_modules')
+
+/** A folder with files, which finds the packages of the guides. `using` removes it. */
+export function folderWith(files: Iterable<readonly [string, string]>): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), 'sess-guide-'))
   writeFileSync(join(path, 'package.json'), '{ "type": "module" }')
-  symlinkSync(join(import.meta.dirname, '../node_modules'), join(path, 'node_modules'), 'dir')
-  for (const [name, text] of files) writeFileSync(join(path, name), text)
+  link(installed, join(path, 'node_modules'))
+  for (const [name, text] of files) {
+    mkdirSync(dirname(join(path, name)), { recursive: true })
+    writeFileSync(join(path, name), text)
+  }
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** Makes a folder appear at another place. */
+export function link(folder: string, at: string): void {
+  mkdirSync(dirname(at), { recursive: true })
+  symlinkSync(folder, at, 'dir')
 }
 
 /** Compiles the TypeScript of a folder as NestJS does, with its decorators, and returns what is wrong with it. */
@@ -40,8 +52,10 @@ export function compile(folder: string): string {
     allowImportingTsExtensions: true,
     rewriteRelativeImportExtensions: true,
     skipLibCheck: true,
+    // A reader has one copy, and here there is one for each version of NestJS.
+    paths: { fastify: [join(installed, 'fastify')] },
   }
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['**/*.ts'] }))
   const tsc = join(root, 'node_modules/typescript-native/bin/tsc')
   return spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout
 }

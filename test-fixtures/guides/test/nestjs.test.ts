@@ -1,29 +1,44 @@
 import { once } from 'node:events'
 import { request as begin } from 'node:http'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { text } from 'node:stream/consumers'
 import { cookiesOf, request } from '@sess/test-fixtures/http.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { compile, filesOf, folderWith, type Started, start } from './guide.ts'
+import { compile, filesOf, folderWith, link, type Started, start } from './guide.ts'
 
 const files = filesOf('nestjs.md')
-const folder = folderWith(files)
+const folderOf = (version: string): string => join(folder.path, version, '/')
+const folder = folderWith(
+  ['11', '12'].flatMap(version => [...files].map(([file, text]) => [`${version}/${file}`, text] as const)),
+)
+link(join(import.meta.dirname, '../nestjs-11/node_modules'), join(folder.path, '11/node_modules'))
 let wrong: string
 beforeAll(() => {
   wrong = compile(folder.path)
-})
+}, 60_000)
 afterAll(() => folder[Symbol.dispose]())
 
-test('the guide for NestJS type-checks under strict, with the decorators of NestJS', () => {
+test('docs/nestjs.md type-checks under strict with NestJS 11 and 12, and their decorators', () => {
+  const versions = ['11', '12']
+    .map(folderOf)
+    .map(at => createRequire(at)('@nestjs/core/package.json').version)
+  expect(versions).toEqual([expect.stringMatching(/^11\./), expect.stringMatching(/^12\./)])
   expect(files.size).toBe(7)
   expect(wrong).toBe('')
 })
 
-describe.each(['express', 'fastify'])('docs/nestjs.md on the platform %s', platform => {
+describe.each([
+  ['11', 'express'],
+  ['11', 'fastify'],
+  ['12', 'express'],
+  ['12', 'fastify'],
+])('docs/nestjs.md with NestJS %s on the platform %s', (version, platform) => {
+  const path = folderOf(version)
   let app: Started
   beforeAll(async () => {
-    app = await start(folder.path, `main-${platform}.js`)
+    app = await start(path, `main-${platform}.js`)
   })
   afterAll(() => app.stop())
 
@@ -77,7 +92,7 @@ describe.each(['express', 'fastify'])('docs/nestjs.md on the platform %s', platf
 
   // The last one: the table is gone afterwards.
   test('a store that fails is a 503 of the filter: in the guard, and when the handler has returned', async () => {
-    const database = new DatabaseSync(join(folder.path, 'sessions.db'))
+    const database = new DatabaseSync(join(path, 'sessions.db'))
     database.exec('ALTER TABLE sessions RENAME TO away')
     try {
       const read = await request(`${app.url}/account`, { cookie })
