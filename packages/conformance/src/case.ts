@@ -15,6 +15,8 @@ export interface Case<Fixture> {
   why: string
   /** A quick run takes some of the cases of one family, which differ in a single value; others on another day. */
   family?: string
+  /** It stops the process, or floods the backend, so no other case runs at the same time. */
+  alone?: true
   /** It makes random choices, by `fixture.seed`; a report of its failure names the seed. */
   random?: true
   /** Why the case does not apply to this fixture, if it does not. */

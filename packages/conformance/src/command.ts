@@ -39,6 +39,7 @@ Options:
   --filter <text>   only the cases whose id or title contains it
   --timeout <ms>    what one case may take (60000)
   --call-timeout <ms>  what a call to a broken backend may take, and a store to recover (5000)
+  --concurrency <n>  cases at the same time (1); for a factory whose every call makes a backend of its own
   --quick           fewer combinations, rounds and records
   --seed <number>   the random choices of an earlier run again; a failure names its seed
   --list            the cases, one a line, without running them
@@ -66,6 +67,7 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
         filter: { type: 'string' },
         timeout: { type: 'string' },
         'call-timeout': { type: 'string' },
+        concurrency: { type: 'string' },
         quick: { type: 'boolean' },
         seed: { type: 'string' },
         list: { type: 'boolean' },
@@ -79,6 +81,7 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
         values['call-timeout'] === undefined
           ? undefined
           : milliseconds(values['call-timeout'], '--call-timeout'),
+      concurrency: values.concurrency === undefined ? undefined : countOf(values.concurrency),
       quick: values.quick,
       seed: values.seed === undefined ? undefined : seedOf(values.seed),
       onCase: (result, progress) => say(formatProgress(result, progress)),
@@ -100,10 +103,14 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
     const strays = new StrayErrors()
     try {
       const report = await prove(target, positionals[1], options, strays)
+      // What the last cases left uncaught, Node tells in the next turn.
+      await setImmediate()
       say(`\n${formatReport(report)}`)
       if (report.results.length === 0) return 2
-      for (const error of strays.uncharged)
-        say(`\nBROKEN  outside of the cases nobody caught an error: ${show(error)}`)
+      const where = isOneByOne(options)
+        ? 'outside of the cases'
+        : 'in one of the cases that ran at the same time (without --concurrency it is named), or outside of them,'
+      for (const error of strays.uncharged) say(`\nBROKEN  ${where} nobody caught an error: ${show(error)}`)
       return report.ok && strays.uncharged.length === 0 ? 0 : 1
     } finally {
       strays.stop()
@@ -113,6 +120,8 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
     return 2
   }
 }
+
+const isOneByOne = ({ concurrency = 1 }: RunOptions): boolean => concurrency === 1
 
 const sets = { store: storeCases, 'cookie-store': cookieStoreCases, adapter: adapterCases }
 
@@ -129,6 +138,13 @@ function milliseconds(text: string, option: string): number {
   const ms = Number(text)
   if (!(ms > 0)) throw new Error(`${option} must be a number of milliseconds, not "${text}"`)
   return ms
+}
+
+function countOf(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1)
+    throw new Error(`--concurrency must be a whole number from 1 on, not "${text}"`)
+  return count
 }
 
 function seedOf(text: string): number {
@@ -201,7 +217,8 @@ async function prove(
   options: RunOptions,
   strays: StrayErrors,
 ): Promise<Report> {
-  const run: Run = (cases, open) => runCases(strays.watch(cases), open, options)
+  // Of several cases at once nobody knows which one made the error.
+  const run: Run = (cases, open) => runCases(isOneByOne(options) ? strays.watch(cases) : cases, open, options)
   if (target !== 'adapter') return await proveModule(target, options, run)
   if (!address || !URL.canParse(address)) {
     throw new Error('say where the probe app listens: sess-conformance adapter http://127.0.0.1:3000')

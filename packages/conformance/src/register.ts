@@ -24,7 +24,7 @@ export interface Framework {
 }
 
 /** Options of `describeStore`, `describeCookieStore` and `describeAdapter`. */
-export type RegisterOptions = Omit<RunOptions, 'filter' | 'onCase'>
+export type RegisterOptions = Omit<RunOptions, 'filter' | 'onCase' | 'concurrency'>
 
 /** Registers cases as tests of a framework. */
 export function registerCases<Fixture>(

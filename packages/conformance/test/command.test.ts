@@ -115,7 +115,7 @@ describe('what was not proved closes the report', () => {
   })
 
   test('other processes, where it has no second store', async () => {
-    const { out } = await command(await reports('no-second.mjs', '{ store }'))
+    const { out } = await command(await reports('no-second.mjs', '{ store }'), '--filter', 'second-store')
     expect(out).toContain('\nOther processes are NOT proved, because the factory offers no `second`')
   })
 
@@ -201,6 +201,20 @@ describe('--seed', () => {
   })
 })
 
+test('--concurrency: cases run at the same time, and an error that nobody caught is reported, with exit code 1', async () => {
+  const path = await moduleOf(
+    'stray-at-once.mjs',
+    `export default () => ({ ...memoryStore(), touch() { void Promise.reject(new Error('lost')); return false } })`,
+  )
+  const argv = [join(source, 'cli.ts'), path, '--filter', 'store/touch', '--concurrency', '2']
+  const { stdout, code } = await run(process.execPath, argv).then(
+    done => ({ ...done, code: 0 }),
+    (error: { stdout: string; code: number }) => error,
+  )
+  expect(stdout).toMatch(/BROKEN .*without --concurrency it is named.*nobody caught an error: Error: lost/)
+  expect(code).toBe(1)
+})
+
 test('--list names every case, or those of one kind', async () => {
   const all = await command('--list')
   expect(all.code).toBe(0)
@@ -225,6 +239,7 @@ describe('a wrong command: exit code 2, and what to do', () => {
     [['adaptor', 'http://127.0.0.1:1'], /unknown argument http:/],
     [['--list', 'store', 'adapter'], /unknown argument adapter/],
     [['x.js', '--timeout', 'soon'], /--timeout/],
+    [['x.js', '--concurrency', '0'], /--concurrency must be a whole number from 1 on/],
     [['x.js', '--seed', '-1'], /--seed/],
     [['x.js', '--seed=1.5'], /--seed must be a whole number/],
     [['x.js', '--seed', '4294967296'], /--seed must be a whole number/],

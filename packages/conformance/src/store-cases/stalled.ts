@@ -75,6 +75,7 @@ export const stalledCases: readonly StoreCase[] = [
     rule: 'When a time limit of the store ends, it looks at what has arrived first.',
     source: 'docs/design.md#store-context, docs/requirements.md#f3; Node runs timers before it reads sockets',
     why: 'After every long computation, logins and logouts that were done would be errors.',
+    alone: true,
     // Workers have no event loop to stop: their clock stands while code runs.
     skip: () => (typeof setImmediate === 'function' ? undefined : 'this runtime has no setImmediate()'),
     async run(f) {
@@ -115,6 +116,7 @@ export const stalledCases: readonly StoreCase[] = [
     source:
       'docs/design.md#store-context, docs/requirements.md#c11; 1.1 GB in ten minutes at 500 requests a second',
     why: 'A frozen server would fill the memory of every process that uses it, and be flooded when it is back.',
+    alone: true,
     skip: withoutMeans('freeze'),
     async run(f) {
       const { id } = await f.stored()
