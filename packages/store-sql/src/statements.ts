@@ -106,6 +106,11 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
     .where('expire_date', '>', slot('now'))
   const remove = db.deleteFrom(sessions).where(thisId).where('expire_date', '>', slot('now'))
 
+  const ofSubject = same(subject, slot('subject'))
+  const butThis = sql<SqlBool>`not ${thisId}`
+  const removeSubject = db.deleteFrom(sessions).where(ofSubject).where('expire_date', '>', slot('now'))
+  const anyOfSubject = live.select(sql.lit(1).as('one')).where(ofSubject).limit(sql.lit(1))
+
   const counted = (relation: '>' | '<=', limit: number) => {
     const rows = db.selectFrom(sessions).where('expire_date', relation, slot('now'))
     const some = rows.select(sql.lit(1).as('one')).limit(sql.lit(limit)).as('some_rows')
@@ -124,23 +129,12 @@ export function compileStatements(dialect: Dialect, layout: Layout) {
 
     firstPage: compile(page),
     nextPage: compile(page.where('session_key', '>', slot('after'))),
-    firstOfSubject: compile(page.where(same(subject, slot('subject')))),
-    nextOfSubject: compile(
-      page.where(same(subject, slot('subject'))).where('session_key', '>', slot('after')),
-    ),
-    removeSubject: compile(
-      db
-        .deleteFrom(sessions)
-        .where(same(subject, slot('subject')))
-        .where('expire_date', '>', slot('now')),
-    ),
-    removeSubjectExcept: compile(
-      db
-        .deleteFrom(sessions)
-        .where(same(subject, slot('subject')))
-        .where(sql<SqlBool>`not ${thisId}`)
-        .where('expire_date', '>', slot('now')),
-    ),
+    firstOfSubject: compile(page.where(ofSubject)),
+    nextOfSubject: compile(page.where(ofSubject).where('session_key', '>', slot('after'))),
+    removeSubject: compile(removeSubject),
+    removeSubjectExcept: compile(removeSubject.where(butThis)),
+    anyOfSubject: compile(anyOfSubject),
+    anyOfSubjectExcept: compile(anyOfSubject.where(butThis)),
 
     /** Rows that are live, or expired, up to `capacity`. A database reads no more of the index than that. */
     countLive: (capacity: number) => compile(counted('>', capacity)),

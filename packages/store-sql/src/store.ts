@@ -216,14 +216,19 @@ export function createStore(runner: Runner, dialect: Dialect, layout: Layout): S
   async function removeBySubject(subject: string, options: RemoveBySubjectOptions = {}): Promise<number> {
     if (dialect.unstorable(subject) !== undefined) return 0
     const { except } = options
-    const statement = except === undefined ? statements.removeSubject : statements.removeSubjectExcept
+    const [remove, find] =
+      except === undefined
+        ? [statements.removeSubject, statements.anyOfSubject]
+        : [statements.removeSubjectExcept, statements.anyOfSubjectExcept]
     const values: Values = { subject, ...(except !== undefined && { id: except }) }
     let removed = 0
-    // Until a statement finds none, because a save may have finished while the one before was running.
     for (;;) {
-      const { changes } = await runChecked(statement, { ...values, now: now(options) }, options)
-      if (changes === 0) return removed
+      const { changes } = await runChecked(remove, { ...values, now: now(options) }, options)
       removed += changes
+      // A session may have got a new key or been saved while the statement ran. Only a select sees one moment: PostgreSQL's
+      // delete does not see a row that is newer than itself, and leaves one out that has changed since.
+      const { rows } = await runChecked(find, { ...values, now: now(options) }, options)
+      if (rows.length === 0) return removed
     }
   }
 

@@ -36,6 +36,8 @@ export class WriteQueue {
   #writer: Writer
   #waiting: Waiting[] = []
   #lastError: unknown
+  /** Also for a moment in which no write waits, because all were given up. */
+  #isPolling = false
 
   constructor(writer: Writer) {
     this.#writer = writer
@@ -50,7 +52,7 @@ export class WriteQueue {
       if (!this.#writer.isBusy(error)) throw error
       this.#lastError = error
       const result = this.#wait(statement, parameters, signal)
-      this.#work()
+      if (!this.#isPolling) void this.#poll()
       return result
     }
   }
@@ -69,7 +71,8 @@ export class WriteQueue {
     })
   }
 
-  async #work(): Promise<void> {
+  async #poll(): Promise<void> {
+    this.#isPolling = true
     let rest = 1 + Math.random() * 3
     while (this.#waiting.length > 0) {
       await pause(rest)
@@ -87,6 +90,7 @@ export class WriteQueue {
       // The other processes get as much time as this one took.
       rest = performance.now() - started
     }
+    this.#isPolling = false
   }
 
   #writeTogether(group: Waiting[]): void {

@@ -4,7 +4,7 @@ import ddl from '@sess/test-fixtures/django/ddl.json' with { type: 'json' }
 import { requireServer, type Server, startMariadb, startPostgres } from '@sess/test-fixtures/servers'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { mysqlStore, postgresStore, type SqlStore, type TableOptions } from '../src/index.ts'
 import { start } from './processes/run.ts'
 
@@ -22,6 +22,8 @@ interface Bench {
   /** The columns as `ddl.json` tells them. */
   catalog(db: Database, table: string): Promise<unknown[][]>
   djangoColumns: unknown[][]
+  /** Selects the statements that wait for a lock. */
+  waiting: string
   /** How many statements the server has executed. */
   statements(db: Database): Promise<number>
 }
@@ -44,6 +46,7 @@ const benches: Bench[] = [
         config: { shared_preload_libraries: 'pg_stat_statements', timezone: 'America/New_York' },
       }),
     open: postgresStore,
+    waiting: `select 1 from pg_stat_activity where wait_event_type = 'Lock'`,
     django: [
       ...ddl.postgresql.sqlmigrate.filter(statement => statement.startsWith('CREATE')),
       insertRows(ddl.postgresql.rows),
@@ -70,6 +73,7 @@ const benches: Bench[] = [
     engine: 'mysql',
     start: () => startMariadb({ config: { 'default-time-zone': '-05:00' } }),
     open: mysqlStore,
+    waiting: `select 1 from information_schema.innodb_trx where trx_state = 'LOCK WAIT'`,
     django: [ddl.mysql.show_create.join('\n'), insertRows(ddl.mysql.rows)],
     djangoColumns: ddl.mysql.columns,
     catalog: async (db, table) =>
@@ -216,6 +220,70 @@ for (const bench of benches) {
       expect(stored.toSorted()).toEqual(processes.flatMap(({ lines }) => lines).toSorted())
       expect(stored).toHaveLength(100)
     })
+
+    test.each(['read committed', 'repeatable read'])(
+      'sessions that get new keys while removeBySubject waits for a lock end as well, %s [A24]',
+      async isolation => {
+        const removing = await isolated(isolation)
+        const [slow, fast, rotated] = ['5', '6', '3'].map(digit => digit.repeat(40)) as [
+          string,
+          string,
+          string,
+        ]
+        const record = { payload: 'a session', expiresAt: later(), subject: 'ann' }
+        for (const id of [slow, fast]) await store.insert(id, record)
+        await removing.read(fast)
+        // Another server is about to save that this session is nobody's any more.
+        const other = await transaction(`update sessions set subject = null where session_key = '${slow}'`)
+        const removed = removing.removeBySubject!('ann')
+        await vi.waitUntil(async () => (await db(bench.waiting)).length > 0, { timeout: 5_000 })
+        // Meanwhile the other session gets a new key.
+        const rotation = (async () => {
+          await store.insert(rotated, record)
+          const marker = { payload: 'a marker', expiresAt: later() }
+          // As the engine does if the session has ended.
+          if ((await store.replace(fast, marker, record.payload)) === 'gone') await store.remove(rotated)
+        })()
+        await Promise.race([rotation, new Promise(resolve => setTimeout(resolve, 300))])
+        await other.commit()
+        await Promise.all([removed, rotation])
+        const left: string[] = []
+        for await (const { id } of store.scanBySubject!('ann')) left.push(id)
+        for (const id of [slow, fast, rotated]) await store.remove(id)
+        expect(left).toEqual([])
+      },
+    )
+
+    /** A store whose connections have that isolation. */
+    async function isolated(isolation: string): Promise<SqlStore> {
+      if (bench.engine === 'postgres') {
+        const options = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
+        const pool = new pg.Pool({ connectionString: server.url, options })
+        pool.on('error', () => undefined)
+        onTestFinished(() => pool.end())
+        return postgresStore(pool)
+      }
+      const pool = mysql.createPool({ uri: server.url, connectionLimit: 1 })
+      onTestFinished(() => pool.end())
+      await pool.query(`set session transaction isolation level ${isolation}`)
+      return mysqlStore(pool)
+    }
+
+    /** A transaction that has executed this statement, and holds its locks. */
+    async function transaction(sql: string): Promise<{ commit(): Promise<void> }> {
+      if (bench.engine === 'postgres') {
+        const client = new pg.Client(server.url)
+        await client.connect()
+        onTestFinished(() => client.end())
+        await client.query(`begin; ${sql}`)
+        return { commit: async () => void (await client.query('commit')) }
+      }
+      const connection = await mysql.createConnection(server.url)
+      onTestFinished(() => connection.end())
+      await connection.query('begin')
+      await connection.query(sql)
+      return { commit: async () => void (await connection.query('commit')) }
+    }
 
     test('an open pool of ours keeps no process alive [F29]', async () => {
       const child = start('reader.ts', bench.engine, server.url)

@@ -16,11 +16,13 @@ function lockedStore() {
   const db = new DatabaseSync(file, { timeout: 0 })
   db.exec('pragma journal_mode = wal')
   const commits: string[] = []
+  const begins: string[] = []
   const store = sqliteStore({
     get isTransaction() {
       return db.isTransaction
     },
     exec(sql) {
+      if (sql.startsWith('begin')) begins.push(sql)
       db.exec(sql)
       if (sql === 'commit') commits.push(sql)
     },
@@ -35,7 +37,7 @@ function lockedStore() {
   })
   commits.length = 0
   other.exec('begin immediate')
-  return { db, store, commits, unlock: () => other.exec('commit') }
+  return { db, store, commits, begins, unlock: () => other.exec('commit') }
 }
 
 test('50 writes that wait are one transaction, in their order', async () => {
@@ -70,6 +72,22 @@ test('one that fails leaves the others alone, and one that was given up is not w
   await given
   expect([await first, await last]).toEqual([true, true])
   expect([store.read('late'), store.read('refused'), store.read('never')]).toEqual([null, null, null])
+})
+
+test('writes that were all given up leave no second poll behind', async () => {
+  const { store, begins, unlock } = lockedStore()
+  for (let n = 0; n < 200; n++) {
+    const controller = new AbortController()
+    const given = expect(store.insert(`late ${n}`, record(), { signal: controller.signal })).rejects.toThrow()
+    controller.abort(new Error('given up'))
+    await given
+  }
+  const last = store.insert('last', record())
+  await new Promise(resolve => setTimeout(resolve, 50))
+  unlock()
+  expect(await last).toBe(true)
+  // Each poll begins every 1 to 3 ms.
+  expect(begins.length).toBeLessThan(100)
 })
 
 test('a full disk rejects all that went together, and nothing of them is stored', async () => {
