@@ -57,7 +57,7 @@ export async function findProbe(address: string): Promise<void> {
   const missing = (happened: string) =>
     new Error(
       `there is no probe app at ${address}: GET /none must answer 200 and "ok", but ${happened}. ` +
-        'docs/write-an-adapter.md tells its routes',
+        'docs/probe-routes.md tells its routes',
     )
   const signal = AbortSignal.timeout(5_000)
   const { status, body } = await send(url, { signal }).catch((error: Error) => {
