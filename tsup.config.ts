@@ -20,7 +20,6 @@ const isCommonJs = manifest.name === '@sess/express-session'
 
 export default defineConfig({
   entry: byName([...exported, ...conditional, ...commands]),
-  dts: isCommonJs ? false : { entry: byName(exported) },
   format: isCommonJs ? ['cjs'] : ['esm', 'cjs'],
   ...(isCommonJs && { onSuccess: () => exportFunction('dist/index.cjs') }),
   target: ['node22', 'es2023'],

@@ -2,14 +2,18 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { writeDeclarations } from './declarations.ts'
 import { withLock } from './lock.ts'
-import { markTypes } from './mark-types.ts'
 import { inParallel, run } from './run.ts'
-import { cache, codeExports, digest, type Package, publicPackages, root } from './workspace.ts'
+import { cache, digest, type Package, publicPackages, root } from './workspace.ts'
 
-const CONFIGURATION = ['tsup.config.ts', 'scripts/mark-types.ts', 'tsconfig.base.json', 'pnpm-lock.yaml'].map(
-  name => join(root, name),
-)
+const CONFIGURATION = [
+  'tsup.config.ts',
+  'scripts/declarations.ts',
+  'tsconfig.declarations.json',
+  'tsconfig.base.json',
+  'pnpm-lock.yaml',
+].map(name => join(root, name))
 
 /**
  * Brings `dist` of the packages up to date. Returns the names of those that had to be built. Nothing is done
@@ -20,41 +24,28 @@ export async function build(packages: Package[] = publicPackages()): Promise<str
   mkdirSync(join(cache, 'build'), { recursive: true })
   return withLock(join(cache, 'build.lock'), async () => {
     const stale = packages.filter(pkg => !isFresh(pkg))
+    const digests = new Map(stale.map(pkg => [pkg, sourceDigest(pkg)]))
     const failures: string[] = []
     await inParallel(stale, 2, async pkg => {
-      const before = sourceDigest(pkg)
       const { code, output } = await run(
         join(root, 'node_modules/.bin/tsup'),
         ['--config', '../../tsup.config.ts'],
-        {
-          cwd: pkg.folder,
-        },
+        { cwd: pkg.folder },
       )
       if (code !== 0) failures.push(`${pkg.name}:\n${output}`)
-      else {
-        const missing = publishedFiles(pkg).filter(file => !existsSync(join(pkg.folder, file)))
-        if (missing.length > 0) failures.push(`${pkg.name}: publishConfig names ${missing.join(', ')}`)
-        else {
-          markPublishedTypes(pkg)
-          writeFileSync(stampFile(pkg), before)
-        }
-      }
     })
+    const typed = stale.filter(({ manifest }) =>
+      JSON.stringify(manifest.publishConfig).includes('dist/index.d.ts'),
+    )
+    if (failures.length === 0 && typed.length > 0) await writeDeclarations(typed)
+    for (const pkg of failures.length === 0 ? stale : []) {
+      const missing = publishedFiles(pkg).filter(file => !existsSync(join(pkg.folder, file)))
+      if (missing.length > 0) failures.push(`${pkg.name}: publishConfig names ${missing.join(', ')}`)
+      else writeFileSync(stampFile(pkg), digests.get(pkg)!)
+    }
     if (failures.length > 0) throw new Error(`The build failed.\n${failures.join('\n')}`)
     return stale.map(pkg => pkg.name)
   })
-}
-
-function markPublishedTypes(pkg: Package): void {
-  for (const [, source] of codeExports(pkg.manifest)) {
-    const base = join(pkg.folder, 'dist', basename(source, '.ts'))
-    for (const declarations of [`${base}.d.ts`, `${base}.d.cts`].filter(existsSync)) {
-      writeFileSync(
-        declarations,
-        markTypes(readFileSync(declarations, 'utf8'), readFileSync(`${base}.js`, 'utf8')),
-      )
-    }
-  }
 }
 
 function isFresh(pkg: Package): boolean {
