@@ -281,7 +281,13 @@ async function countIn(page: Page): Promise<number> {
 
 /** Waits until the page shows so many items in the cart. */
 async function cartHas(page: Page, count: number): Promise<void> {
-  await page.locator(`[data-count="${count}"]`).waitFor()
+  await page
+    .locator(`[data-count="${count}"]`)
+    .waitFor()
+    .catch(async error => {
+      const notices = await page.locator('#notices').allTextContents()
+      throw new Error(`The cart has ${await countIn(page)} items, and the page says: ${notices}`, { cause: error })
+    })
 }
 
 /** The cart as it is shown. */

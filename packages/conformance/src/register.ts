@@ -5,6 +5,7 @@ import { cookieStoreCases } from './cookie-cases/index.ts'
 import type { CookieStoreFactory } from './cookie-fixture.ts'
 import { formatFailure } from './report.ts'
 import {
+  chosenBy,
   type Opened,
   openAdapterFor,
   openCookieStore,
@@ -24,7 +25,7 @@ export interface Framework {
 }
 
 /** Options of `describeStore`, `describeCookieStore` and `describeAdapter`. */
-export type RegisterOptions = Omit<RunOptions, 'filter' | 'onCase' | 'concurrency'>
+export type RegisterOptions = Omit<RunOptions, 'onCase' | 'concurrency'>
 
 /** Registers cases as tests of a framework. */
 export function registerCases<Fixture>(
@@ -36,7 +37,7 @@ export function registerCases<Fixture>(
 ): void {
   const timeout = options.timeout ?? 60_000
   framework.describe(name, () => {
-    for (const rule of cases) {
+    for (const rule of cases.filter(rule => chosenBy(options.filter, rule))) {
       framework.test(
         `${rule.id}: ${rule.title}`,
         async skip => {

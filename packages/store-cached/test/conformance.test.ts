@@ -7,6 +7,7 @@ import { describeStore } from '@sess/conformance/vitest'
 import type { Store, StoredRecord } from '@sess/core'
 import { cacheStore } from '@sess/store-cache'
 import { type SqlStore, sqliteStore } from '@sess/store-sql'
+import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
 import { requireServer, type Server, startPostgres, startRedis } from '@sess/test-fixtures/servers'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { cachedStore } from '../src/index.ts'
@@ -62,7 +63,7 @@ function untidyStore(): Store {
   }
 }
 
-describeStore('cached(memory that keeps expired ids + memory)', () => {
+describeOtherWay('cached(memory that keeps expired ids + memory)', () => {
   const [fast, durable] = [untidyStore(), memoryStore()]
   const open = () => cachedStore({ fast, durable, maxStale: 1 })
   return { store: open(), second: open() }
@@ -91,7 +92,7 @@ describe.skipIf(!servers)('on real servers', () => {
     await Promise.all([redis.stop(), postgres.stop()])
   })
 
-  describeStore(
+  describeOtherWay(
     'cached(Redis + PostgreSQL)',
     () => {
       const [store, second] = processes.map(({ fast, durable }) =>

@@ -1,4 +1,5 @@
 import { describeStore } from '@sess/conformance/vitest'
+import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
 import {
   type RedisCluster,
   requireServer,
@@ -23,7 +24,8 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
       await server.stop()
     })
 
-    describeStore(
+    const describeThis = name === 'redis' ? describeStore : describeOtherWay
+    describeThis(
       `redisStore(${name})`,
       () => ({
         store: redisStore(opened[0]!.client),
@@ -49,7 +51,7 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
       await cluster.stop()
     })
 
-    describeStore(
+    describeOtherWay(
       `redisStore(${name} cluster)`,
       () => ({
         store: redisStore(opened[0]!.client),

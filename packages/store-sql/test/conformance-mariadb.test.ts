@@ -1,5 +1,6 @@
 import { describeStore } from '@sess/conformance/vitest'
 import ddl from '@sess/test-fixtures/django/ddl.json' with { type: 'json' }
+import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
 import { requireServer, type Server, startMariadb } from '@sess/test-fixtures/servers'
 import { Kysely, MysqlDialect } from 'kysely'
 import mysql from 'mysql2'
@@ -59,7 +60,8 @@ describe.skipIf(!requireServer('mariadb'))('store contract', () => {
   afterAll(() => server.stop())
 
   for (const { name, open } of ways) {
-    describeStore(
+    const describeThis = name === 'a URL' ? describeStore : describeOtherWay
+    describeThis(
       `MariaDB through ${name}`,
       () => {
         const [one, two] = [open(server.url), open(server.url)]

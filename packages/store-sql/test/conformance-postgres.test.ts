@@ -1,4 +1,5 @@
 import { describeStore } from '@sess/conformance/vitest'
+import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
 import { requireServer, type Server, startPostgres } from '@sess/test-fixtures/servers'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
@@ -49,7 +50,8 @@ describe.skipIf(!requireServer('postgres'))('store contract', () => {
   afterAll(() => server.stop())
 
   for (const { name, open } of ways) {
-    describeStore(
+    const describeThis = name === 'a URL' ? describeStore : describeOtherWay
+    describeThis(
       `PostgreSQL through ${name}`,
       () => {
         const [one, two] = [open(server.url), open(server.url)]

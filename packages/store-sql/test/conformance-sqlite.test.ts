@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describeStore } from '@sess/conformance/vitest'
+import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
 import Database from 'better-sqlite3'
 import { type SqliteDatabase, sqliteStore } from '../src/index.ts'
 
@@ -39,7 +40,7 @@ describeStore('SQLite through node:sqlite', () => {
   }
 })
 
-describeStore('SQLite through better-sqlite3', () => {
+describeOtherWay('SQLite through better-sqlite3', () => {
   const { file, remove, ...outage } = backend(name => new Database(name))
   const open = () => {
     const db = new Database(file, { timeout: 5 })
