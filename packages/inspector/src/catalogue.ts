@@ -136,8 +136,8 @@ export class Catalogue {
   }
 
   /**
-   * Ends the session that `find` returns for a handle, and returns it. Ends nothing if it has another id now: whoever wanted to end it
-   * has not seen what it has become.
+   * Ends the session that `find` returns for a handle, and returns it. Ends nothing if it has another id now, because the visitor has
+   * not seen what it has become.
    */
   async end(handle: string): Promise<Found | undefined> {
     const found = await this.find(handle)
@@ -233,7 +233,7 @@ export class Catalogue {
     return viewOf(entry, this.#decode, this.#age)
   }
 
-  /** The id under which a session goes on after its rotations. `undefined` if it has ended. */
+  /** The id that a session has after its rotations. `undefined` if it has ended. */
   async #lastAfter(id: string): Promise<string | undefined> {
     let last = id
     for (let steps = 0; steps < MAX_ROTATIONS; steps++) {
