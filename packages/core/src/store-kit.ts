@@ -155,8 +155,9 @@ export function pause(
 
 /**
  * `removeBySubject` made of `scanBySubject` and `remove`: removes each record at the version that was seen, and looks
- * again until a look finds nothing to remove. A session that changes hands meanwhile stays. A record that the index
- * still lists though it is gone is not counted, and does not keep the loop going.
+ * again until two looks in a row find nothing to remove. One look can miss a session that gets a new key meanwhile: the new
+ * record was not there when the look began, and the old one is gone when its turn comes. A session that changes hands meanwhile
+ * stays. A record that the index still lists though it is gone is not counted, and does not keep the loop going.
  *
  * @example
  * return { ...store, scanBySubject, removeBySubject: removeEach(scanBySubject, store.remove) }
@@ -167,14 +168,13 @@ export function removeEach(
 ): (subject: string, options?: RemoveBySubjectOptions) => Promise<number> {
   return async (subject, { except, ...context } = {}) => {
     let removed = 0
-    for (let changed = true; changed; ) {
-      changed = false
+    for (let quiet = 0; quiet < 2; quiet++) {
       for await (const { id, version } of scanBySubject(subject, context)) {
         context.signal?.throwIfAborted()
         if (id === except) continue
         const answer = await remove(id, version, context)
         if (answer === 'ok') removed += 1
-        if (answer !== 'gone') changed = true
+        if (answer !== 'gone') quiet = -1
       }
     }
     return removed

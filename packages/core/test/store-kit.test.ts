@@ -118,6 +118,21 @@ describe('removeEach', () => {
     expect(await removeEach(scan, () => answers[call++] ?? 'gone')('ann')).toBe(1)
   })
 
+  it.each([
+    ['listed, and has gone', ['old']],
+    ['not listed, because its record was read late', []],
+  ])(
+    'looks again for a session that got a new key during the look: its old record is %s [A24]',
+    async (_, first) => {
+      let look = 0
+      async function* scan() {
+        const ids = [first, ['new'], []][look++] ?? []
+        for (const id of ids) yield entry(id)
+      }
+      expect(await removeEach(scan, id => (id === 'new' ? 'ok' : 'gone'))('ann')).toBe(1)
+    },
+  )
+
   it('stops when the signal is aborted', async () => {
     async function* scan() {
       yield entry('a')

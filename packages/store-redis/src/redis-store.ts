@@ -138,11 +138,14 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     async removeBySubject(subject, options) {
       const now = nowOf(options)
       const endOfHeader = serializeSubject(subject)
+      const known = new Set<string>()
       let removed = 0
-      for (let before = -1; before !== removed; ) {
-        before = removed
+      // Until a list has no id that is new since the list before, and nothing was removed: a session that gets a new key
+      // is listed under it first.
+      for (let isOver = false; !isOver; ) {
         const named = await index.members(subject, options?.signal)
         named.delete(options?.except ?? '')
+        isOver = [...named.keys()].every(id => known.has(id))
         for (const batch of batches([...named])) {
           const answers = await Promise.all(
             batch.map(([id]) => run(REMOVE_OF_SUBJECT, id, [now, endOfHeader], options?.signal)),
@@ -152,7 +155,10 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
             answers[at] === 'ok' ? members : index.dead(members, now),
           )
           index.withdraw(subject, over)
-          removed += answers.filter(answer => answer === 'ok').length
+          for (const [id] of batch) known.add(id)
+          const count = answers.filter(answer => answer === 'ok').length
+          if (count > 0) isOver = false
+          removed += count
         }
       }
       return removed

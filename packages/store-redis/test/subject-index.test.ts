@@ -77,6 +77,29 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
       expect(await idsOf(store, subject)).toEqual([key])
     })
 
+    it('lists again where a session has got a new key since it was listed [A24]', async () => {
+      const [old, next] = [id(), id()]
+      await store.insert(old, record(newSubject()))
+      const at = await version(old)
+      let hasRotated = false
+      const method = 'call' in opened.client ? 'call' : 'sendCommand'
+      const send = async (...args: unknown[]) => {
+        const reply = await Reflect.apply(Reflect.get(opened.client, method), opened.client, args)
+        if (!hasRotated && args.flat().includes('ZRANGE')) {
+          hasRotated = true
+          await store.insert(next, record(subject))
+          await store.replace(old, record(undefined), at)
+        }
+        return reply
+      }
+      const client = new Proxy(opened.client, {
+        get: (target, name) => (name === method ? send : Reflect.get(target, name, target)),
+      })
+      expect(await redisStore(client).removeBySubject!(subject)).toBe(1)
+      expect(hasRotated).toBe(true)
+      expect(await store.read(next)).toBe(null)
+    })
+
     it('lets go of a session that is removed, or moved to nobody or another', async () => {
       const keys = [id(), id(), id()] as const
       for (const key of keys) await store.insert(key, record(newSubject() && 'ann'))

@@ -252,6 +252,34 @@ export const subjectCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'store/remove-by-subject-races-rotation',
+    title: 'a session that gets a new key during removeBySubject ends as well [A24]',
+    rule: 'Again until none is left: a record that appears while the others are looked at is found, too.',
+    source: 'docs/design.md#store-subject, docs/requirements.md#a24, docs/requirements.md#f17; ASVS5 7.4.5',
+    why: 'A session whose key changes at that moment would survive "log out everywhere".',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const subject = subjectOf(f)
+      await f.stored({ subject })
+      const moments = 6
+      for (const spread of await spreads(() => removeBySubject(f, subject))) {
+        for (let moment = 0; moment < moments; moment++) {
+          const { id, version } = await f.stored({ subject })
+          const next = f.id()
+          // As the engine rotates: the new record first, then a marker without a subject in the place of the old one.
+          const rotate = async () => {
+            await f.other.insert(next, f.record({ subject }), f.context())
+            const answer = await f.other.replace(id, f.record(), version, f.context())
+            if (answer !== 'ok') await f.other.remove(next, undefined, f.context())
+          }
+          const others = Array.from({ length: moments }, (_, n) => (n === moment ? rotate : () => undefined))
+          await meanwhile<unknown>(() => removeBySubject(f, subject), others, spread)
+          equal(await f.read(next), null, 'what is read of the session under its new key')
+        }
+      }
+    },
+  },
+  {
     id: 'store/remove-by-subject-races-insert',
     title: 'removeBySubject amid logins and saves ends what was there, and a second call the rest',
     rule: 'Again until none is left.',

@@ -1081,6 +1081,27 @@ export const brokenStores: readonly BrokenStore[] = [
     }),
   },
   {
+    id: 'subject: listed once, then removed if it is still theirs',
+    mistake: ({ right, records, live, pause }) => ({
+      async removeBySubject(subject, { except, ...context } = {}) {
+        let count = 0
+        for (let before = -1; before !== count; ) {
+          before = count
+          const ids = [...records.keys()].filter(
+            id => live(id, context)?.subject === subject && id !== except,
+          )
+          await pause()
+          for (const id of ids) {
+            const found = live(id, context)
+            if (found?.subject !== subject) continue
+            if ((await right.remove(id, found.version, context)) === 'ok') count++
+          }
+        }
+        return count
+      },
+    }),
+  },
+  {
     id: 'subject: listed first, then removed, whosever it is',
     mistake: ({ right, records, live, pause }) => ({
       async removeBySubject(subject, { except, ...context } = {}) {
