@@ -15,7 +15,7 @@ export interface Backend {
   readonly splitsCookies: boolean
   /** Whether the text of a cookie may be a session. */
   isKey(text: string): boolean
-  /** Whether what the handler sees is stored already. */
+  /** Whether there is a record under the key that the session has now, or the marker of a rotation: `Facts.isStored`. */
   isStored(state: SessionState): boolean
   /** A new key for `cycleKey`. `null`: each save makes a new key by itself. */
   freshKey(settings: Settings): SessionKey | null

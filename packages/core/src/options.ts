@@ -266,13 +266,7 @@ export function resolveOptions(options: SessionsOptions): Settings {
       `must be a Store such as sqliteStore('sessions.db'), or a CookieStore; this lacks ${missing}.`,
     )
   }
-  if (cookieStore && settings.adopt?.[0]) {
-    throw new ConfigError(
-      'adopt',
-      'needs a store on the server. A cookie session cannot remember which old cookies were used.',
-    )
-  }
-  assertHasRecords(settings, cookieStore !== undefined)
+  assertStoreFits(settings, cookieStore !== undefined)
   const stringify = (value: unknown): string => (codec.stringify ?? JSON.stringify).call(codec, value)
   const decodesEarly = !codec.sync || Boolean(schema ?? notBefore ?? reuse)
   const cookieOptions: CookieOptions = typeof cookie === 'function' ? { byRequest: cookie } : cookie
@@ -302,16 +296,23 @@ export function resolveOptions(options: SessionsOptions): Settings {
   return ofRequest ? { ...resolved, ofRequest } : resolved
 }
 
-/** Options that need sessions on the server. */
-function assertHasRecords(
+/** Options that not every store can have. */
+function assertStoreFits(
   {
+    adopt,
     maxSessions,
     reuse,
     store,
     hashKeys,
-  }: Pick<SessionsOptions, 'maxSessions' | 'reuse' | 'store' | 'hashKeys'>,
+  }: Pick<SessionsOptions, 'adopt' | 'maxSessions' | 'reuse' | 'store' | 'hashKeys'>,
   isInCookie: boolean,
 ): void {
+  if (adopt?.[0] && isInCookie) {
+    throw new ConfigError(
+      'adopt',
+      'needs a store on the server. A cookie session cannot remember which old cookies were used.',
+    )
+  }
   if (maxSessions && !isFunction((store as Partial<Store>).scanBySubject)) {
     throw new ConfigError(
       'maxSessions',

@@ -15,7 +15,10 @@ export interface Facts {
    * it is deleted only in a request whose handler reads the session.
    */
   readonly isEmpty: boolean
-  /** The store (or the cookie) has a record of this session. */
+  /**
+   * There is a record under the key that the session has now, or the marker that another request's rotation left. In a cookie
+   * session: there is a token. False while rotating.
+   */
   readonly isStored: boolean
   /** `cycleKey` was called, and the new key is not stored yet. */
   readonly isRotating: boolean
@@ -27,7 +30,7 @@ export interface Facts {
   readonly hasRecordToRemove: boolean
   /** `saveEveryRequest` asks for a longer life. */
   readonly isExtensionDue: boolean
-  /** An explicit `save()` of this request has written the record, and so has extended it. */
+  /** An explicit `save()` of this request has written the session, and so has extended it. */
   readonly isWritten: boolean
   /** An explicit `save()`, or an adoption, has stored a key that the browser does not know. */
   readonly hasKeyToSend: boolean

@@ -11,9 +11,9 @@ import { interrupted, readLive } from './store-call.ts'
 import { type Deadline, requireSync, type Task, wait } from './task.ts'
 
 /**
- * Repeats an attempt that lost the race for a record, until it returns something (undefined: lost again). It waits for its turn among the
- * losers of this process. After that it pauses at random, because other processes write too. Simulated with 200
- * writers: 2 or 3 tries each, instead of up to 36 with pauses alone.
+ * Repeats an attempt that lost the race for a record, until it returns something (`undefined`: lost again). It waits for
+ * its turn among the losers of this process. After that it pauses at random, because other processes write too.
+ * Simulated with 200 writers: 2 or 3 tries each, instead of up to 36 with pauses alone.
  */
 export function* retryInTurn<T>(
   { engine: { queue }, random }: Settings,
@@ -26,7 +26,7 @@ export function* retryInTurn<T>(
   queue.set(id, mine)
   try {
     yield* wait(before)
-    // Mostly the second attempt: the first was lost before the call. A login with `maxSessions` begins here.
+    // The caller has usually lost once before the call, so the next loss is the second.
     for (let losses = 2; ; losses++) {
       const result = yield* attempt()
       if (result !== undefined) return result
@@ -35,7 +35,7 @@ export function* retryInTurn<T>(
     }
   } catch (error) {
     if (!deadline.expired) throw error
-    // The store may be slow as well. Time alone cannot tell.
+    // Time is up. It counts as lost against others, although a slow store may be the reason: time alone cannot tell.
     throw new SessionConflictError(
       'Another request changed the session, and it could not be saved after that within `timeout`. Try again.',
     )
@@ -45,7 +45,10 @@ export function* retryInTurn<T>(
   }
 }
 
-/** Reads what another request saved, and applies this request's changes to it. */
+/**
+ * Reads the record again. If another request has saved it meanwhile, applies this request's changes to the new data. Any value
+ * may have been mutated if `modified` was set by hand, or if mutations are not tracked: then all are compared.
+ */
 export function* refresh(state: SessionState, ref: RecordRef, deadline: Deadline): Task<void> {
   const { settings, mustSave } = state
   const changes = state.changes!

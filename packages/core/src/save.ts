@@ -93,7 +93,7 @@ export function* persist(state: SessionState, how: Save | 'insertAsChosen', dead
   if (how === 'reject') throw interrupted(state.settings, state.current!.id)
   if (lacksCreationTime(state)) state.changes!.set(CREATED, deadline.now)
   const { maxSessions, backend } = state.settings
-  // `'refuse'` has let the login in already, before anything else was done.
+  // With `'refuse'` the insert of a login makes sure that there is room. Only a rotation has to look afterwards (`endSurplus`).
   const isAdmitted = maxSessions?.then === 'refuse' && subjectToAdd(state) !== undefined
   state.saved(yield* backend[how](state, deadline))
   const subject = state.changes!.data[SUBJECT]

@@ -100,10 +100,10 @@ export function* extend(state: SessionState, deadline: Deadline): Task<boolean> 
   const { settings, endBefore } = state
   if (lacksCreationTime(state)) return yield* replaceIfThere(state, deadline)
   const { id, version } = state.current!
-  // A `save()` has failed: what is stored is not known, so nothing is extended.
+  // An explicit `save()` has failed before. Nobody knows what is stored, so nothing is extended.
   if (version === undefined) return false
   const end = expiresAt(state, deadline.now)
-  // Also if the expiry stays as it is: only the store knows whether the key still leads to this session.
+  // Called also if the end stays the same, because only the store knows whether the key still leads to this session.
   if (!(yield* callStore(settings, 'touch', id, end, version, deadline))) return false
   state.extended()
   if (end !== endBefore) report(settings, 'touched', id, {}, deadline)
