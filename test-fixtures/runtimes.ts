@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from './servers/process.ts'
 
-/** The runtimes that tests install from npm, each a package under a name of its own. */
+/** The runtimes that tests install from npm, each a package under a name of its own, and a test runner. */
 const VERSIONS: Record<string, string> = {
   'node-22.13': 'npm:node@22.13.0',
   'node-22': 'npm:node@22',
@@ -14,9 +14,15 @@ const VERSIONS: Record<string, string> = {
   bun: '1.4.5',
   deno: '2.9.6',
   workerd: '1.20261117.1',
+  jest: '30',
 }
 
-const BINARIES: Record<string, string> = { bun: 'bin/bun.exe', deno: 'deno', workerd: 'bin/workerd' }
+const BINARIES: Record<string, string> = {
+  bun: 'bin/bun.exe',
+  deno: 'deno',
+  workerd: 'bin/workerd',
+  jest: 'bin/jest.js',
+}
 
 /** A folder that git ignores. */
 const home = join(import.meta.dirname, '../node_modules/.cache/runtimes')
