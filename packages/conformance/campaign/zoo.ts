@@ -1,12 +1,17 @@
-// Runs every case on every broken store and adapter of the zoo, which takes minutes: `pnpm campaign zoo [stores|adapters]`.
+// Runs every case on every broken store and adapter of the zoo, which takes minutes: `pnpm campaign zoo
+// [stores|cookie-stores|adapters]`.
 // With `--write` it writes down, in test/zoo/rejections.json, which cases reject which: the tests run these and no others.
 // Then `pnpm format`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { adapterZoo, sideBySide, storeZoo, type Zoo } from '../test/zoo/sweep.ts'
+import { adapterZoo, cookieStoreZoo, sideBySide, storeZoo, type Zoo } from '../test/zoo/sweep.ts'
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { write: { type: 'boolean' } } })
-const ZOOS: Record<string, Zoo> = { stores: storeZoo, adapters: adapterZoo }
+const ZOOS: Record<string, Zoo> = {
+  stores: storeZoo,
+  'cookie-stores': cookieStoreZoo,
+  adapters: adapterZoo,
+}
 const file = new URL('../test/zoo/rejections.json', import.meta.url)
 const rejections: Record<string, Record<string, string[]>> = JSON.parse(readFileSync(file, 'utf8'))
 

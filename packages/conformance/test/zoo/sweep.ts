@@ -1,7 +1,8 @@
-import { adapterCases, storeCases } from '../../src/index.ts'
-import { type CaseResult, runAdapterCases, runStoreCases } from '../../src/runner.ts'
+import { adapterCases, cookieStoreCases, storeCases } from '../../src/index.ts'
+import { type CaseResult, runAdapterCases, runCookieStoreCases, runStoreCases } from '../../src/runner.ts'
 import { startReference, startReferenceWithTwo } from '../reference-probe.ts'
 import { type BrokenAdapter, brokenAdapters } from './broken-adapters.ts'
+import { type BrokenCookieStore, brokenCookieStores } from './broken-cookie-stores.ts'
 import { type BrokenStore, brokenStores } from './broken-stores.ts'
 import { inhabited } from './habitat.ts'
 
@@ -24,6 +25,14 @@ export const storeZoo: Zoo<BrokenStore> = {
   async prove({ mistake }, cases) {
     const options = { callTimeout: 100, timeout: 1_000, filter: only(cases) }
     return (await runStoreCases(() => inhabited(mistake), options)).results
+  },
+}
+
+export const cookieStoreZoo: Zoo<BrokenCookieStore> = {
+  broken: brokenCookieStores,
+  cases: cookieStoreCases.map(({ id }) => id),
+  async prove({ make }, cases) {
+    return (await runCookieStoreCases(() => ({ store: make() }), { filter: only(cases) })).results
   },
 }
 
