@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
@@ -15,6 +16,14 @@ if (!there) {
   if (process.env['SESS_REQUIRE_SERVERS'] === '1') throw new Error(problem)
   console.warn(`SKIPPED, the table of a live Django: ${problem}`)
 }
+
+/** A site's `manage.py`, with its settings. */
+const MANAGE = `import sys
+from django.conf import settings
+from django.core.management import execute_from_command_line
+settings.configure(SECRET_KEY=${JSON.stringify(SECRET)})
+execute_from_command_line(sys.argv)
+`
 
 const folder = temporaryFolder()
 const database = join(folder, 'db.sqlite3')
@@ -130,6 +139,78 @@ describe.each(usable)('the table of a live Django on %s', name => {
     const list = await sess(['list', '--django', '--json', '--store', moved.SESS_TO])
     expect(JSON.parse(list.out).map((each: { id: string }) => each.id)).toEqual([key])
   })
+
+  // The page is written for one database. What differs between databases is tested above and below.
+  test.skipIf(name !== 'SQLite')(
+    'every command of the page about Django sessions runs as it is written',
+    async () => {
+      const text = readFileSync(
+        new URL('../../../docs/look-into-a-django-session.md', import.meta.url),
+        'utf8',
+      )
+      const blocks = [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block!)
+      const table = [...text.matchAll(/\| `(sess [^`]+)` \|/g)].map(([, command]) => command!)
+      const key = await ask<string>('create', { _auth_user_id: '8', of: 'page' })
+      await ask('create', { _auth_user_id: '8', another: true })
+      await ask('create', { note: 'old', expiry: -5 })
+      const payload = await ask<string>('payload', key)
+      const run = (command: string, stored = { ...env }) => {
+        const args = command
+          .replace(/ #.*/, '')
+          .replace(/^(npx )?sess /, '')
+          .replace('KEY', key)
+          .replace('USER_ID', '8')
+        return sess(args.replace(/'[^']+…'/, payload).split(' '), { env: stored, cwd: folder })
+      }
+      const [start, check, decode, ...rest] = blocks
+      expect(rest).toEqual([])
+
+      const [, exported = ''] = /^export SESS_STORE=(\S+)/m.exec(start!)!
+      const listed = await run(/^npx sess.*/m.exec(start!)![0], { SESS_STORE: exported })
+      expect(listed).toMatchObject({ code: 0, out: expect.stringContaining(key) })
+
+      // The lines for the shell: `npx sess` is this command, and `manage.py` that of a site.
+      writeFileSync(join(folder, 'manage.py'), MANAGE)
+      const shell = spawnSync(
+        'sh',
+        [
+          '-euc',
+          `npx() { shift; printf '%s\\n' "$SESS_SECRET" "$@"; }\npython() { ${python} "$@"; }\n${check}`,
+        ],
+        {
+          cwd: folder,
+          encoding: 'utf8',
+        },
+      )
+      expect(shell.stderr).toBe('')
+      const [secret, ...args] = shell.stdout.trimEnd().split('\n')
+      expect(secret).toBe(SECRET)
+      const shown = await run(`sess ${args.join(' ')}`, { ...env, SESS_SECRET: secret } as typeof env)
+      expect(shown).toMatchObject({ code: 0, err: '', out: expect.stringContaining('"of": "page"') })
+
+      const decoded = await run(decode!.trim())
+      expect(decoded).toMatchObject({ code: 0, out: expect.stringContaining('"of": "page"') })
+
+      const outputs: string[] = []
+      for (const command of table) {
+        const { code, out, err } = await run(/^sess end/.test(command) ? `${command} --yes` : command)
+        expect([command, code, err.replace(/The signature was not checked.*\n/, '')]).toEqual([
+          command,
+          0,
+          '',
+        ])
+        outputs.push(out)
+      }
+      expect(outputs).toEqual([
+        expect.stringContaining(key),
+        expect.stringContaining('"of": "page"'),
+        'Removed 1 expired session.\n',
+        'Ended 1 session.\n',
+        'Ended 1 session.\n',
+      ])
+      expect(await ask('keys')).toEqual([])
+    },
+  )
 
   test('without --django the message says to add it', async () => {
     const { code, err } = await sess(['list'], { env })

@@ -53,6 +53,8 @@ def answer(request):
         return session.session_key
     if op == "decoded":
         return Session.objects.get(pk=value).get_decoded()
+    if op == "payload":
+        return Session.objects.get(pk=value).session_data
     if op == "keys":
         return sorted(Session.objects.values_list("session_key", flat=True))
     if op == "exists":
