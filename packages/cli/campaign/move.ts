@@ -9,7 +9,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { command, moveLeg } from '../test/leg.ts'
+import { command, inherited } from '../test/command.ts'
+import { moveLeg } from '../test/leg.ts'
 import { openPlaces } from '../test/places.ts'
 
 const { values } = parseArgs({
@@ -54,7 +55,7 @@ try {
 
 async function run(args: readonly string[], env: Record<string, string>): Promise<void> {
   const child = spawn(process.execPath, [command, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...inherited, ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const [code] = await once(child, 'exit')

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Codec, type CookieStore, json, type Sessions, type Store } from '@sess/core'
+import { inspect } from '@sess/core/inspect'
 import { Failure, MISUSED, UNREACHABLE } from './failure.ts'
 import { decodeWith } from './payload.ts'
 import type { StoreOptions, Target } from './target.ts'
@@ -30,11 +31,21 @@ export async function openConfig(path: string, options: StoreOptions, cwd: strin
 
   if (isStore(exported)) return { ...base, store: exported, close: () => exported.close?.() }
   if (isCookieStore(exported)) {
-    return { ...base, store: undefined, cookieStore: exported, close: () => undefined }
+    return { ...base, store: undefined, close: () => undefined }
   }
   if (isEngine(exported)) {
-    const { cookieName } = exported
-    return { ...base, cookieName, store: undefined, engine: exported, close: () => exported.close() }
+    const { store, codec, age, hashKeys } = inspect(exported)
+    return {
+      ...base,
+      cookieName: exported.cookieName,
+      codec,
+      decode: decodeWith(codec),
+      age: options.age ?? age,
+      hashKeys,
+      store,
+      engine: exported,
+      close: () => exported.close(),
+    }
   }
   if (isObject(exported) && exported['store'] !== undefined) {
     const {
@@ -58,8 +69,7 @@ export async function openConfig(path: string, options: StoreOptions, cwd: strin
       ...(codec && { codec, decode: decodeWith(codec) }),
     }
     if (isStore(store)) return { ...known, store, close: () => store.close?.() }
-    if (isCookieStore(store))
-      return { ...known, store: undefined, cookieStore: store, close: () => undefined }
+    if (isCookieStore(store)) return { ...known, store: undefined, close: () => undefined }
   }
   throw new Failure(
     MISUSED,

@@ -1,6 +1,5 @@
 import type { StoredEntry } from '@sess/core'
 import { type SessionView, viewOf } from '@sess/core/inspect'
-import { Failure, MISUSED } from './failure.ts'
 import { need, type Target } from './target.ts'
 
 export interface ScanOptions {
@@ -16,10 +15,6 @@ export async function* scanLive(
   command: string,
   { subject }: ScanOptions = {},
 ): AsyncGenerator<SessionView> {
-  if (target.engine && subject !== undefined) {
-    yield* ofEngine(target, subject)
-    return
-  }
   // No signal for the store: it would throw, while Ctrl-C shows what was seen so far.
   const context = { now: Date.now() }
   const indexed = subject !== undefined && typeof target.store?.scanBySubject === 'function'
@@ -34,26 +29,5 @@ export async function* scanLive(
     const view = await viewOf(entry, target.decode, target.age)
     if (view.supersededBy !== undefined) continue
     if (subject === undefined || view.subject === subject) yield view
-  }
-}
-
-/** An engine without its store shows the sessions of a subject, already decoded. */
-async function* ofEngine({ engine }: Target, subject: string): AsyncGenerator<SessionView> {
-  if (!engine) throw new Failure(MISUSED, 'There is no engine.')
-  for await (const info of engine.scanBySubject(subject)) {
-    yield {
-      id: info.id,
-      subject: info.subject,
-      createdAt: info.createdAt?.getTime(),
-      authenticatedAt: info.authenticatedAt?.getTime(),
-      lastSeenAt: info.lastSeenAt?.getTime(),
-      expiresAt: info.expiresAt.getTime(),
-      device: info.device,
-      bytes: Buffer.byteLength(JSON.stringify(info.data)),
-      data: info.data as Record<string, unknown>,
-      supersededBy: undefined,
-      problem: undefined,
-      verified: true,
-    }
   }
 }

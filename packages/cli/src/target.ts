@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { type Codec, type CookieStore, createSessions, json, type Sessions, type Store } from '@sess/core'
+import { type Codec, createSessions, json, type Sessions, type Store } from '@sess/core'
 import type { Decode } from '@sess/core/inspect'
 import { Failure, MISUSED, UNREACHABLE } from './failure.ts'
 import { whatIsAt } from './place.ts'
@@ -25,8 +25,8 @@ export interface Target {
   /** For people. Without a password. */
   label: string
   kind: 'sqlite' | 'postgres' | 'mysql' | 'redis' | 'file' | 'module'
+  /** `undefined`: the sessions are in the cookies, and no store has them. */
   store: Store | undefined
-  cookieStore?: CookieStore
   /** The application's own engine, if its config exports one. */
   engine?: Sessions
   codec: Codec
@@ -235,16 +235,10 @@ export function need<M extends keyof Store>(
   command: string,
 ): NonNullable<Store[M]> {
   const { store } = target
-  if (target.cookieStore) {
-    throw new Failure(
-      MISUSED,
-      `Sessions of a cookie store are in the browsers alone, so \`sess ${command}\` has nothing to look at. \`sess decode\` shows what is in one cookie.`,
-    )
-  }
   if (store === undefined) {
     throw new Failure(
       MISUSED,
-      `The config exports an engine, and \`sess ${command}\` needs its store. Export the options of createSessions() instead: export default { store, codec }.`,
+      `Sessions of a cookie store are in the browsers alone, so \`sess ${command}\` has nothing to look at. \`sess decode\` shows what is in one cookie.`,
     )
   }
   const found = store[method]

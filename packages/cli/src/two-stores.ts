@@ -69,14 +69,12 @@ async function openSide(
   }
   return inTermsOf(side, async () => {
     const target = await openTarget(storeOptions, { cwd })
-    const { store, cookieStore, label } = target
-    const problem = cookieStore
+    const { store, label } = target
+    const problem = !store
       ? `${label} is a cookie store. Its sessions are in the browsers alone, so there is nothing to copy. The engine's \`adopt\` option takes over the sessions of other cookies.`
-      : !store
-        ? `${label} exports an engine, and a move needs its store. Export the options of createSessions() instead: export default { store, codec }.`
-        : !store.scan
-          ? `${label} has no scan(), so its sessions cannot be found. Use movingStore() in the new site alone.`
-          : undefined
+      : !store.scan
+        ? `${label} has no scan(), so its sessions cannot be found. Use movingStore() in the new site alone.`
+        : undefined
     if (problem === undefined) return { ...target, store: named(side, store!) }
     await target.close()
     throw new Failure(MISUSED, `--${side}: ${problem}`)

@@ -1,11 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { createSessions, type Session, type Sessions, type Store } from '@sess/core'
 import { isReceipt, movingStore } from '@sess/store-moving'
-
-export const command = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+import { command, inherited } from './command.ts'
 
 /** A store as the command names it, and as a site opens it. */
 export interface Place {
@@ -201,7 +199,7 @@ function keepRunning(env: Record<string, string>) {
   let problem = ''
   const start = () => {
     child = spawn(process.execPath, [command, 'move', '--every', '1s', '--quiet'], {
-      env: { PATH: process.env['PATH'], ...env },
+      env: { ...inherited, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     child.stderr?.on('data', text => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { createSessions, type SessionsOptions } from '@sess/core'
+import { createSessions, type Device, type SessionsOptions } from '@sess/core'
 import { afterAll } from 'vitest'
 import { main } from '../src/program.ts'
 
@@ -60,6 +60,7 @@ export function temporaryFolder(): string {
 export interface Planted {
   data: Record<string, unknown>
   subject?: string | number
+  device?: Device
   /** Seconds that it lives on; negative: it has expired. */
   expiry?: number
 }
@@ -67,7 +68,7 @@ export interface Planted {
 /** Saves sessions as an application does. Returns their keys. */
 export async function plant(options: SessionsOptions, planted: readonly Planted[]): Promise<string[]> {
   const keys: string[] = []
-  for (const { data, subject, expiry } of planted) {
+  for (const { data, subject, device, expiry } of planted) {
     // An expired session was saved a while ago.
     const clock = () => Date.now() - (expiry !== undefined && expiry < 0 ? 3_600_000 : 0)
     const sessions = createSessions({ ...options, clock })
@@ -75,6 +76,7 @@ export async function plant(options: SessionsOptions, planted: readonly Planted[
     await session.load()
     for (const [key, value] of Object.entries(data)) session.set(key, value)
     if (subject !== undefined) session.subject = subject
+    if (device !== undefined) session.device = device
     if (expiry !== undefined) session.setExpiry(expiry < 0 ? 3_600 + expiry : expiry)
     await sessions.commit(session, { status: 200 })
     keys.push(session.sessionKey!)

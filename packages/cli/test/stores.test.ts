@@ -264,6 +264,20 @@ describe.each(usable)('%s', name => {
   })
 })
 
+test('a person who looks for one of several sessions sees the device, and how to learn when it was last seen', async () => {
+  const place = join(folder, 'devices')
+  const store = fileStore(place)
+  const device = { label: 'Ada’s phone', userAgent: 'Phone/7 \u001b[2J', ip: '203.0.113.7' }
+  const [key] = await plant({ store }, [{ data: {}, subject: 42, device }])
+  const run = (...args: string[]) => sess([...args, '--store', `file:${place}`])
+  const shown = await run('show', key!)
+  expect(shown.out).toContain('device     Ada’s phone, Phone/7 \\u001b[2J, 203.0.113.7\n')
+  expect(shown.out).toMatch(/^last seen {2}- {2}\(give --age, the app's `age` in seconds\)$/m)
+  expect(JSON.parse((await run('show', key!, '--json')).out)).toMatchObject({ device })
+  const known = await run('show', key!, '--age', '1209600')
+  expect(known.out).toMatch(/^last seen {2}\d{4}-.* ago\)$|^last seen {2}\d{4}-.*\(now\)$/m)
+})
+
 describe('what is not there is not made', () => {
   test.each(['sqlite', 'file'])('%s', async kind => {
     const place = join(folder, `nobody-${kind}`)

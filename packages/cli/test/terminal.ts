@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { command, inherited } from './command.ts'
 
-const command = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 const helper = fileURLToPath(new URL('terminal.py', import.meta.url))
 
 export interface Seen {
@@ -21,7 +21,7 @@ export async function inTerminal(
   keys: readonly { when: string; type: string }[] = [],
 ): Promise<Seen> {
   const child = spawn('/usr/bin/python3', [helper, process.execPath, command, ...args], {
-    env: { PATH: process.env['PATH'], TERM: 'xterm-256color', ...env },
+    env: { ...inherited, TERM: 'xterm-256color', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const exit = once(child, 'exit')

@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   redisCommand,
   requireServer,
@@ -14,10 +13,10 @@ import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { importDriver } from '../src/driver.ts'
+import { command } from './command.ts'
 import { sess, temporaryFolder } from './run.ts'
 
 const folder = temporaryFolder()
-const command = new URL('../src/cli.ts', import.meta.url).pathname
 const PASSWORD = 'pw-that-nobody-may-see'
 
 /** One sentence or two on stderr, with the remedy, nothing on stdout, and never the password. */
@@ -261,10 +260,10 @@ describe('a config module', () => {
     ['without a store', 'export default { age: 60 }', ['list'], /exports no store/],
     ['that throws', "throw new Error('no DATABASE_URL')", ['list'], /cannot be loaded: no DATABASE_URL/],
     [
-      'with an engine, which cannot list all',
-      `import { createSessions } from '${core}'\nimport { cacheStore } from '${cache}'\nexport default createSessions({ store: cacheStore() })`,
+      'with an engine for cookie sessions',
+      `import { createSessions } from '${core}'\nimport { encryptedCookieStore } from '${packages}store-cookie/src/index.ts'\nexport default createSessions({ store: encryptedCookieStore(), secret: '0123456789abcdefghijklmnopqrstuv' })`,
       ['list'],
-      /Export the options of createSessions/,
+      /in the browsers alone.*sess decode/,
     ],
     [
       'with a store that cannot scan',
@@ -316,35 +315,46 @@ describe('a config module', () => {
        async function* scan(context) {
          for (let at = 0; at < 1000; at++) {
            await sleep(5)
+           if (at === 3) globalThis.scanBegun()
            context?.signal?.throwIfAborted()
            yield { id: String(at).padStart(40, '0'), payload: '{}', version: '1', expiresAt: 4e12 }
          }
        }
        export default { ...cacheStore(), scan }`,
     )
-    const { code, out } = await sess([command, '--config', path], { cwd: folder, interrupt: sleep(500) })
+    const interrupt = new Promise(resolve => Object.assign(globalThis, { scanBegun: resolve }))
+    const { code, out } = await sess([command, '--config', path], { cwd: folder, interrupt })
     expect(code).toBe(130)
     expect(out).toMatch(/0{37}|live sessions +\d/)
   })
 
-  test('with an engine ends sessions by it, so that its hooks run', async () => {
+  test('with an engine shows all of its sessions, and ends them by it, so that its hooks run', async () => {
     const path = config(
       `import { createSessions } from '${core}'
+       import { rich } from '${packages}core/src/rich.ts'
        import { cacheStore } from '${cache}'
        import { writeFileSync } from 'node:fs'
        const sessions = createSessions({
          store: cacheStore(),
+         codec: rich(),
+         cookie: { name: 'sid' },
          random: size => new Uint8Array(size),
          hooks: { destroyed: () => writeFileSync('${folder}/destroyed', 'yes') },
        })
        const session = sessions.open()
        await session.load()
        session.subject = 42
+       session.set('since', new Date(0))
        await session.save()
        export default sessions`,
     )
-    const list = await sess(['list', '--subject', '42', '--json', '--config', path], { cwd: folder })
-    expect(JSON.parse(list.out)).toHaveLength(1)
+    const json = async (...args: string[]) =>
+      JSON.parse((await sess([...args, '--json', '--config', path], { cwd: folder })).out)
+    for (const subject of [[], ['--subject', '42']]) expect(await json('list', ...subject)).toHaveLength(1)
+    const [{ id, lastSeenAt }] = await json('list')
+    expect(lastSeenAt).toMatch(/^\d{4}-/)
+    expect(await json('show', id)).toMatchObject({ data: { since: '1970-01-01T00:00:00.000Z' } })
+    expect(await json('stats')).toMatchObject({ live: 1 })
     const end = (name: string) => sess(['end', name, '--yes', '--config', path], { cwd: folder })
     expect(await end('b'.repeat(32))).toMatchObject({ code: 1 })
     expect(await end('a'.repeat(32))).toMatchObject({ code: 0, out: 'Ended 1 session.\n', err: '' })

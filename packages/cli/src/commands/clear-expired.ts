@@ -74,17 +74,12 @@ function batchesOf(
   target: Target,
   batchSize: number | undefined,
 ): AsyncIterable<{ removed: number }> | undefined {
-  const { store, engine, cookieStore } = target
-  if (cookieStore) {
+  const { store } = target
+  if (store === undefined) {
     throw new Failure(
       MISUSED,
       'Sessions of a cookie store are in the browsers alone: there is nothing to clear.',
     )
   }
-  if (store) return store.clearExpired?.({ batchSize, now: Date.now() })
-  return once(engine!.clearExpired({ batchSize }))
-}
-
-async function* once(removed: Promise<number>): AsyncGenerator<{ removed: number }> {
-  yield { removed: await removed }
+  return store.clearExpired?.({ batchSize, now: Date.now() })
 }

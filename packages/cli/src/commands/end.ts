@@ -1,4 +1,3 @@
-import type { Sessions } from '@sess/core'
 import { counted, printable, relative, type SessionView } from '@sess/core/inspect'
 import { confirmed } from '../ask.ts'
 import { type Console, say, sayJson } from '../console.ts'
@@ -21,8 +20,6 @@ export async function end(console: Console, names: string[], options: EndOptions
   }
   const target = await openTarget(options, { cwd: console.cwd() })
   try {
-    if (target.engine && subject === undefined)
-      return await endBlindly(console, target.engine, names, options)
     const views = subject === undefined ? await all(target, names) : await ofSubject(target, subject)
     if (views.length === 0)
       throw new Failure(WRONG, 'This subject has no live session. `sess list` shows those there are.')
@@ -47,31 +44,6 @@ export async function end(console: Console, names: string[], options: EndOptions
   }
 }
 
-/** By the application's engine alone, which cannot show a session by its id before it ends it. */
-async function endBlindly(
-  console: Console,
-  engine: Sessions,
-  names: string[],
-  { yes = false, json = false }: EndOptions,
-): Promise<ExitCode> {
-  const keys = names.map(name => name.trim())
-  if (!keys.every(key => /^([0-9a-f]{40}|[0-9a-z]{32})$/.test(key))) {
-    throw new Failure(MISUSED, 'Give ids (40 characters of 0-9a-f) or session keys (32 of a-z0-9).')
-  }
-  if (!(await confirmed(console, `End ${counted(keys.length, 'session')}?`, yes))) {
-    say(console, 'Nothing was done.')
-    return WRONG
-  }
-  let ended = 0
-  for (const key of new Set(keys)) {
-    if (key.length === 32 ? await engine.delete(key) : await engine.end(key)) ended += 1
-  }
-  if (json) sayJson(console, { ended })
-  else say(console, `Ended ${counted(ended, 'session')}.`)
-  if (ended === 0) throw new Failure(WRONG, 'No live session has such an id or key: it has ended or expired.')
-  return 0
-}
-
 /** All are found before one is ended, so that a wrong id ends nothing. */
 async function all(target: Target, names: string[]): Promise<SessionView[]> {
   const views: SessionView[] = []
@@ -85,8 +57,8 @@ async function ofSubject(target: Target, subject: string): Promise<SessionView[]
   return views
 }
 
-function hasIndex({ store, engine }: Target): boolean {
-  return engine !== undefined || typeof store?.removeBySubject === 'function'
+function hasIndex({ store }: Target): boolean {
+  return typeof store?.removeBySubject === 'function'
 }
 
 function question(views: SessionView[], subject: string | undefined): string {

@@ -40,6 +40,8 @@ export async function inspect(console: Console, options: InspectOptions): Promis
     )
     say(console)
     note(console, 'The URL works once. Ctrl-C ends the inspector.')
+    if (target.age === undefined)
+      note(console, "To see when a session was last seen, give --age, the app's `age` in seconds.")
     await stoppable(console, async stop => {
       if (!stop.signal.aborted) await once(stop.signal, 'abort')
     })
@@ -60,7 +62,7 @@ function pagesOf(target: Target, visitor: LocalVisitor): Inspector {
     basePath: visitor.basePath,
     label: target.label,
     live: false,
-    lastSeen: target.age !== undefined || target.engine !== undefined,
+    lastSeen: target.age !== undefined,
     ...(target.isUnchecked && {
       notice: "Signatures are not checked. Give Django's SECRET_KEY in SESS_SECRET to check them.",
     }),

@@ -47,6 +47,15 @@ export async function list(console: Console, options: ListOptions): Promise<Exit
       const views = newest.sorted()
       if (options.json) sayJson(console, views.map(asJson), 2)
       else show(console, views, newest.count, now)
+      // A script that reads a table needs no advice.
+      if (
+        console.stdout.isTTY &&
+        !options.json &&
+        target.age === undefined &&
+        views.some(view => view.lastSeenAt === undefined)
+      ) {
+        note(console, "LAST SEEN needs --age, the app's `age` in seconds.")
+      }
       if (unreadable > 0) {
         note(
           console,

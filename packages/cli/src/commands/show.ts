@@ -1,4 +1,13 @@
-import { bytes, isoMoment, isSecret, jsonReady, moment, printable, relative } from '@sess/core/inspect'
+import {
+  bytes,
+  isoMoment,
+  isSecret,
+  jsonReady,
+  moment,
+  printable,
+  relative,
+  type SessionView,
+} from '@sess/core/inspect'
 import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { Failure, WRONG } from '../failure.ts'
 import { findSession } from '../find.ts'
@@ -28,6 +37,7 @@ export async function show(console: Console, name: string, options: ShowOptions)
           authenticatedAt: isoMoment(view.authenticatedAt),
           lastSeenAt: isoMoment(view.lastSeenAt),
           expiresAt: isoMoment(view.expiresAt),
+          device: view.device ?? null,
           bytes: view.bytes,
           ...(!view.verified && { signatureChecked: false }),
           ...(view.problem === undefined ? { data } : { problem: view.problem }),
@@ -37,14 +47,16 @@ export async function show(console: Console, name: string, options: ShowOptions)
     }
     const when = (ms: number | undefined) =>
       ms === undefined ? '-' : `${moment(ms)}  (${relative(ms, now)})`
+    const isForAge = view.lastSeenAt === undefined && target.age === undefined
     const facts: [string, string][] = [
       ['id', printable(view.id)],
       ['subject', printable(view.subject ?? '-')],
       ['created', when(view.createdAt)],
       ['logged in', when(view.authenticatedAt)],
-      ['last seen', when(view.lastSeenAt)],
+      ['last seen', isForAge ? "-  (give --age, the app's `age` in seconds)" : when(view.lastSeenAt)],
       ['ends', when(view.expiresAt)],
       ['size', bytes(view.bytes)],
+      ...(view.device === undefined ? [] : [['device', deviceOf(view.device)] as [string, string]]),
     ]
     for (const [name, value] of facts) say(console, `${styled(console, 'bold', name.padEnd(10))} ${value}`)
     if (view.problem !== undefined) {
@@ -68,4 +80,9 @@ export async function show(console: Console, name: string, options: ShowOptions)
   } finally {
     await target.close()
   }
+}
+
+function deviceOf({ label, userAgent, ip }: NonNullable<SessionView['device']>): string {
+  const known = [label, userAgent, ip].filter(text => text !== undefined && text !== '')
+  return printable(known.join(', '))
 }
