@@ -377,9 +377,9 @@ export class Session<Data extends object = DefaultData> {
   }
 
   /**
-   * When the session ends if nothing more happens after this response, all limits included. Before a change that is
-   * what is stored; after a change, or where this request extends the session, it counts from now. A session that does
-   * not exist yet: when it would end if it were saved now.
+   * When the session ends if nothing more happens after this response, all limits included. Before a change, and after a
+   * `save()`, that is what is stored. After a change, also a nested one, and where the response extends the session, it
+   * counts from now. So it does for a session that does not exist yet.
    *
    * @example
    * res.json({ loggedOutAt: req.session.expiresAt })
