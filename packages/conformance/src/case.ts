@@ -13,6 +13,8 @@ export interface Case<Fixture> {
   source: string
   /** What a user feels when it is broken. */
   why: string
+  /** What to change in an implementation that breaks it. */
+  remedy?: string
   /** A quick run takes some of the cases of one family, which differ in a single value; others on another day. */
   family?: string
   /** It stops the process, or floods the backend, so no other case runs at the same time. */

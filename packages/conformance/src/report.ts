@@ -48,7 +48,7 @@ const PROVES_ADAPTER = 'Only describeAdapter(name, start), or runAdapterCases(st
 const PROVES_TWO_ENGINES = 'Give describeAdapter a `startTwoEngines`: docs/write-an-adapter.md shows how.'
 
 /**
- * One broken rule: which, what was expected, what happened, and why it matters to a user.
+ * One broken rule: which, what was expected, what happened, what to change, and why it matters to a user.
  *
  * @example
  * for (const result of report.results) if (result.status === 'failed') console.error(formatFailure(result))
@@ -63,6 +63,7 @@ export function formatFailure(result: CaseResult): string {
     `  Matters   ${result.why}`,
     `  Source    ${result.source}`,
   ]
+  if (result.remedy !== undefined) lines.splice(5, 0, `  Remedy    ${result.remedy}`)
   if (result.seed !== undefined) {
     lines.push(
       `  Seed      ${result.seed}: with --seed ${result.seed}, or { seed: ${result.seed} }, it is chosen again`,

@@ -26,6 +26,8 @@ export interface CaseResult {
   rule: string
   source: string
   why: string
+  /** What to change where it is broken. */
+  remedy?: string
   status: 'passed' | 'failed' | 'skipped'
   /** Milliseconds. */
   took: number
@@ -181,7 +183,7 @@ export async function runCase<Fixture>(
   open: (rule: Case<Fixture>) => Promise<Opened<Fixture>>,
   options: RunOptions = {},
 ): Promise<CaseResult> {
-  const { id, title, rule: sentence, source, why } = rule
+  const { id, title, rule: sentence, source, why, remedy } = rule
   const started = performance.now()
   const result = (part: Partial<CaseResult> & Pick<CaseResult, 'status'>): CaseResult => ({
     id,
@@ -189,6 +191,7 @@ export async function runCase<Fixture>(
     rule: sentence,
     source,
     why,
+    ...(remedy !== undefined && { remedy }),
     took: performance.now() - started,
     ...(rule.random && opened && { seed: (opened.fixture as { seed: number }).seed }),
     ...part,

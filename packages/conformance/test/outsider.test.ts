@@ -13,7 +13,7 @@ import { publicPackages, readManifest, root } from '../../../scripts/workspace.t
 const run = promisify(execFile)
 let folder: string
 
-/** What she runs of the suite: that every store passes it, others show. Of a scan her store knows nothing. */
+/** What she runs of the suite: that every store passes it, others show. Her store has no scan(). */
 const SOME = 'store/(re|scan)'
 
 /** Her store, with another mistake or none: `version` is not compared. */

@@ -16,6 +16,7 @@ import { payloadCases } from './payload.ts'
 import { processCases } from './processes.ts'
 import { programCases } from './programs.ts'
 import { readCases } from './read.ts'
+import { remedyOf } from './remedies.ts'
 import { removeCases } from './remove.ts'
 import { replaceCases } from './replace.ts'
 import { scanCases } from './scan.ts'
@@ -24,8 +25,7 @@ import { subjectCases } from './subject.ts'
 import { touchCases } from './touch.ts'
 import { versionCases } from './version.ts'
 
-/** The store contract, in the order in which a store is written, and what users are promised over it. */
-export const storeCases: readonly StoreCase[] = [
+const inOrder: readonly StoreCase[] = [
   ...readCases,
   ...insertCases,
   ...expiryCases,
@@ -51,3 +51,6 @@ export const storeCases: readonly StoreCase[] = [
   ...programCases,
   ...engineCases,
 ]
+
+/** The store contract, in the order in which a store is written, and what users are promised over it. */
+export const storeCases: readonly StoreCase[] = inOrder.map(rule => ({ ...rule, remedy: remedyOf(rule.id) }))

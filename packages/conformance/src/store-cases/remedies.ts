@@ -1,0 +1,122 @@
+/**
+ * What to change in a store that fails a case, by the case's id. The first pattern that matches counts, so the special ones come
+ * first.
+ */
+export const REMEDIES: readonly (readonly [cases: RegExp, remedy: string])[] = [
+  [
+    /^store\/process-/,
+    'Let the backend compare and write. A lock, a counter or a cache in the memory of one process does not hold for another one.',
+  ],
+  [
+    /^store\/(?:down|fails|many)-/,
+    'Let the client’s error reach the caller. No `catch` may return null, false or "gone". Set the client’s own time limit below ' +
+      '--call-timeout (callTimeout), and let the client connect again by itself.',
+  ],
+  [
+    /^store\/lost-/,
+    'A write that is sent again must recognise its own first time, by a version that was made before the first attempt. Otherwise ' +
+      'turn off the client’s own repetition and reject.',
+  ],
+  [
+    /^store\/(?:signal|abort)-/,
+    'Check `signal` before a call is sent, never between two parts of one write. A call that was given up rejects and never returns ' +
+      'null. Give its connection and its locks back in a `finally`.',
+  ],
+  [
+    /^store\/stalled-/,
+    'When a time limit of the store ends, wait one turn of the event loop (`setImmediate`) before you reject: the reply may have ' +
+      'arrived.',
+  ],
+  [
+    /^store\/frozen-backend/,
+    'Bound the queue of calls that are not sent yet, and take a call out of it when its `signal` is aborted.',
+  ],
+  [
+    /^store\/(?:.*clear-expired|few-among)/,
+    'Choose some expired ids, then remove them with the condition "still expired" in the same statement, and report after each ' +
+      'batch of `batchSize`. Go on until a batch is empty, not until one is short.',
+  ],
+  [
+    /^store\/(?:everywhere|remove-by-subject|fresh-after-remove-by-subject|subject|hidden|.*-by-subject|replace-(?:drops|adds)-subject)/,
+    'Write the index of subjects in one step with the record, in insert(), replace() and remove(). Compare subjects byte for byte, ' +
+      'as parameters. Remove each record at the version that was seen, and repeat until none is found: `removeEach` of ' +
+      '`@sess/core/store` does that. If the index is only eventually consistent, leave the methods for subjects out.',
+  ],
+  [
+    /^store\/(?:scan|overlap-.*scan)/,
+    'List the keys of your own prefix only, escaped in a pattern. Go on by a cursor or behind the last key, not by an offset, and ' +
+      'not only until a page is short or empty. Release what the iteration holds in a `finally`.',
+  ],
+  [/^store\/count/, 'Count live and expired records by `now`, and stop at `limit`.'],
+  [
+    /^store\/close/,
+    'close() releases what the store itself has opened. It leaves a connection that was handed in open, and other stores alone.',
+  ],
+  [
+    /^store\/(?:payload-big|payload-boundaries|life-size|read-while-replaced)/,
+    'Choose a type that holds 1 MiB (`LONGTEXT` in MySQL), or declare as `maxBytes` what fits. Write a record that consists of ' +
+      'several pieces in one step. Join the pieces as bytes, and decode them once.',
+  ],
+  [
+    /^store\/(?:frozen-input|isolation)/,
+    'Copy the record on its way in and on its way out, by `structuredClone` or as text. Do not write to an argument.',
+  ],
+  [
+    /^store\/(?:payload|life-text|life-written|read-what|read-without)/,
+    'Keep payload and subject as the texts they are, encoded as UTF-8 (`utf8mb4` in MySQL) and passed as parameters. No JSON.parse, ' +
+      'no trim, no separator that may be in the text, and no replace() with a text as replacement. Leave `subject` out if there is none.',
+  ],
+  [
+    /^store\/(?:insert-(?:taken|race|only)|overlap-insert-insert)/,
+    'Use what the backend has to insert only if the id is free: `ON CONFLICT DO NOTHING`, `SET … NX`, `add`, the flag `wx`. Return ' +
+      'false for a taken id. No upsert.',
+  ],
+  [
+    /^store\/(?:second-store|fresh-after|read-races|overlap-read)/,
+    'Read from the backend. If you cache, drop the copy before the write returns, in every process, and let no read put back what it ' +
+      'fetched before. A read that begins after a write must not join an older one.',
+  ],
+  [
+    /^store\/(?:replace-(?:gone|expired|races-remove)|touch-(?:gone|same-expiry-gone|expired|races-remove)|remove-expired|insert-after-remove|.*overlap-.*remove)/,
+    'Write nothing under an id that is not there. replace() and touch() are updates with a condition, never upserts. The condition is ' +
+      'in the same statement: id, version and "not expired".',
+  ],
+  [
+    /^store\/(?:version|replace-equal)/,
+    'Make a new version with each write, such as `crypto.randomUUID()`, and compare it byte for byte (in SQL with a binary collation). ' +
+      'If the payload itself is the version, compare all of it. Count the rows that matched, not those that changed.',
+  ],
+  [
+    /^store\/(?:expires|renewed|arrives|far-future|default-clock|now-undefined|read-expired|own-clock|insert-over-expired|zones|life-life|touch$|touch-(?:extends|same-expiry)|replace-(?:shortens|keeps))/,
+    'Keep `expiresAt` as it is: milliseconds since the epoch, in a 64-bit number, no local date. A record is absent from ' +
+      '`expiresAt <= now` on, by the `now` of the call. If the backend expires by itself, set its time to live anew with each write, ' +
+      'in its own unit: `ttlSeconds` of `@sess/core/store`. No timer: it ends after 24.8 days.',
+  ],
+  [
+    /^store\/(?:read|ids|short-ids|remove$|remove-gone)/,
+    'Look up exactly one key, made of the whole id, byte for byte: no pattern, no prefix, no case folding, no shortening (in SQL a ' +
+      'binary collation). A read writes nothing. `isSessionId` of `@sess/core/store` tells which ids cannot be there.',
+  ],
+  [
+    /^store\/random/,
+    'Make a test of the calls above, then shorten it. If it fails with calls one by one, an answer is wrong. If it fails only with ' +
+      'overlapping calls, one of them is not one step of the backend.',
+  ],
+  [
+    /^store\//,
+    'Compare the version and write in one step of the backend: `UPDATE … WHERE id = ? AND version = ?`, a transaction that locks, a ' +
+      'script, or a CAS token. "Read, compare, then write" lets another request in between. Repeat what the backend rejects because of contention.',
+  ],
+  [
+    /^engine\//,
+    'Mend the cases of `store/` that fail first, because this one runs an engine over the store. If none fails, run the calls of this ' +
+      'case with a log around the store, and compare each answer with the contract.',
+  ],
+]
+
+/** What to change in a store that fails this case. */
+export function remedyOf(id: string): string {
+  const found = REMEDIES.find(([cases]) => cases.test(id))
+  if (!found) throw new Error(`no remedy for ${id}`)
+  return found[1]
+}
