@@ -1,6 +1,6 @@
 export { applyTo, fieldValue, privateCache, varyBy, varyByCookie } from './headers.ts'
 export { type Merged, merge } from './merge.ts'
-export { pending, saveSession } from './session.ts'
+export { loadedRecord, pending, saveSession } from './session.ts'
 export {
   type BegunSession,
   type Connection,

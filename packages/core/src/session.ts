@@ -40,11 +40,11 @@ import { checkedUpdate, type Update } from './key-change.ts'
 import { absoluteLimit } from './lifetime.ts'
 import { load, openLoaded } from './load.ts'
 import { freezeMembers } from './members.ts'
-import { ABSENT, type Data as Dict } from './merge.ts'
+import { ABSENT, type Data as Dict, setOwn } from './merge.ts'
 import { dataProxy, NO_PLAIN_OBJECT } from './plain-object.ts'
 import { createNow, saveAtOnce, saveNow } from './save.ts'
 import type { SessionState } from './session-state.ts'
-import type { MaybePromise } from './store.ts'
+import type { MaybePromise, StoredRecord } from './store.ts'
 
 /**
  * The type of a session's data. Declare yours once:
@@ -263,7 +263,14 @@ export class Session<Data extends object = DefaultData> {
    * res.json(req.session)
    */
   toJSON(): Data {
-    return Object.fromEntries(this.entries()) as Data
+    const changes = readChanges(this[STATE])
+    const copy: Dict = {}
+    for (const key of visibleKeys(changes)) {
+      const value = changes.data[key]
+      changes.trackReference(key, value)
+      setOwn(copy, key, value)
+    }
+    return copy as Data
   }
 
   /**
@@ -740,6 +747,21 @@ export function saveSession(
   { mustCreate = false }: { mustCreate?: boolean } = {},
 ): MaybePromise<void> {
   return saveAtOnce(stateOf(session), mustCreate)
+}
+
+/**
+ * What the store had of a session when it was loaded, for adapters of another API that compare it with what they have.
+ * `undefined` if there is no live session.
+ *
+ * @throws SessionNotLoadedError if the session is not loaded, and SessionStoreError if that has failed
+ * @example
+ * const isUnchanged = loadedRecord(session)?.payload === JSON.stringify(data)
+ */
+export function loadedRecord(session: Session<any>): Pick<StoredRecord, 'payload' | 'expiresAt'> | undefined {
+  const state = stateOf(session)
+  readChanges(state)
+  const { key, payload, endBefore } = state
+  return key === null || payload === undefined ? undefined : { payload, expiresAt: endBefore }
 }
 
 function expiryOf(

@@ -26,6 +26,7 @@ it('the exported names change only on purpose', () => {
         "after",
         "applyTo",
         "fieldValue",
+        "loadedRecord",
         "merge",
         "pending",
         "privateCache",

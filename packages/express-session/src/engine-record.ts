@@ -6,9 +6,17 @@ import {
   SessionInterruptedError,
   type Sessions,
 } from '@sess/core'
-import { after, merge, saveSession, settle } from '@sess/core/adapter'
+import { after, loadedRecord, merge, saveSession, settle } from '@sess/core/adapter'
 import { attributesOf, type CookieData } from './cookie.ts'
-import { adopt, dataOf, type Record, sameText, textOf, type UnreadRecord } from './record.ts'
+import {
+  dataOf,
+  type Known,
+  type RecordView,
+  sameText,
+  takeOver,
+  textOf,
+  type UnreadRecord,
+} from './record-view.ts'
 import type { Session } from './session.ts'
 import type { StoredSession } from './store.ts'
 
@@ -16,26 +24,37 @@ import type { StoredSession } from './store.ts'
 const EXPIRY = '_session_expiry'
 const { decode } = json()
 
-/** The payload is the JSON that express-session stores, so both can read it. */
+/** The payload is the JSON that express-session stores, so both can read it. The cookie comes first, see `textIn`. */
 export const expressCodec: Codec = {
   sync: true,
-  encode: ({ [EXPIRY]: _, ...data }) => JSON.stringify(data),
+  encode: data => JSON.stringify({ cookie: data['cookie'], ...data, [EXPIRY]: undefined }),
   decode(payload) {
     const data = decode(payload) as StoredSession
     const seconds = secondsOf(data['cookie']?.originalMaxAge)
-    return seconds === null ? data : { ...data, [EXPIRY]: seconds }
+    if (seconds !== null) data[EXPIRY] = seconds
+    return data
   },
 }
 
+/** `textOf` of the data in a payload, if the codec has made it. It takes no time to speak of, however much data there is. */
+function textIn(payload: string, cookie: unknown): string | undefined {
+  const head = `{"cookie":${JSON.stringify(cookie)}`
+  // A session of core has its own keys in the payload, and does not show them.
+  if (!payload.startsWith(head) || payload.includes('"_session_')) return
+  const next = payload[head.length]
+  if (next === '}') return '{}'
+  return next === ',' ? `{${payload.slice(head.length + 1)}` : undefined
+}
+
 /** A record of a Sess store. The engine merges what parallel requests save, and saves no session that is gone. */
-export class EngineRecord implements Record, UnreadRecord {
+export class EngineRecord implements RecordView, UnreadRecord {
   readonly id: string
   text: string | undefined
   readonly #sessions: Sessions<any>
-  /** `undefined` after a touch, which ends it. */
+  /** `undefined` before the record is read, after a save that has failed, and after `extend`, which commits the session. */
   #session: CoreSession<any> | undefined
-  /** The one that a touch ended. It can still be read: a socket uses the session after the response of its handshake. */
-  #touched: CoreSession<any> | undefined
+  /** The one that `extend` has committed. It can still be read: a socket uses it after the response of its handshake. */
+  #committed: CoreSession<any> | undefined
   #isNew: boolean
   #isWritten = false
   /** The cookie as it is stored. `undefined`: not known. */
@@ -43,9 +62,10 @@ export class EngineRecord implements Record, UnreadRecord {
   /** A save that has failed. The store may have `stored` all the same: `text`, merged with what others had saved. */
   #attempt: { text: string; stored: string } | undefined
 
-  constructor(sessions: Sessions<any>, id: string, isNew: boolean) {
+  constructor(sessions: Sessions<any>, id: string, { isNew = false, text }: Known = {}) {
     this.#sessions = sessions
     this.id = id
+    this.text = text
     this.#isNew = isNew
     if (isNew) this.#session = sessions.openKey(id, { isNew })
   }
@@ -59,16 +79,18 @@ export class EngineRecord implements Record, UnreadRecord {
   }
 
   read(): StoredSession {
-    const session = this.#session ?? this.#touched!
-    const cookie = { ...session.get('cookie') } as CookieData
+    const session = this.#session ?? this.#committed!
+    const { payload, expiresAt } = loadedRecord(session)!
+    const data = session.toJSON() as StoredSession
+    delete data[EXPIRY]
+    const cookie = { ...data['cookie'] } as CookieData
+    this.text = textIn(payload, data['cookie']) ?? textOf(data)
     // The record knows better than the payload when the session ends.
     if (typeof cookie.originalMaxAge === 'number')
-      cookie.expires = endOf(session, this.#session === undefined)
-    const data = valuesOf(session)
-    this.text = textOf(data)
+      cookie.expires = this.#session ? new Date(expiresAt) : session.expiresAt
     this.#cookie = cookie
-    // The first key, as in a session of express-session.
-    return { cookie, ...data }
+    data['cookie'] = cookie
+    return data
   }
 
   save(session: Session, text = textOf(session)): MaybePromise<void> {
@@ -76,12 +98,12 @@ export class EngineRecord implements Record, UnreadRecord {
     return after(this.#reopen(session), reopened => this.#save(session, reopened, textOf(session)))
   }
 
-  touch(): MaybePromise<void> {
+  extend(): MaybePromise<void> {
     const session = this.#session
     // A save has extended it.
     if (!session || this.#isNew || this.#isWritten) return
     this.#session = undefined
-    this.#touched = session
+    this.#committed = session
     return after(this.#sessions.commit(session, { status: 200 }), () => undefined)
   }
 
@@ -111,13 +133,13 @@ export class EngineRecord implements Record, UnreadRecord {
   /** The ID of a session that has expired is in use until its record is removed. */
   #removeExpired(): MaybePromise<void> {
     const session = this.#sessions.openKey(this.id)
-    return after(session.load(), () => (isAbsent(session) ? endSession(session) : undefined))
+    return after(session.load(), () => (loadedRecord(session) ? undefined : endSession(session)))
   }
 
   #open(): MaybePromise<CoreSession<any> | undefined> {
     const session = this.#sessions.openKey(this.id)
     return after(session.load(), () => {
-      if (isAbsent(session)) return
+      if (!loadedRecord(session)) return
       this.#session = session
       return session
     })
@@ -138,7 +160,7 @@ export class EngineRecord implements Record, UnreadRecord {
       if (known !== undefined) {
         const base = this.text === this.#attempt?.stored ? this.#attempt.text : known
         const merged = merge(JSON.parse(base), dataOf(session), current, JSON.stringify)
-        adopt(session, merged.value as StoredSession)
+        takeOver(session, merged.value as StoredSession)
       }
       return stored
     })
@@ -171,18 +193,13 @@ export class EngineRecord implements Record, UnreadRecord {
   /** Takes over what the engine has merged, but for keys that the handler has changed during the save. */
   #saved(session: Session, stored: CoreSession<any>, before: string): void {
     this.text = before
-    if (hasSameValues(session, stored)) return
+    if (hasSameValues(session, stored.toJSON())) return
     const data = valuesOf(stored)
     this.text = textOf(data)
     if (this.text === before) return
     const merged = merge(JSON.parse(before), dataOf(session), data, JSON.stringify)
-    adopt(session, merged.value as StoredSession)
+    takeOver(session, merged.value as StoredSession)
   }
-}
-
-/** Whether there is no live session. The first access to the data of a loaded session finds out. */
-function isAbsent(session: CoreSession<any>): boolean {
-  return session.size === 0 && session.sessionKey === null
 }
 
 /** Removes the record of a loaded session, also if it has expired. */
@@ -191,14 +208,11 @@ export function endSession(session: CoreSession<any>): MaybePromise<void> {
   return saveSession(session)
 }
 
-/** Whether the engine holds the session's own values. Then it has merged nothing, and need not be compared as text. */
-function hasSameValues(session: Session, stored: CoreSession<any>): boolean {
+/** Whether the engine has the session's own values. Then it has merged nothing, and need not be compared as text. */
+function hasSameValues(session: Session, stored: StoredSession): boolean {
+  const count = Object.keys(stored).length - (EXPIRY in stored ? 1 : 0)
   const keys = Object.keys(session)
-  const bookkeeping = stored.has(EXPIRY) ? 1 : 0
-  return (
-    keys.length === stored.size - bookkeeping &&
-    keys.every(key => key === 'cookie' || stored.get(key) === session[key])
-  )
+  return keys.length === count && keys.every(key => key === 'cookie' || stored[key] === session[key])
 }
 
 /** Whether JSON leaves a value out. */
@@ -214,15 +228,6 @@ function isOmitted(value: unknown): boolean {
 function valuesOf(session: CoreSession<any>): StoredSession {
   const { [EXPIRY]: _, cookie: __, ...data } = session.toJSON() as StoredSession
   return data
-}
-
-/** When the session ends: as it is stored, or, with `extended`, after the extension by this request. */
-function endOf(session: CoreSession<any>, extended: boolean): Date {
-  if (extended) return session.expiresAt
-  session.extend = false
-  const { expiresAt } = session
-  session.extend = true
-  return expiresAt
 }
 
 /** The idle time that core keeps. A session whose cookie ends with the browser has the engine's `age`. */

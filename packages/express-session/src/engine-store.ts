@@ -1,6 +1,7 @@
 import type { MaybePromise, Sessions, Store as SessStore } from '@sess/core'
 import type { Callback } from './callback.ts'
 import { EngineRecord, endSession, expressCodec } from './engine-record.ts'
+import { loadSession } from './loaded-session.ts'
 import { Session } from './session.ts'
 import { Store, type StoredSession } from './store.ts'
 
@@ -16,11 +17,11 @@ export class EngineStore extends Store {
   }
 
   override get(id: string, callback: (error?: any, session?: StoredSession | null) => void): void {
-    report(async () => (await new EngineRecord(this.#sessions, id, false).load()) ?? null, callback)
+    report(async () => (await new EngineRecord(this.#sessions, id).load()) ?? null, callback)
   }
 
   override set(id: string, session: StoredSession, callback?: Callback): void {
-    const record = new EngineRecord(this.#sessions, id, false)
+    const record = new EngineRecord(this.#sessions, id)
     report(() => record.save(asSession(this, id, session)), callback)
   }
 
@@ -34,10 +35,14 @@ export class EngineStore extends Store {
 
   override touch(id: string, _session: StoredSession, callback?: Callback): void {
     report(async () => {
-      const record = new EngineRecord(this.#sessions, id, false)
+      const record = new EngineRecord(this.#sessions, id)
       await record.load()
-      await record.touch()
+      await record.extend()
     }, callback)
+  }
+
+  override load(id: string, callback: (error?: any, session?: Session) => void): void {
+    loadSession(this, (id, known) => new EngineRecord(this.#sessions, id, known), id, callback)
   }
 
   /** Every live session, if the store can list them. */

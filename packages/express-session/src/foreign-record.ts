@@ -1,7 +1,7 @@
 import { type MaybePromise, SessionInterruptedError } from '@sess/core'
 import { after, merge } from '@sess/core/adapter'
 import { fromCallback } from './callback.ts'
-import { adopt, dataOf, type Record, textOf } from './record.ts'
+import { dataOf, type Known, type RecordView, takeOver, textOf } from './record-view.ts'
 import type { Session } from './session.ts'
 import type { Store, StoredSession } from './store.ts'
 import { takeTurn } from './turns.ts'
@@ -11,20 +11,21 @@ import { takeTurn } from './turns.ts'
  * and what is stored is compared with what this request read, before it is replaced. Between that look and the `set`
  * another process may still write.
  */
-export class ForeignRecord implements Record {
+export class ForeignRecord implements RecordView {
   readonly id: string
   text: string | undefined
-  readonly touch: Record['touch']
+  readonly extend: RecordView['extend']
   readonly #store: Store
   /** The text of the last `set`. The store may have it also if it has reported a failure. */
   #attempt: string | undefined
 
-  constructor(store: Store, id: string) {
+  constructor(store: Store, id: string, { text }: Known = {}) {
     this.#store = store
     this.id = id
-    if (typeof store.touch !== 'function') this.touch = undefined
+    this.text = text
+    if (typeof store.touch !== 'function') this.extend = undefined
     else
-      this.touch = session =>
+      this.extend = session =>
         takeTurn(store, id, () =>
           fromCallback<void>(done =>
             store.touch!(
@@ -69,7 +70,7 @@ export class ForeignRecord implements Record {
     const isOwn = text === this.text || text === this.#attempt
     if (!isOwn) {
       const base = JSON.parse(this.text!) as StoredSession
-      adopt(session, merge(base, dataOf(session), dataOf(current), JSON.stringify).value as StoredSession)
+      takeOver(session, merge(base, dataOf(session), dataOf(current), JSON.stringify).value as StoredSession)
     }
     this.text = text
   }

@@ -10,7 +10,7 @@ import { EngineStore } from './engine-store.ts'
 import { ForeignRecord } from './foreign-record.ts'
 import { MemoryStore } from './memory-store.ts'
 import { readOptions, type SessionOptions, type Settings } from './options.ts'
-import type { Records } from './record.ts'
+import type { Records } from './record-view.ts'
 import { type SessionRequest, setOwner } from './request.ts'
 import { generate, RequestSession } from './request-session.ts'
 import { readSessionId } from './session-cookie.ts'
@@ -68,7 +68,6 @@ export function session(options?: SessionOptions): SessionMiddleware {
       beginLater(req)
       return next()
     }
-    req.sessionID = cookieId as string
     let loading: MaybePromise<void>
     try {
       loading = owner.load()
@@ -94,7 +93,7 @@ function storeOf(given: SessionOptions['store'], settings: Settings): { store: S
     })
     return {
       store: new EngineStore(sessions, given as SessStore),
-      records: (id, isNew) => new EngineRecord(sessions, id, isNew),
+      records: (id, known) => new EngineRecord(sessions, id, known),
     }
   }
   if (given && 'unseal' in given)
@@ -105,7 +104,7 @@ function storeOf(given: SessionOptions['store'], settings: Settings): { store: S
       'MemoryStore is not for production: it leaks memory, and other processes do not see its sessions.',
     )
   }
-  return { store, records: id => new ForeignRecord(store, id) }
+  return { store, records: (id, known) => new ForeignRecord(store, id, known) }
 }
 
 /** Saves the session before the first byte of the response, and what has changed since then before its end. */

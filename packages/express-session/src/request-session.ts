@@ -1,20 +1,17 @@
 import type { CommitResult, MaybePromise } from '@sess/core'
 import { after, settle } from '@sess/core/adapter'
-import { beginLater } from './begin-later.ts'
+import { beginLater, type LateSession } from './begin-later.ts'
 import { fromCallback } from './callback.ts'
 import { attributesOf, Cookie } from './cookie.ts'
 import { debug } from './debug.ts'
 import type { Settings } from './options.ts'
-import { type Record, type Records, textOf, type UnreadRecord } from './record.ts'
-import type { SessionRequest } from './request.ts'
+import { type Records, type RecordView, textOf, type UnreadRecord } from './record-view.ts'
+import { ownerOf, type SessionOwner, type SessionRequest } from './request.ts'
 import { Session } from './session.ts'
 import { isSecure, type Secret, sessionCookie } from './session-cookie.ts'
 import { takeTurn } from './turns.ts'
 
 const NOTHING: CommitResult = { setCookies: [], vary: false, private: false }
-
-/** Sessions that were just made, so that nothing is stored under their ID. */
-const generated = new WeakSet<Session>()
 
 /** A session at one moment, as far as a change of it is saved. */
 interface Snapshot {
@@ -32,7 +29,7 @@ function isSame(a: Snapshot | undefined, b: Snapshot): boolean {
 }
 
 /** What the middleware decides for the session of one request, by the rules of express-session. */
-export class RequestSession {
+export class RequestSession implements SessionOwner, LateSession {
   readonly #req: SessionRequest
   readonly #settings: Settings
   readonly #records: Records
@@ -48,12 +45,17 @@ export class RequestSession {
   /** The end of the request has written the session, with its new life. */
   #isExtended = false
 
-  #record: Record | undefined
+  hasBegun = false
+  session: Session | null | undefined
+  sessionID = ''
+  #record: RecordView | undefined
   /** The session of the cookie, until the request uses it. */
   #unread: UnreadRecord | undefined
   /** Saves of the application that are under way. */
   #saving: Promise<unknown> | undefined
-  #isTouched = false
+  #isRenewed = false
+  /** The last session that was made anew. */
+  #generated: Session | undefined
   #destroyedId: string | undefined
   /** The session could not be loaded or made, so nothing is known of it. */
   #hasFailed = false
@@ -89,6 +91,7 @@ export class RequestSession {
       () => undefined,
       error => {
         this.#hasFailed = true
+        this.#req.sessionID = this.#cookieId!
         throw error
       },
     )
@@ -100,7 +103,7 @@ export class RequestSession {
       return this.begin()
     }
     debug('fetching %s', this.#cookieId)
-    const record = this.#records(this.#cookieId, false)
+    const record = this.#records(this.#cookieId)
     if (this.#canReadLater && record.find) {
       return after(record.find(), found => {
         debug(found ? 'session found' : 'no session found')
@@ -109,6 +112,7 @@ export class RequestSession {
         beginLater(this.#req)
       })
     }
+    this.#req.sessionID = this.#cookieId
     return after(record.load(), found => {
       debug(found ? 'session found' : 'no session found')
       if (found) this.#inflate(record, found)
@@ -116,7 +120,7 @@ export class RequestSession {
     })
   }
 
-  #inflate(record: Record, data: object): void {
+  #inflate(record: RecordView, data: object): void {
     const session = this.#createSession(data)
     this.#record = record
     // As stored, so that a stored key that would replace a method counts as a change, as in express-session.
@@ -138,6 +142,7 @@ export class RequestSession {
 
   /** The first use of a request's session: reads the one that was found, or begins a new one. */
   begin(): void {
+    this.hasBegun = true
     const unread = this.#unread
     if (unread) {
       this.#unread = undefined
@@ -149,7 +154,7 @@ export class RequestSession {
     this.#original = snapshotOf(this.#req.session!)
   }
 
-  /** `Session.save`: at once, after saves that are under way. */
+  /** At once, after saves that are under way. */
   save(session: Session): MaybePromise<void> {
     debug('saving %s', session.id)
     const saving = this.#saving ? this.#saving.then(() => this.#write(session)) : this.#write(session)
@@ -170,17 +175,20 @@ export class RequestSession {
     })
   }
 
-  #recordOf(session: Session): Record {
+  #recordOf(session: Session): RecordView {
     if (this.#record?.id !== session.id) {
-      this.#record = this.#records(session.id, generated.has(session))
+      this.#record = this.#records(session.id, { isNew: session === this.#generated })
     }
     return this.#record!
   }
 
-  /** `Session.reload`: what is not saved is dropped. */
+  generated(session: Session): void {
+    this.#generated = session
+  }
+
   reload({ id }: Session): MaybePromise<void> {
     debug('reloading %s', id)
-    const record = this.#records(id, false)
+    const record = this.#records(id)
     return after(record.load(), found => {
       if (!found) throw new Error('failed to load session')
       const session = this.#createSession(found)
@@ -189,7 +197,6 @@ export class RequestSession {
     })
   }
 
-  /** The application has ended the session. */
   destroyed({ id }: Session): void {
     this.#destroyedId = id
   }
@@ -212,7 +219,7 @@ export class RequestSession {
     if (typeof session.touch !== 'function')
       throw new TypeError('req.session.touch is not a function. Set keys of req.session, do not replace it.')
     const now = snapshotOf(session)
-    if (this.isEnding) this.#touch(session)
+    if (this.isEnding) this.#renew(session)
     const line = this.#cookieLine(session, now)
     const result = line === undefined ? NOTHING : { ...NOTHING, setCookies: [line] }
     return after(this.#store(session, now, this.isEnding), () => result)
@@ -233,16 +240,16 @@ export class RequestSession {
   /** What the end of the request stores: the session, its longer life, or nothing. */
   #store(session: Session, now: Snapshot, isEnding: boolean): MaybePromise<void> {
     if (this.#shouldSave(now)) {
-      this.#touch(session)
+      this.#renew(session)
       return this.#saveAtEnd(session, now)
     }
     if (!isEnding) return
-    this.#touch(session)
+    this.#renew(session)
     if (this.#cookieId !== this.#req.sessionID || typeof this.#cookieId !== 'string') return
     const record = this.#recordOf(session)
-    if (!record.touch || this.#isExtended) return
+    if (!record.extend || this.#isExtended) return
     debug('touching')
-    return record.touch(session)
+    return record.extend(session)
   }
 
   /** Extends the life of a session that the request has not used. */
@@ -250,7 +257,7 @@ export class RequestSession {
     // The application may have deleted it from the request.
     if (!this.#unread || !Object.hasOwn(this.#req, 'session')) return
     debug('touching')
-    return this.#unread.touch()
+    return this.#unread.extend()
   }
 
   #saveAtEnd(session: Session, now: Snapshot): MaybePromise<void> {
@@ -279,9 +286,10 @@ export class RequestSession {
     )
   }
 
-  #touch(session: Session): void {
-    if (this.#isTouched) return
-    this.#isTouched = true
+  /** Gives the cookie its whole life again, once. */
+  #renew(session: Session): void {
+    if (this.#isRenewed) return
+    this.#isRenewed = true
     session.touch()
   }
 
@@ -312,7 +320,7 @@ export class RequestSession {
       debug('not secured')
       return
     }
-    this.#touch(session)
+    this.#renew(session)
     const line = sessionCookie(session, this.#req.sessionID, name, this.#secrets[0]!)
     debug('set-cookie %s', name)
     return line
@@ -330,5 +338,5 @@ export function generate(req: SessionRequest, settings: Settings): void {
   if (options.sameSite === 'auto') cookie.sameSite = secure ? 'none' : 'lax'
   session.cookie = cookie
   req.session = session
-  generated.add(session)
+  ownerOf(req)?.generated(session)
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { RequestSession } from './request-session.ts'
+import type { MaybePromise } from '@sess/core'
 import type { Session } from './session.ts'
 import type { Store } from './store.ts'
 
@@ -17,13 +17,26 @@ export interface SessionRequest extends IncomingMessage {
   originalUrl?: string
 }
 
-const owners = new WeakMap<object, RequestSession>()
-
-/** What the middleware knows of the session of a request. `undefined` if no middleware has made it. */
-export function ownerOf(req: object): RequestSession | undefined {
-  return owners.get(req)
+/** Saves the sessions of a request. */
+export interface SessionOwner {
+  /** `Session.save` */
+  save(session: Session): MaybePromise<void>
+  /** `Session.reload`: what is not saved is dropped. */
+  reload(session: Session): MaybePromise<void>
+  /** The application has ended the session. */
+  destroyed(session: Session): void
+  /** The session was just made, so nothing is stored under its ID. */
+  generated(session: Session): void
 }
 
-export function setOwner(req: object, owner: RequestSession): void {
-  owners.set(req, owner)
+/** Where a request has its owner. Not a WeakMap: to fill it and to clean it up takes 2 µs a request. */
+const OWNER = Symbol('session owner')
+
+/** Who saves the sessions of a request. `undefined`: they were made by hand. */
+export function ownerOf(req: object): SessionOwner | undefined {
+  return (req as { [OWNER]?: SessionOwner })[OWNER]
+}
+
+export function setOwner(req: object, owner: SessionOwner): void {
+  ;(req as { [OWNER]?: SessionOwner })[OWNER] = owner
 }

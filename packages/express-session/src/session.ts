@@ -40,7 +40,8 @@ export class Session {
   }
 
   /**
-   * Saves now, and merges what other requests have saved. Without a callback it returns a promise.
+   * Saves now, and merges what other requests have saved. Without a callback it returns a promise. A session that
+   * `store.createSession` made by hand replaces what is stored, because nobody knows what it was made from.
    *
    * @throws SessionInterruptedError (400) if another request has ended the session
    * @example

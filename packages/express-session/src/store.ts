@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events'
 import type { Callback } from './callback.ts'
 import { Cookie } from './cookie.ts'
+import { ForeignRecord } from './foreign-record.ts'
+import { loadSession } from './loaded-session.ts'
 import type { SessionRequest } from './request.ts'
 import { Session } from './session.ts'
 
@@ -41,12 +43,7 @@ const methods: Pick<Store, 'regenerate' | 'load' | 'createSession'> & ThisType<S
     })
   },
   load(id, callback) {
-    this.get(id, (error, data) => {
-      if (error) return callback(error)
-      if (!data) return callback()
-      const req = { sessionID: id, sessionStore: this } as SessionRequest
-      callback(null, this.createSession(req, data))
-    })
+    loadSession(this, (id, known) => new ForeignRecord(this, id, known), id, callback)
   },
   createSession(req, data) {
     const stored = data['cookie']

@@ -3,7 +3,7 @@ import { down, type InterceptedStore, intercept } from '@sess/test-fixtures/inte
 import { expect, it } from 'vitest'
 import { original, ours, World } from './world.ts'
 
-// A save that failed is tried again at the end of the response. What it has merged by then must not be merged twice.
+// A save that failed is tried again at the end of the response. It must not merge twice what the first attempt has merged.
 
 type Failure = 'not written' | 'written, but reported as failed'
 

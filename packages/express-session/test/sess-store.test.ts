@@ -207,6 +207,37 @@ describe.each(Object.entries(stores))('over %s', (_, makeStore) => {
     }
   })
 
+  it('merges what a session of sessionStore.load() saves, and does not bring it back', async () => {
+    const store = makeStore()
+    // Its `load` makes sessions of express-session's own class.
+    if (store instanceof original.MemoryStore) return
+    let kept: any
+    await using app = await serve({ store }, (req, res) => {
+      kept = req
+      if (req.url === '/logout') return req.session.destroy(() => res.end())
+      if (req.url === '/begin') req.session.cart = []
+      if (req.url === '/other') req.session.cart.push('theirs')
+      res.end(JSON.stringify(req.session.cart))
+    })
+    const { cookie } = await app.get('/begin')
+    const { sessionStore, sessionID } = kept
+    const loaded: any = await new Promise(resolve =>
+      sessionStore.load(sessionID, (_error: any, session: any) => resolve(session)),
+    )
+    await app.get('/other', { cookie })
+    loaded.cart.push('mine')
+    const saving = loaded.save()
+    await Promise.all([saving, loaded.save()])
+    loaded.cart.push('more')
+    await loaded.save()
+    expect((await app.get('/', { cookie })).body).toBe('["theirs","mine","more"]')
+    await loaded.reload()
+    await app.get('/logout', { cookie })
+    loaded.cart.push('late')
+    await expect(loaded.save()).rejects.toMatchObject({ code: 'SESSION_INTERRUPTED' })
+    expect((await app.get('/', { cookie })).setCookies).toHaveLength(0)
+  })
+
   it('can be saved long after the response, as sockets do', async () => {
     let kept: any
     await using app = await serve({ store: makeStore() }, async (req, res) => {

@@ -3,7 +3,7 @@ import type { Session } from './session.ts'
 import type { StoredSession } from './store.ts'
 
 /** What is stored under one session ID, as one request sees it. */
-export interface Record {
+export interface RecordView {
   readonly id: string
   /** The data as they were last read or written, by `textOf`. `undefined`: nothing is known of them. */
   readonly text: string | undefined
@@ -12,25 +12,34 @@ export interface Record {
   /** `load`, without making the data of the session. `undefined`: there is no live session. */
   find?(): MaybePromise<UnreadRecord | undefined>
   /**
-   * Writes the session. Changes of other requests are merged, and appear in `session`.
+   * Writes the session. If its text is known, changes of other requests are merged, and appear in `session`. If not, the
+   * session replaces what is stored.
    *
    * @param text `textOf(session)`, if it is known
-   * @throws SessionInterruptedError if the session was stored and is gone
+   * @throws SessionInterruptedError if the text is known, and the session is gone
    */
   save(session: Session, text?: string): MaybePromise<void>
   /** Extends the session's life. `undefined`: the store cannot. */
-  touch: ((session: Session) => MaybePromise<void>) | undefined
+  extend: ((session: Session) => MaybePromise<void>) | undefined
 }
 
 /** A live session that the request has not used yet. */
 export interface UnreadRecord {
   read(): StoredSession
   /** Extends the session's life. */
-  touch(): MaybePromise<void>
+  extend(): MaybePromise<void>
 }
 
-/** Makes the record of an ID. `isNew`: the ID was just made, so nothing is stored under it. */
-export type Records = (id: string, isNew: boolean) => Record
+/** What is known of the record when its view is made. */
+export interface Known {
+  /** The ID was just made, so nothing is stored under it. */
+  isNew?: boolean
+  /** The text that was read. */
+  text?: string
+}
+
+/** Makes the view of the record of an ID. */
+export type Records = (id: string, known?: Known) => RecordView
 
 /** The data of a session without its cookie, as the text by which they are compared. */
 export function textOf(session: object): string {
@@ -44,7 +53,7 @@ export function dataOf(session: object): StoredSession {
 }
 
 /** Gives `session` the values of `merged`, which has what other requests saved. Equal values stay the same objects. */
-export function adopt(session: Session, merged: StoredSession): void {
+export function takeOver(session: Session, merged: StoredSession): void {
   for (const key of Object.keys(dataOf(session))) if (!Object.hasOwn(merged, key)) delete session[key]
   for (const key of Object.keys(merged)) {
     // A stored key must not replace a method.
