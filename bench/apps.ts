@@ -1,7 +1,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RequestHandler } from 'express'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { H3Event, Middleware as H3Middleware } from 'h3'
+import type { Context as HonoContext, MiddlewareHandler as HonoMiddleware } from 'hono'
 import type { Middleware as KoaMiddleware } from 'koa'
 
 export interface Data {
@@ -65,7 +67,7 @@ function routesOf<At>(usage: Usage<At> | undefined): Routes<At> {
 }
 
 /** A handler that need not wait must not be made to. */
-function after(value: unknown, then: (value: unknown) => string): unknown {
+function after<T>(value: unknown, then: (value: any) => T): T | Promise<T> {
   return value instanceof Promise ? value.then(then) : then(value)
 }
 
@@ -123,4 +125,51 @@ export function nodeApp(usage?: Usage<Exchange>): RequestListener {
     const text = routes[req.url!]?.({ req, res })
     res.end(text instanceof Promise ? await text : text)
   }
+}
+
+export async function fastifyApp(
+  register?: (app: FastifyInstance) => PromiseLike<unknown>,
+  usage?: Usage<FastifyRequest>,
+): Promise<RequestListener> {
+  const { default: fastify } = await import('fastify')
+  const app = fastify()
+  if (register) await register(app)
+  for (const [path, run] of Object.entries(routesOf(usage))) app.get(path, request => run(request))
+  await app.ready()
+  return app.routing
+}
+
+export async function honoApp(
+  middlewares: HonoMiddleware<any>[] = [],
+  usage?: Usage<HonoContext>,
+): Promise<RequestListener> {
+  const { Hono } = await import('hono')
+  const { getRequestListener } = await import('@hono/node-server')
+  const app = new Hono()
+  for (const middleware of middlewares) app.use(middleware)
+  for (const [path, run] of Object.entries(routesOf(usage))) {
+    app.get(path, c => after(run(c), text => c.text(text)))
+  }
+  return getRequestListener(app.fetch) as RequestListener
+}
+
+/** What a handler for `fetchApp` has: the request, and the headers of its response. */
+export interface Fetched {
+  request: Request
+  headers: Headers | undefined
+}
+
+/** The app without a framework. `wrap` runs each handler with a session. */
+export async function fetchApp<At extends Fetched>(
+  wrap?: (request: Request, handle: (at: At) => Response | Promise<Response>) => Response | Promise<Response>,
+  usage?: Usage<At>,
+): Promise<RequestListener> {
+  const { getRequestListener } = await import('@hono/node-server')
+  const routes = routesOf(usage)
+  return getRequestListener(request => {
+    const path = request.url.slice(request.url.indexOf('/', 8))
+    const handle = (at: At) =>
+      after(routes[path]!(at), text => new Response(text, at.headers && { headers: at.headers }))
+    return wrap ? wrap(request, handle) : handle({ request } as At)
+  }) as RequestListener
 }

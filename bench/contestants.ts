@@ -1,10 +1,25 @@
 import type { RequestListener } from 'node:http'
-import type { Session, SessionsOptions, Store } from '@sess/core'
-import { type Data, type Exchange, expressApp, h3App, koaApp, nodeApp, type Usage } from './apps.ts'
+import type { Store } from '@sess/core'
+import {
+  type Data,
+  type Exchange,
+  expressApp,
+  fastifyApp,
+  fetchApp,
+  h3App,
+  honoApp,
+  koaApp,
+  nodeApp,
+} from './apps.ts'
+import { fastifySession, secureSession, sessOnFastify } from './fastify.ts'
+import { ironSessionOnFetch, sessOnFetch } from './fetch.ts'
 import { floor, floorOf } from './floor.ts'
+import { honoSession, honoSessions, sessOnHono } from './hono.ts'
+import { listOf, plainUsage, RAW_KEY, redisClient, SECRET, type Storage, sess, sessUsage } from './usage.ts'
 
-export type Framework = 'Express' | 'Koa' | 'h3' | 'node:http'
-export type Storage = 'memory' | 'redis' | 'cookie'
+export const FRAMEWORKS = ['Express', 'Koa', 'h3', 'node:http', 'Fastify', 'Hono', 'fetch'] as const
+export type Framework = (typeof FRAMEWORKS)[number]
+export type { Storage }
 
 /** A library on a framework, or the bare framework. */
 export interface Contestant {
@@ -14,65 +29,6 @@ export interface Contestant {
   /** `undefined`: no sessions. */
   storage: Storage | undefined
   app(): Promise<RequestListener>
-}
-
-// Fixed, and secret to nobody.
-const SECRET = 'a secret of the bench, which nobody should use'
-const RAW_KEY = new Uint8Array(32).fill(7)
-
-const sess: Record<Storage, () => Promise<SessionsOptions>> = {
-  async memory() {
-    const { cacheStore } = await import('@sess/store-cache')
-    return { store: cacheStore() }
-  },
-  async redis() {
-    const { redisStore } = await import('@sess/store-redis')
-    return { store: redisStore((await redisClient()) as never) }
-  },
-  async cookie() {
-    const { encryptedCookieStore } = await import('@sess/store-cookie')
-    return { store: encryptedCookieStore(), secret: SECRET }
-  },
-}
-
-function sessUsage<At>(sessionOf: (at: At) => Session): Usage<At> {
-  return {
-    read: at => sessionOf(at).get('n'),
-    write(at) {
-      const session = sessionOf(at)
-      session.set('n', session.get('n') + 1)
-    },
-    fill(at, data) {
-      const session = sessionOf(at)
-      for (const key in data) session.set(key, data[key])
-    },
-    append: at => {
-      sessionOf(at).update('list', (list = []) => [...list, 1])
-    },
-    count: at => sessionOf(at).get('list').length,
-  }
-}
-
-/** For the libraries whose session is a plain object. */
-function plainUsage<At>(sessionOf: (at: At) => Data): Usage<At> {
-  return {
-    read: at => sessionOf(at).n,
-    write: at => {
-      sessionOf(at).n++
-    },
-    fill: (at, data) => {
-      Object.assign(sessionOf(at), data)
-    },
-    append(at) {
-      const session = sessionOf(at)
-      session['list'] = [...listOf(session), 1]
-    },
-    count: at => listOf(sessionOf(at)).length,
-  }
-}
-
-function listOf(data: { [key: string]: unknown }): unknown[] {
-  return (data['list'] ?? []) as unknown[]
 }
 
 async function sessOnExpress(storage: Storage): Promise<RequestListener> {
@@ -224,13 +180,6 @@ async function ironSession(): Promise<RequestListener> {
   })
 }
 
-async function redisClient(): Promise<unknown> {
-  const { createClient } = await import('redis')
-  const client = createClient({ url: process.env['REDIS_URL']! })
-  await client.connect()
-  return client
-}
-
 export const BARE = 'bare'
 
 function on(
@@ -270,4 +219,23 @@ export const contestants: readonly Contestant[] = [
     ['useSession, password', 'cookie', () => h3Session(SECRET)],
   ]),
   ...on('node:http', async () => nodeApp(), [['iron-session', 'cookie', ironSession]]),
+  ...on('Fastify', () => fastifyApp(), [
+    ['Sess, memory', 'memory', () => sessOnFastify('memory')],
+    ['@fastify/session, MemoryStore', 'memory', fastifySession],
+    ['Sess, encrypted cookie', 'cookie', () => sessOnFastify('cookie')],
+    ['@fastify/secure-session', 'cookie', secureSession],
+  ]),
+  ...on('Hono', () => honoApp(), [
+    ['Sess, memory', 'memory', () => sessOnHono('memory')],
+    ['hono-sessions, MemoryStore', 'memory', () => honoSessions('memory')],
+    ['@hono/session, Map', 'memory', () => honoSession('memory')],
+    ['Sess, encrypted cookie', 'cookie', () => sessOnHono('cookie')],
+    ['hono-sessions, CookieStore', 'cookie', () => honoSessions('cookie')],
+    ['@hono/session', 'cookie', () => honoSession('cookie')],
+  ]),
+  ...on('fetch', () => fetchApp(), [
+    ['Sess, memory', 'memory', () => sessOnFetch('memory')],
+    ['Sess, encrypted cookie', 'cookie', () => sessOnFetch('cookie')],
+    ['iron-session', 'cookie', ironSessionOnFetch],
+  ]),
 ]

@@ -11,8 +11,9 @@ export interface Goal {
   atMost: number
 }
 
-/** A cell of the bench in one process, on Express: Sess beside the floor or a peer of the same run. */
+/** A cell of the bench in one process: Sess beside the floor or a peer of the same run. */
 export interface Limit {
+  framework: string
   scenario: string
   sess: string
   peer: string
@@ -42,7 +43,17 @@ export const GOALS: readonly Goal[] = [
   ...besidePeer('Koa', MEMORY, 'koa-session, Map', SMALL),
   ...besidePeer('Koa', COOKIE, 'koa-session, cookie', SMALL),
   ...besidePeer('h3', COOKIE, 'useSession, raw key', SMALL),
+  ...besidePeer('Fastify', MEMORY, '@fastify/session, MemoryStore', ALL),
+  ...besidePeer('Fastify', COOKIE, '@fastify/secure-session', SMALL),
+  ...besidePeer('Hono', MEMORY, 'hono-sessions, MemoryStore', ALL),
+  ...besidePeer('Hono', MEMORY, '@hono/session, Map', ALL),
+  ...besidePeer('Hono', COOKIE, 'hono-sessions, CookieStore', SMALL),
+  ...besidePeer('Hono', COOKIE, '@hono/session', SMALL),
+  ...besidePeer('fetch', COOKIE, 'iron-session', SMALL),
 ]
+
+/** On these frameworks the bench in one process has the goals of the one over HTTP. */
+const IN_PROCESS = ['Fastify', 'Hono', 'fetch']
 
 /** What the features may cost above a session that does the same work and has none of them. */
 const ABOVE_FLOOR: Record<string, number> = {
@@ -55,18 +66,27 @@ const ABOVE_FLOOR: Record<string, number> = {
 
 export const LIMITS: readonly Limit[] = [
   ...Object.entries(ABOVE_FLOOR).map(([scenario, atMost]) => ({
+    framework: 'Express',
     scenario,
     sess: MEMORY,
     peer: FLOOR,
     atMost,
   })),
-  ...ALL.map(scenario => ({ scenario, sess: MEMORY, peer: EXPRESS_SESSION, atMost: 1 })),
   ...ALL.map(scenario => ({
+    framework: 'Express',
+    scenario,
+    sess: MEMORY,
+    peer: EXPRESS_SESSION,
+    atMost: 1,
+  })),
+  ...ALL.map(scenario => ({
+    framework: 'Express',
     scenario,
     sess: REDIS,
     peer: CONNECT_REDIS,
     atMost: scenario === 'write' ? 0.9 : 1,
   })),
+  ...GOALS.filter(({ framework }) => IN_PROCESS.includes(framework)),
 ]
 
 /** Round trips to Redis at the most, for each request. */

@@ -1,5 +1,5 @@
-// `pnpm bench:in-process [--rounds 60] [--only REGEX] [--into FILE]`: what sessions cost on Express, with the requests
-// injected in one process. There is no socket and no kernel in it, so it is steadier than `pnpm bench` on a machine
+// `pnpm bench:in-process [--rounds 60] [--only REGEX] [--into FILE]`: what sessions cost, with the requests injected in one
+// process. `--only` is of `framework/storage/scenario`, such as '^Express/memory/read$'. There is no socket and no kernel in it, so it is steadier than `pnpm bench` on a machine
 // that others use too. A report: no number makes it fail.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { requireServer, startRedis } from '@sess/test-fixtures/servers'
-import { BARE, type Contestant, contestants, type Storage } from './contestants.ts'
+import { BARE, type Contestant, contestants, type Framework, type Storage } from './contestants.ts'
 import { LIMITS, type Limit } from './goals.ts'
 import { inject, send } from './inject.ts'
 import { type Scenario, scenarios } from './measure.ts'
@@ -28,35 +28,44 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '60' },
     only: { type: 'string', default: '' },
     into: { type: 'string', default: join(import.meta.dirname, 'results/in-process.md') },
-    scenario: { type: 'string' },
+    // For the processes that it starts.
+    framework: { type: 'string' },
     storage: { type: 'string' },
+    scenario: { type: 'string' },
   },
 })
 const rounds = Number(values.rounds)
 
+/** What one scenario with one storage costs on a framework, above the bare framework. */
+interface Cell {
+  framework: Framework
+  scenario: string
+  least: Least
+}
+
+const FRAMEWORKS: Framework[] = ['Express', 'Fastify', 'Hono', 'fetch']
+
 if (values.scenario === undefined) await measureAll()
 else {
   const scenario = scenarios.find(({ name }) => name === values.scenario)!
-  const least = await measureOne(scenario, values.storage as Storage)
+  const least = await measureOne(values.framework as Framework, values.storage as Storage, scenario)
   // Redis clients would keep the process alive.
   process.send!(least, () => process.exit())
 }
 
-/** Each scenario and storage has a process of its own, because what else ran there changes what V8 makes of the code. */
+/** Each cell has a process of its own, because what else ran there changes what V8 makes of the code. */
 async function measureAll(): Promise<void> {
   const redis = requireServer('redis') ? await startRedis() : undefined
   try {
-    const found: Record<string, Least> = {}
-    for (const { name } of scenarios) {
-      if (!new RegExp(values.only).test(name)) continue
-      found[name] = {}
-      for (const storage of ['memory', ...(redis ? ['redis'] : [])]) {
-        Object.assign(found[name], await measureApart(name, storage, redis?.url))
-      }
-      const line = Object.entries(found[name]).map(([who, cost]) => `${who} ${cost.toFixed(1)}`)
-      console.log(`${name}: ${line.join(', ')}`)
+    const cells: Cell[] = []
+    for (const cell of cellsToMeasure(redis !== undefined)) {
+      const { framework, storage, scenario } = cell
+      const least = await measureApart(cell, redis?.url)
+      cells.push({ framework, scenario, least })
+      const line = Object.entries(least).map(([who, cost]) => `${who} ${cost.toFixed(1)}`)
+      console.log(`${framework}, ${storage}, ${scenario}: ${line.join(', ')}`)
     }
-    const page = report(found)
+    const page = report(cells)
     console.log(`\n${page}`)
     writeFileSync(values.into, page)
   } finally {
@@ -64,10 +73,34 @@ async function measureAll(): Promise<void> {
   }
 }
 
-/** Runs one scenario in a process of its own. Returns the cost above the bare framework. */
-async function measureApart(scenario: string, storage: string, redisUrl = ''): Promise<Least> {
-  const options = ['--scenario', scenario, '--storage', storage, '--rounds', values.rounds]
-  const child = fork(import.meta.filename, options, {
+interface CellToMeasure {
+  framework: Framework
+  storage: Storage
+  scenario: string
+}
+
+function cellsToMeasure(hasRedis: boolean): CellToMeasure[] {
+  const only = new RegExp(values.only)
+  const cells = FRAMEWORKS.flatMap(framework =>
+    scenarios.flatMap(({ name: scenario, data }) => {
+      const storages = contestants.filter(each => each.framework === framework).map(each => each.storage)
+      return (
+        [...new Set(storages)]
+          .filter(storage => storage !== undefined)
+          .filter(storage => storage !== 'redis' || hasRedis)
+          // A browser keeps no cookie of more than 4 KB.
+          .filter(storage => storage !== 'cookie' || data !== 'medium')
+          .map(storage => ({ framework, storage, scenario }))
+      )
+    }),
+  )
+  return cells.filter(({ framework, storage, scenario }) => only.test(`${framework}/${storage}/${scenario}`))
+}
+
+/** Measures in a process of its own. Returns the cost above the bare framework. */
+async function measureApart(cell: CellToMeasure, redisUrl = ''): Promise<Least> {
+  const options = Object.entries(cell).flatMap(([name, value]) => [`--${name}`, value])
+  const child = fork(import.meta.filename, [...options, '--rounds', values.rounds], {
     env: { ...process.env, NODE_ENV: 'production', REDIS_URL: redisUrl },
     execArgv: ['--expose-gc', '--no-warnings'],
     // express-session warns of its MemoryStore.
@@ -75,15 +108,15 @@ async function measureApart(scenario: string, storage: string, redisUrl = ''): P
   })
   const ended = once(child, 'exit')
   const [message] = await Promise.race([once(child, 'message'), ended])
-  if (typeof message !== 'object') throw new Error(`The process for ${scenario} with ${storage} failed.`)
+  if (typeof message !== 'object') throw new Error(`The process for ${Object.values(cell)} failed.`)
   await ended
   const { [BARE]: bare, ...others } = message as Least
   return Object.fromEntries(Object.entries(others).map(([name, each]) => [name, each - bare!]))
 }
 
-async function measureOne(scenario: Scenario, storage: Storage): Promise<Least> {
+async function measureOne(framework: Framework, storage: Storage, scenario: Scenario): Promise<Least> {
   const here = contestants.filter(
-    each => each.framework === 'Express' && (each.name === BARE || each.storage === storage),
+    each => each.framework === framework && (each.name === BARE || each.storage === storage),
   )
   const field = await Promise.all(
     here.map(async contestant => {
@@ -141,32 +174,66 @@ async function cookiesFor(
   return cookies
 }
 
-function report(found: Record<string, Least>): string {
-  const names = Object.keys(Object.values(found)[0] ?? {})
-  const cells = names.map(name => [name, ...Object.values(found).map(least => least[name]?.toFixed(1) ?? '')])
-  const limits = LIMITS.flatMap(limit => judge(limit, found[limit.scenario]))
+function report(cells: readonly Cell[]): string {
+  const limits = LIMITS.flatMap(limit => judge(limit, cells))
   return `# What sessions cost in one process
 
 ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown processor'}. Made by \`pnpm bench:in-process\`: requests are injected into
-Express without a socket, the contestants of a storage take turns of ${REQUESTS} requests in one process, and each figure is the least of
-${rounds} turns. The cost is processor time a request, less that of Express without sessions.
+the framework without a socket, the contestants of a storage take turns of ${REQUESTS} requests in one process, and each figure is the
+least of ${rounds} turns. The cost is processor time a request, less that of the framework without sessions.
 
 ## Limits
 
-${table(['request', 'Sess', 'beside', 'µs', 'µs', 'ratio', 'limit', ''], limits)}
+${table(['on', 'request', 'Sess', 'beside', 'µs', 'µs', 'ratio', 'limit', ''], limits)}
 
 ## Session cost, µs a request
 
-${table(['', ...Object.keys(found)], cells)}
+${table(['', '', ...columns(cells)], rows(cells))}
 `
 }
 
-function judge({ scenario, sess, peer, atMost }: Limit, least: Least | undefined): string[][] {
-  const ours = least?.[sess]
-  const theirs = least?.[peer]
+function columns(cells: readonly Cell[]): string[] {
+  return [...new Set(cells.map(({ scenario }) => scenario))]
+}
+
+/** A row for each contestant. */
+function rows(cells: readonly Cell[]): string[][] {
+  const names = new Map<string, [Framework, string]>()
+  for (const { framework, least } of cells) {
+    for (const name of Object.keys(least)) names.set(`${framework}/${name}`, [framework, name])
+  }
+  return [...names.values()].map(([framework, name]) => [
+    framework,
+    name,
+    ...columns(cells).map(scenario => costOf(cells, framework, name, scenario)?.toFixed(1) ?? ''),
+  ])
+}
+
+function costOf(
+  cells: readonly Cell[],
+  framework: string,
+  name: string,
+  scenario: string,
+): number | undefined {
+  return cells.find(cell => cell.framework === framework && cell.scenario === scenario && name in cell.least)
+    ?.least[name]
+}
+
+function judge({ framework, scenario, sess, peer, atMost }: Limit, cells: readonly Cell[]): string[][] {
+  const ours = costOf(cells, framework, sess, scenario)
+  const theirs = costOf(cells, framework, peer, scenario)
   if (ours === undefined || theirs === undefined) return []
   const ratio = ours / theirs
-  const row = [scenario, sess, peer, ours.toFixed(1), theirs.toFixed(1), ratio.toFixed(2), `≤ ${atMost}`]
+  const row = [
+    framework,
+    scenario,
+    sess,
+    peer,
+    ours.toFixed(1),
+    theirs.toFixed(1),
+    ratio.toFixed(2),
+    `≤ ${atMost}`,
+  ]
   return [[...row, ratio <= atMost ? 'met' : '**missed**']]
 }
 

@@ -46,14 +46,22 @@ export function inject(listener: RequestListener, url: string, cookie?: string):
     sink.chunks = []
     const res = exchange(listener, url, cookie, sink as unknown as Socket, () => {
       const text = Buffer.concat(sink.chunks!).toString()
-      const set = [res.getHeader('set-cookie') ?? []].flat() as string[]
+      const end = text.indexOf('\r\n\r\n')
+      // Not from `getHeader`, which does not know what was given to `writeHead`.
+      const lines = [...text.slice(0, end).matchAll(/^set-cookie: (.*)$/gim)].map(([, line]) => line!)
       resolve({
         status: res.statusCode,
-        cookie: set.length > 0 ? set.map(line => line.slice(0, line.indexOf(';'))).join('; ') : undefined,
-        body: text.slice(text.indexOf('\r\n\r\n') + 4),
+        cookie: cookieHeader(lines),
+        body: text.slice(end + 4),
       })
     })
   })
+}
+
+/** What a browser sends back: of the cookies with one name, the last one. */
+export function cookieHeader(setCookies: readonly string[]): string | undefined {
+  const pairs = new Map(setCookies.map(line => [line.slice(0, line.indexOf('=')), line.split(';')[0]!]))
+  return pairs.size > 0 ? [...pairs.values()].join('; ') : undefined
 }
 
 function exchange(
@@ -69,6 +77,8 @@ function exchange(
   req.httpVersionMajor = 1
   req.httpVersionMinor = 1
   req.headers = cookie === undefined ? { host: 'localhost' } : { host: 'localhost', cookie }
+  // Servers for `fetch` read these.
+  req.rawHeaders = Object.entries(req.headers).flat() as string[]
   req.push(null)
   const res = new ServerResponse(req)
   res.assignSocket(socket)

@@ -16,4 +16,14 @@ declare module 'koa-session' {
 }
 declare module 'iron-session' {
   export const getIronSession: any
+  export const webCookies: any
+}
+declare module '@hono/session' {
+  export const useSession: any
+  export const useSessionStorage: any
+}
+declare module 'hono-sessions' {
+  export const CookieStore: any
+  export const MemoryStore: any
+  export const sessionMiddleware: any
 }

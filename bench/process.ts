@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Contestant } from './contestants.ts'
+import { cookieHeader } from './inject.ts'
 import { load, pinned } from './load.ts'
 
 /** What a stretch of load has cost the server. */
@@ -75,6 +76,5 @@ export async function ask(
   const response = await fetch(url + path, { headers: cookie === undefined ? {} : { cookie } })
   const text = await response.text()
   if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${text}`)
-  const cookies = response.headers.getSetCookie().map(line => line.slice(0, line.indexOf(';')))
-  return { text, cookie: cookies.length > 0 ? cookies.join('; ') : undefined }
+  return { text, cookie: cookieHeader(response.headers.getSetCookie()) }
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { requireServer, startRedis } from '@sess/test-fixtures/servers'
 import { chart } from './chart.ts'
-import { BARE, contestants, type Framework } from './contestants.ts'
+import { BARE, contestants, FRAMEWORKS } from './contestants.ts'
 import { measureHeap } from './heap.ts'
 import { LOADER, pinned } from './load.ts'
 import { countLostUpdates } from './lost-updates.ts'
@@ -54,7 +54,7 @@ try {
     heap: [],
   }
   const { rounds, seconds } = results.machine
-  for (const framework of ['Express', 'Koa', 'h3', 'node:http'] satisfies Framework[]) {
+  for (const framework of FRAMEWORKS) {
     const here = present.filter(each => each.framework === framework)
     results.cells.push(...(await measure(here, { rounds, seconds, only, env, onProgress: say })))
   }

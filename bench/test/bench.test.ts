@@ -45,16 +45,17 @@ test('the bench in one process judges what ran, beside the floor and the peer', 
     '--rounds',
     '1',
     '--only',
-    '^read$',
+    '^(Express|Hono)/memory/read$',
     '--into',
     page,
   ]
   await promisify(execFile)(process.execPath, args)
   const text = await readFile(page, 'utf8')
   expect(text).toMatch(
-    /^\| read \| Sess, memory \| the floor, Map \| [-\d.]+ \| [-\d.]+ \| [-\d.]+ \| ≤ 1.5 \|/m,
+    /^\| Express \| read \| Sess, memory \| the floor, Map \| [-\d.]+ \| [-\d.]+ \| [-\d.]+ \| ≤ 1.5 \|/m,
   )
-  expect(text).toMatch(/^\| read \| Sess, memory \| express-session, MemoryStore \|/m)
+  expect(text).toMatch(/^\| Express \| read \| Sess, memory \| express-session, MemoryStore \|/m)
+  expect(text).toMatch(/^\| Hono \| read \| Sess, memory \| hono-sessions, MemoryStore \|/m)
   expect(text).not.toMatch(/NaN|undefined|Infinity/)
 }, 90_000)
 
