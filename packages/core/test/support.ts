@@ -73,13 +73,18 @@ export function keep(header: string, setCookies: string[]): string {
   return [...jar].map(pair => pair.join('=')).join('; ')
 }
 
-export function counted(store: Store, calls: string[]): Store {
+/** A store that notes the names of its calls, and the payloads that they bring. */
+export function counted(store: Store, calls: string[], payloads: string[] = []): Store {
   return new Proxy(store, {
     get(target, name) {
       const value = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       return (...args: unknown[]) => {
         calls.push(String(name))
+        for (const arg of args) {
+          const { payload } = (arg ?? {}) as { payload?: string }
+          if (payload !== undefined) payloads.push(payload)
+        }
         return value.apply(target, args)
       }
     },
