@@ -7,6 +7,7 @@ import { basename, join, relative } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import ts from 'typescript'
 import { packAll } from './pack.ts'
+import { checkAlias } from './pack-alias.ts'
 import { run, runOrThrow } from './run.ts'
 import { codeExports, type Package, readManifest, root, specifier } from './workspace.ts'
 
@@ -62,6 +63,7 @@ try {
   await checkCommands()
   checkOrigin()
   await compareWithSnapshot(names)
+  problems.push(...(await checkAlias(packages)))
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

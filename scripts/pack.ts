@@ -48,8 +48,8 @@ export async function packAll(repository = repositoryUrl() ?? NOWHERE): Promise<
   })
 }
 
-function packedFiles({ folder }: Package): string[] {
-  const names = ['package.json', 'README.md', 'CHANGELOG.md', 'dist']
+function packedFiles({ folder, manifest: { files = [] } }: Package): string[] {
+  const names = ['package.json', 'README.md', 'CHANGELOG.md', ...files]
   return [...names.map(name => join(folder, name)), join(root, 'LICENSE')]
 }
 

@@ -12,6 +12,7 @@ export type Manifest = {
   name: string
   version: string
   private?: boolean
+  files?: string[]
   exports?: Record<string, string>
   imports?: Record<string, Record<string, string>>
   bin?: Record<string, string>
