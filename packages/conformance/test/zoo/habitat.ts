@@ -72,16 +72,16 @@ export function inhabited(mistake: (habitat: Habitat) => Partial<Store> = () => 
   }
 }
 
-/** The same store with every answer some ticks later, and iterations likewise. */
-export function slowed(store: Store): Store {
+/** The same store whose every call is asynchronous: it waits before and after, some ticks unless `wait` says otherwise. */
+export function slowed(store: Store, wait: () => Promise<unknown> = ticks): Store {
   const slow = { ...store } as Record<string, unknown>
-  for (const name of ['read', 'insert', 'replace', 'touch', 'remove', 'removeBySubject', 'close'] as const) {
+  for (const name of CALLS) {
     const method = store[name] as ((...args: unknown[]) => unknown) | undefined
     if (!method) continue
     slow[name] = async (...args: unknown[]) => {
-      await ticks()
+      await wait()
       const answer = await method(...args)
-      await ticks()
+      await wait()
       return answer
     }
   }
@@ -89,15 +89,27 @@ export function slowed(store: Store): Store {
     const method = store[name] as ((...args: unknown[]) => AsyncIterable<unknown>) | undefined
     if (!method) continue
     slow[name] = async function* (...args: unknown[]) {
-      await ticks()
+      await wait()
+      let given = 0
       for await (const each of method(...args)) {
-        await ticks()
+        // A page of a hundred.
+        if (wait === ticks || given++ % 100 === 0) await wait()
         yield each
       }
     }
   }
   return slow as unknown as Store
 }
+
+/** A right store whose calls take so many milliseconds, in both of its objects. */
+export function takingTime(ms: number): StoreSetup {
+  const { store, second, ...rest } = inhabited()
+  const wait = () => new Promise(resolve => setTimeout(resolve, ms / 2))
+  const other = second as () => Store
+  return { ...rest, store: slowed(store, wait), second: () => slowed(other(), wait) }
+}
+
+const CALLS = ['read', 'insert', 'replace', 'touch', 'remove', 'removeBySubject', 'count', 'close'] as const
 
 let seed = 1
 
@@ -127,6 +139,7 @@ function guarded(records: Map<string, StoredRecord>, backend: Backend): FullStor
       if (!frozen) return method(...args)
       // Nothing was sent, so a call that is given up is forgotten.
       const { signal } = args.at(-1) as StoreContext
+      signal?.throwIfAborted()
       const givenUp = new Promise<never>((_, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason))
       })
