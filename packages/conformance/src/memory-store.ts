@@ -3,6 +3,8 @@ import type { SessionRecord, Store, StoredEntry, StoredRecord } from '@sess/core
 /**
  * The contract, in memory, as plainly as it can be said: the reference that the cases are tested with.
  *
+ * The store of `@sess/core/testing` is another one. Core cannot import this package, and packages do not re-export each other.
+ *
  * @param records Where the records are kept: stores with the same map are store objects on one backend.
  * @example
  * const records = new Map()

@@ -1,4 +1,5 @@
 import type { StoredRecord } from '@sess/core'
+import { testStore } from '@sess/core/testing'
 import { memoryStore } from '../src/memory-store.ts'
 import { describeStore } from '../src/vitest.ts'
 
@@ -7,4 +8,4 @@ describeStore('the reference store', () => {
   return { store: memoryStore(records), second: memoryStore(records) }
 })
 
-describeStore('the reference store, alone', () => ({ store: memoryStore() }))
+describeStore('the store of @sess/core/testing', () => ({ store: testStore() }))

@@ -19,6 +19,8 @@ export function countedMemoryStore(): TestStore {
   return Object.assign(store, { calls })
 }
 
+// `@sess/conformance` has a memory store of its own, the reference of the contract. Core cannot import it, and packages do not
+// re-export each other. A test of that package runs the whole suite over this one.
 function memoryStore(): Omit<TestStore, 'calls'> {
   const records = new Map<string, StoredRecord>()
   let version = 0
