@@ -8,15 +8,7 @@ import {
 } from '@sess/core'
 import { after, loadedRecord, merge, saveSession, settle } from '@sess/core/adapter'
 import { attributesOf, type CookieData } from './cookie.ts'
-import {
-  dataOf,
-  type Known,
-  type RecordView,
-  sameText,
-  takeOver,
-  textOf,
-  type UnreadRecord,
-} from './record-view.ts'
+import { dataOf, type Known, type RecordView, takeOver, textOf, type UnreadRecord } from './record-view.ts'
 import type { Session } from './session.ts'
 import type { StoredSession } from './store.ts'
 
@@ -168,12 +160,14 @@ export class EngineRecord implements RecordView, UnreadRecord {
 
   /** Tells the engine what has changed. */
   #writeData(session: Session, stored: CoreSession<any>): void {
-    const base = this.text === undefined ? {} : (JSON.parse(this.text) as StoredSession)
-    for (const key of Object.keys(base)) if (isOmitted(session[key])) stored.delete(key)
+    const known = valuesOf(stored)
+    for (const key of Object.keys(known)) if (isOmitted(session[key])) stored.delete(key)
     for (const key of Object.keys(session)) {
       const value = session[key]
-      if (key !== 'cookie' && !isOmitted(value) && !sameText(value, base[key])) stored.set(key, value)
+      if (key !== 'cookie' && value !== known[key] && !isOmitted(value)) stored.set(key, value)
     }
+    // Objects of the session are the engine's own. It looks for changes inside them if it has to merge, and only then.
+    stored.modified = true
   }
 
   /** Tells the engine the cookie, with its new end, and returns it. */

@@ -3,7 +3,7 @@ import type { Store as SessStore } from '@sess/core'
 import { Cookie, type CookieOptions } from './cookie.ts'
 import { deprecate } from './deprecate.ts'
 import type { SessionRequest } from './request.ts'
-import type { Secret } from './session-cookie.ts'
+import type { Secret } from './signature.ts'
 import type { Store } from './store.ts'
 
 /** The options of express-session. */

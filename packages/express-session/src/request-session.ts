@@ -8,7 +8,8 @@ import type { Settings } from './options.ts'
 import { type Records, type RecordView, textOf, type UnreadRecord } from './record-view.ts'
 import { ownerOf, type SessionOwner, type SessionRequest } from './request.ts'
 import { Session } from './session.ts'
-import { isSecure, type Secret, sessionCookie } from './session-cookie.ts'
+import { isSecure, sessionCookie } from './session-cookie.ts'
+import type { Secret } from './signature.ts'
 import { takeTurn } from './turns.ts'
 
 const NOTHING: CommitResult = { setCookies: [], vary: false, private: false }

@@ -1,12 +1,9 @@
 import cookie from 'cookie'
-import { sign, unsign } from 'cookie-signature'
 import { debug } from './debug.ts'
 import { deprecate } from './deprecate.ts'
 import type { SessionRequest } from './request.ts'
 import type { Session } from './session.ts'
-
-/** What `cookie-signature` takes: text or bytes. */
-export type Secret = string | Buffer
+import { type Secret, signatureOf } from './signature.ts'
 
 /** The session ID that the request's cookie holds, if one of the secrets has signed it. */
 export function readSessionId(
@@ -46,8 +43,8 @@ function verified(value: string | undefined, secrets: readonly Secret[]): string
     return
   }
   for (const secret of secrets) {
-    const id = unsign(value.slice(2), secret as string)
-    if (id !== false) return id
+    const id = signatureOf(secret).verify(value.slice(2))
+    if (id !== undefined) return id
   }
   debug('cookie signature invalid')
   return
@@ -56,7 +53,7 @@ function verified(value: string | undefined, secrets: readonly Secret[]): string
 /** The line of `Set-Cookie` that gives the browser this session. */
 export function sessionCookie(session: Session, id: string, name: string, secret: Secret): string {
   const { data } = session.cookie
-  return cookie.serialize(name, `s:${sign(id, secret as string)}`, data as cookie.CookieSerializeOptions)
+  return cookie.serialize(name, `s:${signatureOf(secret).sign(id)}`, data as cookie.CookieSerializeOptions)
 }
 
 /** Whether the client's connection is TLS. `proxy` is the option of that name. */
