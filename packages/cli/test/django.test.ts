@@ -140,7 +140,7 @@ describe.each(usable)('the table of a live Django on %s', name => {
     expect(JSON.parse(list.out).map((each: { id: string }) => each.id)).toEqual([key])
   })
 
-  // The page is written for one database. What differs between databases is tested above and below.
+  // The page is written for one database. The other tests show the differences between databases.
   if (name === 'SQLite')
     test('every command of the page about Django sessions runs as it is written', async () => {
       const text = readFileSync(
