@@ -213,7 +213,13 @@ describe.skipIf(!requireServer('redis'))('a planned failover', () => {
       (await redisCommand(second.port, 'INFO', 'replication')).includes('master_link_status:up'),
     )
     const opened = await open(proxy)
+    const size = (port: number) => redisCommand(port, 'DBSIZE')
     const demote = async () => {
+      // As whoever plans a failover does: what the replica does not have yet is lost.
+      await until(
+        'the replica has all keys',
+        async () => (await size(first.port)) === (await size(second.port)),
+      )
       await redisCommand(second.port, 'REPLICAOF', 'NO', 'ONE')
       await redisCommand(first.port, 'REPLICAOF', '127.0.0.1', String(second.port))
       proxy.leadTo(second.port)
