@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { checkProgram, programs, type Variant } from './model.ts'
 
 /** Programs a variant in `pnpm test`; `SESS_RUNS=20000` for a campaign. */
-const RUNS = Number(process.env['SESS_RUNS'] ?? 250)
+const RUNS = Number(process.env['SESS_RUNS'] ?? 100)
 
 const draws = fc.infiniteStream(fc.nat({ max: 1_000_000 }))
 

@@ -28,7 +28,7 @@ it('four processes that append to one session lose nothing [F16]', { timeout: 60
   }
 })
 
-const kills = Number(process.env['SESS_KILLS'] ?? 10)
+const kills = Number(process.env['SESS_KILLS'] ?? 5)
 
 it(`after each of ${kills} kill -9 every session is whole and nothing acknowledged is lost [F11, F12]`, {
   timeout: 60_000 + kills * 1_000,

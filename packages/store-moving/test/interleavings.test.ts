@@ -6,7 +6,7 @@ import { parseReceipt, placeholderNonce, receiptId } from '../src/receipt.ts'
 import { checkProgram, programs, type Variant } from './model.ts'
 
 /** Programs a variant in `npm test`; `pnpm campaign move` runs more. */
-const RUNS = Number(process.env['SESS_RUNS'] ?? 600)
+const RUNS = Number(process.env['SESS_RUNS'] ?? 250)
 
 async function broken(variant: Variant, numRuns = RUNS): Promise<string | undefined> {
   const { errorInstance, failed, seed, counterexample } = await fc.check(
