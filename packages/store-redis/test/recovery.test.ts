@@ -215,7 +215,7 @@ describe.skipIf(!requireServer('redis'))('a planned failover', () => {
     const opened = await open(proxy)
     const size = (port: number) => redisCommand(port, 'DBSIZE')
     const demote = async () => {
-      // As whoever plans a failover does: what the replica does not have yet is lost.
+      // A planned failover waits for this: what the replica does not have yet is lost.
       await until(
         'the replica has all keys',
         async () => (await size(first.port)) === (await size(second.port)),
