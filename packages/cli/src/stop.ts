@@ -5,7 +5,7 @@ export interface Stop {
   readonly signal: AbortSignal
   /** Which signal it was. */
   readonly by: 'SIGINT' | 'SIGTERM' | undefined
-  /** Resolves after `ms`, or earlier when it is to end. */
+  /** Resolves after `ms`, at once if that is over already, or earlier when it is to end. */
   pause(ms: number): Promise<void>
 }
 
@@ -38,7 +38,7 @@ export async function stoppable<T>(console: Console, work: (stop: Stop) => Promi
           signal.removeEventListener('abort', done)
           resolve()
         }
-        const timer = setTimeout(done, ms)
+        const timer = setTimeout(done, Math.max(0, ms))
         if (signal.aborted) done()
         else signal.addEventListener('abort', done)
       }),
