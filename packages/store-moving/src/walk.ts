@@ -49,7 +49,7 @@ const FEW = 20
 export async function* walk(mover: Mover, options: WalkOptions = {}): AsyncGenerator<Walked> {
   const { believeLoss = false, ...context } = options
   const walked: Walked = { ...newTally(), seen: 0, unmovable: [] }
-  const { receipts, copies } = await survey(mover, context)
+  const { receipts, copies, placeholders } = await survey(mover, context)
   const moved = receipts.size
 
   const carry = async (id: string, entry?: StoredEntry): Promise<void> => {
@@ -74,6 +74,7 @@ export async function* walk(mover: Mover, options: WalkOptions = {}): AsyncGener
         walked.seen += 1
         if (!isSettled(entry, receipts.get(id), copies.get(id))) await carry(id, entry)
         receipts.delete(id)
+        placeholders.delete(id)
       }),
     )
     yield walked
@@ -90,6 +91,8 @@ export async function* walk(mover: Mover, options: WalkOptions = {}): AsyncGener
     await Promise.all(left.slice(at, at + AT_ONCE).map(({ id }) => carry(id)))
     yield walked
   }
+  // A copier was killed before its receipt, and the session has ended since.
+  for (const id of placeholders) if (!receipts.has(id)) await carry(id)
   yield walked
 }
 
@@ -127,13 +130,14 @@ interface Copy {
 async function survey({ to }: Mover, context: StoreContext) {
   const receipts = new Map<string, Receipt>()
   const copies = new Map<string, Copy>()
+  const placeholders = new Set<string>()
   for await (const { id, payload, expiresAt } of to.scan!(context)) {
     const receipt = parseReceipt(payload)
     if (receipt) receipts.set(receipt.id, receipt)
-    else if (placeholderNonce(id, payload) === undefined)
-      copies.set(id, { digest: digestOf(payload), expiresAt })
+    else if (placeholderNonce(id, payload) !== undefined) placeholders.add(id)
+    else copies.set(id, { digest: digestOf(payload), expiresAt })
   }
-  return { receipts, copies }
+  return { receipts, copies, placeholders }
 }
 
 /** Both stores were equal when they were read, so there is nothing to do in this walk. */

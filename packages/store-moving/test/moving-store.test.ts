@@ -66,6 +66,24 @@ describe('a walk', () => {
     expect(await to.read(id(1), { now: 20_000 })).not.toBeNull()
   })
 
+  it('removes what a killed copier left of a session that has ended since', async () => {
+    const [from, memory] = [memoryStore(), memoryStore()]
+    await from.insert(id(1), { payload: 'a', expiresAt: LATER })
+    let inserts = 0
+    const killed: Store = {
+      ...memory,
+      insert(...call) {
+        if (++inserts === 2) throw new Error('killed')
+        return memory.insert(...call)
+      },
+    }
+    await expect(new Mover({ from, to: killed }).carry(id(1))).rejects.toThrow('killed')
+    await from.remove(id(1))
+    expect(await idsIn(memory)).toEqual([id(1)])
+    await walkAll(new Mover({ from, to: memory }))
+    expect(await idsIn(memory)).toEqual([])
+  })
+
   it('lists what the new store cannot hold, and copies the rest', async () => {
     const from = memoryStore()
     const to = { ...memoryStore(), maxBytes: 100 }
