@@ -1,6 +1,6 @@
 import { memoryStore } from '@sess/conformance'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   createSessions,
   type Session,
@@ -217,6 +217,52 @@ describe("maxSessions with then: 'refuse'", () => {
     const app = limited(1, { store })
     expect(await codeOf(() => app.request(session => login(session), { cookie: '' }))).toBe('SESSION_STORE')
     expect(records.size).toBe(0)
+  })
+
+  it('a rotation during a login looks afterwards, because that login may have counted neither of its keys [A24]', async () => {
+    const backend = memoryStore()
+    const first = limited(2, { store: backend })
+    await first.request(session => login(session), { cookie: '' })
+    const member = first.cookie
+
+    const [listed, mayInsert, collected, mayRead] = Array.from({ length: 4 }, () =>
+      Promise.withResolvers<void>(),
+    )
+    let scans = 0
+    // It lists ids first, and reads each record later.
+    const held = altered(
+      {
+        scanBySubject: async function* (subject: string, context: object) {
+          const isSecond = ++scans === 2
+          const ids = []
+          for await (const { id } of backend.scanBySubject(subject, context)) ids.push(id)
+          if (isSecond) {
+            collected!.resolve()
+            await mayRead!.promise
+          }
+          for (const id of ids) {
+            const record = await backend.read(id, context)
+            if (record?.subject === subject) yield { id, ...record }
+          }
+        },
+        insert: async (...args: Parameters<Store['insert']>) => {
+          listed!.resolve()
+          await mayInsert!.promise
+          return backend.insert(...args)
+        },
+      },
+      backend,
+    )
+    const last = limited(2, { store: held }).request(session => login(session), { cookie: '' })
+    await listed!.promise
+    await limited(2, { store: backend }).request(session => login(session), { cookie: '' })
+    mayInsert!.resolve()
+    await collected!.promise
+    const rotating = limited(2, { store: backend }).request(session => session.cycleKey(), { cookie: member })
+    await vi.waitUntil(async () => (await first.sessions.list('ada')).length === 3)
+    mayRead!.resolve()
+    await Promise.all([last, rotating])
+    expect(await countOf(first)).toBe(2)
   })
 
   it('counts save({ mustCreate: true }), too', async () => {
