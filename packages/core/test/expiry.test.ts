@@ -245,6 +245,44 @@ describe('lifetimes are enforced on the server [A21, C6, I7]', () => {
     expect(await app.peek('a')).toBeUndefined()
   })
 
+  describe('absolute: the first extension of a session from before the option', () => {
+    const before = async () => {
+      const store = memoryStore()
+      const old = bench({ store })
+      await old.request(s => s.set('a', 1))
+      return { store, old }
+    }
+    const options = { absoluteAge: 100, saveEveryRequest: true }
+
+    it('sends its cookie', async () => {
+      const { store, old } = await before()
+      const { setCookies } = await bench({ store, ...options }).request(s => s.get('a'), {
+        cookie: old.cookie,
+      })
+      expect(setCookies[0]).toContain('Max-Age=100;')
+    })
+
+    it('is no error and no cookie if the record is gone [C1]', async () => {
+      const { store, old } = await before()
+      const cookie = old.cookie
+      const result = await bench({ store, ...options }).request(
+        async s => {
+          s.get('a')
+          await old.request(other => other.flush())
+        },
+        { cookie },
+      )
+      expect(result).toEqual({ setCookies: [], vary: true, private: false })
+    })
+
+    it('is an error if the store is down', async () => {
+      const { store, old } = await before()
+      const down = altered({ replace: () => Promise.reject(new Error('down')) }, store)
+      const app = bench({ store: down, ...options })
+      expect(await codeOf(() => app.request(s => s.get('a'), { cookie: old.cookie }))).toBe('SESSION_STORE')
+    })
+  })
+
   it('the clock jumps back and forth [F23]', async () => {
     const app = bench({ age: 100 })
     await app.request(s => s.set('a', 1))
