@@ -63,7 +63,7 @@ function planSave(facts: Facts): Plan['save'] {
   if (facts.isEmpty || facts.status >= 500) return 'none'
   if (facts.isUnsaved) return howToSave(facts)
   // An explicit `save()` has written the record, or there is none. Only an untouched record may need a longer life.
-  if (facts.isModified || facts.hasKeyToSend || facts.isWritten || !facts.isStored) return 'none'
+  if (facts.hasKeyToSend || facts.isWritten || !facts.isStored) return 'none'
   return facts.isExtensionDue ? 'extend' : 'none'
 }
 

@@ -107,6 +107,12 @@ describe('a visitor with an old cookie', () => {
     expect(events).toEqual(['adopted'])
   })
 
+  it('needs no extension after it, also with saveEveryRequest', async () => {
+    const { self } = setUp(oldLibrary(), { saveEveryRequest: true })
+    await self.request(session => session.get('user'))
+    expect(self.calls).not.toContain('touch')
+  })
+
   it('is adopted by a request that does not use the session, too, and whatever the status', async () => {
     for (const status of [200, 304, 404, 500]) {
       const { self } = setUp()

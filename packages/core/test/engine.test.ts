@@ -193,6 +193,7 @@ describe('the engine’s own verbs', () => {
     expect(await app.sessions.delete(key)).toBe(true)
     expect(app.calls).toEqual(['read', 'remove'])
     expect(destroyed).toHaveLength(1)
+    expect(destroyed[0]).not.toHaveProperty('supersededBy')
     // Another request is faster, or the store is slow to forget what has expired.
     const record = { payload: '{}', expiresAt: START + 1, version: '1' }
     for (const change of [
@@ -204,6 +205,18 @@ describe('the engine’s own verbs', () => {
       expect(await other.sessions.delete(key)).toBe(false)
       expect(destroyed).toHaveLength(1)
     }
+  })
+
+  it('with hashKeys: false flush removes the record at once, whatever another request has saved in it', async () => {
+    const app = bench({ hashKeys: false })
+    await app.request(s => s.set('a', 1))
+    await app.request(async s => {
+      await app.request(other => other.set('a', 2))
+      app.calls.length = 0
+      s.flush()
+    })
+    expect(app.calls).toEqual(['remove'])
+    expect(app.cookie).toBe('')
   })
 
   it('clearExpired in batches, with progress; nothing to do where the backend expires by itself', async () => {

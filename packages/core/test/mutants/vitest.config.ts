@@ -7,7 +7,7 @@ export default defineConfig({
       'packages/core/test/{expiry,session,engine,plan,commit,one-request,options,save,slot,merge}.test.ts',
       'packages/core/test/{adopt,carriers,clear-site-data,collisions,corrupt-events,devices,double-login}.test.ts',
       'packages/core/test/{everywhere,max-sessions,newcomers,not-promised,nothing-silent,open-key}.test.ts',
-      'packages/core/test/{overtaken,reuse,schema,sealed,store-error,tenants,tossed-cookies,vary}.test.ts',
+      'packages/core/test/{overtaken,reuse,schema,sealed,store-error,tenants,tossed-cookies,unused-options,vary}.test.ts',
     ],
     exclude: ['**/node_modules/**'],
     env: { SESS_MODEL_RUNS: '50' },
