@@ -21,8 +21,9 @@ export class Failure extends Error {
   }
 }
 
+const NO_HOST = /^(ENOTFOUND|EAI_AGAIN)$/
 const UNREACHED =
-  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|PROTOCOL_CONNECTION_LOST|08\d\d\d|57P0[123]|53300)$/
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|PROTOCOL_CONNECTION_LOST|08\d\d\d|57P0[123]|53300)$/
 // PostgreSQL, MySQL and Redis, each for a wrong password or user.
 const NOT_LET_IN =
   /^(28P01|28000|ER_ACCESS_DENIED_ERROR|ER_DBACCESS_DENIED_ERROR|ER_NOT_SUPPORTED_AUTH_MODE)$/
@@ -39,6 +40,13 @@ export function failureOf(error: unknown): Failure {
   const found = (pattern: RegExp, message?: RegExp) =>
     chain.find(each => pattern.test(each.code) || (message?.test(each.message) ?? false))
 
+  const nameless = found(NO_HOST)
+  if (nameless) {
+    return new Failure(
+      UNREACHABLE,
+      `The host name of the store is unknown (${nameless.code}). Correct it in --store.`,
+    )
+  }
   const gone = found(UNREACHED, /^Connection terminated|^timeout expired|Socket closed|connection is closed/i)
   if (gone) {
     const word = gone.code && !gone.code.startsWith('0') ? ` (${gone.code})` : ''

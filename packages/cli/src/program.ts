@@ -1,9 +1,10 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { parseDuration, wholeNumber } from './arguments.ts'
 import type { Condition } from './commands/list.ts'
 import { type Console, note } from './console.ts'
 import { type ExitCode, failureOf, MISUSED } from './failure.ts'
+import { GuidedCommand } from './guided-command.ts'
 
 /**
  * Runs the command line. Returns the exit code; `stderr` has been told what went wrong. Each command is imported when
@@ -15,7 +16,7 @@ export async function main(argv: readonly string[], console: Console): Promise<E
     exitCode = code
   })
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    await program.parseAsync(unknownCommandOf(program, argv) ?? argv, { from: 'user' })
     return exitCode
   } catch (error) {
     // Commander has written its message, or the help that was asked for.
@@ -27,8 +28,16 @@ export async function main(argv: readonly string[], console: Console): Promise<E
   }
 }
 
+/** A command that is none, alone: commander prints the general help for `help lst` and `lst --help`. */
+function unknownCommandOf(program: Command, [first, second]: readonly string[]): string[] | undefined {
+  const name = first === 'help' ? second : first
+  if (name === undefined || name.startsWith('-') || name === 'help') return undefined
+  const isKnown = program.commands.some(each => each.name() === name || each.aliases().includes(name))
+  return isKnown ? undefined : [name]
+}
+
 function programFor(console: Console, ended: (code: ExitCode) => void): Command {
-  const program = new Command('sess')
+  const program = new GuidedCommand('sess', console.cwd())
     .description('See and end sessions, clear expired ones, prepare, examine and change their store.')
     .version(manifest.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print the help of a command')
@@ -50,6 +59,7 @@ function programFor(console: Console, ended: (code: ExitCode) => void): Command 
       .command(name)
       .description(description)
       .helpOption('-h, --help', 'print this help')
+      .showHelpAfterError(`(sess ${name.split(' ')[0]} --help says what there is)`)
       .addHelpText('after', `\nExamples:\n${indented(examples)}`)
 
   const run =

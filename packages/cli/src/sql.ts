@@ -99,13 +99,14 @@ export async function columnsOf(
 export async function checkTable(dialect: DialectName, query: Query, name: TableName): Promise<boolean> {
   const columns = await columnsOf(dialect, query, name)
   if (columns.length === 0) {
+    const isOurs = name.table === 'sessions' || name.table === 'django_session'
     const other = name.table === 'django_session' ? 'sessions' : 'django_session'
     const there = (await columnsOf(dialect, query, { ...name, table: other })).length > 0
     const hint = !there ? '' : other === 'sessions' ? ' or leave out --django' : ' or add --django'
-    throw new Failure(
-      WRONG,
-      `There is no table "${name.table}" (or this user may not see it). Run \`sess migrate\`${hint}, or name another with --table.`,
-    )
+    const remedy = isOurs
+      ? `Run \`sess migrate\`${hint}, or name another with --table.`
+      : 'Correct --table, or create the table with `sess migrate`.'
+    throw new Failure(WRONG, `There is no table "${name.table}" (or this user may not see it). ${remedy}`)
   }
   for (const column of ['session_key', 'session_data', 'expire_date']) {
     if (!columns.includes(column)) {

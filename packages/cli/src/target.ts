@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path'
 import { type Codec, createSessions, json, type Sessions, type Store } from '@sess/core'
 import type { Decode } from '@sess/core/inspect'
 import { Failure, MISUSED, UNREACHABLE } from './failure.ts'
-import { whatIsAt } from './place.ts'
+import { storeOptionFor, whatIsAt } from './place.ts'
 import type { RedisTarget } from './redis.ts'
 import type { SqlTarget } from './sql.ts'
 
@@ -77,10 +77,11 @@ export async function openTarget(
 
 async function openUrl(store: string, options: StoreOptions, cwd: string, make: Make): Promise<Target> {
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]{1,30}):(.*)$/is.exec(store) ?? []
+  const isNameless = rest === '' || rest === '//'
   switch (scheme.toLowerCase()) {
     case 'sqlite':
-      if (rest === '') break
-      return openSqlTarget('sqlite', rest.replace(/^\/\/(?=\/|[^/])/, ''), options, cwd, make)
+      if (isNameless) throw nameless('file name', 'sqlite:sessions.db')
+      return openSqlTarget('sqlite', rest.replace(/^\/\//, ''), options, cwd, make)
     case 'postgres':
     case 'postgresql':
       return openSqlTarget('postgres', checkedUrl(store), options, cwd, make)
@@ -91,14 +92,19 @@ async function openUrl(store: string, options: StoreOptions, cwd: string, make: 
     case 'rediss':
       return openRedisTarget(checkedUrl(store), options, cwd)
     case 'file':
-      if (rest === '') break
+      if (isNameless) throw nameless('name of the folder', 'file:sessions')
       return openFileTarget(resolve(cwd, rest.replace(/^\/\/(?=\/)/, '')), options, make)
   }
   const what = scheme && rest ? `There is no kind of store "${scheme}:"` : 'It names no kind of store'
+  const meant = scheme ? undefined : storeOptionFor(store, cwd)?.join(' ')
   throw new Failure(
     MISUSED,
-    `--store: ${what}. Give ${KINDS}, or --config with a module that exports a store.`,
+    `--store: ${what}. ${meant ? `Did you mean ${meant}? ` : ''}Give ${KINDS}, or --config with a module that exports a store.`,
   )
+}
+
+function nameless(what: string, example: string): Failure {
+  return new Failure(MISUSED, `--store: the ${what} is missing. Write ${example}.`)
 }
 
 function checkedUrl(url: string): string {

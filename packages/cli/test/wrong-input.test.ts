@@ -62,7 +62,71 @@ describe('a wrong command line', () => {
     [['show'], /missing required argument 'id'/],
     [['end', '--store', 'sqlite:x'], /Give ids or keys of sessions, or --subject/],
     [['list', '--config', 'nothing.ts'], /no file .*nothing\.ts/],
+    [
+      ['list', '--user', '1042'],
+      /^sess: unknown option '--user'\n\(Did you mean --subject\?\)\n\(sess list --help /,
+    ],
+    [['end', '--force'], /\(Did you mean --yes\?\)\n\(sess end --help /],
+    [['secret', '--user', '1'], /^sess: unknown option '--user'\n/],
+    [['list', '--constructor'], /^sess: unknown option '--constructor'\n/],
+    [['list', `--stor=redis://:${PASSWORD}@h`], /^sess: unknown option '--stor'\n/],
+    [
+      ['list', '1042'],
+      /list takes no argument, and got 1\.\n\(Did you mean --subject 1042\?\)\n\(sess list --help /,
+    ],
+    [['list', "o'neil smith"], /Did you mean --subject …\?/],
+    [['list', 'sessions.db'], /Did you mean --store sqlite:sessions\.db\?/],
+    [
+      ['doctor', 'app.sqlite3'],
+      /doctor takes no argument, .*\n.* --store sqlite:app\.sqlite3\?\)\n\(sess doctor --help /,
+    ],
+    [['stats', `redis://:${PASSWORD}@h`], /Did you mean --store …\?/],
+    [['stats', 'sess.config.ts'], /Did you mean --config sess\.config\.ts\?/],
+    [['stats', '--store', 'sess.config.ts'], /Did you mean --config sess\.config\.ts\?/],
+    [['stats', '42'], /^sess: stats takes no argument, and got 1\.\n\(sess stats --help /],
+    [['show', 'a', 'b'], /^sess: show takes 1 argument, and got 2\.\n\(sess show --help /],
+    [['delete', '42'], /^sess: unknown command 'delete'\n\(Did you mean end\?\)\n\(sess --help /],
+    [['revoke'], /Did you mean end\?/],
+    [['clear'], /Did you mean clear-expired\?/],
+    [['ls'], /Did you mean list\?/],
+    [['get', '--help'], /unknown command 'get'\n\(Did you mean show\?\)/],
+    [['help', 'lst'], /unknown command 'lst'\n\(Did you mean list\?\)\n\(sess --help /],
+    [['lst', '--help'], /unknown command 'lst'\n\(Did you mean list\?\)/],
+    [['constructor'], /^sess: unknown command 'constructor'\n/],
+    [['--store', 'sqlite:x', 'list'], /^sess: --store goes after the command: sess list --store …\n/],
+    [
+      [`--store=redis://:${PASSWORD}@h`, 'list'],
+      /^sess: --store goes after the command: sess list --store …\n/,
+    ],
+    [['--django', '-s', 'sqlite:x'], /--django goes after the command: sess COMMAND --django/],
+    [[`-sredis://:${PASSWORD}@h`, 'list'], /^sess: -s goes after the command: sess list -s …\n/],
+    [[`redis://:${PASSWORD}@h`, 'list'], /^sess: the first word is a command: sess COMMAND --store …\n/],
+    [['-s', 'sqlite:x', 'show', 'abc'], /-s goes after the command: sess show -s …/],
+    [['--nonsense', 'list'], /^sess: unknown option '--nonsense'\n/],
+    [
+      ['list', '--store', 'sqlite:'],
+      /^sess: --store: the file name is missing\. Write sqlite:sessions\.db\.$/m,
+    ],
+    [['list', '--store', 'sqlite://'], /the file name is missing/],
+    [['list', '--store', 'file:'], /the name of the folder is missing\. Write file:sessions\.$/m],
+    [['list', '--store', 'file://'], /the name of the folder is missing/],
+    [['move', '--from', 'sqlite:', '--to', 'file:.'], /^sess: --from: the file name is missing/],
   ])('%j is 2', (args, remedy) => refused(2, remedy, args))
+
+  test('the name of a file or folder that is there gets the word that --store needs before it', async () => {
+    writeFileSync(join(folder, 'plain'), '')
+    mkdirSync(join(folder, 'plain-folder'))
+    await refused(2, /Did you mean --store sqlite:plain\?/, ['list', '--store', 'plain'])
+    await refused(2, /Did you mean --store file:\.\/plain-folder\?/, ['list', '--store', './plain-folder'])
+    await refused(2, /Did you mean --store sqlite:plain\?/, ['list', 'plain'])
+    await refused(2, /^sess: --to: .*Did you mean --to sqlite:plain\?/, [
+      'move',
+      '--from',
+      'file:.',
+      '--to',
+      'plain',
+    ])
+  })
 
   test.each([
     'migrate',
@@ -96,6 +160,12 @@ describe('a store that cannot be used', () => {
     }),
   )
 
+  test.each(['postgres', 'mysql', 'redis'])('an unknown host name of %s is 3', kind =>
+    refused(3, /host name .*(ENOTFOUND|EAI_AGAIN).*Correct it in --store/, ['list'], {
+      SESS_STORE: `${kind}://u:${PASSWORD}@nosuch.invalid/0`,
+    }),
+  )
+
   test.each(['from', 'to'])('of the two stores of a move, the dead one is named: --%s', side =>
     refused(3, new RegExp(`^sess: The store cannot be reached \\(ECONNREFUSED\\).*--${side}\\.`), ['move'], {
       SESS_FROM: `file:${folder}`,
@@ -113,7 +183,7 @@ describe('a store that cannot be used', () => {
     await refused(2, /are the same store/, move(`sqlite:${join(folder, 'other-name.db')}`))
     await refused(
       1,
-      /no table "nope".*`sess migrate --store …`.*--to-table/,
+      /no table "nope".*Correct --to-table, or .*`sess migrate --store …`/,
       move(`sqlite:${file}`, '--to-table', 'nope'),
     )
     await refused(3, /sess migrate/, move(`sqlite:${join(folder, 'not-there.db')}`))
@@ -138,7 +208,12 @@ describe('a store that cannot be used', () => {
     db.exec('create table sessions (id integer)')
     db.close()
     const store = ['--store', `sqlite:${file}`]
-    await refused(1, /no table "nope".*sess migrate/, ['list', ...store, '--table', 'nope'])
+    await refused(1, /no table "nope".*Correct --table, or .*`sess migrate`/, [
+      'list',
+      ...store,
+      '--table',
+      'nope',
+    ])
     await refused(1, /no column "session_key"/, ['list', ...store])
     writeFileSync(join(folder, 'text.db'), 'this is no database, but a text that is long enough. '.repeat(20))
     await refused(1, /no SQLite database/, ['list', '--store', `sqlite:${join(folder, 'text.db')}`])
@@ -150,8 +225,21 @@ describe('a store that cannot be used', () => {
     await sess(['migrate', ...store])
     await refused(1, /no live session of this id.*sess list/, ['show', 'a'.repeat(40), ...store])
     await refused(1, /no live session of this key.*--cookie-name/, ['end', 'a'.repeat(32), '--yes', ...store])
-    await refused(1, /no live session.*sess list/, ['end', '--subject', '42', '--yes', ...store])
-    await refused(2, /neither an id/, ['show', 'abc', ...store])
+    await refused(1, /no such subject.*sess list/, ['end', '--subject', '42', '--yes', ...store])
+    await refused(1, /there was none/, ['show', 'a'.repeat(40), ...store])
+    await refused(2, /neither an id.*`sess list --subject 1042`/, ['show', '1042', ...store])
+    await refused(2, /neither an id.*`sess end --subject 1042`/, ['end', '1042', '--yes', ...store])
+    for (const [command, beginning] of [
+      ['show', 'c'.repeat(12)],
+      ['end', 'c'.repeat(39)],
+    ] as const) {
+      const remedy = /If it is the beginning of an id, give all 40 characters, as `sess list` shows them\./
+      await refused(
+        2,
+        remedy,
+        [command, beginning, '--yes', ...store].filter(word => command === 'end' || word !== '--yes'),
+      )
+    }
   })
 
   test('a file, or a folder, without permission is 3', async () => {

@@ -21,8 +21,12 @@ export async function end(console: Console, names: string[], options: EndOptions
   const target = await openTarget(options, { cwd: console.cwd() })
   try {
     const views = subject === undefined ? await all(target, names) : await ofSubject(target, subject)
-    if (views.length === 0)
-      throw new Failure(WRONG, 'This subject has no live session. `sess list` shows those there are.')
+    if (views.length === 0) {
+      throw new Failure(
+        WRONG,
+        'This subject has no live session: it has logged out everywhere, its sessions have expired, or there is no such subject. `sess list` shows those that live.',
+      )
+    }
     const engine = engineOf(target, 'end')
     if (!(await confirmed(console, question(views, subject), yes))) {
       say(console, 'Nothing was done.')
