@@ -1,19 +1,27 @@
+import type { AdapterOptions, ProbeWays } from '@sess/conformance'
 import type { describeAdapter } from '@sess/conformance/vitest'
 import { afterAll, describe } from 'vitest'
-import type { StartProbe } from './probe.ts'
+import type { ProbeOptions, StartProbe } from './probe.ts'
 import { openStore } from './probe-stores.ts'
 import { requireServer, startRedis } from './servers/index.ts'
 
 /**
  * Registers the adapter cases of a probe app: over a store in memory that cases may disturb, and over SQLite, encrypted
  * cookies and Redis, as far as a case need not disturb the store.
+ *
+ * @param ways in which the app can be started, all of them unless given
  */
 export async function describeOverStores(
   describeCases: typeof describeAdapter,
   name: string,
   start: StartProbe,
+  ways: Exclude<keyof AdapterOptions, 'startTwoEngines'>[] = ['https', 'proxy', 'before', 'twice'],
 ): Promise<void> {
-  describeCases(name, start, { startTwoEngines: (outer, inner) => start(outer, 0, inner) })
+  const startInAWay = (options: ProbeOptions, way: ProbeWays) => start(options, 0, way)
+  describeCases(name, options => start(options), {
+    startTwoEngines: (outer, inner) => start(outer, 0, { inner }),
+    ...Object.fromEntries(ways.map(way => [way, startInAWay])),
+  })
 
   const over = async (storeName: string): Promise<void> => {
     const { store, close } = await openStore(storeName)

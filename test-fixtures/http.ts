@@ -7,6 +7,7 @@ import {
   ServerResponse,
   request as send,
 } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 /** A server on a free port of 127.0.0.1. `await using` stops it. */
@@ -18,12 +19,17 @@ export interface Running {
 }
 
 /** Serves what `http.createServer` takes, an Express app say, or a server that is not listening yet. */
-export async function serve(app: RequestListener | Server, port = 0): Promise<Running> {
-  const server = app instanceof Server ? app : new Server(app)
+export async function serve(
+  app: RequestListener | Server,
+  port = 0,
+  certificate?: { key: string; cert: string },
+): Promise<Running> {
+  const server =
+    app instanceof Server ? app : certificate ? createTlsServer(certificate, app) : new Server(app)
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const stop = (): Promise<void> => stopServer(server)
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const url = `${certificate ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   return { url, server, stop, [Symbol.asyncDispose]: stop }
 }
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { probeRoutes } from '@sess/conformance'
+import { type ProbeWays, probeRoutes } from '@sess/conformance'
 import {
   type ClearSiteData,
   createSessions,
@@ -20,8 +20,14 @@ export interface Probe {
 /** What a probe app is started with: what `createSessions` takes; without a store it is one in memory. */
 export type ProbeOptions = Partial<SessionsOptions>
 
-/** Starts an adapter's probe app on 127.0.0.1; port 0 is a free one. `inner` makes a second engine, mounted below. */
-export type StartProbe = (options?: ProbeOptions, port?: number, inner?: ProbeOptions) => Promise<Probe>
+/** Starts an adapter's probe app on 127.0.0.1; port 0 is a free one. */
+export type StartProbe = (options?: ProbeOptions, port?: number, ways?: OwnWays) => Promise<Probe>
+
+/** How a probe app differs from the usual one. */
+export interface OwnWays extends ProbeWays {
+  /** The options of a second engine, mounted below. */
+  inner?: ProbeOptions
+}
 
 export interface ProbeRequest {
   session: Session

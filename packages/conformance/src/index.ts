@@ -1,3 +1,4 @@
+export type { Certificate } from './adapter-cases/certificate.ts'
 export type {
   AdapterCase,
   AdapterFactory,
@@ -5,7 +6,9 @@ export type {
   AdapterOptions,
   AdapterSetup,
   AppWithTwoEngines,
+  ProbeWays,
   StartedApp,
+  StartInAWay,
   StartTwoEngines,
 } from './adapter-cases/fixture.ts'
 export { adapterCases } from './adapter-cases/index.ts'
@@ -29,6 +32,7 @@ export type {
   CookieStoreSetup,
 } from './cookie-fixture.ts'
 export { memoryStore } from './memory-store.ts'
+export type { ProbeHook, ProbeStep } from './probe-hook.ts'
 export { type ProbeAnswer, type ProbeOptions, type ProbeRoute, probeRoutes } from './probe-routes.ts'
 export { type Framework, type RegisterOptions, type Registrars, registrars } from './register.ts'
 export { formatFailure, formatProgress, formatReport } from './report.ts'

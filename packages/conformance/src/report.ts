@@ -1,4 +1,5 @@
-import { NEEDS_START, NEEDS_TWO_ENGINES } from './adapter-cases/fixture.ts'
+import { NEEDS_START } from './adapter-cases/fixture.ts'
+import { unprovedAdapterWithout } from './adapter-cases/means.ts'
 import { type Unproved, unprovedWithout } from './means.ts'
 import type { CaseResult, Report } from './runner.ts'
 
@@ -40,12 +41,10 @@ function unprovedBy(reason: string | undefined): Unproved | undefined {
       how: 'Take the routes from probeRoutes: docs/write-an-adapter.md shows how.',
     }
   }
-  if (reason === NEEDS_TWO_ENGINES) return { what: 'Two engines on one app are', how: PROVES_TWO_ENGINES }
-  return unprovedWithout(reason)
+  return unprovedAdapterWithout(reason) ?? unprovedWithout(reason)
 }
 
 const PROVES_ADAPTER = 'Only describeAdapter(name, start), or runAdapterCases(start), proves an adapter.'
-const PROVES_TWO_ENGINES = 'Give describeAdapter a `startTwoEngines`: docs/write-an-adapter.md shows how.'
 
 /**
  * One broken rule: which, what was expected, what happened, what to change, and why it matters to a user.

@@ -1,7 +1,8 @@
 import type { Session } from '@sess/core'
 import { describe, expect, test } from 'vitest'
+import { formatReport } from '../src/report.ts'
 import { runAdapterCases } from '../src/runner.ts'
-import { type Out, ReferenceAdapter, type Reply, startReference } from './reference-probe.ts'
+import { type Out, ReferenceAdapter, type Reply, referenceWays, startReference } from './reference-probe.ts'
 
 /** The ids of the cases that reject an adapter. */
 async function rejecting(Adapter: typeof ReferenceAdapter, filter?: string): Promise<string[]> {
@@ -67,4 +68,33 @@ test('a probe app without POST /own-headers is rejected, for nothing else proves
     }
   }
   expect(await rejecting(Without, 'own-headers')).toEqual(['adapter/own-headers'])
+})
+
+describe('a way to start the app that is not offered', () => {
+  const ways = Object.keys(referenceWays()) as (keyof ReturnType<typeof referenceWays>)[]
+  const cases = /^adapter\/(?:https-|proxy-|hook-|one-engine-twice|two-engines)/
+
+  test('is named as not proved, with its cases, and how to offer it', async () => {
+    const report = await runAdapterCases(options => startReference(options), { filter: cases })
+    const text = formatReport(report)
+    for (const way of ways) {
+      expect(text).toContain(` NOT proved, because no \`${way}\` was given, which starts the probe app `)
+      expect(text).toContain(`Give describeAdapter \`${way}\` in its last argument`)
+    }
+    // A header that nobody trusts needs nothing.
+    expect(report.results.filter(({ status }) => status !== 'skipped').map(({ id }) => id)).toEqual([
+      'adapter/proxy-untrusted',
+    ])
+  })
+
+  test.each(ways)('leaves out no other case: %s', async way => {
+    const report = await runAdapterCases(options => startReference(options), {
+      ...referenceWays(),
+      [way]: undefined,
+      filter: cases,
+    })
+    const skipped = report.results.filter(({ status }) => status !== 'passed')
+    expect(skipped.length).toBeGreaterThan(0)
+    for (const { reason } of skipped) expect(reason).toContain(`no \`${way}\` was given`)
+  })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { runAdapterCases } from '../src/runner.ts'
-import { startReference, startReferenceWithTwo } from './reference-probe.ts'
+import { referenceWays, startReference } from './reference-probe.ts'
 import rejections from './zoo/rejections.json' with { type: 'json' }
 import { adapterZoo } from './zoo/sweep.ts'
 
@@ -32,9 +32,7 @@ describe('the zoo of broken adapters', () => {
 
 describe('no false alarm', () => {
   test('on the reference probe, where every case applies', async () => {
-    const report = await runAdapterCases(options => startReference(options), {
-      startTwoEngines: startReferenceWithTwo(),
-    })
+    const report = await runAdapterCases(options => startReference(options), referenceWays())
     expect(report.results.filter(({ status }) => status !== 'passed')).toEqual([])
   })
 

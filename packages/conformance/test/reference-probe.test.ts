@@ -1,6 +1,4 @@
 import { describeAdapter } from '../src/vitest.ts'
-import { startReference, startReferenceWithTwo } from './reference-probe.ts'
+import { referenceWays, startReference } from './reference-probe.ts'
 
-describeAdapter('the reference probe', options => startReference(options), {
-  startTwoEngines: startReferenceWithTwo(),
-})
+describeAdapter('the reference probe', options => startReference(options), referenceWays())

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import {
   createSessions,
   type OpenOptions,
@@ -10,8 +12,9 @@ import {
   type SessionsOptions,
 } from '@sess/core'
 import { fieldValue, pending, privateCache, varyBy } from '@sess/core/adapter'
-import type { AdapterSetup, StartTwoEngines } from '../src/adapter-cases/fixture.ts'
+import type { AdapterOptions, AdapterSetup, ProbeWays, StartInAWay } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
+import type { ProbeStep } from '../src/probe-hook.ts'
 import { probeRoutes } from '../src/probe-routes.ts'
 
 /** The response of a handler. Nothing of it leaves before the session is committed. */
@@ -46,28 +49,84 @@ export class ReferenceAdapter {
   readonly sessions: Sessions
   /** A second engine on the same app, further in. */
   readonly inner: Sessions | undefined
+  /** How the app differs from the usual one. */
+  readonly ways: ProbeWays
   readonly #requests = new WeakMap<Session, IncomingMessage>()
 
-  constructor(sessions: Sessions, inner?: Sessions) {
+  constructor(sessions: Sessions, inner?: Sessions, ways: ProbeWays = {}) {
     this.sessions = sessions
     this.inner = inner
+    this.ways = ways
   }
 
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    let above: ProbeStep
+    try {
+      above = await this.step(req)
+    } catch (error) {
+      return await this.sendUntouched(req, res, this.failed(error))
+    }
+    if (above.answer) return await this.sendUntouched(req, res, answered(above, above.answer))
+    const [reply, out] = await this.withSession(req, above)
+    try {
+      await this.send(res, this.returned(reply, above), out)
+    } catch (error) {
+      if (res.headersSent) throw error
+      await this.send(res, this.failed(error), this.afterError(out))
+    }
+  }
+
+  /** The reply to a request, and what the session adds to it. */
+  async withSession(req: IncomingMessage, above: ProbeStep): Promise<[Reply, Out]> {
     const session = this.open(req)
     this.#requests.set(session, req)
     const inner = this.inner?.open(req.headers.cookie, this.client(req))
-    let reply = this.withBody(await this.reply(req, session, inner))
+    // Where the middleware is mounted twice, the second one finds what the first has opened.
+    const used = this.ways.twice ? await this.openAgain(req, session) : session
+    let reply = this.withBody(await this.reply(req, used, inner))
     let innerOut = NOTHING
     let out: Out
     try {
       if (inner) innerOut = await this.commitInner(inner, reply)
+      if (used !== session) innerOut = await this.commit(used, reply)
       out = await this.commit(session, reply)
+      reply = this.joined(reply, above)
     } catch (error) {
-      reply = this.failed(error)
+      reply = this.joinedError(this.failed(error), above, reply)
       out = await this.commit(session, reply)
     }
-    await this.send(res, reply, this.join(innerOut, out, reply))
+    return [reply, this.join(innerOut, out, reply)]
+  }
+
+  /** Sends a reply to a request that never came to the session. */
+  async sendUntouched(_req: IncomingMessage, res: ServerResponse, reply: Reply): Promise<void> {
+    await this.send(res, reply, NOTHING)
+  }
+
+  /** A reply when middleware above has got it back. */
+  returned(reply: Reply, above: ProbeStep): Reply {
+    return added(reply, above.after?.())
+  }
+
+  /** What the session adds to an error that comes after its commit. */
+  afterError(out: Out): Out {
+    return out
+  }
+
+  /** A reply with the headers that middleware above has set. */
+  joined(reply: Reply, above: ProbeStep): Reply {
+    return added(reply, above.headers, true)
+  }
+
+  /** The reply to an error of the commit, in place of `_failed`. */
+  joinedError(reply: Reply, above: ProbeStep, _failed: Reply): Reply {
+    return this.joined(reply, above)
+  }
+
+  /** What the app's middleware does, above the session or below it. */
+  async step(req: IncomingMessage, session?: Session): Promise<ProbeStep> {
+    const { searchParams } = new URL(req.url ?? '/', 'http://probe')
+    return (await this.ways.hook?.(searchParams, session)) ?? { headers: [] }
   }
 
   /** Makes JSON before the commit, because that may read the session. */
@@ -90,7 +149,7 @@ export class ReferenceAdapter {
   }
 
   async commitInner(inner: Session, { status }: Reply): Promise<Out> {
-    return await this.inner!.commit(inner, { status, secure: false })
+    return await this.inner!.commit(inner, { status, secure: this.isSecure(inner) })
   }
 
   /** What both engines say of the response. */
@@ -108,6 +167,10 @@ export class ReferenceAdapter {
     return this.sessions.open(req.headers.cookie, this.client(req))
   }
 
+  async openAgain(_req: IncomingMessage, session: Session): Promise<Session> {
+    return session
+  }
+
   client(req: IncomingMessage): OpenOptions {
     return { request: req, header: name => req.headers[name] }
   }
@@ -116,17 +179,24 @@ export class ReferenceAdapter {
     try {
       await this.load(session)
       await inner?.load()
-      return await respond(
-        this.sessions,
-        session,
-        inner,
-        // Node drops the body of an answer to HEAD by itself.
-        req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET'),
-        new URL(req.url ?? '/', 'http://probe'),
-      )
+      const below = await this.step(req, session)
+      if (below.answer) return answered(below, below.answer)
+      const reply = await this.handler(req, session, inner)
+      return added(added(reply, below.headers, true), below.after?.())
     } catch (error) {
       return this.failed(error)
     }
+  }
+
+  async handler(req: IncomingMessage, session: Session, inner?: Session): Promise<Reply> {
+    return await respond(
+      this.sessions,
+      session,
+      inner,
+      // Node drops the body of an answer to HEAD by itself.
+      req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET'),
+      new URL(req.url ?? '/', 'http://probe'),
+    )
   }
 
   async load(session: Session): Promise<void> {
@@ -134,7 +204,24 @@ export class ReferenceAdapter {
   }
 
   async commit(session: Session, { status }: Reply): Promise<Out> {
-    return await this.sessions.commit(session, { status, secure: false, target: () => this.target(session) })
+    const secure = this.isSecure(session)
+    return await this.sessions.commit(session, { status, secure, target: () => this.target(session) })
+  }
+
+  isSecure(session: Session): boolean {
+    const req = this.#requests.get(session)
+    return req !== undefined && this.isTls(req)
+  }
+
+  /** What a framework says of the connection. */
+  isTls({ socket, headers }: IncomingMessage): boolean {
+    const forwarded = headers['x-forwarded-proto']
+    if (this.ways.trustProxy && forwarded !== undefined) return forwarded === 'https'
+    return (socket as Partial<TLSSocket>).encrypted === true
+  }
+
+  requestOf(session: Session): IncomingMessage | undefined {
+    return this.#requests.get(session)
   }
 
   target(session: Session): ReturnType<NonNullable<Parameters<Sessions['commit']>[1]['target']>> {
@@ -181,6 +268,23 @@ export class ReferenceAdapter {
   }
 }
 
+/** A reply of middleware. */
+const answered = ({ headers }: ProbeStep, { status, body }: NonNullable<ProbeStep['answer']>): Reply =>
+  added({ status, headers: {}, body }, headers)
+
+/** A reply with more headers, behind those that it has or before them. */
+export function added(reply: Reply, more: ProbeStep['headers'] = [], first = false): Reply {
+  if (more.length === 0) return reply
+  const headers: Reply['headers'] = {}
+  const own = Object.entries(reply.headers).flatMap(([name, values]) =>
+    [values].flat().map(value => [name, value] as const),
+  )
+  for (const [name, value] of first ? [...more, ...own] : [...own, ...more]) {
+    headers[name] = headers[name] === undefined ? value : [headers[name], value].flat()
+  }
+  return { ...reply, headers }
+}
+
 /** The routes of the probe app. HEAD is GET without its body. */
 async function respond(
   sessions: Sessions,
@@ -212,20 +316,23 @@ export async function startReference(
   options: Partial<SessionsOptions> = {},
   Adapter: typeof ReferenceAdapter = ReferenceAdapter,
   inner?: Partial<SessionsOptions>,
+  ways: ProbeWays = {},
 ): Promise<AdapterSetup> {
   const sessions = createSessions({ store: memoryStore(), ...options })
-  const adapter = new Adapter(sessions, inner && createSessions({ store: memoryStore(), ...inner }))
-  const server = createServer((req, res) => {
+  const adapter = new Adapter(sessions, inner && createSessions({ store: memoryStore(), ...inner }), ways)
+  const { certificate } = ways
+  const listener = (req: IncomingMessage, res: ServerResponse) => {
     adapter.handle(req, res).catch(error => {
       if (!res.headersSent) res.writeHead(500)
       if (!res.writableEnded) res.end(String(error))
     })
-  })
+  }
+  const server = certificate ? createTlsServer(certificate, listener) : createServer(listener)
   server.on('upgrade', (req, socket) => void adapter.upgrade(req, socket))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${certificate ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     upgrades: true,
     async stop() {
       server.closeAllConnections()
@@ -235,7 +342,14 @@ export async function startReference(
   }
 }
 
-/** Starts the reference probe, or a broken one, with two engines. */
-export function startReferenceWithTwo(Adapter: typeof ReferenceAdapter = ReferenceAdapter): StartTwoEngines {
-  return (outer, inner) => startReference(outer, Adapter, inner)
+/** Every way to start the reference probe, or a broken one. */
+export function referenceWays(Adapter: typeof ReferenceAdapter = ReferenceAdapter): Required<AdapterOptions> {
+  const start: StartInAWay = (options, ways) => startReference(options, Adapter, undefined, ways)
+  return {
+    startTwoEngines: (outer, inner) => startReference(outer, Adapter, inner),
+    https: start,
+    proxy: start,
+    before: start,
+    twice: start,
+  }
 }

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { adapterCases } from '../src/adapter-cases/index.ts'
+import { ADAPTER_REMEDIES, remedyOf as adapterRemedyOf } from '../src/adapter-cases/remedies.ts'
 import { formatFailure } from '../src/report.ts'
 import { runStoreCases } from '../src/runner.ts'
 import { storeCases } from '../src/store-cases/index.ts'
@@ -6,9 +8,13 @@ import { REMEDIES, remedyOf } from '../src/store-cases/remedies.ts'
 import { inhabited } from './zoo/habitat.ts'
 import { strangersStores } from './zoo/strangers-stores.ts'
 
-test('every remedy is that of a case', () => {
-  const used = new Set(storeCases.map(({ id }) => remedyOf(id)))
-  expect(REMEDIES.filter(([, remedy]) => !used.has(remedy))).toEqual([])
+test.each([
+  ['stores', storeCases, REMEDIES, remedyOf],
+  ['adapters', adapterCases, ADAPTER_REMEDIES, adapterRemedyOf],
+])('of %s, every remedy is that of a case, and every case has one', (_, cases, remedies, remedyOf) => {
+  const used = new Set(cases.map(({ id }) => remedyOf(id)))
+  expect(remedies.filter(([, remedy]) => !used.has(remedy))).toEqual([])
+  expect(cases.filter(({ id, remedy }) => remedy !== remedyOf(id))).toEqual([])
 })
 
 test.each([
@@ -33,8 +39,25 @@ test.each([
   ['store/abort-replace', 'Check `signal` before a call is sent'],
   ['store/clear-expired-races-renewal', 'with the condition "still expired"'],
   ['store/overlap-touch-clear-expired', 'with the condition "still expired"'],
+  ['adapter/https-secure', 'Pass `secure: () => …`'],
+  ['adapter/https-prefix', 'Append each line of `setCookies` as it is'],
+  ['adapter/proxy-http', 'Pass `secure: () => …`'],
+  ['adapter/proxy-untrusted', 'Pass `secure: () => …`'],
+  ['adapter/hook-headers', 'by `applyTo`'],
+  ['adapter/hook-responds-above', 'finds no session here'],
+  ['adapter/hook-throws-above', 'finds no session here'],
+  ['adapter/hook-responds-below', 'Commit where every response comes by'],
+  ['adapter/hook-throws-below', 'Commit where every response comes by'],
+  ['adapter/hook-failed-save', 'Note the headers when the session is opened'],
+  ['adapter/hook-headers-after', 'leave the response one that can be changed'],
+  ['adapter/hook-throws-after', '`addCommitted`'],
+  ['adapter/one-engine-twice', 'Use `SessionSlot`'],
+  ['adapter/one-engine-twice-save-fails', 'reach the error handling once'],
+  ['adapter/flush', 'Append each line of `setCookies` as it is'],
+  ['adapter/flash', 'hand over the session itself'],
+  ['adapter/status-5xx', 'Commit with the status that is sent'],
 ])('%s: %s', (id, remedy) => {
-  expect(storeCases.find(each => each.id === id)?.remedy).toContain(remedy)
+  expect([...storeCases, ...adapterCases].find(each => each.id === id)?.remedy).toContain(remedy)
 })
 
 test('a failure of a stranger’s store is printed with it', async () => {

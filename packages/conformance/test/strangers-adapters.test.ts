@@ -1,16 +1,25 @@
 import { describe, expect, test } from 'vitest'
+import { adapterCases } from '../src/adapter-cases/index.ts'
 import { runAdapterCases } from '../src/runner.ts'
-import { ReferenceAdapter, startReference } from './reference-probe.ts'
+import { ReferenceAdapter, referenceWays, startReference } from './reference-probe.ts'
+import { adaptersInAWay, OF_WAYS } from './zoo/adapters-in-a-way.ts'
 import { strangersAdapters } from './zoo/strangers-adapters.ts'
 
 const proved = (by: string, Adapter: typeof ReferenceAdapter) =>
   runAdapterCases(options => startReference(options, Adapter), {
+    ...referenceWays(Adapter),
     timeout: 10_000,
     filter: new RegExp(`^${by} `),
   })
 
-describe('the second zoo: adapters of people who know Hono or Fastify well', () => {
-  test.concurrent.each(strangersAdapters.map(({ id, by, Adapter }) => [id, by, Adapter] as const))(
+describe.each([
+  ['adapters of people who know Hono or Fastify well', strangersAdapters],
+  [
+    'adapters that go wrong over TLS, behind a proxy, among middleware or where they are mounted twice',
+    adaptersInAWay,
+  ],
+])('%s', (_, zoo) => {
+  test.concurrent.each(zoo.map(({ id, by, Adapter }) => [id, by, Adapter] as const))(
     '%s: rejected by %s',
     async (_, by, Adapter) => {
       const report = await proved(by, Adapter)
@@ -18,10 +27,12 @@ describe('the second zoo: adapters of people who know Hono or Fastify well', () 
     },
   )
 
-  test.concurrent.each([...new Set(strangersAdapters.map(({ by }) => by))])(
-    '%s passes the right adapter',
-    async by => {
-      expect(await proved(by, ReferenceAdapter)).toMatchObject({ passed: 1, failed: 0 })
-    },
-  )
+  test.concurrent.each([...new Set(zoo.map(({ by }) => by))])('%s passes the right adapter', async by => {
+    expect(await proved(by, ReferenceAdapter)).toMatchObject({ passed: 1, failed: 0 })
+  })
+})
+
+test('every case that needs the app started in a way of its own rejects one', () => {
+  const cases = adapterCases.map(({ id }) => id).filter(id => OF_WAYS.test(id))
+  expect(new Set(adaptersInAWay.map(({ by }) => by))).toEqual(new Set(cases))
 })

@@ -1,3 +1,4 @@
+import type { ProbeHook } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/express'
 import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
@@ -16,13 +17,18 @@ import {
   stateOf,
   streamed,
 } from '@sess/test-fixtures/probe.ts'
-import express, { type ErrorRequestHandler, type Request } from 'express'
+import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express'
 
 /** The probe app on Express: `STORE=sqlite PORT=3000 node packages/express/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0, inner) => {
+export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
+  const { inner, certificate, trustProxy, hook, twice } = ways
   const sessions = await probeSessions(options)
   const app = express()
+  if (trustProxy) app.set('trust proxy', 'loopback')
+  if (hook) app.use(middlewareOf(hook))
   app.use(session(sessions))
+  if (twice) app.use(session(sessions))
+  if (hook) app.use(middlewareOf(hook))
   if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
 
   for (const { method, path, run } of jsonRoutes) {
@@ -93,7 +99,17 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
 
   // Otherwise Express logs errors.
   app.set('env', 'test')
-  return withUpgrades(await serve(app, port), app)
+  return withUpgrades(await serve(app, port, certificate), app)
+}
+
+/** Middleware of the app. It is through before the handler, so it adds nothing afterwards. */
+function middlewareOf(hook: ProbeHook): RequestHandler {
+  return async (req, res, next) => {
+    const { headers, answer } = await hook(queryOf(req), req.session)
+    for (const [name, value] of headers) res.append(name, value)
+    if (answer) res.status(answer.status).send(answer.body)
+    else next()
+  }
 }
 
 /** The session of the inner of two engines. */

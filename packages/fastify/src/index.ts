@@ -116,10 +116,13 @@ function commitInTurn(gates: ResponseGate[], reply: FastifyReply): MaybePromise<
 
 /** Sets Fastify's own headers back to those of now. The gate does so with the headers of Node. */
 function resetHeaders(reply: FastifyReply): () => void {
-  const before = { ...reply.getHeaders() }
+  // Fastify pushes cookies into an array that is there.
+  const before = Object.entries(reply.getHeaders()).map(
+    ([name, value]) => [name, Array.isArray(value) ? [...value] : value] as const,
+  )
   return () => {
     for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
-    reply.headers(before)
+    for (const [name, value] of before) reply.header(name, value)
   }
 }
 

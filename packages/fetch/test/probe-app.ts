@@ -1,12 +1,13 @@
-import { probeRoutes } from '@sess/conformance'
+import { type ProbeStep, type ProbeWays, probeRoutes } from '@sess/conformance'
 import type { Session, Sessions } from '@sess/core'
-import { runWithSession } from '@sess/fetch'
+import { addCommitted, runWithSession } from '@sess/fetch'
 import { ELSEWHERE, elsewhere, statusOfError, webResponse } from '@sess/test-fixtures/web-probe.ts'
 
 /** The probe app, for whatever serves it. */
 export function probeApp(
   sessions: Sessions,
   inner?: Sessions,
+  { hook, twice }: ProbeWays = {},
 ): (request: Request) => Response | Promise<Response> {
   const routes = new Map(probeRoutes(sessions).map(({ method, path, run }) => [`${method} ${path}`, run]))
   return request => {
@@ -23,8 +24,40 @@ export function probeApp(
         property: 'inner',
       })
     }
+    const handleAgain = async (request: Request, session: Session) => {
+      return twice
+        ? await runWithSession(sessions, request, handleWithInner)
+        : await handleWithInner(request, session)
+    }
+    // What a router does that runs middleware: here, where the session is at hand, and around all of it.
+    const inMiddleware = async (session: Session | undefined, next: () => Response | Promise<Response>) => {
+      if (!hook) return await next()
+      const { headers, answer, after } = await hook(searchParams, session)
+      if (answer) return appended(new Response(answer.body, answer), headers)
+      return appended(await next(), [...headers, ...(after?.() ?? [])])
+    }
     const onError = (error: unknown): Response =>
       new Response(String(error), { status: statusOfError(error, searchParams) })
-    return runWithSession(sessions, request, handleWithInner, { onError })
+    const withSession = () =>
+      runWithSession(
+        sessions,
+        request,
+        (request, session) => inMiddleware(session, () => handleAgain(request, session)),
+        { onError },
+      )
+    const errorOfMiddleware = (error: unknown): Response => {
+      const response = onError(error)
+      addCommitted(request, response.headers)
+      return response
+    }
+    return hook ? inMiddleware(undefined, withSession).catch(errorOfMiddleware) : withSession()
   }
+}
+
+/** A copy, because the headers of a response may be immutable. */
+function appended(response: Response, headers: ProbeStep['headers']): Response {
+  if (headers.length === 0) return response
+  const copy = new Response(response.body, response)
+  for (const [name, value] of headers) copy.headers.append(name, value)
+  return copy
 }

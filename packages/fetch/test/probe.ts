@@ -4,10 +4,13 @@ import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/pr
 import { serve } from 'srvx'
 import { probeApp } from './probe-app.ts'
 
+const onLoopback = { hostname: '127.0.0.1', silent: true, gracefulShutdown: false }
+
 /** The probe app served by Node: `STORE=sqlite PORT=3000 node packages/fetch/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0, inner) => {
-  const fetch = probeApp(await probeSessions(options), inner && (await probeSessions(inner)))
-  const server = serve({ fetch, port, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
+export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
+  const { inner, certificate: tls, trustProxy } = ways
+  const fetch = probeApp(await probeSessions(options), inner && (await probeSessions(inner)), ways)
+  const server = serve({ fetch, port, ...onLoopback, ...(tls && { tls }), ...(trustProxy && { trustProxy }) })
   await server.ready()
   return { url: server.url!.replace(/\/$/, ''), stop: () => stopServer(server.node!.server as Server) }
 }

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { type ProbeRoute, probeRoutes } from '@sess/conformance'
+import { type ProbeHook, type ProbeRoute, probeRoutes } from '@sess/conformance'
 import type { Session, Sessions } from '@sess/core'
 import { ELSEWHERE, elsewhere } from '@sess/test-fixtures/web-probe.ts'
 import { createError, type H3Event, sendRedirect, sendStream } from 'h3'
@@ -32,5 +32,18 @@ export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<un
     }
     if (typeof body === 'string') return body
     return body === null ? null : await sendStream(event, Readable.from(body))
+  }
+}
+
+/** Middleware of h3 1, which is through before the handler. */
+export function middlewareOf(hook: ProbeHook): (event: H3Event) => Promise<unknown> {
+  return async event => {
+    const { searchParams } = new URL(event.path, 'http://probe')
+    const { headers, answer } = await hook(searchParams, event.context['session'] as Session)
+    const { res } = event.node
+    for (const [name, value] of headers) res.appendHeader(name, value)
+    if (!answer) return undefined
+    res.statusCode = answer.status
+    return answer.body
   }
 }

@@ -1,14 +1,12 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { session } from '@sess/h3-v1'
-import { stopServer } from '@sess/test-fixtures/http.ts'
+import { serve } from '@sess/test-fixtures/http.ts'
 import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
 import { createApp, eventHandler, send, setResponseStatus, toNodeListener } from 'h3'
-import { probeHandler } from './probe-app.ts'
+import { middlewareOf, probeHandler } from './probe-app.ts'
 
 /** The probe app on h3 1: `STORE=sqlite PORT=3000 node packages/h3-v1/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0, inner) => {
+export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
+  const { inner, certificate, hook, twice } = ways
   const sessions = await probeSessions(options)
   const app = createApp({
     async onError(error, event) {
@@ -18,12 +16,13 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
       await send(event, error.message)
     },
   })
+  if (hook) app.use(eventHandler(middlewareOf(hook)))
   app.use(session(sessions))
+  if (twice) app.use(session(sessions))
+  if (hook) app.use(eventHandler(middlewareOf(hook)))
   if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
   app.use(eventHandler(probeHandler(sessions)))
-  const server = createServer(toNodeListener(app)).listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop: () => stopServer(server) }
+  return await serve(toNodeListener(app), port, certificate)
 }
 
 if (import.meta.main) await runProbe(start)

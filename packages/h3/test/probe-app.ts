@@ -1,3 +1,4 @@
+import type { ProbeHook, ProbeStep, ProbeWays } from '@sess/conformance'
 import type { Session, Sessions } from '@sess/core'
 import { session } from '@sess/h3'
 import {
@@ -12,13 +13,16 @@ import {
   streamed,
 } from '@sess/test-fixtures/probe.ts'
 import { NO_CONTENT, ONE_OF_TWO } from '@sess/test-fixtures/web-probe.ts'
-import { H3, HTTPError, iterable, redirect } from 'h3'
+import { H3, type H3Event, HTTPError, iterable, type Middleware, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
-export function probeApp(sessions: Sessions, inner?: Sessions): H3 {
+export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: ProbeWays = {}): H3 {
   // Otherwise h3 logs errors.
   const app = new H3({ silent: true })
+  if (hook) app.use(middlewareOf(hook))
   app.use(session(sessions))
+  if (twice) app.use(session(sessions))
+  if (hook) app.use(middlewareOf(hook))
   if (inner) app.use(session(inner, { property: 'inner' }))
 
   for (const { method, path, run } of jsonRoutes) {
@@ -81,4 +85,19 @@ export function probeApp(sessions: Sessions, inner?: Sessions): H3 {
   })
   app.get('/latestream', event => iterable(changedLate(event.context.session, event.url.searchParams)))
   return app
+}
+
+function middlewareOf(hook: ProbeHook): Middleware {
+  return async (event, next) => {
+    const { headers, answer, after } = await hook(event.url.searchParams, event.context['session'] as Session)
+    append(event, headers)
+    if (answer) event.res.status = answer.status
+    const body = answer ? answer.body : await next()
+    if (after) append(event, after())
+    return body
+  }
+}
+
+function append({ res }: H3Event, headers: ProbeStep['headers']): void {
+  for (const [name, value] of headers) res.headers.append(name, value)
 }

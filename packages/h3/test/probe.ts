@@ -4,10 +4,13 @@ import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/pr
 import { serve } from 'h3'
 import { probeApp } from './probe-app.ts'
 
+const onLoopback = { hostname: '127.0.0.1', silent: true, gracefulShutdown: false }
+
 /** The probe app on h3: `STORE=sqlite PORT=3000 node packages/h3/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0, inner) => {
-  const app = probeApp(await probeSessions(options), inner && (await probeSessions(inner)))
-  const server = serve(app, { port, hostname: '127.0.0.1', silent: true, gracefulShutdown: false })
+export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
+  const { inner, certificate: tls, trustProxy } = ways
+  const app = probeApp(await probeSessions(options), inner && (await probeSessions(inner)), ways)
+  const server = serve(app, { port, ...onLoopback, ...(tls && { tls }), ...(trustProxy && { trustProxy }) })
   await server.ready()
   return { url: server.url!.replace(/\/$/, ''), stop: () => stopServer(server.node!.server as Server) }
 }

@@ -40,7 +40,8 @@ export function session<Data extends object = DefaultData, Property extends stri
     next,
   ) => {
     // Not of `c.res`: to ask for it makes one, and Hono would merge the handler's response into that.
-    const headersBefore = c.body(null).headers
+    // A copy, because the `Response` of @hono/node-server has the object itself that later calls of `c.header` change.
+    const headersBefore = new Headers(c.body(null).headers)
     try {
       const response = await runWithSession(
         sessions,

@@ -1,4 +1,4 @@
-import { probeRoutes } from '@sess/conformance'
+import { type ProbeHook, type ProbeStep, type ProbeWays, probeRoutes } from '@sess/conformance'
 import type { DefaultData, Sessions } from '@sess/core'
 import { type SessionVariables, session } from '@sess/hono'
 import {
@@ -9,15 +9,18 @@ import {
   statusOfError,
   webBody,
 } from '@sess/test-fixtures/web-probe.ts'
-import { Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
 
 /** The probe app, for whatever serves it. */
-export function probeApp(sessions: Sessions, inner?: Sessions): Hono {
+export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: ProbeWays = {}): Hono {
   const app = new Hono()
   app.get(ELSEWHERE, elsewhere)
+  if (hook) app.use(middlewareOf(hook))
   app.use(session(sessions))
+  if (twice) app.use(session(sessions))
+  if (hook) app.use(middlewareOf(hook))
   if (inner) app.use(session(inner, { property: 'inner' }))
   app.onError((error, c) => {
     return c.text(
@@ -44,4 +47,19 @@ export function probeApp(sessions: Sessions, inner?: Sessions): Hono {
     })
   }
   return app
+}
+
+function middlewareOf(hook: ProbeHook): MiddlewareHandler {
+  return async (c, next) => {
+    const { headers, answer, after } = await hook(new URL(c.req.url).searchParams, c.get('session'))
+    append(c, headers)
+    if (answer) return c.body(answer.body, answer.status as ContentfulStatusCode)
+    await next()
+    if (after) append(c, after())
+    return undefined
+  }
+}
+
+function append(c: Context, headers: ProbeStep['headers']): void {
+  for (const [name, value] of headers) c.header(name, value, { append: true })
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { stopServer } from '@sess/test-fixtures/http.ts'
@@ -7,12 +8,14 @@ import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/pr
 import { probeApp } from './probe-app.ts'
 
 /** The probe app served by Node: `STORE=sqlite PORT=3000 node packages/hono/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0, inner) => {
-  const { fetch } = probeApp(await probeSessions(options), inner && (await probeSessions(inner)))
-  const server = serve({ fetch, port, hostname: '127.0.0.1' }) as Server
+export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
+  const { inner, certificate } = ways
+  const { fetch } = probeApp(await probeSessions(options), inner && (await probeSessions(inner)), ways)
+  const overTls = certificate && { createServer: createTlsServer, serverOptions: certificate }
+  const server = serve({ fetch, port, hostname: '127.0.0.1', ...overTls }) as Server
   await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${certificate ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: () => stopServer(server),
   }
 }

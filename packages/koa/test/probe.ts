@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { ProbeHook, ProbeStep } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/koa'
 import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
@@ -17,15 +18,20 @@ import {
   stateOf,
   streamed,
 } from '@sess/test-fixtures/probe.ts'
-import Koa, { type Context } from 'koa'
+import Koa, { type Context, type Middleware } from 'koa'
 
 /** The probe app on Koa: `STORE=sqlite PORT=3000 node packages/koa/test/probe.ts`. */
-export const start: StartProbe = async (options = {}, port = 0, inner) => {
+export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
+  const { inner, certificate, trustProxy, hook, twice } = ways
   const sessions = await probeSessions(options)
   const app = new Koa()
   // Otherwise Koa logs errors.
   app.silent = true
+  app.proxy = trustProxy === true
+  if (hook) app.use(middlewareOf(hook))
   app.use(session(sessions))
+  if (twice) app.use(session(sessions))
+  if (hook) app.use(middlewareOf(hook))
   if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
 
   app.use(async (ctx, next) => {
@@ -94,7 +100,21 @@ export const start: StartProbe = async (options = {}, port = 0, inner) => {
     }
   })
   const listener = app.callback()
-  return withUpgrades(await serve(listener, port), listener)
+  return withUpgrades(await serve(listener, port, certificate), listener)
+}
+
+function middlewareOf(hook: ProbeHook): Middleware {
+  return async (ctx, next) => {
+    const { headers, answer, after } = await hook(ctx.URL.searchParams, ctx.session)
+    append(ctx, headers)
+    if (answer) Object.assign(ctx, answer)
+    else await next()
+    if (after) append(ctx, after())
+  }
+}
+
+function append(ctx: Context, headers: ProbeStep['headers']): void {
+  for (const [name, value] of headers) ctx.append(name, value)
 }
 
 /** The session of the inner of two engines. */

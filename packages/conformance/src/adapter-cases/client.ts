@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
+import { request as requestOverTls, Agent as TlsAgent } from 'node:https'
 import { connect } from 'node:net'
 import { fail } from '../check.ts'
 
@@ -67,13 +68,19 @@ export async function findProbe(address: string): Promise<void> {
     throw missing(`it answered ${status} and ${JSON.stringify(body.slice(0, 60))}`)
 }
 
+/** For a connection over TLS. */
+const TRUSTING = { rejectUnauthorized: false }
+
 /** One request, with nothing done on the way: no redirect followed, no header merged away. */
 export async function send(url: string, options: SendOptions = {}): Promise<HttpResponse> {
   const { method = 'GET', cookie, agent, signal } = options
-  const own = agent ?? new Agent({ keepAlive: false })
+  const isTls = url.startsWith('https:')
+  // The certificate is the suite's, or one that the author made.
+  const own = agent ?? new (isTls ? TlsAgent : Agent)({ keepAlive: false, ...TRUSTING })
+  const begin = isTls ? requestOverTls : request
   return await new Promise((resolve, reject) => {
     const headers = { ...options.headers, ...(cookie !== undefined && { cookie }) }
-    const sent = request(url, { method, agent: own, headers, ...(signal && { signal }) }, response => {
+    const sent = begin(url, { method, agent: own, headers, ...(signal && { signal }) }, response => {
       const chunks: HttpResponse['chunks'] = []
       response.setEncoding('utf8')
       response.on('data', (text: string) => void chunks.push({ at: performance.now(), text }))
@@ -153,15 +160,21 @@ export function sendRaw(url: string, lines: readonly string[], body = ''): RawCo
 /** A browser with a cookie jar, for one app. */
 export class HttpBrowser {
   readonly url: string
+  readonly #via: Record<string, string>
   cookies = new Map<string, string>()
 
-  constructor(url: string) {
+  /**
+   * @param url of the app
+   * @param via the headers that a proxy adds to each request
+   */
+  constructor(url: string, via: Record<string, string> = {}) {
     this.url = url
+    this.#via = via
   }
 
   /** Another browser with the same cookies. */
   copy(): HttpBrowser {
-    const copy = new HttpBrowser(this.url)
+    const copy = new HttpBrowser(this.url, this.#via)
     copy.cookies = new Map(this.cookies)
     return copy
   }
@@ -192,7 +205,8 @@ export class HttpBrowser {
     return this.#send(method, path, key === undefined ? {} : { 'x-session': key })
   }
 
-  async #send(method: string, path: string, headers: Record<string, string> = {}): Promise<HttpResponse> {
+  async #send(method: string, path: string, own: Record<string, string> = {}): Promise<HttpResponse> {
+    const headers = { ...this.#via, ...own }
     const response = await send(this.url + path, { method, cookie: this.header, headers })
     for (const { name, value, deletes } of response.setCookies) {
       if (deletes) this.cookies.delete(name)

@@ -1,6 +1,8 @@
-import type { MaybePromise, SessionsOptions } from '@sess/core'
+import type { MaybePromise, Session, SessionsOptions } from '@sess/core'
 import { type Case, DoesNotApply } from '../case.ts'
 import { ok } from '../check.ts'
+import type { ProbeHook, ProbeStep } from '../probe-hook.ts'
+import { CERTIFICATE, type Certificate } from './certificate.ts'
 import { findProbe, HttpBrowser, send } from './client.ts'
 import { type WatchedStore, watchedStore } from './watched-store.ts'
 
@@ -28,10 +30,41 @@ export type StartTwoEngines = (
   inner: Partial<SessionsOptions>,
 ) => MaybePromise<AdapterSetup>
 
-/** What the author of an adapter can offer besides the factory. */
+/** How a probe app differs from the usual one. One member is there at a time. */
+export interface ProbeWays {
+  /** Serve over TLS with this certificate. The address of the app begins with `https://`. */
+  certificate?: Certificate
+  /** Trust the proxy in front of the app, as by `trust proxy` of Express. The suite is the proxy, at 127.0.0.1. */
+  trustProxy?: true
+  /** Mount this as a middleware of the app, twice: above that of the session, and between that and the routes. */
+  hook?: ProbeHook
+  /** Mount the middleware of the session twice, with one engine. */
+  twice?: true
+}
+
+/** Starts the probe app as an `AdapterFactory` does, in one of these ways. */
+export type StartInAWay = (options: Partial<SessionsOptions>, ways: ProbeWays) => MaybePromise<AdapterSetup>
+
+/** What the author of an adapter can offer besides the factory. The cases without it are skipped, and reported as not proved. */
 export interface AdapterOptions {
-  /** Without it the cases about two engines on one app are skipped, and reported as not proved. */
+  /** Starts the probe app with two engines. */
   startTwoEngines?: StartTwoEngines | undefined
+  /** Starts the probe app with `ways.certificate`. */
+  https?: StartInAWay | undefined
+  /** Starts the probe app with `ways.trustProxy`. Leave it out for a framework that never trusts a proxy. */
+  proxy?: StartInAWay | undefined
+  /** Starts the probe app with `ways.hook`. */
+  before?: StartInAWay | undefined
+  /** Starts the probe app with `ways.twice`. */
+  twice?: StartInAWay | undefined
+}
+
+/** What a case lets the app's own middleware do. Without a result it does nothing. */
+export interface Hooks {
+  /** Runs before the middleware of the session. */
+  above?: (query: URLSearchParams) => Partial<ProbeStep> | undefined
+  /** Runs between the middleware of the session and the routes. */
+  below?: (query: URLSearchParams, session: Session) => Partial<ProbeStep> | undefined
 }
 
 /** A case for adapters. */
@@ -52,6 +85,8 @@ export interface AppWithTwoEngines {
   browser(): HttpBrowser
 }
 
+type StartApp = (options?: Partial<SessionsOptions>) => Promise<StartedApp>
+
 /** What a case gets. */
 export interface AdapterFixture {
   /** A probe app with the options it comes with. */
@@ -61,6 +96,14 @@ export interface AdapterFixture {
   start(options?: Partial<SessionsOptions>): Promise<StartedApp>
   /** A probe app with two engines, whose cookies are `OUTER_COOKIE` and `INNER_COOKIE`. */
   startTwoEngines?: (() => Promise<AppWithTwoEngines>) | undefined
+  /** As `start`, over TLS. */
+  https?: StartApp | undefined
+  /** As `start`, where the app trusts the proxy. */
+  proxy?: StartApp | undefined
+  /** As `start`, with middleware of the app's own. */
+  before?: ((hooks: Hooks, options?: Partial<SessionsOptions>) => Promise<StartedApp>) | undefined
+  /** As `start`, with one engine that is mounted twice. */
+  twice?: StartApp | undefined
   /** Whether `start` works. A process that listens already has its options. */
   inProcess: boolean
   /** Whether the session is kept in the cookie itself. */
@@ -75,13 +118,6 @@ export const NEEDS_START = 'the process that listens cannot be given options or 
 /** For `skip`: the case gives options, or disturbs the store. */
 export const needsStart = (f: AdapterFixture) => (f.inProcess ? undefined : NEEDS_START)
 
-/** Why a case about two engines is left out. */
-export const NEEDS_TWO_ENGINES = 'no `startTwoEngines` was given, which starts the probe app with two engines'
-
-/** For `skip`: the case is about two engines on one app. */
-export const needsTwoEngines = (f: AdapterFixture) =>
-  needsStart(f) ?? (f.startTwoEngines ? undefined : NEEDS_TWO_ENGINES)
-
 /** For `skip`: the case is about sessions that are kept on the server. */
 export const needsServerSide = (f: AdapterFixture) =>
   f.inCookie
@@ -93,19 +129,26 @@ export const INNER_COOKIE = 'innerid'
 
 export async function openAdapter(
   factory: AdapterFactory,
-  { startTwoEngines }: AdapterOptions = {},
+  { startTwoEngines, https, proxy, before, twice }: AdapterOptions = {},
 ): Promise<{
   fixture: AdapterFixture
   close(): Promise<void>
 }> {
   const running: AdapterSetup[] = []
-  const start = async (options: Partial<SessionsOptions> = {}): Promise<StartedApp> => {
+  const startBy = async (
+    begin: StartInAWay,
+    ways: ProbeWays,
+    options: Partial<SessionsOptions> = {},
+  ): Promise<StartedApp> => {
     const store = watchedStore()
-    const setup = await factory({ store, ...options })
+    const setup = await begin({ store, ...options }, ways)
     running.push(setup)
     const url = setup.url.replace(/\/$/, '')
     return { url, store, upgrades: setup.upgrades === true, browser: () => new HttpBrowser(url) }
   }
+  const start: StartApp = options => startBy(own => factory(own), {}, options)
+  const startIn = (begin: StartInAWay | undefined, ways: ProbeWays): StartApp | undefined =>
+    begin && (options => startBy(begin, ways, options))
   const startBoth =
     startTwoEngines &&
     (async (): Promise<AppWithTwoEngines> => {
@@ -126,6 +169,10 @@ export async function openAdapter(
       browser: async () => new HttpBrowser(await url()),
       start,
       startTwoEngines: startBoth,
+      https: startIn(https, { certificate: CERTIFICATE }),
+      proxy: startIn(proxy, { trustProxy: true }),
+      before: before && ((hooks, options) => startBy(before, { hook: hookOf(hooks) }, options)),
+      twice: startIn(twice, { twice: true }),
       inProcess: true,
       inCookie: false,
       cookieName: OUTER_COOKIE,
@@ -133,6 +180,14 @@ export async function openAdapter(
     close: async () => {
       for (const setup of running) await setup.stop()
     },
+  }
+}
+
+/** One function for both places. The one above has no session yet. */
+function hookOf({ above, below }: Hooks): ProbeHook {
+  return (query, session) => {
+    const step = session ? below?.(query, session) : above?.(query)
+    return { headers: [], ...step }
   }
 }
 

@@ -3,14 +3,17 @@ import { cookieCases } from './cookies.ts'
 import { deliveryCases } from './delivery.ts'
 import { failureCases } from './failures.ts'
 import type { AdapterCase } from './fixture.ts'
+import { hookCases } from './hooks.ts'
 import { keyCases } from './keys.ts'
+import { remedyOf } from './remedies.ts'
 import { requestCases } from './requests.ts'
+import { secureCases } from './secure.ts'
 import { semanticsCases } from './semantics.ts'
+import { twiceCases } from './twice.ts'
 import { twoEnginesCases } from './two-engines.ts'
 import { visitorsCases } from './visitors.ts'
 
-/** What every adapter does, over real HTTP against its probe app. */
-export const adapterCases: readonly AdapterCase[] = [
+const inOrder: readonly AdapterCase[] = [
   ...cookieCases,
   ...keyCases,
   ...semanticsCases,
@@ -20,4 +23,13 @@ export const adapterCases: readonly AdapterCase[] = [
   ...visitorsCases,
   ...twoEnginesCases,
   ...carrierCases,
+  ...secureCases,
+  ...hookCases,
+  ...twiceCases,
 ]
+
+/** What every adapter does, over real HTTP against its probe app. */
+export const adapterCases: readonly AdapterCase[] = inOrder.map(rule => ({
+  ...rule,
+  remedy: remedyOf(rule.id),
+}))

@@ -5,9 +5,9 @@ import {
   type AdapterFixture,
   type AppWithTwoEngines,
   INNER_COOKIE,
-  needsTwoEngines,
   OUTER_COOKIE,
 } from './fixture.ts'
+import { withoutMeans } from './means.ts'
 import { status } from './responses.ts'
 
 const engines = [
@@ -35,7 +35,7 @@ export const twoEnginesCases: readonly AdapterCase[] = [
     rule: 'Each engine has its own property and cookie. Both commit before the first byte, and both cookies are sent.',
     source: 'docs/design.md#one-gate, docs/requirements.md#a9',
     why: 'An app with a session for visitors and one for staff would lose one of the two logins.',
-    skip: needsTwoEngines,
+    skip: withoutMeans('startTwoEngines'),
     async run(f) {
       const app = await startBoth(f)
       const browser = app.browser()
@@ -63,7 +63,7 @@ export const twoEnginesCases: readonly AdapterCase[] = [
     rule: 'The cookies of the engines that succeeded go with the error response. The failed engine sets none.',
     source: 'docs/design.md#one-gate, docs/requirements.md#f2',
     why: 'A renewed key that does not arrive logs its visitor out, although only the other session failed.',
-    skip: needsTwoEngines,
+    skip: withoutMeans('startTwoEngines'),
     async run(f) {
       for (const { place: down } of engines) {
         const app = await startBoth(f)

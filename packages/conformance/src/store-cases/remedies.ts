@@ -1,8 +1,10 @@
+import { type Remedy, remedyFrom } from '../remedy.ts'
+
 /**
  * What to change in a store that fails a case, by the case's id. The first pattern that matches counts, so the special ones come
  * first.
  */
-export const REMEDIES: readonly (readonly [cases: RegExp, remedy: string])[] = [
+export const REMEDIES: readonly Remedy[] = [
   [
     /^store\/process-/,
     'Let the backend compare and write. A lock, a counter or a cache in the memory of one process does not hold for another one.',
@@ -116,7 +118,5 @@ export const REMEDIES: readonly (readonly [cases: RegExp, remedy: string])[] = [
 
 /** What to change in a store that fails this case. */
 export function remedyOf(id: string): string {
-  const found = REMEDIES.find(([cases]) => cases.test(id))
-  if (!found) throw new Error(`no remedy for ${id}`)
-  return found[1]
+  return remedyFrom(REMEDIES, id)
 }

@@ -1,6 +1,6 @@
 import { adapterCases, cookieStoreCases, storeCases } from '../../src/index.ts'
 import { type CaseResult, runAdapterCases, runCookieStoreCases, runStoreCases } from '../../src/runner.ts'
-import { startReference, startReferenceWithTwo } from '../reference-probe.ts'
+import { referenceWays, startReference } from '../reference-probe.ts'
 import { type BrokenAdapter, brokenAdapters } from './broken-adapters.ts'
 import { type BrokenCookieStore, brokenCookieStores } from './broken-cookie-stores.ts'
 import { type BrokenStore, brokenStores } from './broken-stores.ts'
@@ -36,16 +36,18 @@ export const cookieStoreZoo: Zoo<BrokenCookieStore> = {
   },
 }
 
-/** These have zoos of their own, `strangers-adapters.ts` and `fresh-adapters.ts`, whose adapters name the case that rejects them. */
-const OF_STRANGERS =
-  /^adapter\/(?:method-|path-|(?:visitors-at-once|constant-response|failed-body-closed|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
+/**
+ * These have zoos of their own, `strangers-adapters.ts`, `fresh-adapters.ts` and `adapters-in-a-way.ts`, whose adapters name the
+ * case that rejects them.
+ */
+const OF_OTHER_ZOOS =
+  /^adapter\/(?:method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|constant-response|failed-body-closed|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
 
 export const adapterZoo: Zoo<BrokenAdapter> = {
   broken: brokenAdapters,
-  cases: adapterCases.map(({ id }) => id).filter(id => !OF_STRANGERS.test(id)),
+  cases: adapterCases.map(({ id }) => id).filter(id => !OF_OTHER_ZOOS.test(id)),
   async prove({ Adapter }, cases) {
-    const startTwoEngines = startReferenceWithTwo(Adapter)
-    const options = { startTwoEngines, timeout: 2_500, filter: only(cases) }
+    const options = { ...referenceWays(Adapter), timeout: 2_500, filter: only(cases) }
     return (await runAdapterCases(own => startReference(own, Adapter), options)).results
   },
 }
