@@ -70,6 +70,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
         break
       case 'POST /end-then-throw':
         setFrom(ctx.session, query)
+        ctx.status = 200
         ctx.res.end('sent')
         throw new Error('thrown by the probe after its response')
       case 'POST /redirect':
