@@ -20,8 +20,9 @@ export function withCommitted(on: object, response: Response): Response {
 }
 
 /**
- * Adds the cookies of the engines that have saved to the headers of a response to an error. For apps with several engines
- * that make this response outside of `runWithSession`. `onError` needs no such call.
+ * Adds the cookies of the engines that have saved to the headers of a response to an error. For a response that is made
+ * outside of `runWithSession`: by an app with several engines, or because code around it threw after the save. `onError`
+ * needs no such call.
  *
  * @param on the request, or the object that `on` named
  * @param headers of a response that no engine has seen

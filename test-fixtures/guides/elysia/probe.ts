@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
-import { probeRoutes } from '@sess/conformance'
+import { type ProbeWays, probeRoutes } from '@sess/conformance'
 import { createSessions, type SessionsOptions } from '@sess/core'
 import { stopServer } from '@sess/test-fixtures/http.ts'
 import { webBody } from '@sess/test-fixtures/web-probe.ts'
@@ -17,11 +18,16 @@ class HttpError extends Error {
   }
 }
 
-/** Starts the probe app on a free port of 127.0.0.1. Both arguments are options for `createSessions`. */
-export async function start(options: Partial<SessionsOptions>, innerOptions?: Partial<SessionsOptions>) {
+interface Ways extends ProbeWays {
+  inner?: Partial<SessionsOptions>
+}
+
+/** Starts the probe app on a free port of 127.0.0.1. `options` and `inner` are for `createSessions`. */
+export async function start(options: Partial<SessionsOptions>, { inner, certificate, twice }: Ways = {}) {
   const sessions = createSessions(options as SessionsOptions)
   const app = new Elysia().use(session(sessions))
-  if (innerOptions) app.use(session(innerOptions as SessionsOptions, { property: 'inner' }))
+  if (twice) app.use(session(sessions))
+  if (inner) app.use(session(inner as SessionsOptions, { property: 'inner' }))
   app.onError(({ error, query }) => {
     const { status = 500, message } = error as HttpError
     return new Response(message, { status: Number(query?.['mapped'] ?? status) })
@@ -39,8 +45,10 @@ export async function start(options: Partial<SessionsOptions>, innerOptions?: Pa
       return new Response(webBody(body), { status, headers })
     })
   }
-  const server = serve({ fetch: request => app.fetch(request), hostname: '127.0.0.1', port: 0 }) as Server
+  const overTls = certificate && { createServer, serverOptions: certificate }
+  const fetchApp = (request: Request) => app.fetch(request)
+  const server = serve({ fetch: fetchApp, hostname: '127.0.0.1', port: 0, ...overTls }) as Server
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, stop: () => stopServer(server) }
+  return { url: `${certificate ? 'https' : 'http'}://127.0.0.1:${port}`, stop: () => stopServer(server) }
 }

@@ -1,4 +1,8 @@
 import { describeAdapter } from '@sess/conformance/vitest'
 import { start } from '../elysia/probe.ts'
 
-describeAdapter('Elysia', start, { startTwoEngines: start })
+describeAdapter('Elysia', start, {
+  startTwoEngines: (options, inner) => start(options, { inner }),
+  https: start,
+  twice: start,
+})

@@ -1,4 +1,4 @@
 import { describeAdapter } from '../../src/vitest.ts'
-import { startReference } from '../reference-probe.ts'
+import { referenceWays, startReference } from '../reference-probe.ts'
 
-describeAdapter('the reference probe', startReference)
+describeAdapter('the reference probe', options => startReference(options), referenceWays())
