@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Codec, type CookieStore, json, type Sessions, type Store } from '@sess/core'
 import { inspect } from '@sess/core/inspect'
+import { DEFAULT_AGE } from './age.ts'
 import { Failure, MISUSED, UNREACHABLE } from './failure.ts'
 import { decodeWith } from './payload.ts'
 import type { StoreOptions, Target } from './target.ts'
@@ -53,7 +54,7 @@ export async function openConfig(path: string, options: StoreOptions, cwd: strin
       codec,
       cookie,
       hashKeys = true,
-      age = 1_209_600,
+      age = DEFAULT_AGE,
     } = exported as unknown as {
       store: unknown
       codec?: Codec

@@ -1,5 +1,6 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { DEFAULT_AGE } from './age.ts'
 import { parseDuration, wholeNumber } from './arguments.ts'
 import type { Condition } from './commands/list.ts'
 import { type Console, note } from './console.ts'
@@ -121,7 +122,7 @@ sess list --json | jq '.[].id'`,
       .option('--subject <subject>', 'only the sessions of this user')
       .option('--where <key=value>', 'only those with this value in their data; may be repeated', parseWhere)
       .option('--limit <count>', 'how many at the most; 0 for all', wholeNumber(0), 50)
-      .option('--age <seconds>', "the app's `age`, to tell when a session was last seen", wholeNumber(1))
+      .addOption(ageOption())
       .option('--json', 'print JSON'),
   ).action(
     run<import('./commands/list.ts').ListOptions>(async options => {
@@ -140,7 +141,7 @@ sess show --django --store sqlite:db.sqlite3 q1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h6
 sess show ID --reveal                                    # with passwords and tokens`,
     )
       .option('--reveal', 'show values that look secret, too')
-      .option('--age <seconds>', "the app's `age`, to tell when a session was last seen", wholeNumber(1))
+      .addOption(ageOption())
       .option('--json', 'print JSON'),
   ).action(
     run<import('./commands/show.ts').ShowOptions>(async (options, [id = '']) => {
@@ -233,7 +234,7 @@ sess inspect --django --store postgres://app@db/site --port 8300
 ssh -L 8300:127.0.0.1:8300 server                        # then sess inspect --port 8300 there`,
     )
       .option('--port <number>', 'the port on 127.0.0.1; 0 for a free one', wholeNumber(0), 0)
-      .option('--age <seconds>', "the app's `age`, to tell when a session was last seen", wholeNumber(1)),
+      .addOption(ageOption()),
   ).action(
     run<import('./commands/inspect.ts').InspectOptions>(async options => {
       const { inspect } = await import('./commands/inspect.ts')
@@ -292,6 +293,11 @@ function withStore(command: Command): Command {
     .addOption(secretOption())
 }
 
+function ageOption(): Option {
+  const what = `the app's \`age\`, to tell when a session was last seen; ${DEFAULT_AGE} if it sets none`
+  return new Option('--age <seconds>', what).argParser(wholeNumber(1))
+}
+
 function cookieNameOption(): Option {
   return new Option('--cookie-name <name>', "the session cookie's name (sessionid)")
 }
@@ -338,4 +344,5 @@ Examples:
   $ sess end --subject 42           log user 42 out everywhere
   $ sess clear-expired --every 1h   remove expired sessions, every hour
 
-Exit codes: 0 done, 1 found wrong, 2 used wrongly, 3 store cannot be reached, 130 stopped by Ctrl-C.`
+Exit codes: 0 done, 1 found wrong or answered with no, 2 used wrongly, 3 store cannot be reached, 130 stopped by
+Ctrl-C before the end. inspect and --every end with 0, because Ctrl-C is how they end.`

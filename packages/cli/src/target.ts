@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { type Codec, createSessions, json, type Sessions, type Store } from '@sess/core'
 import type { Decode } from '@sess/core/inspect'
+import { DEFAULT_AGE } from './age.ts'
 import { Failure, MISUSED, UNREACHABLE } from './failure.ts'
 import { storeOptionFor, whatIsAt } from './place.ts'
 import type { RedisTarget } from './redis.ts'
@@ -221,7 +222,7 @@ async function reading({ django = false, secret = [], cookieName = 'sessionid', 
   return {
     codec,
     decode,
-    age: age ?? (django ? 1_209_600 : undefined),
+    age: age ?? (django ? DEFAULT_AGE : undefined),
     hashKeys: !django,
     cookieName,
     isUnchecked,

@@ -186,7 +186,12 @@ test('it listens on 127.0.0.1 alone, and Ctrl-C ends it, with a browser that hol
   connection.flushHeaders()
   await once(connection, 'socket')
   stop()
-  expect(await ended).toMatchObject({ code: 0, err: expect.stringContaining('The URL works once.') })
+  expect(await ended).toMatchObject({
+    code: 0,
+    err: expect.stringContaining(
+      `The URL works once. Ctrl-C, or \`kill ${process.pid}\`, ends the inspector.`,
+    ),
+  })
   await expect(get(opening)).rejects.toThrow(/ECONNREFUSED/)
 })
 

@@ -252,7 +252,13 @@ describe.each(usable)('%s', name => {
   test('end ends a session, or all of a subject, and nothing if one of several is wrong', async () => {
     const [first, , , fourth] = keys
     const nobody = 'z'.repeat(32)
-    expect(await sess(['end', fourth!, nobody, '--yes'], { env })).toMatchObject({ code: 1 })
+    expect(await sess(['end', fourth!, nobody, fourth!, '--yes'], { env })).toEqual({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(
+        /^sess: Nothing was ended\. Number 2 of 3 \(zzzzzzzz…\): There is no live session/,
+      ),
+    })
     expect(await sess(['show', fourth!], { env })).toMatchObject({ code: 0 })
     expect(await sess(['end', fourth!], { env })).toMatchObject({ code: 2 })
     expect(await json('end', fourth!, '--yes')).toEqual({ ended: 1 })
@@ -264,18 +270,52 @@ describe.each(usable)('%s', name => {
   })
 })
 
-test('a person who looks for one of several sessions sees the device, and how to learn when it was last seen', async () => {
+describe('a person who looks for one of several sessions', () => {
   const place = join(folder, 'devices')
-  const store = fileStore(place)
-  const device = { label: 'Ada’s phone', userAgent: 'Phone/7 \u001b[2J', ip: '203.0.113.7' }
-  const [key] = await plant({ store }, [{ data: {}, subject: 42, device }])
   const run = (...args: string[]) => sess([...args, '--store', `file:${place}`])
-  const shown = await run('show', key!)
-  expect(shown.out).toContain('device     Ada’s phone, Phone/7 \\u001b[2J, 203.0.113.7\n')
-  expect(shown.out).toMatch(/^last seen {2}- {2}\(give --age, the app's `age` in seconds\)$/m)
-  expect(JSON.parse((await run('show', key!, '--json')).out)).toMatchObject({ device })
-  const known = await run('show', key!, '--age', '1209600')
-  expect(known.out).toMatch(/^last seen {2}\d{4}-.* ago\)$|^last seen {2}\d{4}-.*\(now\)$/m)
+  const device = { label: 'Ada’s phone', userAgent: 'Phone/7 \u001b[2J', ip: '203.0.113.7' }
+  let keys: string[]
+  beforeAll(async () => {
+    const planted = [
+      { data: {}, subject: 42, device },
+      { data: {}, subject: 42 },
+    ]
+    keys = await plant({ store: fileStore(place) }, planted)
+  })
+
+  test('sees the device, or that none is known, and the exact times', async () => {
+    const [known, unknown] = keys
+    const shown = await run('show', known!)
+    expect(shown.out).toContain('device     Ada’s phone, Phone/7 \\u001b[2J, 203.0.113.7\n')
+    expect(shown.out).toMatch(/^created {4}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?Z {2}\(.*(now|ago)\)$/m)
+    expect(JSON.parse((await run('show', known!, '--json')).out)).toMatchObject({ device })
+    expect((await run('show', unknown!)).out).toMatch(/^device {5}-$/m)
+  })
+
+  test('learns what tells when it was last seen', async () => {
+    const hint = "--age, the app's `age` in seconds: 1209600 if it sets none"
+    expect((await run('show', keys[0]!)).out).toContain(`last seen  -  (give ${hint})\n`)
+    for (const command of ['list', 'show', 'inspect']) {
+      expect((await run(command, '--help')).out.replace(/\s+/g, ' ')).toContain(
+        "the app's `age`, to tell when a session was last seen; 1209600 if it sets none",
+      )
+    }
+    const known = await run('show', keys[0]!, '--age', '1209600')
+    expect(known.out).toMatch(/^last seen {2}\d{4}-.* ago\)$|^last seen {2}\d{4}-.*\(now\)$/m)
+  })
+
+  test('is told the order of a list, and when nothing is of a subject', async () => {
+    expect((await run('list')).err).toBe('')
+    expect((await run('list', '--limit', '1')).err).toBe(
+      '1 of 2 live sessions, newest first. --limit 0 lists all.\n',
+    )
+    expect(await run('list', '--subject', '43')).toEqual({
+      code: 0,
+      out: 'No live session is of this subject: there may be no such subject, or it is logged out.\n',
+      err: '',
+    })
+    expect((await run('list', '--where', 'a=1')).out).toBe('No live session has that.\n')
+  })
 })
 
 describe('what is not there is not made', () => {

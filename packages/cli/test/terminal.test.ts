@@ -115,9 +115,13 @@ describe('in a terminal', () => {
     expect([await count(`sqlite:${file}`), await count(to)]).toEqual([0, 96])
   })
 
-  test('the list has colours there, and none with NO_COLOR', async () => {
+  test('the list says its order there, and has colours, and none with NO_COLOR', async () => {
     await plantOne()
-    expect((await inTerminal(['list'], env)).screen).toContain('\u001b[1m')
+    const one = (await inTerminal(['list'], env)).screen
+    expect(one).toContain('\u001b[1m')
+    expect(one).not.toContain('first')
+    await plantOne()
+    expect((await inTerminal(['list'], env)).screen).toContain('2 live sessions, newest first.')
     expect((await inTerminal(['list'], { ...env, NO_COLOR: '1' })).screen).not.toContain('\u001b[')
   })
 })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import {
@@ -143,6 +143,17 @@ describe('a wrong command line', () => {
     const { code, out, err } = await sess([name, '--help'])
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/Examples:\n {2}\$ /)
+  })
+
+  test('the help and the README name the same exit codes, with an answer of no and what Ctrl-C ends', async () => {
+    const { out } = await sess(['--help'])
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+    for (const text of [out, readme]) {
+      const plain = text.replace(/\s+/g, ' ')
+      expect(plain).toContain('or answered with no')
+      expect(plain).toContain('130')
+      expect(plain).toMatch(/`?inspect`? and `?--every`? end with 0/)
+    }
   })
 
   test('sess alone prints the help, and is 2', async () => {

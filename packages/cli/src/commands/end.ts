@@ -51,7 +51,16 @@ export async function end(console: Console, names: string[], options: EndOptions
 /** All are found before one is ended, so that a wrong id ends nothing. */
 async function all(target: Target, names: string[]): Promise<SessionView[]> {
   const views: SessionView[] = []
-  for (const name of new Set(names)) views.push(await findSession(target, name, 'end'))
+  for (const name of new Set(names)) {
+    try {
+      views.push(await findSession(target, name, 'end'))
+    } catch (error) {
+      if (!(error instanceof Failure) || names.length === 1) throw error
+      // A key is secret, so not all of it is shown.
+      const which = `Number ${names.indexOf(name) + 1} of ${names.length} (${name.slice(0, 8)}…)`
+      throw new Failure(error.exitCode, `Nothing was ended. ${which}: ${error.message}`, { cause: error })
+    }
+  }
   return views
 }
 

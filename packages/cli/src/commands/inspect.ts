@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from 'node:net'
 import { type Inspector, inspector } from '@sess/inspector'
 import { onExpress } from '@sess/inspector/node'
+import { AGE_HINT } from '../age.ts'
 import { type Console, note, say, styled } from '../console.ts'
 import { type ExitCode, Failure, MISUSED } from '../failure.ts'
 import { LocalVisitor } from '../local-visitor.ts'
@@ -39,9 +40,9 @@ export async function inspect(console: Console, options: InspectOptions): Promis
       `  ${styled(console, 'bold', `http://${HOST}:${port}${visitor.basePath}/?token=${visitor.token}`)}`,
     )
     say(console)
-    note(console, 'The URL works once. Ctrl-C ends the inspector.')
-    if (target.age === undefined)
-      note(console, "To see when a session was last seen, give --age, the app's `age` in seconds.")
+    // Behind `npx` the shell knows another process.
+    note(console, `The URL works once. Ctrl-C, or \`kill ${process.pid}\`, ends the inspector.`)
+    if (target.age === undefined) note(console, `To see when a session was last seen, give ${AGE_HINT}.`)
     await stoppable(console, async stop => {
       if (!stop.signal.aborted) await once(stop.signal, 'abort')
     })

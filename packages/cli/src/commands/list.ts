@@ -9,6 +9,7 @@ import {
   relative,
   type SessionView,
 } from '@sess/core/inspect'
+import { AGE_HINT } from '../age.ts'
 import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { type ExitCode, STOPPED } from '../failure.ts'
 import { table } from '../format.ts'
@@ -46,6 +47,7 @@ export async function list(console: Console, options: ListOptions): Promise<Exit
       }
       const views = newest.sorted()
       if (options.json) sayJson(console, views.map(asJson), 2)
+      else if (views.length === 0) say(console, emptiness(options))
       else show(console, views, newest.count, now)
       // A script that reads a table needs no advice.
       if (
@@ -54,7 +56,7 @@ export async function list(console: Console, options: ListOptions): Promise<Exit
         target.age === undefined &&
         views.some(view => view.lastSeenAt === undefined)
       ) {
-        note(console, "LAST SEEN needs --age, the app's `age` in seconds.")
+        note(console, `LAST SEEN needs ${AGE_HINT}.`)
       }
       if (unreadable > 0) {
         note(
@@ -71,10 +73,6 @@ export async function list(console: Console, options: ListOptions): Promise<Exit
 }
 
 function show(console: Console, views: SessionView[], count: number, now: number): void {
-  if (views.length === 0) {
-    say(console, 'No live session.')
-    return
-  }
   const [heading = '', ...rows] = table(
     ['ID', 'SUBJECT', 'CREATED', 'LAST SEEN', 'ENDS', 'SIZE'],
     views.map(view => [
@@ -88,9 +86,28 @@ function show(console: Console, views: SessionView[], count: number, now: number
   )
   say(console, styled(console, 'bold', heading))
   for (const row of rows) say(console, row)
-  if (count > views.length) {
-    note(console, `${number(views.length)} of ${counted(count, 'live session')}. --limit 0 lists all.`)
+  const isCut = count > views.length
+  // A script that reads a whole table needs no advice.
+  if (isCut || (count > 1 && console.stdout.isTTY)) {
+    note(
+      console,
+      `${isCut ? `${number(views.length)} of ` : ''}${counted(count, 'live session')}, ${orderOf(views)}.${isCut ? ' --limit 0 lists all.' : ''}`,
+    )
   }
+}
+
+/** The order of `newestFirst`. */
+function orderOf(views: readonly SessionView[]): string {
+  const known = views.filter(({ createdAt }) => createdAt !== undefined).length
+  if (known === views.length) return 'newest first'
+  const others = 'the last to end first'
+  return known === 0 ? others : `newest first, then those of unknown age, ${others}`
+}
+
+function emptiness({ subject, where = [] }: ListOptions): string {
+  if (where.length > 0) return 'No live session has that.'
+  if (subject === undefined) return 'No live session.'
+  return 'No live session is of this subject: there may be no such subject, or it is logged out.'
 }
 
 function shortened(text: string): string {

@@ -8,6 +8,7 @@ import {
   relative,
   type SessionView,
 } from '@sess/core/inspect'
+import { AGE_HINT } from '../age.ts'
 import { type Console, note, say, sayJson, styled } from '../console.ts'
 import { Failure, WRONG } from '../failure.ts'
 import { findSession } from '../find.ts'
@@ -53,10 +54,10 @@ export async function show(console: Console, name: string, options: ShowOptions)
       ['subject', printable(view.subject ?? '-')],
       ['created', when(view.createdAt)],
       ['logged in', when(view.authenticatedAt)],
-      ['last seen', isForAge ? "-  (give --age, the app's `age` in seconds)" : when(view.lastSeenAt)],
+      ['last seen', isForAge ? `-  (give ${AGE_HINT})` : when(view.lastSeenAt)],
       ['ends', when(view.expiresAt)],
       ['size', bytes(view.bytes)],
-      ...(view.device === undefined ? [] : [['device', deviceOf(view.device)] as [string, string]]),
+      ['device', view.device === undefined ? '-' : deviceOf(view.device)],
     ]
     for (const [name, value] of facts) say(console, `${styled(console, 'bold', name.padEnd(10))} ${value}`)
     if (view.problem !== undefined) {
