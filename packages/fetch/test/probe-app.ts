@@ -29,12 +29,16 @@ export function probeApp(
         ? await runWithSession(sessions, request, handleWithInner)
         : await handleWithInner(request, session)
     }
-    // What a router does that runs middleware: here, where the session is at hand, and around all of it.
+    // What a router does that runs middleware, where the session is at hand and around all of it. What middleware sets goes onto
+    // the response when a handler has made it.
+    const set: ProbeStep['headers'] = []
     const inMiddleware = async (session: Session | undefined, next: () => Response | Promise<Response>) => {
       if (!hook) return await next()
       const { headers, answer, after } = await hook(searchParams, session)
-      if (answer) return appended(new Response(answer.body, answer), headers)
-      return appended(await next(), [...headers, ...(after?.() ?? [])])
+      set.push(...headers)
+      if (answer) return appended(new Response(answer.body, answer), set)
+      const response = await next()
+      return appended(response, [...(session ? set : []), ...(after?.() ?? [])])
     }
     const onError = (error: unknown): Response =>
       new Response(String(error), { status: statusOfError(error, searchParams) })

@@ -67,6 +67,28 @@ export const hookCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/hook-public',
+    title: 'what middleware above calls public is private once the response carries a session cookie [A19]',
+    rule: '`private` into the Cache-Control that is there when the response is sent; `public` and `s-maxage` give way.',
+    source: `docs/requirements.md#a19, ${SOURCE}; RFC 9111 sections 5.2.2.7 and 5.2.2.10`,
+    why: 'A site that has all its pages cached would hand one visitor’s cookie to everybody.',
+    skip: withoutMeans('before'),
+    async run(f) {
+      const headers: ProbeStep['headers'] = [['cache-control', 'public, s-maxage=600, max-age=60']]
+      const app = await f.before!({ above: () => ({ headers }) })
+      const browser = app.browser()
+      const said = (response: HttpResponse) => [...cacheControl(response)].sort()
+      const all = ['max-age=60', 'public', 's-maxage=600']
+      equal(said(await browser.get('/none')), all, 'what Cache-Control of GET /none says')
+      for (const path of ['/set?k=a&v=1', '/cycle', '/redirect?k=b&v=2', '/flush']) {
+        const response = await browser.post(path)
+        const isOfVisitor = response.setCookies.some(({ name }) => name === f.cookieName)
+        const expected = isOfVisitor ? ['max-age=60', 'private'] : all
+        equal(said(response), expected, `what Cache-Control of POST ${path} says`)
+      }
+    },
+  },
+  {
     id: 'adapter/hook-responds-above',
     title: 'a response of middleware above the session is left alone, and asks no store',
     rule: 'A request that never reached the session has none: add nothing, load nothing, save nothing.',
@@ -191,6 +213,67 @@ export const hookCases: readonly AdapterCase[] = [
         noCookie(f, response, what)
       }
       equal((await browser.get('/all')).json['data'], { a: 1 }, 'the data after them')
+    },
+  },
+  {
+    id: 'adapter/hook-rejects-below',
+    title: 'an error below 500 that middleware throws is saved like any response, and from 500 on nothing is',
+    rule: 'Commit with the status that is sent, which the framework makes of the error.',
+    source: `docs/design.md#commit, docs/design.md#probe, ${SOURCE}`,
+    why: 'The message that a refused visitor is to see after the login would be lost.',
+    skip: withoutMeans('before'),
+    async run(f) {
+      const app = await f.before!({
+        below(query, session) {
+          if (!query.has('below')) return undefined
+          session.set('refused', 1)
+          throw Object.assign(new Error('refused'), { status: 403, statusCode: 403 })
+        },
+      })
+      const browser = app.browser()
+      const what = 'POST /set, whose middleware below the session throws a 403'
+      const response = await browser.post('/set?below&k=b&v=1')
+      const isRefused = response.status === 403
+      // A framework may know errors of its own only, and send a 500.
+      if (!isRefused) status(response, 500, what)
+      if (isRefused) newCookie(f, response, `the response to ${what}`)
+      else noCookie(f, response, what)
+      equal(app.store.calls, isRefused ? ['insert'] : [], `the store calls of ${what}`)
+      equal((await browser.get('/all')).json['data'], isRefused ? { refused: 1 } : {}, 'the data after it')
+    },
+  },
+  {
+    id: 'adapter/hook-load-fails',
+    title:
+      'while the store is down, middleware that uses the session gets a 503, and any other its response [F1, I5]',
+    rule: 'The store’s error shows where the session is first used, in middleware as in a handler.',
+    source: `docs/design.md#pay-for-use, docs/requirements.md#f1, docs/requirements.md#i5, ${SOURCE}`,
+    why: 'A guard that looks for the user would take an outage for a logout, or the whole site would be down.',
+    skip: withoutMeans('before'),
+    async run(f) {
+      const app = await f.before!({
+        below(query, session) {
+          if (query.get('below') === 'reads' && session.get('user') === undefined)
+            return { answer: { status: 401, body: 'log in first' } }
+          return query.has('below') ? { answer: { status: 200, body: 'for everybody' } } : undefined
+        },
+      })
+      const browser = app.browser()
+      await browser.post('/set?k=user&v=ann')
+      app.store.before = () => {
+        throw new Error('connect ECONNREFUSED')
+      }
+      const used = await browser.get('/none?below=reads')
+      status(used, 503, 'GET /none, whose middleware uses the session while the store is down')
+      noCookie(f, used, 'GET /none, whose middleware uses the session while the store is down')
+      const unused = await browser.get('/none?below=')
+      equal(
+        [unused.status, unused.body],
+        [200, 'for everybody'],
+        'the response of middleware that does not use the session while the store is down',
+      )
+      app.store.before = undefined
+      equal(await browser.value('user'), 'ann', 'the user after the outage')
     },
   },
   {

@@ -25,7 +25,7 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'yours before you use it.',
   ],
   [
-    /^adapter\/hook-(?:responds|throws)-below$/,
+    /^adapter\/hook-(?:responds|throws|rejects)-below$/,
     'Commit where every response comes by, such as around `next()` with `try`, or when the head is written, and not in a wrapper of ' +
       'the handler alone.',
   ],
@@ -35,7 +35,7 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'If the framework drops it with the failed response, add it to the one of the error: `addCommitted` of `@sess/fetch`.',
   ],
   [
-    /^adapter\/(?:save-fails|logout-fails|too-big|store-hangs|load-fails|hook-failed-save|many-failures|failed-body|two-engines-save|one-engine-twice-save)/,
+    /^adapter\/(?:save-fails|logout-fails|too-big|store-hangs|load-fails|hook-load-fails|hook-failed-save|many-failures|failed-body|two-engines-save|one-engine-twice-save)/,
     'Let the error of `commit` reach the error handling once, and wait for it before anything is sent. Note the headers when the ' +
       'session is opened, and set them back: what came later belongs to the success. Close the body that is not sent.',
   ],
@@ -45,7 +45,7 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'engine a property of its own, and append the cookies of both.',
   ],
   [
-    /^adapter\/(?:own-|hook-headers|several-cookies|one-cookie|clear-site-data|read-only|cookie-is-private|body-is-session|untouched)/,
+    /^adapter\/(?:own-|hook-(?:headers|public)|several-cookies|one-cookie|clear-site-data|read-only|cookie-is-private|body-is-session|untouched)/,
     'Add what `commit` returns by `applyTo`, once. Without it append each cookie, merge `varyBy` into `Vary` if `vary` is true, and ' +
       'set each of `headers` to what `fieldValue` returns.',
   ],

@@ -212,6 +212,61 @@ export const adaptersInAWay: readonly (BrokenAdapter & { by: string })[] = [
     Adapter: withoutHandler(200),
   },
   {
+    id: 'hook: an error of middleware is not committed, whatever its status',
+    by: 'adapter/hook-rejects-below',
+    Adapter: withoutHandler(undefined),
+  },
+  {
+    id: 'hook: an error of middleware counts as 500',
+    by: 'adapter/hook-rejects-below',
+    Adapter: withoutHandler(500),
+  },
+  {
+    id: 'hook: the load that failed is thrown before middleware runs',
+    by: 'adapter/hook-load-fails',
+    Adapter: class extends ReferenceAdapter {
+      override async load(session: Session) {
+        await super.load(session)
+        session.has('user')
+      }
+    },
+  },
+  {
+    id: 'hook: an outage is an empty session to middleware',
+    by: 'adapter/hook-load-fails',
+    Adapter: class extends ReferenceAdapter {
+      override async step(req: IncomingMessage, session?: Session) {
+        try {
+          return await super.step(req, session)
+        } catch (error) {
+          if ((error as { code?: string }).code !== 'SESSION_STORE') throw error
+          return { headers: [], answer: { status: 401, body: 'log in first' } }
+        }
+      }
+    },
+  },
+  {
+    id: 'hook: private goes into the Cache-Control of the handler only',
+    by: 'adapter/hook-public',
+    Adapter: class extends ReferenceAdapter {
+      readonly #above = new WeakMap<object, string>()
+      override joined(reply: Reply, above: { headers: [string, string][] }) {
+        const joined = super.joined(reply, {
+          headers: above.headers.filter(([name]) => name !== 'cache-control'),
+        })
+        const own = above.headers.find(([name]) => name === 'cache-control')
+        if (own) this.#above.set(joined, own[1])
+        return joined
+      }
+      override headers(reply: Reply, out: Out) {
+        const headers = super.headers(reply, out)
+        const above = this.#above.get(reply)
+        const both = [above, headers['cache-control']].filter(each => each !== undefined)
+        return both.length > 0 ? { ...headers, 'cache-control': both.join(', ') } : headers
+      }
+    },
+  },
+  {
     id: 'hook: a failed save drops what middleware above has set',
     by: 'adapter/hook-failed-save',
     Adapter: class extends ReferenceAdapter {
