@@ -29,8 +29,8 @@ export function probeApp(
         ? await runWithSession(sessions, request, handleWithInner)
         : await handleWithInner(request, session)
     }
-    // What a router does that runs middleware, where the session is at hand and around all of it. What middleware sets goes onto
-    // the response when a handler has made it.
+    // A router runs middleware around the session, and where the session is at hand. It adds the headers of both to the response
+    // of the handler.
     const set: ProbeStep['headers'] = []
     const inMiddleware = async (session: Session | undefined, next: () => Response | Promise<Response>) => {
       if (!hook) return await next()
