@@ -54,7 +54,7 @@ describe('the status that an error handler of the app chooses', () => {
       }
     }
     const { results } = await runAdapterCases(options => startReference(options, Declares), {
-      filter: 'mapped',
+      filter: 'thrown-mapped',
     })
     expect(results.map(({ status, reason }) => [status, reason])).toEqual([['skipped', 'by design']])
   })

@@ -92,7 +92,7 @@ export class ReferenceAdapter {
       out = await this.commit(session, reply)
       reply = this.joined(reply, above)
     } catch (error) {
-      reply = this.joinedError(this.failed(error), above, reply)
+      reply = this.joinedError(this.failed(mapError(error, req.url)), above, reply)
       out = await this.commit(session, reply)
     }
     return [reply, this.join(innerOut, out, reply)]
@@ -305,10 +305,15 @@ async function respond(
     }
     return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? ''), json, thenThrow }
   } catch (error) {
-    const status = url.searchParams.get('mapped')
-    if (status !== null) mapped.set(error as object, Number(status))
-    throw error
+    throw mapError(error, url.href)
   }
+}
+
+/** Notes what the app's own error handler sends for an error of a request. */
+export function mapError(error: unknown, url = '/'): unknown {
+  const status = new URL(url, 'http://probe').searchParams.get('mapped')
+  if (status !== null) mapped.set(error as object, Number(status))
+  return error
 }
 
 /** Starts the reference probe, or a broken one, on a free port. */

@@ -16,6 +16,14 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
       await send(event, error.message)
     },
   })
+  app.use(
+    '/set',
+    eventHandler(event => {
+      if (!event.path.includes('mapped=')) return
+      setResponseStatus(event, 501)
+      return 'h3 has finished when a save fails: the adapter sends the status by itself (README)'
+    }),
+  )
   if (hook) app.use(eventHandler(middlewareOf(hook)))
   app.use(session(sessions))
   if (twice) app.use(session(sessions))

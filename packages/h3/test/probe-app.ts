@@ -18,7 +18,13 @@ import { H3, type H3Event, HTTPError, iterable, type Middleware, redirect } from
 /** The probe app, for whatever serves it. */
 export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: ProbeWays = {}): H3 {
   // Otherwise h3 logs errors.
-  const app = new H3({ silent: true })
+  const app = new H3({
+    silent: true,
+    onError(error, event) {
+      const mapped = event.url.searchParams.get('mapped')
+      return mapped === null ? undefined : new Response(error.message, { status: Number(mapped) })
+    },
+  })
   if (hook) app.use(middlewareOf(hook))
   app.use(session(sessions))
   if (twice) app.use(session(sessions))

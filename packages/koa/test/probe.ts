@@ -28,6 +28,16 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   // Otherwise Koa logs errors.
   app.silent = true
   app.proxy = trustProxy === true
+  app.use(async (ctx, next) => {
+    const mapped = ctx.URL.searchParams.get('mapped')
+    if (mapped === null) return next()
+    try {
+      await next()
+    } catch (error) {
+      ctx.status = Number(mapped)
+      ctx.body = (error as Error).message
+    }
+  })
   if (hook) app.use(middlewareOf(hook))
   app.use(session(sessions))
   if (twice) app.use(session(sessions))

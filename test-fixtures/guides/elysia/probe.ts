@@ -28,9 +28,10 @@ export async function start(options: Partial<SessionsOptions>, { inner, certific
   const app = new Elysia().use(session(sessions))
   if (twice) app.use(session(sessions))
   if (inner) app.use(session(inner as SessionsOptions, { property: 'inner' }))
-  app.onError(({ error, query }) => {
+  app.onError(({ error, request }) => {
     const { status = 500, message } = error as HttpError
-    return new Response(message, { status: Number(query?.['mapped'] ?? status) })
+    const mapped = new URL(request.url).searchParams.get('mapped')
+    return new Response(message, { status: Number(mapped ?? status) })
   })
   app.get('/elsewhere', () => new Response('from elsewhere', { headers: { 'x-foreign': 'yes' } }))
   for (const { method, path, run } of probeRoutes(sessions, { httpError: status => new HttpError(status) })) {

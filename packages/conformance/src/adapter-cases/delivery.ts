@@ -314,7 +314,13 @@ export const deliveryCases: readonly AdapterCase[] = [
       const warned = (warning: Error) => void warnings.push((warning as { code?: unknown }).code)
       process.on('warning', warned)
       try {
-        const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', `Cookie: ${browser.header}`]
+        const upgrade = [
+          'Connection: Upgrade',
+          'Upgrade: websocket',
+          'Sec-WebSocket-Version: 13',
+          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+          `Cookie: ${browser.header}`,
+        ]
         const raw = sendRaw(`${app.url}/socket?k=a&v=2`, ['GET', ...upgrade])
         await Promise.race([raw.ended, pause(3_000)])
         ok(

@@ -1,3 +1,4 @@
+import { DoesNotApply } from '../case.ts'
 import { equal, ok, outcome } from '../check.ts'
 import { send } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
@@ -40,6 +41,23 @@ export const failureCases: readonly AdapterCase[] = [
       const browser = app.browser()
       await browser.post('/set?k=a&v=1')
       equal(await browser.value('a'), 1, 'the value set after the outage')
+    },
+  },
+  {
+    id: 'adapter/save-fails-mapped',
+    title: 'the app’s error handler gets the error of a save that failed, and chooses the response [F2]',
+    rule: 'A failed commit goes to the framework’s own error handling.',
+    source: 'docs/write-an-adapter.md#rules, docs/requirements.md#f2',
+    why: 'The page that an app has for its errors would not be shown, and its log would not have them.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      app.store.before = call => (call === 'insert' ? down() : undefined)
+      const response = await app.browser().post('/set?k=a&v=1&mapped=507')
+      // A fact about the framework, which only the author of the adapter knows.
+      if (response.status === 501) throw new DoesNotApply(response.body)
+      status(response, 507, 'POST /set while the store is down, whose error is mapped to 507,')
+      noCookie(f, response, 'that response')
     },
   },
   {

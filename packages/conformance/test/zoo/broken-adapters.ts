@@ -769,6 +769,16 @@ export const brokenAdapters: readonly BrokenAdapter[] = [
     },
   },
   {
+    id: 'failed: the app’s error handler does not get the error of a save',
+    Adapter: class extends ReferenceAdapter {
+      override failed(error: unknown) {
+        const { code, status } = error as { code?: string; status: number }
+        const reply = super.failed(error)
+        return code ? { ...reply, status } : reply
+      }
+    },
+  },
+  {
     id: 'send: data that is too big is a 200',
     Adapter: class extends ReferenceAdapter {
       override failed(error: unknown) {
