@@ -47,7 +47,10 @@ describe.each(Object.keys(frameworks) as Framework[])('the shop on %s', framewor
     const token = /name="token" value="([^"]+)"/.exec(list.text)![1]!
     const headers = { origin: shop.url }
     const ended = await post(action, { token, subject: 'ada' }, { cookie: cookiesOf(list), headers })
-    expect(ended.headers.location).toMatch(/ended=1$/)
+    expect(ended.headers.location).toBe('/sessions/list?q=ada&by=subject')
+    expect((await get('/sessions/list?q=ada&by=subject', { cookie: cookiesOf(ended) })).text).toContain(
+      'Ended 1 session.',
+    )
     expect((await get('/', { cookie })).text).not.toContain('/sign-out')
     expect((await get('/sessions/list', { headers: { host: 'evil.test' } })).status).toBe(403)
   })

@@ -154,13 +154,17 @@ export class Handler {
     )
   }
 
-  async #list({ site, query }: Visit): Promise<Response> {
+  async #list({ site, query, visitor }: Visit): Promise<Response> {
     const { catalogue } = this.#parts
     if (catalogue.isInCookies) throw inCookies()
     const search = searchOf(query)
     const place = placeOf(query)
     const found = await catalogue.list(search, place)
-    return document(listPage(site, { search, place, found, done: doneOf(query) }))
+    const { ended } = visitor
+    const done = ended === undefined ? '' : `Ended ${counted(ended, 'session')}.`
+    const response = document(listPage(site, { search, place, found, done }))
+    if (ended !== undefined) response.headers.append('set-cookie', visitor.endedCookie(undefined))
+    return response
   }
 
   /** A session key is secret, and an address is logged: so what is searched for is posted. */
@@ -179,17 +183,18 @@ export class Handler {
       throw new Rejection(
         404,
         'There is no live session with this key.',
-        'It has ended or expired. If that is no session key but the name of a user, or data, look in “Subjects” or “Data”.',
+        'It has ended or expired, or there was none. If that is no session key but the name of a user, or data, look in “Subjects” or “Data”.',
       )
     }
     return redirect(href(site, search))
   }
 
-  async #session({ site }: Visit, handle: string): Promise<Response> {
+  async #session({ site, query }: Visit, handle: string): Promise<Response> {
     const found = await this.#parts.catalogue.find(handle)
     if (found === undefined) throw noSession()
-    if (found.view === undefined) return document(movedPage(site, handle, found.successor))
-    return document(sessionPage(site, { handle, ...found }))
+    const from = { search: searchOf(query), place: placeOf(query) }
+    if (found.view === undefined) return document(movedPage(site, handle, found.successor, from))
+    return document(sessionPage(site, { handle, from, ...found }))
   }
 
   async #end({ request, visitor, site }: Visit, handle: string): Promise<Response> {
@@ -199,7 +204,7 @@ export class Handler {
     if (found.view === undefined) return document(movedPage(site, handle, found.successor), 409)
     const { subject } = found.view
     const list = href(site, { text: subject ?? '', by: subject === undefined ? 'any' : 'subject' })
-    return redirect(`${list}${list.includes('?') ? '&' : '?'}ended=1`)
+    return redirect(list, visitor.endedCookie(1))
   }
 
   async #endSubject({ request, visitor, site }: Visit): Promise<Response> {
@@ -208,7 +213,7 @@ export class Handler {
     if (subject === '' || subject.length > 255) throw new Rejection(422, 'Name a subject.')
     const { ended, isReported } = await this.#parts.catalogue.endAll(subject)
     if (!isReported) this.#parts.log.addEnded(ended)
-    return redirect(`${href(site, { text: subject, by: 'subject' })}&ended=${ended}`)
+    return redirect(href(site, { text: subject, by: 'subject' }), visitor.endedCookie(ended))
   }
 
   #live({ site }: Visit): Response {
@@ -232,12 +237,12 @@ function file(type: string, text: string): Response {
   return new Response(text, { headers: { 'content-type': type } })
 }
 
-function redirect(location: string): Response {
-  return new Response(null, { status: 303, headers: { location } })
+function redirect(location: string, cookie?: string): Response {
+  return new Response(null, { status: 303, headers: { location, ...(cookie && { 'set-cookie': cookie }) } })
 }
 
 function noSession(): Rejection {
-  return new Rejection(404, 'There is no such session.', 'It has ended or expired.')
+  return new Rejection(404, 'There is no such session.', 'It has ended or expired, or there was none.')
 }
 
 function inCookies(): Rejection {
@@ -273,11 +278,6 @@ function placeOf(query: URLSearchParams): Place {
   const after = wholeNumber(query.get('after'))
   const skip = wholeNumber(query.get('skip'))
   return { ...(after !== undefined && { after }), ...(skip !== undefined && { skip }) }
-}
-
-function doneOf(query: URLSearchParams): string {
-  const ended = wholeNumber(query.get('ended'))
-  return ended === undefined ? '' : `Ended ${counted(ended, 'session')}.`
 }
 
 /**

@@ -1,4 +1,6 @@
 const COOKIE = 'sess_inspector'
+/** How many sessions the last form ended, for the page that follows. Not in its address, which may be opened again. */
+const ENDED = 'sess_inspector_ended'
 const RANDOM = /^[\w-]{43}$/
 
 /**
@@ -10,10 +12,20 @@ export class Visitor {
   readonly token: string
   /** The cookie to set, if the browser has none yet. */
   readonly setCookie: string | undefined
+  /** How many sessions the form ended that led here. */
+  readonly ended: number | undefined
+  readonly #attributes: string
 
-  private constructor(token: string, setCookie: string | undefined) {
+  private constructor(token: string, key: string | undefined, ended: string | undefined, attributes: string) {
     this.token = token
-    this.setCookie = setCookie
+    this.setCookie = key && `${COOKIE}=${key}; ${attributes}`
+    this.ended = ended !== undefined && /^\d{1,9}$/.test(ended) ? Number(ended) : undefined
+    this.#attributes = attributes
+  }
+
+  /** The cookie that tells the next page how many sessions a form has ended. `undefined`: the cookie that removes it. */
+  endedCookie(count: number | undefined): string {
+    return `${ENDED}=${count ?? ''}; ${this.#attributes}; Max-Age=${count === undefined ? 0 : 60}`
   }
 
   static async of(request: Request, sessionCookie: string, path: string): Promise<Visitor> {
@@ -22,11 +34,11 @@ export class Visitor {
     const key = known ?? base64url(crypto.getRandomValues(new Uint8Array(32)))
     const identity = [request.headers.get('authorization') ?? '', ...(cookies.get(sessionCookie) ?? [])]
     const token = await hmac(key, JSON.stringify(identity))
-    if (known !== undefined) return new Visitor(token, undefined)
     const isSecure =
       request.url.startsWith('https:') || request.headers.get('x-forwarded-proto')?.trim() === 'https'
     const secure = isSecure ? '; Secure' : ''
-    return new Visitor(token, `${COOKIE}=${key}; Path=${path || '/'}; HttpOnly; SameSite=Strict${secure}`)
+    const attributes = `Path=${path || '/'}; HttpOnly; SameSite=Strict${secure}`
+    return new Visitor(token, known === undefined ? key : undefined, cookies.get(ENDED)?.[0], attributes)
   }
 
   /** Whether a form carries this visitor's token. A browser that has no cookie of ours yet has sent none. */

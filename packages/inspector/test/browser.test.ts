@@ -55,7 +55,7 @@ describe.skipIf(!requireChromium())('in Chromium', () => {
 
   async function pathOfSession(): Promise<string> {
     const list = await (await site.get('/sessions/list?q=user.active%3Dtrue')).text()
-    return /href="(\/sessions\/session\/[0-9a-f]+)"/.exec(list)![1]!
+    return /href="(\/sessions\/session\/[0-9a-f]+)\?/.exec(list)![1]!
   }
 
   // Colours do not depend on the width, nor the structure on the colours: so each is examined as a whole once.
@@ -74,7 +74,7 @@ describe.skipIf(!requireChromium())('in Chromium', () => {
       const paths = [
         '/sessions/',
         '/sessions/list',
-        '/sessions/list?q=42&by=subject&ended=1',
+        '/sessions/list?q=42&by=subject',
         '/sessions/list?q=nothing-has-this',
         await pathOfSession(),
         `/sessions/session/${'f'.repeat(40)}`,
@@ -84,7 +84,9 @@ describe.skipIf(!requireChromium())('in Chromium', () => {
       // These four have every colour.
       const looked = rules === colours ? [paths[0]!, paths[2]!, paths[4]!, paths[6]!] : paths
       for (const path of looked) {
+        await page.context().addCookies([{ name: 'sess_inspector_ended', value: '2', url: served.url }])
         await page.goto(served.url + path)
+        expect(await page.locator('.done').count()).toBe(path.includes('/list') ? 1 : 0)
         // The questions before something is ended, and all of the data.
         await page.evaluate(() => {
           for (const details of document.querySelectorAll('details')) details.open = true
@@ -131,6 +133,11 @@ describe.skipIf(!requireChromium())('in Chromium', () => {
     await keyboard.press('Escape')
     expect(await page.locator('details.confirm').getAttribute('open')).toBeNull()
     await keyboard.press('Enter')
+    await tabTo('Cancel')
+    await keyboard.press('Enter')
+    expect(await page.locator('details.confirm').getAttribute('open')).toBeNull()
+    expect(await focused()).toBe('End all…')
+    await keyboard.press('Enter')
     await tabTo('End all sessions')
     await keyboard.press('Enter')
     await page.getByText(/^Ended \d+ sessions?\.$/).waitFor()
@@ -146,8 +153,13 @@ describe.skipIf(!requireChromium())('in Chromium', () => {
     expect(await page.locator('.masked').count()).toBe(1)
     expect(await page.getByRole('button', { name: 'Copy' }).count()).toBe(0)
     await page.getByText('End session…').click()
+    await page.getByRole('link', { name: 'Cancel' }).click()
+    await page.getByRole('button', { name: 'End this session' }).waitFor({ state: 'hidden' })
+    await page.getByText('End session…').click()
     await page.getByRole('button', { name: 'End this session' }).click()
     await page.getByText('Ended 1 session.').waitFor()
+    await page.reload()
+    expect(await page.locator('.done').count()).toBe(0)
     await page.getByRole('link', { name: 'Live' }).click()
     await page.locator('.tag', { hasText: 'ended' }).waitFor()
     await page.getByRole('link', { name: 'Refresh' }).click()
@@ -192,6 +204,7 @@ describe.skipIf(!requireChromium())('in Chromium', () => {
     })
     await expect.poll(() => rows.count()).toBe(before + 1)
     expect(await rows.first().locator('.tag').textContent()).toBe('created')
+    expect(await rows.first().locator('time').getAttribute('title')).toMatch(/^\d{4}-\d\d-\d\d .*Z$/)
     await page.getByRole('button', { name: 'Pause' }).click()
     await site.login(session => {
       session.subject = '8'

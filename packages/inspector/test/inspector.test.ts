@@ -32,6 +32,11 @@ async function everyRoute(site: Site): Promise<[method: string, path: string][]>
   ]
 }
 
+/** The text of an attribute. */
+function unescaped(text: string): string {
+  return text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))
+}
+
 async function liveCount({ store }: Site): Promise<number> {
   let count = 0
   for await (const _ of store.scan!({ now: Date.now() })) count += 1
@@ -105,9 +110,17 @@ describe('a form', () => {
     const [handle] = handlesIn(await (await site.get('/sessions/list?q=42')).text())
     const response = await site.post(`/sessions/session/${handle}/end`)
     expect(response.status).toBe(303)
-    expect(response.headers.get('location')).toBe('/sessions/list?q=42&by=subject&ended=1')
+    const location = response.headers.get('location')!
+    expect(location).toBe('/sessions/list?q=42&by=subject')
     expect(await site.sessions.exists(key)).toBe(false)
-    expect(await (await site.get(response.headers.get('location')!)).text()).toContain('Ended 1 session.')
+    const cookie = response.headers.getSetCookie()[0]!
+    expect(cookie).toBe('sess_inspector_ended=1; Path=/sessions; HttpOnly; SameSite=Strict; Max-Age=60')
+    const told = await site.get(location, { cookie: cookie.split(';')[0]! })
+    expect(await told.text()).toContain('Ended 1 session.')
+    // The browser then forgets it, so that a reload says nothing.
+    expect(told.headers.getSetCookie()).toContain(
+      'sess_inspector_ended=; Path=/sessions; HttpOnly; SameSite=Strict; Max-Age=0',
+    )
     expect((await site.post(`/sessions/session/${handle}/end`)).status).toBe(404)
   })
 
@@ -118,8 +131,20 @@ describe('a form', () => {
         session.subject = subject
       })
     const response = await site.post('/sessions/end-subject', { subject: '42' })
-    expect(response.headers.get('location')).toBe('/sessions/list?q=42&by=subject&ended=2')
+    expect(response.headers.get('location')).toBe('/sessions/list?q=42&by=subject')
+    expect(response.headers.getSetCookie()[0]).toMatch(/^sess_inspector_ended=2; /)
     expect(await liveCount(site)).toBe(2)
+  })
+
+  it('alone makes a page say that sessions have ended, and no address and no hostile cookie', async () => {
+    const site = makeSite()
+    const page = await (await site.get('/sessions/list?q=1016&ended=777')).text()
+    expect(page).not.toMatch(/class="done"|777/)
+    for (const value of ['', '-1', '1<b>', '9'.repeat(20), 'NaN']) {
+      const response = await site.get('/sessions/list', { cookie: `sess_inspector_ended=${value}` })
+      expect(response.status).toBe(200)
+      expect(await response.text()).not.toContain('class="done"')
+    }
   })
 
   type Change = (parts: { headers: Record<string, string>; fields: Record<string, string> }) => void
@@ -394,7 +419,66 @@ describe('a search', () => {
       '/sessions/list?q=Zo%C3%AB+%26+co',
     )
     const none = await (await site.get('/sessions/list?q=nobody')).text()
-    expect(none).toContain('No live session has that.')
+    expect(none).toContain('No live session has that. It may have ended or expired, or there was none.')
+    const nobody = await (await site.get('/sessions/list?q=nobody&by=subject')).text()
+    expect(nobody).toContain('or there is no such subject.')
+    const gone = await (await site.get(`/sessions/session/${'a'.repeat(40)}`)).text()
+    expect(gone).toContain('It has ended or expired, or there was none.')
+  })
+
+  it('is what the page of a session leads back to', async () => {
+    const site = makeSite()
+    for (let at = 0; at < 52; at++)
+      await site.login(session => {
+        session.subject = at === 0 ? 'Zoë & "co"' : 'other'
+      })
+    const backFrom = async (list: string) => {
+      const link = /href="(\/sessions\/session\/[^"]+)"/.exec(await (await site.get(list)).text())![1]!
+      const page = await (await site.get(unescaped(link))).text()
+      const [, href, text] = /<p class="crumbs"><a href="([^"]*)">(.*?)<\/a>/.exec(page)!
+      return [unescaped(href!), text]
+    }
+    expect(await backFrom('/sessions/list')).toEqual(['/sessions/list', 'All sessions'])
+    expect(await backFrom('/sessions/list?skip=50')).toEqual(['/sessions/list?skip=50', 'All sessions'])
+    const subject = '/sessions/list?q=Zo%C3%AB+%26+%22co%22&by=subject'
+    const found = 'Search: <bdi>Zoë &#38; &#34;co&#34;</bdi>'
+    expect(await backFrom(subject)).toEqual([subject, found])
+    expect(await backFrom('/sessions/list?q=other&skip=50')).toEqual([
+      '/sessions/list?q=other&skip=50',
+      'Search: <bdi>other</bdi>',
+    ])
+  })
+
+  it('leads back to nothing but a list, whatever the address says', async () => {
+    const site = makeSite()
+    await site.login(session => void session.set('a', 1))
+    const [handle] = handlesIn(await (await site.get('/sessions/list')).text())
+    const hostile = new URLSearchParams({
+      q: '"><script>alert(1)</script>//evil.test',
+      by: 'javascript:alert(1)',
+      skip: '-1',
+      after: '1e9',
+      back: 'https://evil.test',
+    })
+    const page = await (await site.get(`/sessions/session/${handle}?${hostile}`)).text()
+    const [, href] = /<p class="crumbs"><a href="([^"]*)">/.exec(page)!
+    expect(unescaped(href!)).toBe(`/sessions/list?${new URLSearchParams({ q: hostile.get('q')! })}`)
+    expect(page).not.toMatch(/<script>|javascript:|1e9|https:/)
+  })
+
+  it('shows the exact times of a session', async () => {
+    const site = makeSite()
+    await site.login(
+      session => {
+        session.subject = '42'
+      },
+      Date.now() - 3 * 3_600_000,
+    )
+    const [handle] = handlesIn(await (await site.get('/sessions/list')).text())
+    const page = await (await site.get(`/sessions/session/${handle}`)).text()
+    expect(page).toMatch(
+      /<dt>Created<\/dt><dd><time [^>]+>3 hours ago<\/time> <span class="muted">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?Z<\/span>/,
+    )
   })
 
   it.each([
@@ -639,7 +723,7 @@ describe('what happens', () => {
           session.subject = subject
         })
       const response = await site.post('/sessions/end-subject', { subject: '42' })
-      expect(response.headers.get('location')).toContain('ended=2')
+      expect(response.headers.getSetCookie()[0]).toMatch(/^sess_inspector_ended=2; /)
       expect(await (await site.get('/sessions/')).text()).toContain('3 created and 2 ended')
     },
   )

@@ -76,7 +76,7 @@ export function tokenIn(page: string): string {
 
 /** The handles of the sessions that a page links to. */
 export function handlesIn(page: string): string[] {
-  return [...new Set([...page.matchAll(/\/session\/([0-9a-f]{40})"/g)].map(([, handle]) => handle!))]
+  return [...new Set([...page.matchAll(/\/session\/([0-9a-f]{40})["?]/g)].map(([, handle]) => handle!))]
 }
 
 export interface Served {

@@ -36,10 +36,16 @@ document.addEventListener('keydown', event => {
 })
 
 for (const details of $$('details.confirm')) {
-  details.addEventListener('keydown', event => {
-    if (event.key !== 'Escape') return
+  const close = () => {
     details.open = false
     $('summary', details).focus()
+  }
+  details.addEventListener('keydown', event => {
+    if (event.key === 'Escape') close()
+  })
+  $('[data-cancel]', details).addEventListener('click', event => {
+    event.preventDefault()
+    close()
   })
 }
 
@@ -61,6 +67,7 @@ if (list) {
   const row = ({ at, kind, tone, id, detail }) => {
     const time = document.createElement('time')
     time.dateTime = new Date(at).toISOString()
+    time.title = time.dateTime.replace('T', ' ')
     time.textContent = relative(at)
     const tag = document.createElement('span')
     tag.className = 'tag ' + tone

@@ -75,7 +75,7 @@ export function tokenField({ token }: Site): Html {
   return html`<input type="hidden" name="token" value="${token}">`
 }
 
-/** A button that asks first, without JavaScript: the question opens, and the button is in it. */
+/** A button that asks first, without JavaScript: the question opens, and the button is in it. Cancel loads the page again. */
 export function confirmation(
   site: Site,
   {
@@ -99,6 +99,6 @@ export function confirmation(
 <form method="post" action="${site.basePath}${action}">
 ${tokenField(site)}${hidden}
 <p>${question}</p>
-<button class="danger">${button}</button>
+<button class="danger">${button}</button> <a class="button" href="" data-cancel>Cancel</a>
 </form></details>`
 }

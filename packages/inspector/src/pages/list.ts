@@ -33,7 +33,7 @@ ${done && html`<p class="done" role="status">${done}</p>`}
 ${searchForm(site, search)}
 <div class="summary"><p>${summary(found, place)}</p>
 ${isOfSubject && rows.length > 0 && endAll(site, search.text, found.total)}</div>
-${rows.length > 0 && sessionsTable(site, rows)}
+${rows.length > 0 && sessionsTable(site, rows, queryOf(search, place))}
 ${rows.length === 0 && html`<p class="empty">${emptiness(search, next !== undefined)}</p>`}
 ${isOfSubject && search.by === 'any' && html`<p><a href="${href(site, { ...search, by: 'value' })}">Look for “<bdi>${search.text}</bdi>” in the data of all sessions, too</a></p>`}
 ${pager(site, search, place, next)}`,
@@ -56,8 +56,8 @@ function emptiness({ text, by }: Search, isMore: boolean): Piece {
   if (isMore) return 'None of these. There are more sessions: go on looking below.'
   if (text === '') return 'There is no live session.'
   if (by === 'subject')
-    return 'This subject has no live session: it has logged out everywhere, or its sessions have expired.'
-  return 'No live session has that. It may have ended or expired. Values that are masked are not searched.'
+    return 'This subject has no live session: it has logged out everywhere, its sessions have expired, or there is no such subject.'
+  return 'No live session has that. It may have ended or expired, or there was none. Values that are masked are not searched.'
 }
 
 function endAll(site: Site, subject: string, total: number | undefined): Html {
@@ -76,14 +76,15 @@ function endAll(site: Site, subject: string, total: number | undefined): Html {
   })
 }
 
-function sessionsTable(site: Site, rows: readonly Row[]): Html {
+/** @param query leads back from the page of a session */
+function sessionsTable(site: Site, rows: readonly Row[], query: string): Html {
   const { now, basePath } = site
   const names = ['Session', 'Subject', 'Created', 'Last seen', 'Ends', 'Size']
   const cell = (at: number, content: Piece) =>
     html`<td role="cell"><span class="name" aria-hidden="true">${names[at]}</span> ${content}</td>`
   return html`<table class="sessions" role="table"><thead role="rowgroup"><tr role="row">${names.map(name => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead><tbody role="rowgroup">${rows.map(
     row =>
-      html`<tr role="row"><th role="rowheader" scope="row"><a class="id" href="${basePath}/session/${row.handle}" aria-label="Session ${row.handle.slice(0, 12)}">${row.handle.slice(0, 12)}</a>${row.problem !== undefined && html` <span class="tag alarm">unreadable</span>`}</th>${cell(1, subjectOf(row, site))}${cell(2, time(row.createdAt, now))}${cell(3, time(row.lastSeenAt, now))}${cell(4, time(row.expiresAt, now))}${cell(5, bytes(row.bytes))}</tr>`,
+      html`<tr role="row"><th role="rowheader" scope="row"><a class="id" href="${basePath}/session/${row.handle}${query}" aria-label="Session ${row.handle.slice(0, 12)}">${row.handle.slice(0, 12)}</a>${row.problem !== undefined && html` <span class="tag alarm">unreadable</span>`}</th>${cell(1, subjectOf(row, site))}${cell(2, time(row.createdAt, now))}${cell(3, time(row.lastSeenAt, now))}${cell(4, time(row.expiresAt, now))}${cell(5, bytes(row.bytes))}</tr>`,
   )}</tbody></table>`
 }
 
@@ -100,11 +101,15 @@ function pager(site: Site, search: Search, place: Place, next: Place | undefined
 }
 
 /** The address of a list, as text. */
-export function href({ basePath }: Site, { text, by }: Search, place: Place = {}): string {
+export function href({ basePath }: Site, search: Search, place: Place = {}): string {
+  return `${basePath}/list${queryOf(search, place)}`
+}
+
+function queryOf({ text, by }: Search, place: Place): string {
   const query = new URLSearchParams()
   if (text !== '') query.set('q', text)
   if (by !== 'any') query.set('by', by)
   for (const [name, value] of Object.entries(place)) query.set(name, String(value))
   const asked = query.toString()
-  return `${basePath}/list${asked && `?${asked}`}`
+  return asked && `?${asked}`
 }

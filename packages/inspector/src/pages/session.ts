@@ -1,18 +1,29 @@
 import { bytes, type SessionView } from '@sess/core/inspect'
+import type { Place } from '../catalogue.ts'
 import { type Html, html, type Piece } from '../html.ts'
+import type { Search } from '../search.ts'
 import { dataTree } from './data-tree.ts'
 import { confirmation, page, type Site } from './layout.ts'
 import { href } from './list.ts'
-import { time } from './time.ts'
+import { exactTime } from './time.ts'
+
+/** The list that the visitor came from. */
+interface From {
+  search: Search
+  place: Place
+}
+
+const ALL: From = { search: { text: '', by: 'any' }, place: {} }
 
 export interface OneSession {
   handle: string
+  from: From
   view: SessionView
   /** The data as they may be shown. */
   shown: unknown
 }
 
-export function sessionPage(site: Site, { handle, view, shown }: OneSession): Html {
+export function sessionPage(site: Site, { handle, from, view, shown }: OneSession): Html {
   const { now } = site
   const subject = view.subject
   const whose =
@@ -21,22 +32,22 @@ export function sessionPage(site: Site, { handle, view, shown }: OneSession): Ht
       : html`<a href="${href(site, { text: subject, by: 'subject' })}"><bdi>${subject}</bdi></a>`
   const facts: [string, Piece][] = [
     ['Subject', whose],
-    ['Created', time(view.createdAt, now)],
+    ['Created', exactTime(view.createdAt, now)],
     [
       'Logged in',
       view.authenticatedAt === undefined
         ? html`<span class="muted">never</span>`
-        : time(view.authenticatedAt, now),
+        : exactTime(view.authenticatedAt, now),
     ],
-    ['Last seen', time(view.lastSeenAt, now)],
-    ['Ends', time(view.expiresAt, now)],
+    ['Last seen', exactTime(view.lastSeenAt, now)],
+    ['Ends', exactTime(view.expiresAt, now)],
     ['Size', bytes(view.bytes)],
     ...(view.device === undefined ? [] : [['Device', deviceOf(view.device)] as [string, Piece]]),
   ]
   return page(site, {
     title: `Session ${handle.slice(0, 12)}`,
     tab: 'list',
-    body: html`<p class="crumbs"><a href="${site.basePath}/list">All sessions</a></p>
+    body: html`${backTo(site, from)}
 <div class="summary"><h1>Session <code class="id">${handle.slice(0, 12)}</code></h1>
 ${confirmation(site, {
   action: `/session/${handle}/end`,
@@ -56,14 +67,23 @@ ${
 }
 
 /** For the old id of a session that has got a new key, and with it a new id. */
-export function movedPage(site: Site, handle: string, successor: string): Html {
+export function movedPage(site: Site, handle: string, successor: string, from: From = ALL): Html {
   return page(site, {
     title: `Session ${handle.slice(0, 12)}`,
     tab: 'list',
-    body: html`<p class="crumbs"><a href="${site.basePath}/list">All sessions</a></p>
+    body: html`${backTo(site, from)}
 <h1>Session <code class="id">${handle.slice(0, 12)}</code> has a new id</h1>
 <p>It got a new key, as at a login. It goes on as <a class="id" href="${site.basePath}/session/${successor}">${successor.slice(0, 12)}</a>. Nothing was ended.</p>`,
   })
+}
+
+function backTo(site: Site, { search, place }: From): Html {
+  const { text } = search
+  const name =
+    text === ''
+      ? 'All sessions'
+      : html`Search: <bdi>${text.length > 60 ? `${text.slice(0, 60)}…` : text}</bdi>`
+  return html`<p class="crumbs"><a href="${href(site, search, place)}">${name}</a></p>`
 }
 
 function deviceOf({ label, userAgent, ip }: NonNullable<SessionView['device']>): Html {

@@ -7,3 +7,9 @@ export function time(ms: number | undefined, now: number): Html {
   const iso = new Date(ms).toISOString()
   return html`<time datetime="${iso}" title="${moment(ms)}">${relative(ms, now)}</time>`
 }
+
+/** The same, with the exact moment beside it. */
+export function exactTime(ms: number | undefined, now: number): Html {
+  const exact = moment(ms)
+  return html`${time(ms, now)}${exact !== '-' && html` <span class="muted">${exact}</span>`}`
+}
