@@ -131,6 +131,31 @@ describe('subjects [A24, A25]', () => {
     expect(sessions).toBeDefined()
   })
 
+  it('notBefore is not asked about a session without a subject', async () => {
+    const asked: unknown[] = []
+    const app = bench({
+      notBefore: subject => {
+        asked.push(subject)
+        return START + 1000
+      },
+    })
+    await app.request(s => s.set('a', 1))
+    expect(await app.peek('a')).toBe(1)
+    expect(asked).toEqual([])
+  })
+
+  it('notBefore counts from the last authentication, and not from when the session was made', async () => {
+    const limit = START + 1000
+    const app = bench({ notBefore: () => limit, absoluteAge: 1_000_000 })
+    await app.request(s => s.set('a', 1))
+    app.time.now += 2000
+    await app.request(s => {
+      s.cycleKey()
+      s.subject = 'ada'
+    })
+    expect(await app.peek('a')).toBe(1)
+  })
+
   it('notBefore voids older sessions of a subject [A34]', async () => {
     const limits = new Map<string, number>()
     for (const notBefore of [(s: string) => limits.get(s), async (s: string) => limits.get(s)]) {

@@ -303,6 +303,18 @@ describe('lifetimes are enforced on the server [A21, C6, I7]', () => {
     expect(Math.max(...expiries)).toBe(253_402_300_799_999)
   })
 
+  it('a session ends at its end, also where the store still has the record', async () => {
+    for (const [left, value] of [
+      [1, 1],
+      [0, undefined],
+    ]) {
+      const app = bench({
+        store: altered({ read: () => ({ payload: '{"a":1}', expiresAt: START + left!, version: 'v' }) }),
+      })
+      expect(await app.peek('a', `sessionid=${'a'.repeat(32)}`)).toBe(value)
+    }
+  })
+
   it('NaN from a store is not live', async () => {
     const app = bench({
       store: altered({ read: () => ({ payload: '{"a":1}', expiresAt: Number.NaN, version: 'v' }) }),

@@ -14,6 +14,17 @@ function open(): Session {
   return createSessions({ store: memoryStore(), clock: () => START }).open()
 }
 
+it('a read after the commit is told by its result: caches keep the response to its visitor', async () => {
+  const app = bench()
+  await app.request(s => s.set('a', 1))
+  const session = app.sessions.open(app.cookie)
+  await session.load()
+  const result = await app.sessions.commit(session, { status: 200 })
+  expect(result.vary).toBe(false)
+  session.get('a')
+  expect(result.vary).toBe(true)
+})
+
 describe("Django's dictionary", () => {
   it('reads, with a fallback for what is not there', () => {
     const session = open()
