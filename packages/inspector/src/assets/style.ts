@@ -119,9 +119,10 @@ th { text-align: left; font-weight: 550 } thead th { color: var(--soft); font-si
 .confirm > summary::-webkit-details-marker { display: none }
 .confirm > summary:hover { background: var(--danger-soft) }
 .confirm form { position: absolute; right: 0; top: calc(100% + 8px); z-index: 1; width: min(360px, calc(100vw - 40px)); background: var(--card); border: 1px solid var(--line-strong); border-radius: 12px; padding: 16px 18px; box-shadow: 0 12px 32px rgb(0 0 0 / .18) }
+.confirm .button { margin-left: 4px }
 
 .facts { display: grid; grid-template-columns: repeat(3, 1fr); gap: 16px 24px; margin: 12px 0 0 }
-.facts dt { color: var(--soft); font-size: 13px; font-weight: 550 } .facts dd { margin: 0 } .facts .wide { grid-column: 1 / -1 }
+.facts dt { color: var(--soft); font-size: 13px; font-weight: 550 } .facts dd { margin: 0 } .facts .wide { grid-column: 1 / -1 } .facts time + .muted { display: block }
 .tree { font: 13.5px/1.65 var(--mono) } .tree ul { list-style: none; margin: 0; padding: 0 } .tree ul ul { padding-left: 18px; border-left: 1px solid var(--line); margin-left: 5px }
 .tree li { padding: 2px 0 } .tree bdi { unicode-bidi: isolate }
 .key { color: var(--key) } .key::after, .index::after { content: ':'; color: var(--soft) } .index { color: var(--soft) }
