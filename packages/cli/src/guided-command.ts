@@ -5,7 +5,7 @@ import { storeOptionFor } from './place.ts'
 const COMMANDS = new Map(
   Object.entries({
     end: ['delete', 'remove', 'rm', 'kill', 'revoke', 'logout', 'destroy', 'invalidate'],
-    'clear-expired': ['clear', 'clearsessions', 'clean', 'cleanup', 'prune', 'purge'],
+    'clear-expired': ['clear', 'clean', 'cleanup', 'prune', 'purge'],
     list: ['ls', 'sessions', 'find', 'search'],
     show: ['get', 'view', 'read', 'cat'],
     stats: ['count', 'info'],
