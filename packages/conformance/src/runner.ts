@@ -197,13 +197,19 @@ export async function runCase<Fixture>(
     ...part,
   })
   const skipped = (reason: string) => result({ status: 'skipped', reason })
+  const { timeout = 60_000 } = options
   let opened: Opened<Fixture> | undefined
   let outcome: CaseResult
   try {
-    opened = await open(rule)
+    opened = await withDeadline(
+      open(rule),
+      timeout,
+      `a result of the factory was not there after ${timeout} ms`,
+    )
     const reason = rule.skip?.(opened.fixture)
     if (reason === undefined) {
-      await withDeadline(rule.run(opened.fixture), options.timeout ?? 60_000)
+      const late = `the case was not through after ${timeout} ms; if the store is only slow, raise --timeout (timeout)`
+      await withDeadline(rule.run(opened.fixture), timeout, late)
       outcome = result({ status: 'passed' })
     } else {
       outcome = skipped(reason)
@@ -212,7 +218,10 @@ export async function runCase<Fixture>(
     outcome = error instanceof DoesNotApply ? skipped(error.message) : result(explained(error))
   }
   try {
-    await opened?.close()
+    if (opened) {
+      const late = `the end of the cleanup was not there after ${timeout} ms; let it close what others hold open, too`
+      await withDeadline(opened.close(), timeout, late)
+    }
   } catch (error) {
     if (outcome.status !== 'failed')
       outcome = result(explained(error, 'the cleanup of the factory to succeed'))
@@ -231,20 +240,16 @@ function explained(
   return { status: 'failed', error, ...part } as CaseResult & { status: 'failed' }
 }
 
-async function withDeadline(run: Promise<void>, ms: number): Promise<void> {
+/** @param happened what the report says if it takes longer */
+async function withDeadline<T>(run: Promise<T>, ms: number, happened: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(
-        new CaseFailure(
-          'every call to be answered',
-          `the case was not through after ${ms} ms; if the store is only slow, raise --timeout (timeout)`,
-        ),
-      )
+      reject(new CaseFailure('every call to be answered', happened))
     }, ms)
   })
   try {
-    await Promise.race([run, late])
+    return await Promise.race([run, late])
   } finally {
     clearTimeout(timer)
   }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Case } from '../src/case.ts'
-import { runCases } from '../src/runner.ts'
+import { memoryStore } from '../src/memory-store.ts'
+import { runCases, runStoreCases } from '../src/runner.ts'
 
 /** Runs six cases, of which the fifth is to run alone. Returns how many ran beside each. */
 async function beside(concurrency?: number): Promise<Record<string, number>> {
@@ -40,4 +41,16 @@ test('with `concurrency` so many cases run at the same time, and one that must b
   const { a, b, c, d, alone, e } = await beside(3)
   expect(Math.max(a!, b!, c!, d!, e!)).toBe(2)
   expect(alone).toBe(0)
+})
+
+test.each([
+  ['factory', 'a result', () => new Promise<never>(() => undefined)],
+  ['cleanup', 'the end', () => ({ store: memoryStore(), cleanup: () => new Promise<void>(() => undefined) })],
+])('a %s that never ends fails its case, and the next one runs', async (what, awaited, factory) => {
+  const { results } = await runStoreCases(factory, { filter: /^store\/(?:replace|remove) /, timeout: 50 })
+  expect(results.map(({ status }) => status)).toEqual(results.map(() => 'failed'))
+  expect(results.length).toBeGreaterThan(0)
+  for (const { happened } of results) {
+    expect(happened).toContain(`${awaited} of the ${what} was not there after 50 ms`)
+  }
 })

@@ -333,7 +333,7 @@ export async function startReference(
     })
   }
   const server = certificate ? createTlsServer(certificate, listener) : createServer(listener)
-  server.on('upgrade', (req, socket) => void adapter.upgrade(req, socket))
+  server.on('upgrade', (req, socket) => void adapter.upgrade(req, socket).catch(() => socket.destroy()))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

@@ -313,15 +313,15 @@ export const deliveryCases: readonly AdapterCase[] = [
       const warnings: unknown[] = []
       const warned = (warning: Error) => void warnings.push((warning as { code?: unknown }).code)
       process.on('warning', warned)
+      const upgrade = [
+        'Connection: Upgrade',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        `Cookie: ${browser.header}`,
+      ]
+      const raw = sendRaw(`${app.url}/socket?k=a&v=2`, ['GET', ...upgrade])
       try {
-        const upgrade = [
-          'Connection: Upgrade',
-          'Upgrade: websocket',
-          'Sec-WebSocket-Version: 13',
-          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-          `Cookie: ${browser.header}`,
-        ]
-        const raw = sendRaw(`${app.url}/socket?k=a&v=2`, ['GET', ...upgrade])
         await Promise.race([raw.ended, pause(3_000)])
         ok(
           raw.received().startsWith('HTTP/1.1 101'),
@@ -339,6 +339,7 @@ export const deliveryCases: readonly AdapterCase[] = [
         )
       } finally {
         process.off('warning', warned)
+        raw.destroy()
       }
     },
   },
