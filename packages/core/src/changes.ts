@@ -134,18 +134,23 @@ export class Changes {
 
   #recordMutation(key: string, base: Data): void {
     const value = getOwn(this.data, key)
+    if (value === ABSENT) return
     const change = this.#log?.get(key)
     // A set and a mutation already hold the caller's object, unless others' changes were merged into another one.
     const isMerged = this.#theirs !== undefined && change?.kind !== 'update' && change?.value !== value
-    if (value === ABSENT || (change && change.kind !== 'update' && !isMerged)) return
-    const text = this.#held?.get(key)?.text
-    if (!text) {
-      // Without a reference, a recorded change holds the value, and a rebased value came from others.
-      if (change || this.#theirs !== undefined) return
-      const before = this.#cleared ? ABSENT : getOwn(base, key)
-      if (before !== ABSENT && this.#text(before) === this.#text(value)) return
-    } else if (this.#text({ value }) === text) return
+    if (change && change.kind !== 'update' && !isMerged) return
+    if (!this.#isMutated(key, value, change !== undefined, base)) return
     this.#record(key, { kind: 'mutation', value, textBefore: this.#textBefore(key) })
+  }
+
+  /** Whether a value is another than when the caller got it. If they did not get it: another than in the base. */
+  #isMutated(key: string, value: unknown, isRecorded: boolean, base: Data): boolean {
+    const textWhenHeld = this.#held?.get(key)?.text
+    if (textWhenHeld) return this.#text({ value }) !== textWhenHeld
+    // A recorded change holds the value, and after a rebase it came from others.
+    if (isRecorded || this.#theirs !== undefined) return false
+    const before = this.#cleared ? ABSENT : getOwn(base, key)
+    return before === ABSENT || this.#text(before) !== this.#text(value)
   }
 
   /** The text of `{ value }` as another request saved it, once its data was merged into this request's. */

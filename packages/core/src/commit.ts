@@ -118,7 +118,7 @@ function* carryOutPlan(
   } else if (save !== 'none') yield* persist(state, save, deadline)
   if (cookie === 'none') return withoutCookies(state)
   if (cookie === 'send') {
-    state.keyChosen()
+    state.takeBackKeyNotStored()
     if (!state.confirmed && !(yield* state.settings.backend.isLive(state, deadline)))
       return withoutCookies(state)
   }

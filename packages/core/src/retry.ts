@@ -26,7 +26,7 @@ export function* retryInTurn<T>(
   queue.set(id, mine)
   try {
     yield* wait(before)
-    // The caller has usually lost once before the call, so the next loss is the second.
+    // The caller has lost once before the call, so the next loss is the second. (`insertWithinLimit` has not.)
     for (let losses = 2; ; losses++) {
       const result = yield* attempt()
       if (result !== undefined) return result

@@ -14,7 +14,8 @@ import type { Deadline, Task } from './task.ts'
 
 /**
  * Inserts the session under its new key, then leaves a marker in the place of the old record. A crash in between is
- * harmless: the old key still leads to the old record, and the new key was never sent.
+ * harmless: the old key still leads to the old record, and the new key was never sent. After a crash between the marker and
+ * the response the visitor has to log in again, because the browser has only the old key.
  */
 export function* rotate(state: SessionState, deadline: Deadline): Task<SessionRecord> {
   const { settings, keyToSend } = state

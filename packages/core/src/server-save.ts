@@ -20,7 +20,7 @@ function* tryInsert(
   deadline: Deadline,
 ): Task<SessionRecord | undefined> {
   const { settings } = state
-  const key = state.chooseKey(isTaken)
+  const key = state.ensureKey(isTaken)
   const record = yield* encodeRecord(state, deadline.now)
   const maybe = settings.backend.idOf(settings, key)
   const id = isPromise(maybe) ? yield* wait(maybe) : maybe

@@ -45,7 +45,10 @@ export class SessionState {
   storedSubject: unknown
   /** The engine's `removalsBegun` when the record was read or written. The record survived those removals. */
   removalsBegunWhenStored = 0
-  /** When the session ends without this request, in ms since the epoch. 0: it is new. Without activity it is kept up to date. */
+  /**
+   * When the session ends without this request, in ms since the epoch. 0: it is new. If the request is no activity, its saves
+   * keep this end, so each read and save brings it up to date.
+   */
   endBefore = 0
   /** When it ends by what an explicit `save()` has written. */
   endWritten: number | undefined
@@ -167,8 +170,8 @@ export class SessionState {
     this.mustSave = true
   }
 
-  /** `isTaken`: the store has a record under the key that it has. */
-  chooseKey(isTaken: boolean): SessionKey {
+  /** The session's key, a new one if it has none, or if `isTaken`: the store has a record under it. */
+  ensureKey(isTaken: boolean): SessionKey {
     if (isTaken) this.key = null
     return (this.key ??= newKey(this.settings.random))
   }
@@ -238,7 +241,7 @@ export class SessionState {
   }
 
   /** The cookie gets the key that was stored, not that of a `cycleKey` that was not carried out. */
-  keyChosen(): void {
+  takeBackKeyNotStored(): void {
     this.key = this.keyToSend ?? this.key
   }
 

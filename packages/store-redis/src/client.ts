@@ -205,7 +205,8 @@ const AS_STRINGS: NodeRedisCommandOptions = { typeMapping: {} }
 
 /**
  * Repeats a call once if the connection broke under it. (ioredis does that by itself.) Every call of the store may be
- * repeated, because a script recognises its own write.
+ * repeated: a script recognises its own write. A removal that had succeeded returns `gone` the second time. The session has
+ * ended then as it should, but `end()` returns false, and no `destroyed` is reported.
  */
 async function twice(send: () => Promise<unknown>): Promise<unknown> {
   try {

@@ -4,6 +4,7 @@ import {
   EARLIER_LENGTH,
   HEADER_BYTES,
   KEEP_EARLIER_SECONDS,
+  MAX_CLOCK_DIFFERENCE_SECONDS,
   MAX_EARLIER,
   RANDOM_LENGTH,
   STAMP_RANGE,
@@ -64,7 +65,7 @@ local last = ${VERSION_LENGTH}
 while last < #versions and last < ${VERSION_LENGTH + (MAX_EARLIER - 1) * EARLIER_LENGTH} do
   local stamp = tonumber(string.sub(versions, last + ${RANDOM_LENGTH + 1}, last + ${EARLIER_LENGTH}), 36)
   local age = stamp and (tonumber(ARGV[5], 36) - stamp + ${STAMP_RANGE / 2}) % ${STAMP_RANGE} - ${STAMP_RANGE / 2}
-  if not age or age > ${KEEP_EARLIER_SECONDS} or age < -60 then break end
+  if not age or age > ${KEEP_EARLIER_SECONDS} or age < -${MAX_CLOCK_DIFFERENCE_SECONDS} then break end
   last = last + ${EARLIER_LENGTH}
 end
 local earlier = string.sub(version, -${RANDOM_LENGTH}) .. ARGV[5] .. string.sub(versions, ${VERSION_LENGTH + 1}, last)
