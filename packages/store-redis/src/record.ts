@@ -31,7 +31,7 @@ export const MAX_EARLIER = 200
  * write. The rest is for clocks that differ.
  */
 export const KEEP_EARLIER_SECONDS = 7
-/** A version seems to come from the future by so much at the most. What is further off is no time at all. */
+/** A version seems to come from the future by so much at the most. A stamp that is further off is no time at all. */
 export const MAX_CLOCK_DIFFERENCE_SECONDS = 60
 
 /** More than expiry, version, earlier writes and a subject of 255 characters need. */
