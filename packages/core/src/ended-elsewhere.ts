@@ -19,8 +19,8 @@ export function endIfRemoved(state: SessionState): void {
 }
 
 /** Whether a removal has ended the session, which was read or written before. */
-function hasEnded(state: SessionState, { turn, subject, except, ids }: Removal): boolean {
+function hasEnded(state: SessionState, { number, subject, except, ids }: Removal): boolean {
   const own = state.previous ?? state.current
-  if (!own || own.successor || state.removalsBegunWhenStored >= turn) return false
+  if (!own || own.successor || state.removalsBegunWhenStored >= number) return false
   return ids ? ids.has(own.id) : subject === state.storedSubject && except !== own.id
 }

@@ -7,8 +7,8 @@ const CALLER_MICROTASKS = 30
 
 /** A call of `removeBySubject`, `delete` or `end` that has removed something. */
 export interface Removal {
-  /** Its number, from `removalBegun`. */
-  readonly turn: number
+  /** Its number, from `nextRemovalNumber`. */
+  readonly number: number
   /** All sessions of this subject were removed, but for the record `except`. */
   readonly subject?: string
   readonly except?: RecordId | undefined
@@ -47,7 +47,7 @@ export class EngineState {
   }
 
   /** Returns the number of a removal that begins. */
-  removalBegun(): number {
+  nextRemovalNumber(): number {
     return ++this.removalsBegun
   }
 

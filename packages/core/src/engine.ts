@@ -187,14 +187,14 @@ export class Sessions<D extends object = DefaultData> {
       )
     }
     const settings = this.#settings
-    const turn = settings.engine.removalBegun()
+    const number = settings.engine.nextRemovalNumber()
     const ids = new Set<RecordId>()
     return this.#run(
       'delete',
       key,
       options,
       (id, deadline) => destroy(settings, { id, ignoreExpiry: true }, deadline, ids),
-      () => settings.engine.removalDone({ ids, turn }),
+      () => settings.engine.removalDone({ ids, number }),
     )
   }
 
@@ -217,14 +217,14 @@ export class Sessions<D extends object = DefaultData> {
       if (!(hashKeys ? isHashedId(id) : isKey(id))) {
         throw new TypeError('end() takes the `id` of a session that list() shows.')
       }
-      const turn = this.#settings.engine.removalBegun()
+      const number = this.#settings.engine.nextRemovalNumber()
       // Nobody, if the visitor is not logged in: that ends nothing. Only without the option may any session be ended.
       if ('subject' in options && options.subject == null) return false
       const subject = options.subject == null ? undefined : subjectText(options.subject)
       const target = { id: id as RecordId, ignoreExpiry: true, followsOldMarkers: true, subject }
       const ids = new Set<RecordId>()
       const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline, ids))
-      if (ended) void this.#settings.engine.removalDone({ ids, turn })
+      if (ended) void this.#settings.engine.removalDone({ ids, number })
       return ended
     })
   }
@@ -321,7 +321,7 @@ export class Sessions<D extends object = DefaultData> {
       const text = subjectText(subject)
       const settings = this.#settings
       let except: RecordId | undefined
-      const turn = settings.engine.removalBegun()
+      const number = settings.engine.nextRemovalNumber()
       const removed = await runTask(settings, function* (deadline) {
         except = options.except && (yield* storedIdOf(options.except))
         try {
@@ -331,7 +331,7 @@ export class Sessions<D extends object = DefaultData> {
           throw storeFailure(settings, 'removeBySubject', error, undefined, deadline, text)
         }
       })
-      void this.#settings.engine.removalDone({ subject: text, except, turn })
+      void this.#settings.engine.removalDone({ subject: text, except, number })
       return removed
     })
   }

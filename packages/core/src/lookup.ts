@@ -41,6 +41,7 @@ export class Lookup {
 
   /** A load that is under way. */
   loading: PromiseLike<void> | undefined
+  /** Loading is over, also if it has failed, or there was nothing to load. */
   isLoaded = false
   failed: SessionError | undefined
   found: Found | undefined

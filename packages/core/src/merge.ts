@@ -70,7 +70,8 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, stringify: 
   }
   if (same(theirs, base)) return { value: mine, clash: false }
   if (same(mine, base)) return { value: theirs, clash: false }
-  // Two equal new arrays are one thing set twice, two equal additions to one array are two.
+  // Two equal new arrays are one thing that was set twice. Two equal additions to an array are two: with ['x'] before, and
+  // ['x', 'a'] in both, the value is ['x', 'a', 'a'].
   const start = base === ABSENT && !same(mine, theirs) ? [] : base
   const grown = (list: unknown): list is unknown[] =>
     Array.isArray(start) && Array.isArray(list) && same(start, list.slice(0, start.length))

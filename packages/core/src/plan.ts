@@ -17,7 +17,7 @@ export interface Facts {
   readonly isEmpty: boolean
   /**
    * There is a record under the key that the session has now, or the marker that another request's rotation left. In a cookie
-   * session: there is a token. False while rotating.
+   * session: there is a token. False while rotating, and before the data is accessed.
    */
   readonly isStored: boolean
   /** `cycleKey` was called, and the new key is not stored yet. */

@@ -36,6 +36,7 @@ export function* destroy(
     if (result.kind === 'spared' && target.subject !== undefined) return false
     if (result.wasLive && !last.successor) hasEnded = true
     if (chain.length === 1) return hasEnded
+    // What took its place is gone, so the marker before it is tried again: now it is removed, because `ids` has its successor.
     chain.pop()
   }
 }

@@ -54,7 +54,10 @@ export class SessionState {
   endWritten: number | undefined
   /** The key that the browser has to learn, whatever the status. */
   keyToSend: SessionKey | undefined
-  /** The store has confirmed in this commit (see `cannotWait`) that the key leads to this session. */
+  /**
+   * The store has confirmed that the key leads to this session. What a `save()` has confirmed counts only if the response
+   * cannot wait, so `commitBegun` sets it back.
+   */
   confirmed = false
   /** A `save()` or `create()` that is under way. */
   saving: Promise<void> | undefined

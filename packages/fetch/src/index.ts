@@ -110,7 +110,9 @@ export function runWithSession<
       () => (isResponse(thrown) ? thrown : responseTo(thrown)),
       send,
       error =>
-        after(commit(500), () => {
+        // It saves nothing, and carries out a logout. If that fails, its error is thrown in place of the handler's.
+        after(commit(500), result => {
+          remember(on, result)
           throw error
         }),
     )

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createSessions, type Session, type SessionsOptions } from '@sess/core'
-import { runWithSession } from '@sess/fetch'
+import { addCommitted, runWithSession } from '@sess/fetch'
 import { cacheStore } from '@sess/store-cache'
 import { down, intercept } from '@sess/test-fixtures/intercepted-store.ts'
 import { describe, expect, expectTypeOf, it, onTestFinished } from 'vitest'
@@ -38,6 +38,23 @@ it('a Response object that the application keeps never gets the Clear-Site-Data 
   const sent = await runWithSession(sessions, ask(), logout)
   expect(sent.headers.get('clear-site-data')).toBe('"storage"')
   expect(kept.headers.get('clear-site-data')).toBeNull()
+})
+
+it('the cookie of a save() before a handler throws goes to the response to the error', async () => {
+  const { sessions } = place()
+  const request = ask()
+  const thrown = new Error('after the save')
+  const handler = async (_: Request, session: Session): Promise<Response> => {
+    session.set('n', 1)
+    await session.save()
+    throw thrown
+  }
+  await expect(runWithSession(sessions, request, handler)).rejects.toBe(thrown)
+  const response = new Response('Sorry', { status: 500 })
+  addCommitted(request, response.headers)
+  const session = sessions.open(cookieOf(response))
+  await session.load()
+  expect(session.get('n')).toBe(1)
 })
 
 it('the response to an error has the Clear-Site-Data of an engine that has committed', async () => {

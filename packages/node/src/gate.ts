@@ -23,8 +23,8 @@ export type NodeResponse = ServerResponse | Http2ServerResponse
  * Saves the session. Returns what the response has to say of it.
  *
  * It is called with the status of the response. If it returns no promise, the response is sent at once, without a tick
- * or a buffer. Only `gate.commit` may make that two calls. The second call must have no effect and return the same, as
- * with `sessions.commit`.
+ * or a buffer. It is called once, or twice if `gate.commit` is used. The second call must have no effect and return the same,
+ * as with `sessions.commit`.
  */
 export type Commit = (status: number) => MaybePromise<CommitResult>
 
@@ -36,7 +36,7 @@ export type Commit = (status: number) => MaybePromise<CommitResult>
  *   is open and the response as the handler left it, as if Node had thrown at the call.
  *
  * Respond before it returns, or later with a status or a header first. Everything else is taken for output of the handler,
- * which may still be writing.
+ * which may still be writing (`stale-write-guard.ts`).
  */
 export type OnFailure = (error: unknown) => void
 
@@ -116,6 +116,7 @@ export class ResponseGate {
     })
     // Own properties: compression may have made its own before, and changing the prototype costs ten times as much.
     const methods: Methods = res
+    // Node calls `writeHead` in every `write` and `end` without a head, so only this one adds the session's headers.
     this.#ourWriteHead = methods.writeHead = (...args) =>
       this.#pass('writeHead', this.#writeHeadWithSession, args, args[0] as number)
     methods.write = (...args) => this.#pass('write', write, args, res.statusCode)
