@@ -5,10 +5,10 @@ import { ReferenceAdapter, referenceWays, startReference } from './reference-pro
 import { adaptersInAWay, OF_WAYS } from './zoo/adapters-in-a-way.ts'
 import { strangersAdapters } from './zoo/strangers-adapters.ts'
 
-const proved = (by: string, Adapter: typeof ReferenceAdapter) =>
+const proved = (by: string, Adapter: typeof ReferenceAdapter, timeout = 10_000) =>
   runAdapterCases(options => startReference(options, Adapter), {
     ...referenceWays(Adapter),
-    timeout: 10_000,
+    timeout,
     filter: new RegExp(`^${by} `),
   })
 
@@ -22,7 +22,7 @@ describe.each([
   test.concurrent.each(zoo.map(({ id, by, Adapter }) => [id, by, Adapter] as const))(
     '%s: rejected by %s',
     async (_, by, Adapter) => {
-      const report = await proved(by, Adapter)
+      const report = await proved(by, Adapter, 3_000)
       expect(report.results.map(({ id, status }) => [id, status])).toEqual([[by, 'failed']])
     },
   )
