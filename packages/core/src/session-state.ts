@@ -45,19 +45,13 @@ export class SessionState {
   storedSubject: unknown
   /** The engine's `removalsBegun` when the record was read or written. The record survived those removals. */
   removalsBegunWhenStored = 0
-  /**
-   * When the session ends without this request, in ms since the epoch. 0: it is new. If the request is no activity, its saves
-   * keep this end, so each read and save brings it up to date.
-   */
+  /** When the session ends without this request, in ms since the epoch. 0: it is new. If `isActivity` is false, saves keep it. */
   endBefore = 0
   /** When it ends by what an explicit `save()` has written. */
   endWritten: number | undefined
   /** The key that the browser has to learn, whatever the status. */
   keyToSend: SessionKey | undefined
-  /**
-   * The store has confirmed that the key leads to this session. What a `save()` has confirmed counts only if the response
-   * cannot wait, so `commitBegun` sets it back.
-   */
+  /** The store has confirmed that the key leads to this session: in this commit, or in a `save()` if the response cannot wait. */
   confirmed = false
   /** A `save()` or `create()` that is under way. */
   saving: Promise<void> | undefined
