@@ -1,17 +1,22 @@
-// Breaks the reference store, store-cache and the reference probe in every small way that Stryker knows, with the suite as
-// their only test: `pnpm campaign suite-mutants [memory-store|cache-store|reference-probe] ...`. Prints the score and what
-// survives, which is a missing case or has its reason in docs/conformance-mutants.md.
+// Breaks right implementations in every small way that Stryker knows, with the suite as their only test:
+// `pnpm campaign suite-mutants [memory-store|cache-store|sqlite-store|redis-store|reference-probe|express|...] ...`. Prints
+// the score and what survives, which is a missing case or has its reason in docs/conformance-mutants.md.
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Stryker } from '@stryker-mutator/core'
 
-const FILES = {
-  'memory-store': ['packages/conformance/src/memory-store.ts'],
-  'cache-store': ['packages/store-cache/src/cache-store.ts', 'packages/store-cache/src/subject-index.ts'],
+const sources = (name: string, files: string[]): string[] =>
+  files.map(file => `packages/${name}/src/${file}.ts`)
+const FILES: Record<string, string[]> = {
+  'memory-store': sources('conformance', ['memory-store']),
+  'cache-store': sources('store-cache', ['cache-store', 'subject-index']),
+  'sqlite-store': sources('store-sql', ['sqlite', 'statements', 'store', 'runner']),
+  'redis-store': sources('store-redis', ['redis-store', 'record', 'subject-index', 'scripts']),
   'reference-probe': ['packages/conformance/test/reference-probe.ts'],
 }
-type Target = keyof typeof FILES
+const ADAPTERS = ['express', 'koa', 'node', 'fetch', 'hono', 'fastify', 'h3', 'h3-v1']
+for (const name of ADAPTERS) FILES[name] = [`packages/${name}/src/*.ts`]
 
 process.chdir(fileURLToPath(new URL('../../../', import.meta.url)))
 const targets = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(FILES)
@@ -20,21 +25,16 @@ for (const target of targets) {
   if (!Object.hasOwn(FILES, target))
     throw new Error(`There is no ${target}: it is one of ${Object.keys(FILES).join(', ')}.`)
   const stryker = new Stryker({
-    mutate: FILES[target as Target],
-    testFiles: [`packages/conformance/test/mutants/${target}.mutants.ts`],
+    mutate: FILES[target]!,
+    testFiles: [
+      ADAPTERS.includes(target)
+        ? `packages/${target}/test/adapter.test.ts`
+        : `packages/conformance/test/mutants/${target}.mutants.ts`,
+    ],
     testRunner: 'vitest',
     plugins: ['@stryker-mutator/vitest-runner'],
     vitest: { configFile: 'packages/conformance/test/mutants/vitest.config.ts', related: false },
-    ignorePatterns: [
-      '/*',
-      '!/packages',
-      '/packages/*',
-      '!/packages/core',
-      '!/packages/conformance',
-      '!/packages/store-cache',
-      'dist',
-      '!/tsconfig.base.json',
-    ],
+    ignorePatterns: ['/*', '!/packages', '!/test-fixtures', 'dist', '!/tsconfig.base.json'],
     tempDirName: join(tmpdir(), 'sess-suite-mutants'),
     cleanTempDir: 'always',
     reporters: ['progress-append-only'],
