@@ -172,6 +172,7 @@ export class Changes {
     for (const [key, change] of this.#log ?? []) {
       const theirs = getOwn(data, key)
       let value: unknown
+      // Flash messages are updates, too, so none is lost. The rest of the bookkeeping is this request's.
       if (change.kind === 'update') value = updated(change, theirs, serializer)
       else if (this.#cleared || BOOKKEEPING.includes(key)) value = change.value
       else {

@@ -59,7 +59,8 @@ function* tryDestroy(
   const { id, ignoreExpiry, followsOldMarkers, subject } = target
   const call = ignoreExpiry ? deadline.ignoringExpiry() : deadline
   let isLive = true
-  // Without hashing there are no markers, so no version matters. A rotation that overlaps this removal may therefore win.
+  // Without hashing there are no markers, so no version matters. A rotation that overlaps this removal may therefore win. (With
+  // `ignoreExpiry` the record is read all the same, to tell whether there was a live session.)
   if (!settings.hashKeys && !ignoreExpiry) target.version = undefined
   else if (target.version === undefined) {
     const record = yield* readLive(settings, id, call)

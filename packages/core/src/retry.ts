@@ -47,7 +47,8 @@ export function* retryInTurn<T>(
 
 /**
  * Reads the record again. If another request has saved it meanwhile, applies this request's changes to the new data. Any value
- * may have been mutated if `modified` was set by hand, or if mutations are not tracked: then all are compared.
+ * may have been mutated if `mustSave` is set (by `modified = true` or `cycleKey`, for example), or if mutations are not tracked:
+ * then all are compared.
  */
 export function* refresh(state: SessionState, ref: RecordRef, deadline: Deadline): Task<void> {
   const { settings, mustSave } = state

@@ -98,6 +98,7 @@ function* tryReplace(
 
 export function* extend(state: SessionState, deadline: Deadline): Task<boolean> {
   const { settings, endBefore } = state
+  // `absoluteAge` was set later than the session began: the whole record is written, with the time from which it counts.
   if (lacksCreationTime(state)) return yield* replaceIfThere(state, deadline)
   const { id, version } = state.current!
   // An explicit `save()` has failed before. Nobody knows what is stored, so nothing is extended.

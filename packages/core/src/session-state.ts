@@ -43,7 +43,7 @@ export class SessionState {
   /** Text and subject of the record in the store. */
   payload: string | undefined
   storedSubject: unknown
-  /** The engine's `removalsBegun` when the record was read or written. The record survived those removals. */
+  /** The engine's `removalsBegun` when the record was read or written. This request is not the caller of those. */
   removalsBegunWhenStored = 0
   /** When the session ends without this request, in ms since the epoch. 0: it is new. If `isActivity` is false, saves keep it. */
   endBefore = 0

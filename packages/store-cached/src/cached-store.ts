@@ -140,10 +140,13 @@ export function cachedStore(options: CachedStoreOptions): Store {
       const { except, ...context } = options
       let removed = 0
       let failure: { cause: unknown } | undefined
-      const removeOne = async ({ id, version }: StoredEntry): Promise<void> => {
+      /** `false`: it is gone already, though the index of the durable store may go on listing it. */
+      const removeOne = async ({ id, version }: StoredEntry): Promise<boolean> => {
         const clock = clockOf(context)
         try {
-          if ((await durable.remove(id, version, context)) === 'ok') removed++
+          const result = await durable.remove(id, version, context)
+          if (result === 'ok') removed++
+          return result !== 'gone'
         } finally {
           if (failure) copies.invalidateLater(id, clock)
           else {
@@ -155,13 +158,18 @@ export function cachedStore(options: CachedStoreOptions): Store {
       }
       // One look can miss a session that gets a new key meanwhile. See `removeEach` of `@sess/core/store`.
       for (let quiet = 0; quiet < 2; quiet++) {
-        const batch: StoredEntry[] = []
-        for await (const entry of scanBySubject.call(durable, subject, context)) {
-          if (entry.id !== except) batch.push(entry)
-          if (batch.length === AT_ONCE) break
+        let batch: StoredEntry[] = []
+        const removeBatch = async (): Promise<void> => {
+          const found = await Promise.all(batch.map(removeOne))
+          if (found.includes(true)) quiet = -1
+          batch = []
         }
-        if (batch.length > 0) quiet = -1
-        await Promise.all(batch.map(removeOne))
+        for await (const entry of scanBySubject.call(durable, subject, context)) {
+          context.signal?.throwIfAborted()
+          if (entry.id !== except) batch.push(entry)
+          if (batch.length === AT_ONCE) await removeBatch()
+        }
+        await removeBatch()
       }
       if (failure) throw notInvalidated(failure.cause)
       return removed

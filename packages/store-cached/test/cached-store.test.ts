@@ -237,6 +237,19 @@ describe('races', () => {
     expect(await store.read(ID, at)).toBeNull()
   })
 
+  it('removeBySubject ends although the durable index goes on listing what is gone, and finds what is behind that', async () => {
+    const inner = memoryStore()
+    const gone = Array.from({ length: 60 }, (_, n) => n.toString(16).padStart(40, '0'))
+    async function* scanBySubject() {
+      for (const id of gone) yield { id, ...record('{}', 'ann'), version: '1' }
+      yield* inner.scanBySubject('ann', at)
+    }
+    const store = cachedStore({ fast: cacheStore(), durable: { ...inner, scanBySubject } })
+    await store.insert(ID, record('{}', 'ann'), at)
+    expect(await store.removeBySubject!('ann', at)).toBe(1)
+    expect(await store.read(ID, at)).toBeNull()
+  })
+
   it('removeBySubject ends the copies too, and those of sessions saved meanwhile [A24]', async () => {
     const durable = memoryStore()
     const [fast] = [memoryStore()]
