@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: [
-      'packages/core/test/{expiry,session,engine,plan,commit,one-request,options,pending,record,save,slot,merge}.test.ts',
+      'packages/core/test/{expiry,session,engine,engine-failures,plan,commit,one-request,options,pending,record,save,slot,merge}.test.ts',
       'packages/core/test/{adopt,carriers,clear-site-data,collisions,corrupt-events,devices,double-login,forgotten-proxy}.test.ts',
       'packages/core/test/{everywhere,max-sessions,newcomers,not-promised,nothing-silent,open-key}.test.ts',
       'packages/core/test/{overtaken,reuse,schema,sealed,store-error,tenants,tossed-cookies,unused-options,vary}.test.ts',
