@@ -42,6 +42,8 @@ export const twoEnginesCases: readonly AdapterCase[] = [
       const first = await browser.post('/both?k=n&v=1')
       status(first, 200, 'POST /both')
       equal(cookieNames(first), [INNER_COOKIE, OUTER_COOKIE], 'the cookies that POST /both sets')
+      const secure = first.setCookies.map(({ attributes }) => attributes.has('secure'))
+      equal(secure, [false, false], 'whether the cookies of the two engines are Secure, over plain HTTP,')
       equal([app.outer.calls, app.inner.calls], [['insert'], ['insert']], 'the calls of the two stores')
       for (const { place, cookie } of engines) {
         const one = browser.copy()

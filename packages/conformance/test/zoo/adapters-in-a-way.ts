@@ -6,7 +6,7 @@ import type { BrokenAdapter } from './broken-adapters.ts'
 const nothing: Out = { setCookies: [], vary: false, private: false }
 
 /** The cases that these adapters are for. */
-export const OF_WAYS = /^adapter\/(?:https-|proxy-|hook-|one-engine-twice)/
+export const OF_WAYS = /^adapter\/(?:https-|proxy-|hook-|one-engine-twice|two-engines$)/
 
 /** An adapter that takes its own view of which connections are TLS. */
 function believing(
@@ -300,6 +300,15 @@ export const adaptersInAWay: readonly (BrokenAdapter & { by: string })[] = [
     Adapter: class extends ReferenceAdapter {
       override afterError() {
         return nothing
+      }
+    },
+  },
+  {
+    id: 'two engines: the inner one is told nothing of the connection',
+    by: 'adapter/two-engines',
+    Adapter: class extends ReferenceAdapter {
+      override async commitInner(inner: Session, { status }: Reply) {
+        return await this.inner!.commit(inner, { status })
       }
     },
   },
