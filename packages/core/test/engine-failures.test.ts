@@ -25,7 +25,7 @@ const failing = altered({
   close: down,
 })
 
-/** What the hooks hear of a call that nobody awaits. */
+/** What the hooks are told about a call that nobody awaits. */
 async function heardOf(store: Store, call: (sessions: Sessions) => unknown) {
   const heard: unknown[] = []
   const app = bench({
@@ -40,7 +40,7 @@ async function heardOf(store: Store, call: (sessions: Sessions) => unknown) {
   return { code, heard }
 }
 
-describe('an outage is a SessionStoreError, and the hook `storeError` hears of it alone', () => {
+describe('an outage is a SessionStoreError, and only the hook `storeError` is told', () => {
   it.each<[method: string, operation: string, call: (sessions: Sessions) => unknown]>([
     ['exists', 'read', sessions => sessions.exists(KEY)],
     ['delete', 'read', sessions => sessions.delete(KEY)],

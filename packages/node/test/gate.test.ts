@@ -748,7 +748,6 @@ describe('a response whose commit fails [F2]', () => {
         expect(() => failed(new SessionStoreError('down'))).toThrow('thrown by onFailure')
       holdResponse(
         res,
-        // biome-ignore lint/suspicious/noThenProperty: nothing else catches what `onFailure` throws.
         () => ({ then: (...args: never[]) => setTimeout(throwing, 0, ...args) }) as never,
         () => {
           throw new Error('thrown by onFailure')
