@@ -47,6 +47,14 @@ describe("maxSessions with then: 'end-oldest'", () => {
     expect([await countOf(app), await countOf(app, 'bob')]).toEqual([2, 1])
   })
 
+  it('a write of a session that is there counts nobody', async () => {
+    const app = limited(1)
+    await app.request(session => login(session), { cookie: '' })
+    app.calls.length = 0
+    await app.request(session => session.set('n', 1))
+    expect(app.calls).toEqual(['read', 'replace'])
+  })
+
   it('tells the hook `destroyed` of each', async () => {
     const destroyed: unknown[] = []
     const app = limited(1, { hooks: { destroyed: ({ id }) => void destroyed.push(id) } })

@@ -65,6 +65,15 @@ describe('saveSession, for the facade of another API', () => {
     expect(await app.peek('a', `sessionid=${session.sessionKey}`)).toBe(2)
   })
 
+  it('allows changes again when it is done', async () => {
+    const session = bench({ store: slow(memoryStore()) }).sessions.open()
+    await session.load()
+    session.set('a', 1)
+    await saveSession(session)
+    session.set('a', 2)
+    expect(session.get('a')).toBe(2)
+  })
+
   it('the commit waits for it, and a failure that nobody awaits is reported by the commit', async () => {
     const insert = async () => {
       throw new Error('down')
