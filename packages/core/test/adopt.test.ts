@@ -439,6 +439,16 @@ describe('with `keep`', () => {
     expect(old.records.size).toBe(0)
     expect(self.cookie).toBe('')
   })
+
+  it.each(['save', 'create'] as const)('%s() is no logout: the old record stays', async method => {
+    const { self, old } = setUp(oldLibrary({ keep: true }))
+    await self.request(async session => {
+      session.set('n', 1)
+      await session[method]()
+    })
+    expect(old.records.size).toBe(1)
+    expect(await self.peek('n')).toBe(1)
+  })
 })
 
 describe('a logout', () => {
