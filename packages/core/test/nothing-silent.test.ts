@@ -98,6 +98,40 @@ describe('a session is no plain object, and nothing done to it as one is silent'
     expect(() => sloppy.assign(session, 'sessionKey', 1)).toThrow('sessionKey')
   })
 
+  it('says what is wrong and what to call instead', () => {
+    const session = open() as any
+    const messages = [
+      () => sloppy.assign(session, 'userId', 1),
+      () => sloppy.assign(session, 'flash', () => undefined),
+      () => sloppy.assign(session, 'sessionKey', 1),
+      () => sloppy.remove(session, 'userId'),
+      () => 'userId' in session,
+      () => Object.hasOwn(session, 'userId'),
+      () => Object.keys(session),
+      () => Object.defineProperty(session, 'a', { value: 1 }),
+      () => Object.freeze(session),
+      () => Object.setPrototypeOf(session, {}),
+    ].map(idiom => {
+      try {
+        return idiom()
+      } catch (error) {
+        return (error as Error).message
+      }
+    })
+    expect(messages).toEqual([
+      'session.userId is not saved. Call session.set(key, value).',
+      'session.flash cannot be assigned to. Instead of connect-flash call session.flash(name, value).',
+      'session.sessionKey cannot be assigned to.',
+      'session.userId is not deleted. Call session.delete(key), or session.flush() to log out.',
+      "A session's keys are no properties, so `in` does not see userId. Call session.has(key).",
+      "A session's keys are no properties, userId neither. Call session.has(key).",
+      "A session's keys are no properties. Call session.keys() or session.toJSON(), or use session.data.",
+      'session.a is not saved. Call session.set(key, value).',
+      'A session cannot be frozen.',
+      'A session keeps its prototype.',
+    ])
+  })
+
   it('works for what is asked of every object', async () => {
     const session = open()
     session.set('userId', 1)

@@ -412,6 +412,23 @@ describe('flash values', () => {
     await app.request(s => expect(s.flash('a')).toEqual([{ n: 1 }, { n: 4 }]))
   })
 
+  it('taking what another request has taken already leaves what that one added, whatever it is', async () => {
+    const app = bench()
+    await app.request(s => {
+      s.flash('a', 'x')
+      s.flash('a', { n: 1 })
+    })
+    const added = ['"x"', { n: 2 }, null, '{"n":1}']
+    await app.request(async s => {
+      expect(s.flash('a')).toEqual(['x', { n: 1 }])
+      await app.request(other => {
+        other.flash('a')
+        for (const value of added) other.flash('a', value)
+      })
+    })
+    await app.request(s => expect(s.flash('a')).toEqual(added))
+  })
+
   it('the list is the caller’s: changing it changes nothing', async () => {
     const app = bench()
     await app.request(s => s.flash('a', 1))
