@@ -158,11 +158,10 @@ export function cachedStore(options: CachedStoreOptions): Store {
       }
       // One look can miss a session that gets a new key meanwhile. See `removeEach` of `@sess/core/store`.
       for (let quiet = 0; quiet < 2; quiet++) {
-        let batch: StoredEntry[] = []
+        const batch: StoredEntry[] = []
         const removeBatch = async (): Promise<void> => {
-          const found = await Promise.all(batch.map(removeOne))
+          const found = await Promise.all(batch.splice(0).map(removeOne))
           if (found.includes(true)) quiet = -1
-          batch = []
         }
         for await (const entry of scanBySubject.call(durable, subject, context)) {
           context.signal?.throwIfAborted()

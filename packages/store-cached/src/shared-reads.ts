@@ -18,8 +18,9 @@ class Abandoned {
  * Shares a read of the durable store between callers that need the same session at the same time. If one caller gives up,
  * the others do not fail.
  *
- * Measured on PostgreSQL with 10 connections and 10,000 requests at once, each with the cookie of a removed session: 2 reads, or 3 if one takes over a second,
- * and all requests succeeded. Without sharing the pool had no free connection, and reads of other sessions failed [F24].
+ * Measured on PostgreSQL with 10 connections and 10,000 requests at once, each with the cookie of a removed session: 2 reads, or
+ * 3 if one takes over a second, and all requests succeeded. Without sharing the pool had no free connection, and reads of other
+ * sessions failed [F24].
  */
 export function sharedReads() {
   const turn = inTurns<StoredRecord | null>()

@@ -250,6 +250,15 @@ describe('races', () => {
     expect(await store.read(ID, at)).toBeNull()
   })
 
+  it('removeBySubject stops when the signal is aborted', async () => {
+    const durable = memoryStore()
+    const store = cachedStore({ fast: cacheStore(), durable })
+    await store.insert(ID, record('{}', 'ann'), at)
+    const signal = AbortSignal.abort(new Error('nobody waits'))
+    await expect(store.removeBySubject!('ann', { ...at, signal })).rejects.toThrow('nobody waits')
+    expect(await durable.read(ID, at)).not.toBeNull()
+  })
+
   it('removeBySubject ends the copies too, and those of sessions saved meanwhile [A24]', async () => {
     const durable = memoryStore()
     const [fast] = [memoryStore()]
