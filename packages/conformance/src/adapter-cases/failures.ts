@@ -3,10 +3,7 @@ import { equal, ok, outcome } from '../check.ts'
 import { send } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
 import { inFiveSeconds, noCookie, pause, status } from './responses.ts'
-
-function down(): never {
-  throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
-}
+import { down } from './watched-store.ts'
 
 /** What the client gets when the store fails: an error, and nothing of a success. */
 export const failureCases: readonly AdapterCase[] = [

@@ -3,6 +3,7 @@ import { send } from './client.ts'
 import type { AdapterCase } from './fixture.ts'
 import { withoutMeans } from './means.ts'
 import { inFiveSeconds, newCookie, noCookie, sessionCookies, status } from './responses.ts'
+import { down } from './watched-store.ts'
 
 /** One engine whose middleware is mounted twice, as where a router of a library brings its own. */
 export const twiceCases: readonly AdapterCase[] = [
@@ -46,9 +47,7 @@ export const twiceCases: readonly AdapterCase[] = [
       const app = await f.twice!()
       const browser = app.browser()
       await browser.post('/set?k=a&v=1')
-      app.store.before = call => {
-        if (call === 'replace') throw new Error('connect ECONNREFUSED')
-      }
+      app.store.before = call => (call === 'replace' ? down() : undefined)
       for (const path of ['/set?k=a&v=2', '/redirect?k=a&v=2', '/throw?k=a&v=2&status=404']) {
         const response = await inFiveSeconds(`POST ${path} while the store is down`, signal =>
           send(app.url + path, { method: 'POST', cookie: browser.header, signal }),

@@ -26,3 +26,8 @@ export function watchedStore(): WatchedStore {
   }
   return watched
 }
+
+/** For `WatchedStore.before`: the store cannot be reached. */
+export function down(): never {
+  throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+}
