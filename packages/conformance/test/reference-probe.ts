@@ -66,7 +66,7 @@ export class ReferenceAdapter {
     } catch (error) {
       return await this.sendUntouched(req, res, this.failed(error))
     }
-    if (above.answer) return await this.sendUntouched(req, res, answered(above, above.answer))
+    if (above.answer) return await this.sendUntouched(req, res, replyOf(above, above.answer))
     const [reply, out] = await this.withSession(req, above)
     try {
       await this.send(res, this.returned(reply, above), out)
@@ -180,7 +180,7 @@ export class ReferenceAdapter {
       await this.load(session)
       await inner?.load()
       const below = await this.step(req, session)
-      if (below.answer) return answered(below, below.answer)
+      if (below.answer) return replyOf(below, below.answer)
       const reply = await this.handler(req, session, inner)
       return added(added(reply, below.headers, true), below.after?.())
     } catch (error) {
@@ -193,7 +193,7 @@ export class ReferenceAdapter {
       this.sessions,
       session,
       inner,
-      // Node drops the body of an answer to HEAD by itself.
+      // Node drops the body of a response to HEAD by itself.
       req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET'),
       new URL(req.url ?? '/', 'http://probe'),
     )
@@ -269,7 +269,7 @@ export class ReferenceAdapter {
 }
 
 /** A reply of middleware. */
-const answered = ({ headers }: ProbeStep, { status, body }: NonNullable<ProbeStep['answer']>): Reply =>
+const replyOf = ({ headers }: ProbeStep, { status, body }: NonNullable<ProbeStep['answer']>): Reply =>
   added({ status, headers: {}, body }, headers)
 
 /** A reply with more headers, behind those that it has or before them. */

@@ -40,7 +40,7 @@ async function heardOf(store: Store, call: (sessions: Sessions) => unknown) {
   return { code, heard }
 }
 
-describe('an outage is a SessionStoreError, and only the hook `storeError` is told', () => {
+describe('an outage is a SessionStoreError, and the hook `storeError` is called, and no other', () => {
   it.each<[method: string, operation: string, call: (sessions: Sessions) => unknown]>([
     ['exists', 'read', sessions => sessions.exists(KEY)],
     ['delete', 'read', sessions => sessions.delete(KEY)],

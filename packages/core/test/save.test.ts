@@ -4,7 +4,7 @@ import { saveSession } from '../src/adapter.ts'
 import type { Session } from '../src/index.ts'
 import { altered, bench, codeOf, slow } from './support.ts'
 
-describe('saveSession, for the facade of another API', () => {
+describe('saveSession, which facades of another API call', () => {
   it('stores at once and returns no promise if the store returns none', async () => {
     const app = bench()
     const session = app.sessions.open()

@@ -14,7 +14,7 @@ function open(): Session {
   return createSessions({ store: memoryStore(), clock: () => START }).open()
 }
 
-it('a read after the commit is told by its result: caches keep the response to its visitor', async () => {
+it('the result of a commit says so when the session is read after it, so that caches keep the response to its visitor', async () => {
   const app = bench()
   await app.request(s => s.set('a', 1))
   const session = app.sessions.open(app.cookie)

@@ -1,5 +1,5 @@
 const COOKIE = 'sess_inspector'
-/** How many sessions the last form ended, for the page that follows. Not in its address, which may be opened again. */
+/** The cookie with the number of sessions that the last form ended. The next page shows it. An address may be opened again. */
 const ENDED = 'sess_inspector_ended'
 const RANDOM = /^[\w-]{43}$/
 
