@@ -44,7 +44,9 @@ describe.skipIf(!hasServers)('stores for express-session', () => {
       const itemsOf = async (): Promise<unknown> => (await visitor.go(`${app.url}/${store}/`)).json().items
       await expect.poll(itemsOf).toEqual(['tea', 'honey'])
       const stored = (await visitor.go(`${app.url}/${store}/stored`)).json()
-      expect(stored).toMatchObject({ cookie: { originalMaxAge: expect.closeTo(60_000, -2), path: '/', httpOnly: true } })
+      expect(stored).toMatchObject({
+        cookie: { originalMaxAge: expect.closeTo(60_000, -2), path: '/', httpOnly: true },
+      })
 
       const old = new Visitor()
       old.cookies.set(store, visitor.cookies.get(store)!)
