@@ -11,13 +11,17 @@ export const NO_CONTENT: Response = new Response(null, { status: 204 })
 /** Why `/end-then-throw` does not apply. */
 export const ONE_OF_TWO = 'a handler returns its response, and nothing follows'
 
+/** Why a handler cannot write the response of `node:http`. */
+export const NO_NODE_RESPONSE = 'a handler returns its response, and has none of node:http'
+
 /** The answer of a probe route as a web `Response`. */
 export function webResponse(
-  { status, headers, body, foreign, constant, json, thenThrow }: ProbeAnswer,
+  { status, headers, body, foreign, constant, json, thenThrow, raw }: ProbeAnswer,
   url: string,
 ): Response | Promise<Response> {
   if (constant) return NO_CONTENT
   if (foreign) return fetch(new URL(ELSEWHERE, url))
+  if (raw) return new Response(NO_NODE_RESPONSE, { status: 501 })
   if (thenThrow) return new Response(ONE_OF_TWO, { status: 501 })
   if (json) return Response.json(json)
   return new Response(webBody(body), { status, headers })

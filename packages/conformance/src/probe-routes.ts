@@ -1,5 +1,7 @@
+import type { ServerResponse } from 'node:http'
 import type { ClearSiteData, FlushOptions, Session, Sessions } from '@sess/core'
 import { leave, leftWords, silentIdioms } from './probe-idioms.ts'
+import { rawRoutes } from './probe-raw.ts'
 
 /** The response of a route of the probe app, in no framework's words. */
 export interface ProbeAnswer {
@@ -25,6 +27,12 @@ export interface ProbeAnswer {
   json?: object
   /** Send the response, and then throw this from the handler. Respond with 501 if a handler can do only one of the two. */
   thenThrow?: Error
+  /**
+   * If it is there, hand it the response of `node:http` and send nothing yourself: `await raw(res)`, after what the framework
+   * needs for that (`reply.hijack()`, `ctx.respond = false`). It responds, now or later. In a framework without such a response
+   * leave it out: the rest of this answer says that the probe app does nothing with it.
+   */
+  raw?: (res: ServerResponse) => void | Promise<void>
 }
 
 /** One route. `path` has no parameters. */
@@ -280,6 +288,7 @@ export function probeRoutes(
         return { ...text(200, 'from elsewhere', ['x-foreign', 'yes']), foreign: true }
       },
     },
+    ...rawRoutes(sessions, set),
   ]
 }
 

@@ -35,7 +35,7 @@ export function formatReport(report: Report): string {
 /** Where a case was skipped for want of means, and not because of what is proved: what stays open, and how to prove it. */
 function unprovedBy(reason: string | undefined): Unproved | undefined {
   if (reason === NEEDS_START) return { what: 'The adapter is', how: PROVES_ADAPTER }
-  if (reason?.startsWith('the probe app has no route ')) {
+  if (reason?.startsWith('the probe app ')) {
     return {
       what: 'Some requests are',
       how: 'Take the routes from probeRoutes: docs/write-an-adapter.md shows how.',

@@ -12,10 +12,11 @@ import {
   type SessionsOptions,
 } from '@sess/core'
 import { fieldValue, pending, privateCache, varyBy } from '@sess/core/adapter'
+import { holdResponse } from '@sess/node'
 import type { AdapterOptions, AdapterSetup, ProbeWays, StartInAWay } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
 import type { ProbeStep } from '../src/probe-hook.ts'
-import { probeRoutes } from '../src/probe-routes.ts'
+import { type ProbeAnswer, probeRoutes } from '../src/probe-routes.ts'
 
 /** The response of a handler. Nothing of it leaves before the session is committed. */
 export interface Reply {
@@ -26,6 +27,8 @@ export interface Reply {
   json?: object | undefined
   /** What the handler throws after its response. */
   thenThrow?: Error | undefined
+  /** What writes the response of `node:http` itself. */
+  raw?: ProbeAnswer['raw'] | undefined
 }
 
 export type Out = Awaited<ReturnType<Sessions['commit']>>
@@ -52,6 +55,7 @@ export class ReferenceAdapter {
   /** How the app differs from the usual one. */
   readonly ways: ProbeWays
   readonly #requests = new WeakMap<Session, IncomingMessage>()
+  readonly #responses = new WeakMap<IncomingMessage, ServerResponse>()
 
   constructor(sessions: Sessions, inner?: Sessions, ways: ProbeWays = {}) {
     this.sessions = sessions
@@ -60,6 +64,7 @@ export class ReferenceAdapter {
   }
 
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    this.#responses.set(req, res)
     let above: ProbeStep
     try {
       above = await this.step(req)
@@ -68,6 +73,7 @@ export class ReferenceAdapter {
     }
     if (above.answer) return await this.sendUntouched(req, res, replyOf(above, above.answer))
     const [reply, out] = await this.withSession(req, above)
+    if (reply.raw) return
     try {
       await this.send(res, this.returned(reply, above), out)
     } catch (error) {
@@ -84,6 +90,10 @@ export class ReferenceAdapter {
     // Where the middleware is mounted twice, the second one finds what the first has opened.
     const used = this.ways.twice ? await this.openAgain(req, session) : session
     let reply = this.withBody(await this.reply(req, used, inner))
+    if (reply.raw) {
+      await this.handOver(session, this.#responses.get(req)!, reply.raw)
+      return [reply, NOTHING]
+    }
     let innerOut = NOTHING
     let out: Out
     try {
@@ -96,6 +106,20 @@ export class ReferenceAdapter {
       out = await this.commit(session, reply)
     }
     return [reply, this.join(innerOut, out, reply)]
+  }
+
+  /** Hands the response of `node:http` over to the handler, which sends it when it likes. */
+  async handOver(session: Session, res: ServerResponse, raw: NonNullable<ProbeAnswer['raw']>): Promise<void> {
+    this.hold(res, async status => await this.commit(session, { status, headers: {}, body: '' }))
+    await raw(res)
+  }
+
+  /** Lets nothing of a response leave before the commit. */
+  hold(res: ServerResponse, commit: (status: number) => Promise<Out>): void {
+    holdResponse(res, commit, error => {
+      const { status, body } = this.failed(error)
+      res.writeHead(status).end(body)
+    })
   }
 
   /** Sends a reply to a request that never came to the session. */
@@ -298,12 +322,12 @@ async function respond(
   const route = routes.find(({ method, path }) => method === asked && path === url.pathname)
   if (!route) throw new HttpError(404)
   try {
-    const { status, headers, body, json, thenThrow } = await route.run(session, url.searchParams, inner)
+    const { status, headers, body, json, thenThrow, raw } = await route.run(session, url.searchParams, inner)
     const named: Reply['headers'] = {}
     for (const [name, value] of headers) {
       named[name] = named[name] === undefined || name === 'content-type' ? value : [named[name], value].flat()
     }
-    return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? ''), json, thenThrow }
+    return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? ''), json, thenThrow, raw }
   } catch (error) {
     throw mapError(error, url.href)
   }

@@ -58,6 +58,8 @@ test.each([
   ['adapter/one-engine-twice-save-fails', 'reach the error handling once'],
   ['adapter/flush', 'Append each line of `setCookies` as it is'],
   ['adapter/flash', 'hand over the session itself'],
+  ['adapter/raw-status', '`holdResponse`'],
+  ['adapter/constant-cookies', '`holdResponse`'],
   ['adapter/status-5xx', 'Commit with the status that is sent'],
 ])('%s: %s', (id, remedy) => {
   expect([...storeCases, ...adapterCases].find(each => each.id === id)?.remedy).toContain(remedy)

@@ -3,6 +3,7 @@ import { adapterCases } from '../src/adapter-cases/index.ts'
 import { runAdapterCases } from '../src/runner.ts'
 import { ReferenceAdapter, referenceWays, startReference } from './reference-probe.ts'
 import { adaptersInAWay, OF_WAYS } from './zoo/adapters-in-a-way.ts'
+import { rawAdapters } from './zoo/raw-adapters.ts'
 import { strangersAdapters } from './zoo/strangers-adapters.ts'
 
 const proved = (by: string, Adapter: typeof ReferenceAdapter, timeout = 10_000) =>
@@ -18,6 +19,7 @@ describe.each([
     'adapters that go wrong over TLS, behind a proxy, among middleware or where they are mounted twice',
     adaptersInAWay,
   ],
+  ['adapters that go wrong where a handler writes the response of node:http itself', rawAdapters],
 ])('%s', (_, zoo) => {
   test.concurrent.each(zoo.map(({ id, by, Adapter }) => [id, by, Adapter] as const))(
     '%s: rejected by %s',

@@ -1,4 +1,4 @@
-import type { ProbeHook } from '@sess/conformance'
+import { type ProbeHook, probeRoutes } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/express'
 import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
@@ -34,6 +34,13 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   for (const { method, path, run } of jsonRoutes) {
     app[method.toLowerCase() as 'get'](path, async (req, res) => {
       res.json(await run({ session: req.session, sessions, query: queryOf(req) }))
+    })
+  }
+  for (const { path, run } of probeRoutes(sessions).filter(({ path }) => path.startsWith('/raw'))) {
+    app.all(path, async (req, res) => {
+      const { raw, body } = await run(req.session, queryOf(req))
+      if (raw) await raw(res)
+      else res.send(body)
     })
   }
   app.all('/both', (req, res) => {

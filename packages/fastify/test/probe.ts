@@ -50,11 +50,15 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
       url: path,
       async handler(request, reply) {
         const { inner } = request as { inner?: Session }
-        const { status, headers, body, foreign, json, thenThrow } = await run(
+        const { status, headers, body, foreign, json, thenThrow, raw } = await run(
           request.session,
           queryOf(request),
           inner,
         )
+        if (raw) {
+          reply.hijack()
+          return await raw(reply.raw)
+        }
         if (foreign) return await fetch(`http://${request.host}${ELSEWHERE}`)
         reply.code(status)
         append(reply, headers)

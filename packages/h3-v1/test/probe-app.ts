@@ -17,9 +17,13 @@ export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<un
     const run = routes.get(`${event.method.replace('HEAD', 'GET')} ${pathname}`)
     if (!run) throw createError({ statusCode: 404 })
     const { session, inner } = event.context as { session: Session; inner?: Session }
-    const { status, headers, body, foreign, json, thenThrow } = await run(session, searchParams, inner)
+    const { status, headers, body, foreign, json, thenThrow, raw } = await run(session, searchParams, inner)
     if (foreign) return await fetch(`http://${event.node.req.headers.host}${ELSEWHERE}`)
     const { res } = event.node
+    if (raw) {
+      event._handled = true
+      return await raw(res)
+    }
     res.statusCode = status
     for (const [name, value] of headers) {
       if (name === 'location') return await sendRedirect(event, value, status)

@@ -1,4 +1,4 @@
-import type { ProbeHook, ProbeStep, ProbeWays } from '@sess/conformance'
+import { type ProbeHook, type ProbeStep, type ProbeWays, probeRoutes } from '@sess/conformance'
 import type { Session, Sessions } from '@sess/core'
 import { session } from '@sess/h3'
 import {
@@ -12,7 +12,7 @@ import {
   stateOf,
   streamed,
 } from '@sess/test-fixtures/probe.ts'
-import { NO_CONTENT, ONE_OF_TWO } from '@sess/test-fixtures/web-probe.ts'
+import { NO_CONTENT, NO_NODE_RESPONSE, ONE_OF_TWO } from '@sess/test-fixtures/web-probe.ts'
 import { H3, type H3Event, HTTPError, iterable, type Middleware, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
@@ -35,6 +35,9 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
     app.on(method, path, event => {
       return run({ session: event.context.session, sessions, query: event.url.searchParams })
     })
+  }
+  for (const { method, path } of probeRoutes(sessions).filter(({ path }) => path.startsWith('/raw'))) {
+    app.on(method, path, () => new Response(NO_NODE_RESPONSE, { status: 501 }))
   }
   app.all('/both', event => {
     const { session, inner } = event.context as typeof event.context & { inner: Session }

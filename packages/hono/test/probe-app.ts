@@ -5,6 +5,7 @@ import {
   ELSEWHERE,
   elsewhere,
   NO_CONTENT,
+  NO_NODE_RESPONSE,
   ONE_OF_TWO,
   statusOfError,
   webBody,
@@ -33,13 +34,14 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
     app.on(method, path, async c => {
       const { url } = c.req
       const { session, inner } = c.var as SessionVariables & Partial<SessionVariables<DefaultData, 'inner'>>
-      const { status, headers, body, foreign, constant, json, thenThrow } = await run(
+      const { status, headers, body, foreign, constant, json, thenThrow, raw } = await run(
         session,
         new URL(url).searchParams,
         inner,
       )
       if (constant) return NO_CONTENT
       if (foreign) return fetch(new URL(ELSEWHERE, url))
+      if (raw) return c.text(NO_NODE_RESPONSE, 501)
       if (thenThrow) return c.text(ONE_OF_TWO, 501)
       if (json) return c.json(json)
       for (const [name, value] of headers) c.header(name, value, { append: true })

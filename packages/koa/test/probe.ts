@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { ProbeHook, ProbeStep } from '@sess/conformance'
+import { type ProbeHook, type ProbeStep, probeRoutes } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/koa'
 import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
@@ -50,6 +50,15 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
     const route = jsonRoutes.find(({ method, path }) => method === asked && path === ctx.path)
     if (!route) return next()
     ctx.body = await route.run({ session: ctx.session, sessions, query: ctx.URL.searchParams })
+  })
+  app.use(async (ctx, next) => {
+    const route = probeRoutes(sessions).find(({ path }) => path.startsWith('/raw') && path === ctx.path)
+    if (!route) return next()
+    const { raw, body } = await route.run(ctx.session, ctx.URL.searchParams)
+    if (raw) {
+      ctx.respond = false
+      await raw(ctx.res)
+    } else ctx.body = body
   })
   app.use(async ctx => {
     const { searchParams: query } = ctx.URL

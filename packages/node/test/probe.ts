@@ -33,7 +33,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways: OwnWays = 
     if (await isAnswered()) return
     const run = routes.get(`${req.method?.replace('HEAD', 'GET')} ${pathname}`)
     if (!run) return void res.writeHead(404).end()
-    const { status, headers, body, json, thenThrow } = await run(req.session!, searchParams, req.inner)
+    const { status, headers, body, json, thenThrow, raw } = await run(req.session!, searchParams, req.inner)
+    if (raw) return await raw(res)
     res.statusCode = status
     for (const [name, value] of headers) res.appendHeader(name, value)
     if (json) res.end(JSON.stringify(json))

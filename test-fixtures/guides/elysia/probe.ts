@@ -6,7 +6,7 @@ import { serve } from '@hono/node-server'
 import { type ProbeWays, probeRoutes } from '@sess/conformance'
 import { createSessions, type SessionsOptions } from '@sess/core'
 import { stopServer } from '@sess/test-fixtures/http.ts'
-import { webBody } from '@sess/test-fixtures/web-probe.ts'
+import { NO_NODE_RESPONSE, webBody } from '@sess/test-fixtures/web-probe.ts'
 import { Elysia } from 'elysia'
 import { session } from './elysia-sessions.ts'
 
@@ -38,8 +38,9 @@ export async function start(options: Partial<SessionsOptions>, { inner, certific
     app.route(method, path, async context => {
       const { session, inner, request } = context as any
       const { searchParams } = new URL(request.url)
-      const { status, headers, body, foreign, json, thenThrow } = await run(session, searchParams, inner)
+      const { status, headers, body, foreign, json, thenThrow, raw } = await run(session, searchParams, inner)
       if (foreign) return await fetch(new URL('/elsewhere', request.url)) // which cannot be changed
+      if (raw) return new Response(NO_NODE_RESPONSE, { status: 501 })
       if (thenThrow)
         return new Response('a handler returns its response, and nothing follows', { status: 501 })
       if (json) return json

@@ -14,6 +14,8 @@ export interface HttpResponse {
   readonly json: Record<string, unknown>
   /** The pieces of the body with the time at which each arrived, in ms of `performance.now()`. */
   chunks: { at: number; text: string }[]
+  /** The status of each 1xx response before it. */
+  informed: number[]
 }
 
 export interface SetCookie {
@@ -95,6 +97,7 @@ export async function send(url: string, options: SendOptions = {}): Promise<Http
           headers: Object.fromEntries(entries),
           setCookies: cookies.map(parseSetCookie),
           chunks,
+          informed,
           body: chunks.map(({ text }) => text).join(''),
           get json() {
             return parseObject(this.body, `${method} ${new URL(url).pathname}`)
@@ -102,6 +105,8 @@ export async function send(url: string, options: SendOptions = {}): Promise<Http
         })
       })
     })
+    const informed: number[] = []
+    sent.on('information', ({ statusCode }) => void informed.push(statusCode))
     sent.on('error', reject)
     sent.end(options.body)
   })

@@ -5,6 +5,7 @@ import { failureCases } from './failures.ts'
 import type { AdapterCase } from './fixture.ts'
 import { hookCases } from './hooks.ts'
 import { keyCases } from './keys.ts'
+import { rawCases } from './raw.ts'
 import { remedyOf } from './remedies.ts'
 import { requestCases } from './requests.ts'
 import { secureCases } from './secure.ts'
@@ -21,6 +22,7 @@ const inOrder: readonly AdapterCase[] = [
   ...failureCases,
   ...requestCases,
   ...visitorsCases,
+  ...rawCases,
   ...twoEnginesCases,
   ...carrierCases,
   ...secureCases,

@@ -6,6 +6,12 @@ import { type Remedy, remedyFrom } from '../remedy.ts'
  */
 export const ADAPTER_REMEDIES: readonly Remedy[] = [
   [
+    /^adapter\/(?:raw-|early-hints$|constant-cookies$)/,
+    'Hold the response of `node:http` by `holdResponse` of `@sess/node`. Without it: take the status from the argument of `writeHead`, its ' +
+      'headers in every form, keep all arguments of held calls, give `Set-Cookie` a new list, and commit neither at a 1xx ' +
+      'nor when the handler returns.',
+  ],
+  [
     /^adapter\/(?:https-prefix|options|cookie-attributes|flush$|expiry)/,
     'Append each line of `setCookies` as it is: do not parse it, do not serialise it anew, and give it no attributes of your own.',
   ],

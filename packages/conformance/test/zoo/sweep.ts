@@ -37,11 +37,11 @@ export const cookieStoreZoo: Zoo<BrokenCookieStore> = {
 }
 
 /**
- * These have zoos of their own, `strangers-adapters.ts`, `fresh-adapters.ts` and `adapters-in-a-way.ts`, whose adapters name the
+ * These have zoos of their own, `strangers-adapters.ts`, `fresh-adapters.ts`, `adapters-in-a-way.ts` and `raw-adapters.ts`, whose adapters name the
  * case that rejects them.
  */
 const OF_OTHER_ZOOS =
-  /^adapter\/(?:method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|constant-response|failed-body-closed|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
+  /^adapter\/(?:raw-|method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|early-hints|constant-cookies|constant-response|failed-body-closed|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
 
 export const adapterZoo: Zoo<BrokenAdapter> = {
   broken: brokenAdapters,
