@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import {
   createSessions,
+  type Device,
   type OpenOptions,
   type Session,
   type Sessions,
@@ -196,7 +197,7 @@ export class ReferenceAdapter {
   }
 
   client(req: IncomingMessage): OpenOptions {
-    return { request: req, header: name => req.headers[name] }
+    return { request: req, header: name => req.headers[name], device: () => this.device(req) }
   }
 
   async reply(req: IncomingMessage, session: Session, inner?: Session): Promise<Reply> {
@@ -228,8 +229,11 @@ export class ReferenceAdapter {
   }
 
   async commit(session: Session, { status }: Reply): Promise<Out> {
-    const secure = this.isSecure(session)
-    return await this.sessions.commit(session, { status, secure, target: () => this.target(session) })
+    return await this.sessions.commit(session, {
+      status,
+      secure: this.isSecure(session),
+      target: () => this.target(session),
+    })
   }
 
   isSecure(session: Session): boolean {
@@ -239,9 +243,8 @@ export class ReferenceAdapter {
 
   /** What a framework says of the connection. */
   isTls({ socket, headers }: IncomingMessage): boolean {
-    const forwarded = headers['x-forwarded-proto']
-    if (this.ways.trustProxy && forwarded !== undefined) return forwarded === 'https'
-    return (socket as Partial<TLSSocket>).encrypted === true
+    const forwarded = this.ways.trustProxy && firstOf(headers['x-forwarded-proto'])
+    return forwarded ? forwarded === 'https' : (socket as Partial<TLSSocket>).encrypted === true
   }
 
   requestOf(session: Session): IncomingMessage | undefined {
@@ -249,12 +252,14 @@ export class ReferenceAdapter {
   }
 
   target(session: Session): ReturnType<NonNullable<Parameters<Sessions['commit']>[1]['target']>> {
-    const req = this.#requests.get(session)
-    return {
-      host: req?.headers.host,
-      path: req?.url,
-      forwardedProto: req?.headers['x-forwarded-proto'],
-    }
+    const { headers, url } = this.#requests.get(session) as IncomingMessage
+    const forwarded = this.ways.trustProxy && firstOf(headers['x-forwarded-host'])
+    return { host: forwarded || headers.host, path: url, forwardedProto: headers['x-forwarded-proto'] }
+  }
+
+  device({ headers, socket }: IncomingMessage): Device {
+    const forwarded = this.ways.trustProxy && firstOf(headers['x-forwarded-for'])
+    return { userAgent: headers['user-agent'], ip: forwarded || socket.remoteAddress }
   }
 
   failed(error: unknown): Reply {
@@ -291,6 +296,10 @@ export class ReferenceAdapter {
     }
   }
 }
+
+/** The entry of the proxy that is nearest to the visitor, in a header that each proxy appends to. */
+const firstOf = (header: string | string[] | undefined): string | undefined =>
+  header?.toString().split(',')[0]?.trim()
 
 /** A reply of middleware. */
 const replyOf = ({ headers }: ProbeStep, { status, body }: NonNullable<ProbeStep['answer']>): Reply =>

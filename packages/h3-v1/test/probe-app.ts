@@ -35,7 +35,11 @@ export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<un
       throw thenThrow
     }
     if (typeof body === 'string') return body
-    return body === null ? null : await sendStream(event, Readable.from(body))
+    if (body === null) return null
+    const source = Readable.from(body)
+    // h3 1 does not close it: it calls the `abort` of a stream, and Node's have none.
+    res.once('close', () => source.destroy())
+    return await sendStream(event, source)
   }
 }
 

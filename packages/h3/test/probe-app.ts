@@ -69,6 +69,7 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
   })
   app.post('/own-headers', event => {
     const query = event.url.searchParams
+    if (query.has('above')) return new Response(ABOVE_WINS, { status: 501 })
     setFrom(event.context.session, query)
     return Response.json(stateOf(event.context.session), { headers: ownHeaders(query) })
   })
@@ -95,6 +96,8 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
   app.get('/latestream', event => iterable(changedLate(event.context.session, event.url.searchParams)))
   return app
 }
+
+const ABOVE_WINS = 'h3 itself sets the headers of `event.res` on the response that a handler returns'
 
 function middlewareOf(hook: ProbeHook): Middleware {
   return async (event, next) => {

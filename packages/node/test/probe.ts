@@ -80,6 +80,7 @@ async function openSession(
     }),
     request: req,
     header: name => req.headers[name],
+    device: () => ({ userAgent: req.headers['user-agent'], ip: req.socket.remoteAddress }),
   })
   if (!begun) return
   holdResponse(res, begun.commit, fail)

@@ -162,6 +162,39 @@ export function sendRaw(url: string, lines: readonly string[], body = ''): RawCo
   return { received: () => received, ended, destroy: () => socket.destroy() }
 }
 
+/**
+ * Several requests in one packet on one connection, which is closed after the last. Each response as it came, head and body.
+ */
+export async function pipelined(
+  url: string,
+  requests: readonly { method: string; path: string; cookie?: string | undefined }[],
+): Promise<string[]> {
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port) })
+  let received = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (text: string) => {
+    received += text
+  })
+  const heads = requests.map(({ method, path, cookie }, n) => [
+    `${method} ${path} HTTP/1.1`,
+    `Host: ${hostname}:${port}`,
+    ...(cookie === undefined ? [] : [`Cookie: ${cookie}`]),
+    ...(n === requests.length - 1 ? ['Connection: close'] : []),
+    'Content-Length: 0',
+    '',
+    '',
+  ])
+  socket.write(heads.map(lines => lines.join('\r\n')).join(''))
+  socket.setTimeout(3_000, () => socket.destroy())
+  await new Promise<void>(resolve => {
+    socket.on('close', () => resolve())
+    // What came before it is the result.
+    socket.on('error', () => resolve())
+  })
+  return received.split(/(?=HTTP\/1\.1 \d{3} )/)
+}
+
 /** A browser with a cookie jar, for one app. */
 export class HttpBrowser {
   readonly url: string

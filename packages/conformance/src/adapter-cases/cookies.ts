@@ -338,6 +338,30 @@ export const cookieCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/own-vary-alike',
+    title:
+      'a Vary of the app’s own that only looks like Cookie gets Cookie beside it, and one that has it gets no second [A19]',
+    rule: 'Names in Vary are compared whole, and in any case.',
+    source: 'docs/requirements.md#a19, docs/conformance-space.md#an-adapter; RFC 9110 section 12.5.5',
+    why: 'A page of one visitor would be served to all from a cache, because the name of another header has "cookie" in it.',
+    async run(f) {
+      for (const own of [
+        'X-Cookie-Consent',
+        'Set-Cookie-Mode',
+        'Cookies',
+        'Cookie2, X-Cookie',
+        'cookie',
+        'Accept,COOKIE',
+        'X-Cookie-Consent,Accept , cookie',
+      ]) {
+        const expected = own.split(',').map(name => name.trim().toLowerCase())
+        if (!expected.includes('cookie')) expected.push('cookie')
+        const names = vary(await ownHeaders(f, own, 'max-age=60'))
+        equal([...names].sort(), expected.sort(), `the names in Vary beside the app’s own ${own}`)
+      }
+    },
+  },
+  {
     id: 'adapter/forgotten-proxy',
     title: 'a login over http that a proxy got over https calls the hook `warning` [A20]',
     rule: 'Tell commit how the browser asked: `target: () => ({ host, path, forwardedProto })`.',

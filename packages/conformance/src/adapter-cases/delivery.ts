@@ -2,7 +2,15 @@ import { DoesNotApply } from '../case.ts'
 import { equal, ok, outcome } from '../check.ts'
 import { send, sendRaw } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
-import { inFiveSeconds, newCookie, noCookie, pause, status } from './responses.ts'
+import {
+  inFiveSeconds,
+  newCookie,
+  noCookie,
+  pause,
+  privateCookie,
+  status,
+  variesByCookie,
+} from './responses.ts'
 import type { Call } from './watched-store.ts'
 
 /** A store that is slow until the case lets go. */
@@ -86,7 +94,7 @@ export const deliveryCases: readonly AdapterCase[] = [
         const browser = await f.browser()
         const response = await browser.post(`/redirect?k=n&v=${round}`)
         status(response, 303, 'POST /redirect')
-        newCookie(f, response, 'the response to POST /redirect')
+        privateCookie(f, response, 'the response to POST /redirect')
         const location = new URL(response.headers['location'] ?? '', browser.url)
         equal(
           (await browser.get(location.pathname + location.search)).json['value'],
@@ -106,7 +114,7 @@ export const deliveryCases: readonly AdapterCase[] = [
       const browser = await f.browser()
       const response = await browser.post('/stream?k=user&v=ann&chunks=4&wait=100')
       status(response, 200, 'POST /stream')
-      newCookie(f, response, 'the response to POST /stream')
+      privateCookie(f, response, 'the response to POST /stream')
       const lines = response.body.trim().split('\n')
       equal(lines.length, 4, 'the number of lines of four chunks')
       equal([...lines].sort(), lines, 'the lines in their order')
@@ -140,23 +148,27 @@ export const deliveryCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/status-saves',
-    title: 'a status below 500 saves and carries the cookie: 201, 400, 404, 422',
+    title: 'a status below 500 saves, and carries the cookie, Vary and Cache-Control: 201, 400, 404, 422',
     rule: 'Commit with the status that really leaves: below 500 what was modified is saved.',
-    source: 'docs/design.md#django, docs/design.md#commit; Django SessionMiddleware',
+    source:
+      'docs/design.md#django, docs/design.md#commit, docs/requirements.md#a19; Django SessionMiddleware; RFC 9110 section 15.1: caches keep a 404',
     why: '"Wrong password, 2 tries left" would be forgotten.',
     async run(f) {
       for (const code of [201, 400, 404, 422]) {
         const browser = await f.browser()
         const response = await browser.post(`/status/${code}?k=n&v=${code}`)
         status(response, code, `POST /status/${code}`)
-        newCookie(f, response, `the response to POST /status/${code}`)
+        privateCookie(f, response, `the response to POST /status/${code}`)
         equal(await browser.value('n'), code, `the value set with status ${code}`)
+        const again = await browser.post(`/status/${code}?k=n&v=0`)
+        status(again, code, `POST /status/${code} in a session`)
+        variesByCookie(again, `the response to POST /status/${code} in a session`)
       }
     },
   },
   {
     id: 'adapter/status-empty',
-    title: '204 and 304 save, carry the cookie, and stay without a body [F27]',
+    title: '204 and 304 save, carry the cookie, Vary and Cache-Control, and stay without a body [F27]',
     rule: 'Before the response’s headers leave, whatever they are.',
     source: 'docs/requirements.md#f27',
     why: 'What a page saves in the background would be forgotten.',
@@ -166,8 +178,11 @@ export const deliveryCases: readonly AdapterCase[] = [
         const response = await browser.post(`/status/${code}?k=n&v=${code}`)
         status(response, code, `POST /status/${code}`)
         equal(response.body, '', `the body of ${code}`)
-        newCookie(f, response, `the response to POST /status/${code}`)
+        privateCookie(f, response, `the response to POST /status/${code}`)
         equal(await browser.value('n'), code, `the value set with status ${code}`)
+        const again = await browser.post(`/status/${code}?k=n&v=0`)
+        status(again, code, `POST /status/${code} in a session`)
+        variesByCookie(again, `the response to POST /status/${code} in a session`)
       }
     },
   },
@@ -184,7 +199,7 @@ export const deliveryCases: readonly AdapterCase[] = [
       const head = await browser.head('/flash')
       status(head, 200, 'HEAD /flash')
       equal(head.body, '', 'the body of HEAD /flash')
-      newCookie(f, head, 'the response to HEAD /flash')
+      privateCookie(f, head, 'the response to HEAD /flash')
       const after = await browser.get('/flash')
       equal(after.body.includes('hello'), false, 'whether GET /flash still has what HEAD /flash has taken')
       equal(await browser.value('user'), 'ann', 'the value that was set before')
@@ -220,7 +235,7 @@ export const deliveryCases: readonly AdapterCase[] = [
         const browser = await f.browser()
         const response = await browser.post(`/throw?k=n&v=${code}&status=${code}`)
         status(response, code, `POST /throw with status ${code}`)
-        newCookie(f, response, `the response to POST /throw with status ${code}`)
+        privateCookie(f, response, `the response to POST /throw with status ${code}`)
         equal(await browser.value('n'), code, `the value set before a ${code} was thrown`)
       }
     },
@@ -257,7 +272,7 @@ export const deliveryCases: readonly AdapterCase[] = [
       // A fact about the framework, which only the author of the adapter knows.
       if (response.status === 501) throw new DoesNotApply(response.body)
       status(response, 400, 'POST /throw of an error without status, mapped to 400,')
-      newCookie(f, response, 'that response')
+      privateCookie(f, response, 'that response')
       equal(await browser.value('n'), 1, 'the value set before it')
       const failed = await browser.post('/throw?k=n&v=2&status=404&mapped=503')
       status(failed, 503, 'POST /throw of a 404, mapped to 503,')

@@ -1,9 +1,49 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, ok, outcome } from '../check.ts'
-import { send } from './client.ts'
-import { type AdapterCase, needsStart } from './fixture.ts'
-import { inFiveSeconds, noCookie, pause, status } from './responses.ts'
-import { down } from './watched-store.ts'
+import { type HttpResponse, send } from './client.ts'
+import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
+import { cacheControl, inFiveSeconds, noCookie, pause, status, vary } from './responses.ts'
+import { withNothingUncaught } from './uncaught.ts'
+import { type Call, down } from './watched-store.ts'
+
+/** Fails if a response has something of what a route of the probe adds to its success. */
+function nothingOfSuccess(f: AdapterFixture, response: HttpResponse, what: string): void {
+  noCookie(f, response, what)
+  const names = response.setCookies.map(({ name }) => name)
+  equal(
+    names.filter(name => ['own', 'one', 'two'].includes(name)),
+    [],
+    `the handler’s own cookies in ${what}`,
+  )
+  const fields = [...cacheControl(response), ...vary(response)]
+  const own = ['public', 'max-age=60', 's-maxage=600', 'accept', 'origin', 'accept-encoding']
+  equal(
+    fields.filter(field => own.includes(field)),
+    [],
+    `the handler’s own Vary and Cache-Control in ${what}`,
+  )
+  for (const name of ['location', 'x-foreign', 'clear-site-data'])
+    equal(response.headers[name], undefined, `${name} of ${what}`)
+  equal(response.body.includes('chunk 0'), false, `whether a chunk is in ${what}`)
+  equal(/"sessionKey"/.test(response.body), false, `whether the body of the success is in ${what}`)
+}
+
+const OWN_HEADERS = `/own-headers?k=a&v=2&cache=${encodeURIComponent('public, s-maxage=600, max-age=60')}`
+
+/** Requests that need a call of the store when they are committed. `new`: of a visitor without a session. */
+const COMMITTING: readonly [call: Call, path: string, visitor: 'new' | 'known'][] = [
+  ...['insert', 'replace'].flatMap(call =>
+    [
+      OWN_HEADERS,
+      '/own-several?k=a&v=2',
+      '/stream?k=a&v=2&chunks=2',
+      '/redirect?k=a&v=2',
+      '/foreign?k=a&v=2',
+    ].map(path => [call, path, call === 'insert' ? 'new' : 'known'] as [Call, string, 'new' | 'known']),
+  ),
+  ['insert', '/cycle', 'known'],
+  ['remove', '/flush?clear=storage', 'known'],
+]
 
 /** What the client gets when the store fails: an error, and nothing of a success. */
 export const failureCases: readonly AdapterCase[] = [
@@ -38,6 +78,68 @@ export const failureCases: readonly AdapterCase[] = [
       const browser = app.browser()
       await browser.post('/set?k=a&v=1')
       equal(await browser.value('a'), 1, 'the value set after the outage')
+    },
+  },
+  {
+    id: 'adapter/save-fails-headers',
+    title: 'the error of a save that failed has none of the headers that the handler gave its success [F2]',
+    rule: 'Drop every header that was set since the session was opened, not a list of some.',
+    source:
+      'docs/requirements.md#f2, docs/conformance-space.md#an-adapter; RFC 9111 section 4.2.2: a 503 with `max-age` is stored',
+    why: 'A cache would keep the error page as the page, for as long as the success was to be kept.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      for (const [failing, path, visitor] of COMMITTING) {
+        app.store.before = async call => {
+          await pause(1)
+          if (call === failing) down()
+        }
+        const what = `the response to POST ${path} while the store is down`
+        const response = await (visitor === 'new' ? app.browser() : browser.copy()).post(path)
+        if ([404, 405, 501].includes(response.status)) continue
+        status(response, 503, what)
+        nothingOfSuccess(f, response, what)
+      }
+      app.store.before = undefined
+      equal(await browser.value('a'), 1, 'the value after the outage')
+    },
+  },
+  {
+    id: 'adapter/store-throws-at-once',
+    title: 'a store that throws before it returns a promise is a failed save or load like any other [F1, F2]',
+    rule: 'Call `commit` where a thrown error and a rejected promise take the same way.',
+    source:
+      'docs/requirements.md#f1, docs/requirements.md#f2, docs/conformance-space.md#an-adapter; store.ts: a store may be synchronous',
+    why: 'A full disk would end the process, or send the error with the cookie and the headers of the success.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      const error = Object.assign(new Error('the disk is full'), { code: 'ENOSPC' })
+      await withNothingUncaught(error, 'the error of a store that throws at once', async () => {
+        for (const [failing, path, visitor] of COMMITTING) {
+          app.store.atOnce = { failing: [failing], error }
+          const what = `the response to POST ${path} while ${failing} throws at once`
+          const cookie = visitor === 'new' ? undefined : browser.header
+          const response = await inFiveSeconds(what, signal =>
+            send(app.url + path, { method: 'POST', cookie, signal }),
+          )
+          if ([404, 405, 501].includes(response.status)) continue
+          status(response, 503, what)
+          nothingOfSuccess(f, response, what)
+        }
+        app.store.atOnce = { failing: ['read'], error }
+        status(await browser.get('/none'), 200, 'GET /none while read throws at once')
+        const read = await browser.get('/get?k=a')
+        status(read, 503, 'GET /get while read throws at once')
+        noCookie(f, read, 'GET /get while read throws at once')
+      })
+      app.store.atOnce = undefined
+      equal(await browser.value('a'), 1, 'the value after it')
     },
   },
   {

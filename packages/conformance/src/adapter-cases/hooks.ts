@@ -16,6 +16,12 @@ const marked = (name: string): ProbeStep['headers'] => [
 
 /** Fails unless all that `marked` added arrived. */
 function marksOf(response: HttpResponse, names: readonly string[], what: string): void {
+  if (names.includes('below') && ownCookies(response, 'below').length === 0)
+    ok(
+      ownCookies(response, 'above').length < 4,
+      `the middleware below the session to get the session, at ${what}`,
+      'it got none: what the one above adds came twice. Mount it below, and pass the session as second argument of `hook`',
+    )
   for (const name of names) {
     equal(ownCookies(response, name), ['1', '2'], `the cookies \`${name}\` of ${what}`)
     equal(vary(response).includes(`x-${name}`), true, `whether Vary of ${what} names X-${name}`)
@@ -86,6 +92,75 @@ export const hookCases: readonly AdapterCase[] = [
         const isOfVisitor = response.setCookies.some(({ name }) => name === f.cookieName)
         const expected = isOfVisitor ? ['max-age=60', 'private'] : all
         equal(said(response), expected, `what Cache-Control of POST ${path} says`)
+      }
+    },
+  },
+  {
+    id: 'adapter/hook-handler-wins',
+    title: 'what the handler says of its response stays, though middleware above had said something else',
+    rule: 'To look at the headers of middleware above must not make a response of them that the framework merges later.',
+    source: `docs/requirements.md#c29, ${SOURCE}; Hono: \`c.res\` that was read is merged into the response of the handler`,
+    why: 'A page that its handler calls `no-store` would be kept by caches, because the site is cached by default.',
+    skip: withoutMeans('before'),
+    async run(f) {
+      const above = (query: URLSearchParams): Partial<ProbeStep> | undefined => {
+        if (!query.has('above')) return undefined
+        return {
+          headers: [
+            ['x-foreign', 'above'],
+            ['cache-control', 'public, max-age=60'],
+          ],
+        }
+      }
+      const app = await f.before!({ above })
+      const browser = app.browser()
+      for (const what of ['the first', 'the second']) {
+        const own = await browser.post('/own-headers?above&k=a&v=1&cache=no-store')
+        // A fact about the framework, which only the author of the adapter knows.
+        if (own.status === 501) throw new DoesNotApply(own.body)
+        status(own, 200, `${what} POST /own-headers`)
+        equal(
+          cacheControl(own).includes('no-store'),
+          true,
+          `whether Cache-Control of ${what} POST /own-headers says no-store, as its handler does`,
+        )
+        const response = await browser.post('/foreign?above&k=a&v=2')
+        if ([404, 405, 501].includes(response.status)) continue
+        status(response, 200, `${what} POST /foreign`)
+        const values = (response.headers['x-foreign'] ?? '').split(', ')
+        ok(
+          values.includes('yes'),
+          `X-Foreign of ${what} POST /foreign to be that of the response which the handler returned`,
+          `it was ${values.join(', ')}`,
+        )
+      }
+    },
+  },
+  {
+    id: 'adapter/hook-clear-site-data',
+    title: 'what middleware asks the browser to delete stays beside what a logout asks for [C29, A23]',
+    rule: 'Set each of `headers` to what `fieldValue` returns, given the value that is there.',
+    source: `docs/requirements.md#c29, docs/design.md#clear-site-data, ${SOURCE}`,
+    why: 'An app that has the cache deleted at logout would find it kept, or the data of the user.',
+    skip: withoutMeans('before'),
+    async run(f) {
+      const headers: ProbeStep['headers'] = [['clear-site-data', '"cache"']]
+      const asking = (place: string) => (query: URLSearchParams) =>
+        query.get('asks') === place ? { headers } : undefined
+      const app = await f.before!({ above: asking('above'), below: asking('below') })
+      const browser = app.browser()
+      const asked = (response: HttpResponse) =>
+        (response.headers['clear-site-data'] ?? '').split(/\s*,\s*/).sort()
+      for (const place of ['above', 'below']) {
+        await browser.post('/set?k=user&v=ann')
+        const what = `Clear-Site-Data of POST /flush below middleware that asks for "cache" (${place} the session)`
+        equal(asked(await browser.post(`/flush?clear=storage&asks=${place}`)), ['"cache"', '"storage"'], what)
+        await browser.post('/set?k=user&v=ann')
+        equal(
+          asked(await browser.post(`/flush?asks=${place}`)),
+          ['"cache"'],
+          `${what}, which asks for nothing`,
+        )
       }
     },
   },

@@ -5,6 +5,7 @@ import { failureCases } from './failures.ts'
 import type { AdapterCase } from './fixture.ts'
 import { hookCases } from './hooks.ts'
 import { keyCases } from './keys.ts'
+import { proxyCases } from './proxies.ts'
 import { rawCases } from './raw.ts'
 import { remedyOf } from './remedies.ts'
 import { requestCases } from './requests.ts'
@@ -26,6 +27,7 @@ const inOrder: readonly AdapterCase[] = [
   ...twoEnginesCases,
   ...carrierCases,
   ...secureCases,
+  ...proxyCases,
   ...hookCases,
   ...twiceCases,
 ]

@@ -16,6 +16,16 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
     'Append each line of `setCookies` as it is: do not parse it, do not serialise it anew, and give it no attributes of your own.',
   ],
   [
+    /^adapter\/(?:proxy-host|forwarded-host)$/,
+    'Pass `target: () => ({ host, path, forwardedProto })` to `begin`, with `host` from the framework’s property that follows its ' +
+      'setting for proxies (`req.hostname`, `ctx.hostname`, `request.host`), not from the `Host` header or `X-Forwarded-Host`.',
+  ],
+  [
+    /^adapter\/(?:proxy-)?devices$/,
+    'Pass `device: () => ({ userAgent, ip })` to `begin`, with `ip` from the framework’s property that follows its setting for ' +
+      'proxies (`req.ip`, `ctx.ip`, `request.ip`).',
+  ],
+  [
     /^adapter\/(?:https-|proxy-|forwarded$)/,
     'Pass `secure: () => …` to `begin` (or `secure` to `commit`), read from the framework’s property that knows its own setting for ' +
       'proxies (`req.secure`, `ctx.secure`, `request.protocol`, the protocol of `request.url`). Without such a property take ' +
@@ -41,6 +51,16 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'If the framework drops it with the failed response, add it to the one of the error: `addCommitted` of `@sess/fetch`.',
   ],
   [
+    /^adapter\/hook-handler-wins$/,
+    'Read the headers of middleware above without making a response of them. In Hono `c.res` makes one, whose headers then replace ' +
+      'those of the handler; `c.body(null).headers` does not.',
+  ],
+  [
+    /^adapter\/store-throws-at-once$/,
+    '`commit` may throw instead of returning a promise: call it inside the `try`, or in the first argument of `settle` of ' +
+      '`@sess/core/adapter`. Then it is a failed commit like any other.',
+  ],
+  [
     /^adapter\/(?:save-fails|logout-fails|too-big|store-hangs|load-fails|hook-load-fails|hook-failed-save|many-failures|failed-body|two-engines-save|one-engine-twice-save)/,
     'Let the error of `commit` reach the error handling once, and wait for it before anything is sent. Note the headers when the ' +
       'session is opened, and set them back: what came later belongs to the success. Close the body that is not sent.',
@@ -51,7 +71,7 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'engine a property of its own, and append the cookies of both.',
   ],
   [
-    /^adapter\/(?:own-|hook-(?:headers|public)|several-cookies|one-cookie|clear-site-data|read-only|cookie-is-private|body-is-session|untouched)/,
+    /^adapter\/(?:own-|hook-(?:headers|public|clear-site-data)|several-cookies|one-cookie|clear-site-data|read-only|cookie-is-private|body-is-session|untouched)/,
     'Add what `commit` returns by `applyTo`, once. Without it append each cookie, merge `varyBy` into `Vary` if `vary` is true, and ' +
       'set each of `headers` to what `fieldValue` returns.',
   ],
@@ -61,7 +81,8 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
   ],
   [
     /^adapter\/(?:header-carrier|two-carriers|cookie-by-request)$/,
-    'Pass `request` and `header: name => …` to `begin` or `open`, and send every field of `headers`.',
+    'Pass `request` and `header: name => …` to `begin` or `open`, which returns `undefined` or `null` for a header that is absent: ' +
+      'the empty text is a header without a key. Send every field of `headers`, and merge `varyBy` into `Vary`.',
   ],
   [
     /^adapter\/(?:duplicate-cookies|key-from|unknown-key|clears-other|cookie-grammar)/,
@@ -70,11 +91,31 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
   [
     /^adapter\/(?:status|thrown|end-then-throw|redirect)/,
     'Commit with the status that is sent, for every status, also when the handler threw: the framework’s rule for the status of an ' +
-      'error is in its source.',
+      'error is in its source. Then add all that the commit returned (cookies, `Vary`, `Cache-Control`, `headers`), whatever the status.',
+  ],
+  [
+    /^adapter\/with-body$/,
+    'Open the session from the headers, and leave the body to the app. The probe app has to accept a body of any type: Fastify needs ' +
+      "`app.addContentTypeParser('*', …)` in it.",
   ],
   [
     /^adapter\/(?:method|path|head$|with-body)/,
     'Run for every request. Do not look at its method, its path or its body.',
+  ],
+  [
+    /^adapter\/upgrade-unsaved$/,
+    'An upgrade cannot wait for a commit: open and load only, and look at `pending(session)` of `@sess/core/adapter` when the ' +
+      'connection closes. `watchStandIn` of `@sess/node` does so for a stand-in of a response, `watchWebSocket` for a real one.',
+  ],
+  [
+    /^adapter\/left-body-closed$/,
+    'Give the body itself to the copy: `new Response(response.body, response)`. Of `response.clone()` nobody reads the other half, ' +
+      'and the source stays open. A body that the app writes itself ends with its connection.',
+  ],
+  [
+    /^adapter\/pipelined$/,
+    'Node gives a response its socket when those before it are sent, so do not take one without `res.socket` for a stand-in: ask ' +
+      '`canHold(res, req)` of `@sess/node`.',
   ],
   [
     /^adapter\/(?:saved-before|removed-before|stream|late-change|client-leaves|left-after|upgrade)/,

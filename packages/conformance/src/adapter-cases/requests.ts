@@ -197,6 +197,11 @@ export const requestCases: readonly AdapterCase[] = [
           body,
           signal: AbortSignal.timeout(5_000),
         })
+        ok(
+          response.status !== 415,
+          `the probe app to accept a body of any type, such as ${headers['content-type']}`,
+          'its status was 415, before the handler ran',
+        )
         status(response, 200, what)
         // Where the session is in the cookie, each save gives another.
         if (f.inCookie) for (const { name, value } of response.setCookies) browser.cookies.set(name, value)

@@ -25,6 +25,19 @@ export function newCookie(f: AdapterFixture, response: HttpResponse, what: strin
   return cookie
 }
 
+/** The session cookie of a response, which also has what keeps caches from giving it to others. */
+export function privateCookie(f: AdapterFixture, response: HttpResponse, what: string): SetCookie {
+  const cookie = newCookie(f, response, what)
+  variesByCookie(response, what)
+  equal(cacheControl(response).includes('private'), true, `whether Cache-Control of ${what} says private`)
+  return cookie
+}
+
+/** `Vary` names Cookie, once. */
+export function variesByCookie(response: HttpResponse, what: string): void {
+  equal(vary(response).filter(name => name === 'cookie').length, 1, `how often Vary of ${what} names Cookie`)
+}
+
 export function deletedCookie(f: AdapterFixture, response: HttpResponse, what: string): SetCookie {
   const [cookie] = sessionCookies(f, response)
   if (!cookie) fail(`${what} to delete the session cookie`, 'there was no Set-Cookie')

@@ -1,7 +1,8 @@
+import { DoesNotApply } from '../case.ts'
 import { equal, ok } from '../check.ts'
-import { HttpBrowser, send } from './client.ts'
+import { HttpBrowser, pipelined, send, sendRaw } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
-import { request } from './requests.ts'
+import { noRoute, request } from './requests.ts'
 import { newCookie, noCookie, pause, sessionCookies } from './responses.ts'
 
 /** What several visitors share, without any of them getting what is another's: the process, or a response. */
@@ -35,6 +36,53 @@ export const visitorsCases: readonly AdapterCase[] = [
       } finally {
         agent.destroy()
       }
+    },
+  },
+  {
+    id: 'adapter/pipelined',
+    title: 'requests that come in one packet each have their session, and their responses come in order [I3]',
+    rule: 'A response that waits for the one before it has no socket yet. It is no stand-in.',
+    source: 'docs/requirements.md#i3, docs/conformance-space.md#an-adapter; RFC 9112 section 9.3.2',
+    why: 'A client that sends its requests without waiting would get errors, or the session of another request.',
+    async run(f) {
+      const url = await f.url()
+      const none = { method: 'GET', path: '/none' }
+      const plain = await pipelined(url, [none, none])
+      if (plain.filter(response => response.startsWith('HTTP/1.1 200')).length < 2)
+        throw new DoesNotApply('the server does not take several requests in one packet')
+      const [ann, bob] = [await f.browser(), await f.browser()]
+      await ann.post('/set?k=n&v=1001')
+      await bob.post('/set?k=n&v=1002')
+      const responses = await pipelined(url, [
+        { method: 'POST', path: '/setslow?k=n&v=1003&wait=30' },
+        { method: 'GET', path: '/get?k=n', cookie: ann.header },
+        { method: 'POST', path: '/set?k=n&v=1004' },
+        { method: 'GET', path: '/get?k=n', cookie: bob.header },
+        { method: 'POST', path: '/set?k=more&v=1', cookie: ann.header },
+      ])
+      const what = 'of five requests in one packet'
+      equal(
+        responses.map(response => response.slice(0, 12)),
+        Array(5).fill('HTTP/1.1 200'),
+        `the statuses ${what}`,
+      )
+      equal(
+        responses.map(response => /"value":(\d+)/.exec(response)?.[1]),
+        [undefined, '1001', undefined, '1002', undefined],
+        `the values that the responses ${what} show`,
+      )
+      for (const [n, value] of [
+        [0, 1003],
+        [2, 1004],
+      ] as const) {
+        const cookies = [...(responses[n] ?? '').matchAll(/^set-cookie: ([^;\r]+)/gim)].map(
+          ([, pair]) => pair,
+        )
+        ok(cookies.length > 0, `a session cookie in response ${n + 1} ${what}`, 'there was none')
+        const found = await send(`${url}/get?k=n`, { cookie: cookies.join('; ') })
+        equal(found.json['value'], value, `the value that response ${n + 1} ${what} leads to`)
+      }
+      if (!f.inCookie) equal(await ann.value('more'), 1, 'the value that the last of them set')
     },
   },
   {
@@ -88,6 +136,39 @@ export const visitorsCases: readonly AdapterCase[] = [
       ok(!values.includes(cookie.value), 'another visitor not to get the first one’s cookie', 'it came again')
       const third = await request(f, 'POST', '/constant')
       noCookie(f, third, 'the response to POST /constant, which does not use the session')
+    },
+  },
+  {
+    id: 'adapter/left-body-closed',
+    title: 'a body whose client has left is closed, also one that left with a cookie',
+    rule: 'A copy of a response takes its body over. Do not `clone` it: a second half that nobody reads keeps the source open.',
+    source: 'docs/requirements.md#f26, docs/conformance-space.md#an-adapter; WHATWG Streams, tee()',
+    why: 'Each visitor who closes a tab would leave a file, a cursor or a connection open, until there are none left.',
+    async run(f) {
+      const browser = await f.browser()
+      if ((await browser.get('/open-streams')).status !== 200)
+        throw new DoesNotApply(noRoute('GET /open-streams'))
+      const open = async () => (await browser.get('/open-streams')).json['open']
+      const before = await open()
+      // A new session, and then one that the browser has. An app that writes the pieces itself is through after a second.
+      for (const what of ['a response with a cookie', 'a response without a cookie']) {
+        const raw = sendRaw(`${browser.url}/stream?k=a&v=1&chunks=200&wait=5`, [
+          'POST',
+          ...(browser.header === undefined ? [] : [`Cookie: ${browser.header}`]),
+        ])
+        for (let waited = 0; waited < 3_000 && !raw.received().includes('chunk 0'); waited += 10)
+          await pause(10)
+        ok(raw.received().includes('chunk 0'), `${what} to begin`, raw.received().slice(0, 40))
+        raw.destroy()
+        await raw.ended
+        for (let waited = 0; waited < 3_000 && (await open()) !== before; waited += 50) await pause(50)
+        equal(
+          await open(),
+          before,
+          `the number of open streams some time after the client of ${what} has left`,
+        )
+        await browser.post('/set?k=a&v=1')
+      }
     },
   },
   {

@@ -143,6 +143,72 @@ export const adaptersInAWay: readonly (BrokenAdapter & { by: string })[] = [
     ),
   },
   {
+    id: 'proxy: X-Forwarded-Proto is compared as a whole',
+    by: 'adapter/proxy-several',
+    Adapter: believing((adapter, req) => {
+      const forwarded = adapter.ways.trustProxy && forwardedOf(req)
+      return forwarded ? forwarded === 'https' : adapter.isTls(req)
+    }),
+  },
+  {
+    id: 'proxy: one https among the proxies is enough',
+    by: 'adapter/proxy-several',
+    Adapter: believing((adapter, req) => {
+      const forwarded = adapter.ways.trustProxy && forwardedOf(req)
+      return forwarded ? forwarded.includes('https') : adapter.isTls(req)
+    }),
+  },
+  {
+    id: 'proxy: the host is that which the proxy asked for',
+    by: 'adapter/proxy-host',
+    Adapter: class extends ReferenceAdapter {
+      override target(session: Session) {
+        return { ...super.target(session), host: this.requestOf(session)?.headers.host }
+      }
+    },
+  },
+  {
+    id: 'proxy: the address of a device is that of the proxy',
+    by: 'adapter/proxy-devices',
+    Adapter: class extends ReferenceAdapter {
+      override device(req: IncomingMessage) {
+        return { ...super.device(req), ip: req.socket.remoteAddress }
+      }
+    },
+  },
+  {
+    id: 'proxy: no device has an address behind one',
+    by: 'adapter/proxy-devices',
+    Adapter: class extends ReferenceAdapter {
+      override device(req: IncomingMessage) {
+        const { ip, ...device } = super.device(req)
+        return this.ways.trustProxy ? device : { ...device, ip }
+      }
+    },
+  },
+  {
+    id: 'hook: headers of middleware above are set on what the handler returned',
+    by: 'adapter/hook-handler-wins',
+    Adapter: class extends ReferenceAdapter {
+      override joined(reply: Reply, above: { headers: [string, string][] }) {
+        const names = ['cache-control', 'x-foreign']
+        const others = Object.entries(reply.headers).filter(
+          ([name]) => !names.includes(name) || !above.headers.some(([own]) => own === name),
+        )
+        return super.joined({ ...reply, headers: Object.fromEntries(others) }, { headers: above.headers })
+      }
+    },
+  },
+  {
+    id: 'hook: the fields of the session are set, not merged',
+    by: 'adapter/hook-clear-site-data',
+    Adapter: class extends ReferenceAdapter {
+      override headers(reply: Reply, out: Out) {
+        return { ...super.headers(reply, out), ...out.headers }
+      }
+    },
+  },
+  {
     id: 'hook: the cookies of the session take the place of those that middleware above has set',
     by: 'adapter/hook-headers',
     Adapter: class extends ReferenceAdapter {

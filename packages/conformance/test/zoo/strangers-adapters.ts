@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Session } from '@sess/core'
+import type { Device, Session } from '@sess/core'
 import { type Out, ReferenceAdapter, type Reply } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
 
@@ -18,6 +18,31 @@ function skipping(leave: (req: IncomingMessage) => boolean): typeof ReferenceAda
     }
     override async commit(session: Session, reply: Reply) {
       return this.#left.has(session) ? NOTHING : await super.commit(session, reply)
+    }
+  }
+}
+
+type Above = Parameters<ReferenceAdapter['joinedError']>[1]
+
+/** An adapter whose error of a failed save keeps these headers of the success. */
+function keeping(isKept: (name: string) => boolean): typeof ReferenceAdapter {
+  return class extends ReferenceAdapter {
+    override joinedError(reply: Reply, above: Above, failed: Reply) {
+      const kept = Object.entries(failed.headers).filter(([name]) => isKept(name))
+      return this.joined({ ...reply, headers: { ...reply.headers, ...Object.fromEntries(kept) } }, above)
+    }
+  }
+}
+
+/** An adapter that says something else of the client. */
+function describing(
+  change: (req: IncomingMessage, device: Device) => Device | undefined,
+): typeof ReferenceAdapter {
+  return class extends ReferenceAdapter {
+    override client(req: IncomingMessage) {
+      const device = change(req, this.device(req))
+      const { device: _, ...others } = super.client(req)
+      return device ? { ...others, device: () => device } : others
     }
   }
 }
@@ -208,5 +233,158 @@ export const strangersAdapters: readonly (BrokenAdapter & { by: string })[] = [
     id: 'foreign: the response of others goes out as it is',
     by: 'adapter/foreign-response',
     Adapter: answering((headers, { headers: own }) => (own['x-foreign'] ? own : headers)),
+  },
+  {
+    id: 'failures: a list of headers is dropped, without Cache-Control and Vary',
+    by: 'adapter/save-fails-headers',
+    Adapter: keeping(name => !['set-cookie', 'location', 'content-type'].includes(name)),
+  },
+  {
+    id: 'failures: the cookies of the handler go with the error',
+    by: 'adapter/save-fails-headers',
+    Adapter: keeping(name => name === 'set-cookie'),
+  },
+  {
+    id: 'failures: a store that throws at once fails in the handler, whose headers stay',
+    by: 'adapter/store-throws-at-once',
+    Adapter: class extends ReferenceAdapter {
+      #threw = false
+      override async commit(session: Session, reply: Reply) {
+        try {
+          const committed = this.sessions.commit(session, { status: reply.status })
+          this.#threw = false
+          return await committed
+        } catch (error) {
+          this.#threw = true
+          throw error
+        }
+      }
+      override joinedError(reply: Reply, above: Above, failed: Reply) {
+        return this.joined(this.#threw ? { ...failed, status: reply.status, body: reply.body } : reply, above)
+      }
+    },
+  },
+  {
+    id: 'connection: a response without a socket is a stand-in',
+    by: 'adapter/pipelined',
+    Adapter: class extends ReferenceAdapter {
+      override async handle(req: IncomingMessage, res: ServerResponse) {
+        if (res.socket) return await super.handle(req, res)
+        await this.sendUntouched(req, res, await this.reply(req, this.open(req)))
+      }
+    },
+  },
+  {
+    id: 'connection: the session is that of the request which came last',
+    by: 'adapter/pipelined',
+    Adapter: (() => {
+      const latest = new WeakMap<object, Session>()
+      return class extends ReferenceAdapter {
+        override open(req: IncomingMessage) {
+          const session = super.open(req)
+          latest.set(req.socket, session)
+          return session
+        }
+        override async reply(req: IncomingMessage, session: Session, inner?: Session) {
+          await sleep(5)
+          return await super.reply(req, latest.get(req.socket) ?? session, inner)
+        }
+      }
+    })(),
+  },
+  {
+    id: 'body: nobody closes it when the client has left',
+    by: 'adapter/left-body-closed',
+    Adapter: class extends ReferenceAdapter {
+      override async write(res: ServerResponse, reply: Reply) {
+        if (typeof reply.body === 'string') return await super.write(res, reply)
+        const pieces = reply.body[Symbol.asyncIterator]()
+        while (!res.destroyed) {
+          const { value, done } = await pieces.next()
+          if (done) break
+          res.write(value)
+        }
+        res.end()
+      }
+    },
+  },
+  {
+    id: 'headers: Vary is searched for the letters of Cookie',
+    by: 'adapter/own-vary-alike',
+    Adapter: answering((headers, { headers: own }) =>
+      /cookie/i.test(own['vary']?.toString() ?? '') ? { ...headers, vary: own['vary'] ?? '' } : headers,
+    ),
+  },
+  {
+    id: 'headers: names in Vary are compared letter by letter',
+    by: 'adapter/own-vary-alike',
+    Adapter: answering((headers, { headers: own }, { vary }) => {
+      const names = own['vary']?.toString().split(/\s*,\s*/) ?? []
+      return vary && names.length > 0 && !names.includes('Cookie') && !names.includes('*')
+        ? { ...headers, vary: [...names, 'Cookie'].join(', ') }
+        : headers
+    }),
+  },
+  {
+    id: 'device: nothing is said of it',
+    by: 'adapter/devices',
+    Adapter: describing(() => undefined),
+  },
+  {
+    id: 'device: the address alone',
+    by: 'adapter/devices',
+    Adapter: describing((_, { ip }) => ({ ip })),
+  },
+  {
+    id: 'device: the address that the client made up',
+    by: 'adapter/devices',
+    Adapter: describing(({ headers }, device) => ({
+      ...device,
+      ip: headers['x-forwarded-for']?.toString() ?? device.ip,
+    })),
+  },
+  {
+    id: 'host: the one that the client made up',
+    by: 'adapter/forwarded-host',
+    Adapter: class extends ReferenceAdapter {
+      override target(session: Session) {
+        const target = super.target(session)
+        const forwarded = this.requestOf(session)?.headers['x-forwarded-host']
+        return forwarded === undefined ? target : { ...target, host: forwarded.toString() }
+      }
+    },
+  },
+  {
+    id: 'status: from 400 on nothing but the cookie is added',
+    by: 'adapter/status-saves',
+    Adapter: class extends ReferenceAdapter {
+      override headers(reply: Reply, out: Out) {
+        return super.headers(reply, reply.status < 400 ? out : { ...out, vary: false, private: false })
+      }
+    },
+  },
+  {
+    id: 'status: an error of the framework’s own has the cookie, and no Vary',
+    by: 'adapter/thrown-4xx',
+    Adapter: class extends ReferenceAdapter {
+      readonly #thrown = new WeakSet<Reply['headers']>()
+      override failed(error: unknown) {
+        const reply = super.failed(error)
+        this.#thrown.add(reply.headers)
+        return reply
+      }
+      override headers(reply: Reply, out: Out) {
+        return super.headers(reply, this.#thrown.has(reply.headers) ? { ...out, vary: false } : out)
+      }
+    },
+  },
+  {
+    id: 'status: a 304 gets a cookie alone',
+    by: 'adapter/status-empty',
+    Adapter: class extends ReferenceAdapter {
+      override headers(reply: Reply, out: Out) {
+        return super.headers(reply, reply.status === 304 ? { ...out, vary: false } : out)
+      }
+    },
   },
 ]

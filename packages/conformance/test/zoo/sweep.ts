@@ -41,7 +41,7 @@ export const cookieStoreZoo: Zoo<BrokenCookieStore> = {
  * case that rejects them.
  */
 const OF_OTHER_ZOOS =
-  /^adapter\/(?:raw-|method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|early-hints|constant-cookies|constant-response|failed-body-closed|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
+  /^adapter\/(?:raw-|method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|early-hints|constant-cookies|constant-response|failed-body-closed|save-fails-headers|store-throws-at-once|pipelined|left-body-closed|own-vary-alike|devices|forwarded-host|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
 
 export const adapterZoo: Zoo<BrokenAdapter> = {
   broken: brokenAdapters,
