@@ -21,7 +21,10 @@ export interface HeaderCarrier {
   varyBy: string
 }
 
-/** Reads a header of the request. An array, or values joined by commas, is no key. */
+/**
+ * Reads a header of the request: `undefined` or `null` if it is absent. The empty text is a header without a key, whose request
+ * is answered by the header. An array, or values joined by commas, is no key.
+ */
 export type ReadHeader = (name: string) => string | readonly string[] | null | undefined
 
 export function isCarrier(value: unknown): boolean {

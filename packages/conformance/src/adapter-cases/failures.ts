@@ -116,7 +116,7 @@ export const failureCases: readonly AdapterCase[] = [
     why: 'A full disk would end the process, or send the error with the cookie and the headers of the success.',
     skip: needsStart,
     async run(f) {
-      const app = await f.start()
+      const app = await f.start({ saveEveryRequest: true })
       const browser = app.browser()
       await browser.post('/set?k=a&v=1')
       const error = Object.assign(new Error('the disk is full'), { code: 'ENOSPC' })
@@ -132,6 +132,10 @@ export const failureCases: readonly AdapterCase[] = [
           status(response, 503, what)
           nothingOfSuccess(f, response, what)
         }
+        app.store.atOnce = { failing: ['touch'], error }
+        const touched = await browser.get('/get?k=a')
+        status(touched, 503, 'GET /get while touch throws at once')
+        nothingOfSuccess(f, touched, 'GET /get while touch throws at once')
         app.store.atOnce = { failing: ['read'], error }
         status(await browser.get('/none'), 200, 'GET /none while read throws at once')
         const read = await browser.get('/get?k=a')

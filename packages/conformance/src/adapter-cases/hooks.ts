@@ -370,6 +370,8 @@ export const hookCases: readonly AdapterCase[] = [
       noCookie(f, failed, what)
       equal(ownCookies(failed, 'own'), [], `the cookie of the handler of ${what}`)
       equal(vary(failed).includes('accept'), false, `whether Vary of ${what} is that of the handler`)
+      const isHandlers = cacheControl(failed).includes('max-age=60')
+      equal(isHandlers, false, `whether Cache-Control of ${what} is that of the handler`)
       equal(ownCookies(failed, 'above'), ownCookies(thrown, 'above'), `the cookies \`above\` of ${what}`)
       equal(
         vary(failed).includes('x-above'),

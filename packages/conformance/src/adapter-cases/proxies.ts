@@ -81,8 +81,15 @@ export const proxyCases: readonly AdapterCase[] = [
     skip: withoutMeans('proxy'),
     async run(f) {
       const app = await f.proxy!()
-      const domains = await deletedDomains(f, app.url, 'www.shop.example')
-      equal(domains, ['shop.example', 'www.shop.example'], 'the domains whose cookies are deleted')
+      for (const host of [
+        'www.shop.example',
+        'WWW.shop.example:8443',
+        'www.shop.example, www.shop.example',
+      ]) {
+        const domains = await deletedDomains(f, app.url, host)
+        const what = `the domains whose cookies are deleted with X-Forwarded-Host: ${host}`
+        equal(domains, ['shop.example', 'www.shop.example'], what)
+      }
     },
   },
   {
@@ -132,9 +139,14 @@ export const proxyCases: readonly AdapterCase[] = [
     async run(f) {
       const knowsAddress = isLoopback((await deviceOf(await f.start({ devices: true }), {})).ip)
       const app = await f.proxy!({ devices: true })
-      const { userAgent, ip } = await deviceOf(app, { 'user-agent': AGENT, 'x-forwarded-for': VISITOR })
-      equal(userAgent, AGENT, 'the user agent of the device')
-      if (knowsAddress || ip !== undefined) equal(ip, VISITOR, 'the address of the device')
+      for (const visitor of [VISITOR, '2001:db8::7']) {
+        const { userAgent, ip } = await deviceOf(app, { 'user-agent': AGENT, 'x-forwarded-for': visitor })
+        equal(userAgent, AGENT, 'the user agent of the device')
+        if (knowsAddress || ip !== undefined) equal(ip, visitor, 'the address of the device')
+      }
+      const inside = await deviceOf(app, { 'user-agent': AGENT })
+      if (inside.ip !== undefined || knowsAddress)
+        ok(isLoopback(inside.ip), 'the address of a request from inside', `it was ${show(inside.ip)}`)
     },
   },
 ]

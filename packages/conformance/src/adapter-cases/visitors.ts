@@ -60,6 +60,9 @@ export const visitorsCases: readonly AdapterCase[] = [
         { method: 'GET', path: '/get?k=n', cookie: bob.header },
         { method: 'POST', path: '/set?k=more&v=1', cookie: ann.header },
       ])
+      // Bun closes the connection if a handler of several requests waits. To an adapter the first of them is like any other.
+      if (responses[0] === '')
+        throw new DoesNotApply('the server responds to none of several requests in one packet')
       const what = 'of five requests in one packet'
       equal(
         responses.map(response => response.slice(0, 12)),
