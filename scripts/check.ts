@@ -1,5 +1,5 @@
 // All that a reviewer's machine would do: `pnpm check`, and `npm test`. Names of steps as arguments run those
-// alone: `pnpm check lint types`. The last line counts vitest's tests and, as one each, the other steps.
+// alone: `pnpm check lint types`. `tarballs` and `pack-test` run only if they are named. The last line counts vitest's tests and, as one each, the other steps.
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,16 +21,17 @@ const STEPS: Step[] = [
   { name: 'arrows', command: 'depcruise', args: ['packages', '--config', '.dependency-cruiser.mjs'] },
   script('plain-words'),
   { name: 'size', command: 'size-limit', args: [] },
-  script('tarballs'),
-  script('pack-test'),
 ]
+/** Checks of what is published: three minutes of work that few changes need, so `.ci/run` does it after `npm test`. */
+const OF_PACKAGES: Step[] = [script('tarballs'), script('pack-test')]
 
 const wanted = process.argv.slice(2)
-const known = [...new Set(STEPS.map(({ name }) => name)), 'tests']
+const known = [...new Set([...STEPS, ...OF_PACKAGES].map(({ name }) => name)), 'tests']
 const unknown = wanted.filter(name => !known.includes(name))
 if (unknown.length > 0)
   throw new Error(`There is no step ${unknown.join(', ')}: the steps are ${known.join(', ')}`)
-const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name)
+const steps =
+  wanted.length === 0 ? STEPS : [...STEPS, ...OF_PACKAGES].filter(({ name }) => wanted.includes(name))
 
 const total: TestCounts = { passed: 0, failed: 0, skipped: 0 }
 const durations: string[] = []
@@ -45,7 +46,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 // The two lanes run side by side: the tests need about as long as everything else together.
-await Promise.all([isWanted('tests') ? runTests() : undefined, runSteps()])
+await Promise.all([wanted.length === 0 || wanted.includes('tests') ? runTests() : undefined, runSteps()])
 
 for (const failure of failures) console.log(`\n${failure}`)
 console.log(`\n${durations.join('\n')}\n`)
@@ -58,7 +59,7 @@ function script(name: string): Step {
 }
 
 async function runSteps(): Promise<void> {
-  for (const { name, command, args } of STEPS.filter(step => isWanted(step.name))) {
+  for (const { name, command, args } of steps) {
     const started = performance.now()
     const { code, output } = await run(command, args, { env: { ...withBin(), NO_COLOR: '1' }, nice: 10 })
     finish(name, code === 0, started, output)
