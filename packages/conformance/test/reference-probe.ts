@@ -150,7 +150,7 @@ export class ReferenceAdapter {
 
   /** What the app's middleware does, above the session or below it. */
   async step(req: IncomingMessage, session?: Session): Promise<ProbeStep> {
-    const { searchParams } = new URL(req.url ?? '/', 'http://probe')
+    const { searchParams } = urlOf(req)
     return (await this.ways.hook?.(searchParams, session)) ?? { headers: [] }
   }
 
@@ -164,8 +164,8 @@ export class ReferenceAdapter {
     const session = this.open(req)
     await this.load(session)
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
-    const { searchParams } = new URL(req.url ?? '/', 'http://probe')
-    session.set(searchParams.get('k') ?? '', searchParams.get('v') ?? '')
+    const { searchParams } = urlOf(req)
+    session.set(searchParams.get('k')!, searchParams.get('v'))
     socket.end(this.unsaved(session))
   }
 
@@ -214,14 +214,7 @@ export class ReferenceAdapter {
   }
 
   async handler(req: IncomingMessage, session: Session, inner?: Session): Promise<Reply> {
-    return await respond(
-      this.sessions,
-      session,
-      inner,
-      // Node drops the body of a response to HEAD by itself.
-      req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET'),
-      new URL(req.url ?? '/', 'http://probe'),
-    )
+    return await respond(this.sessions, session, inner, req.method!, urlOf(req))
   }
 
   async load(session: Session): Promise<void> {
@@ -281,15 +274,15 @@ export class ReferenceAdapter {
     for (const [name, value] of Object.entries(others)) {
       merged[name] = fieldValue(name, headers[name]?.toString(), value)
     }
-    if (setCookies.length > 0) merged['set-cookie'] = [...[headers['set-cookie'] ?? []].flat(), ...setCookies]
+    merged['set-cookie'] = [...[headers['set-cookie'] ?? []].flat(), ...setCookies]
     if (vary) merged['vary'] = varyBy(headers['vary']?.toString(), names)
     if (isPrivate) merged['cache-control'] = privateCache(merged['cache-control']?.toString())
     return merged
   }
 
-  async write(res: ServerResponse, { status, body }: Reply): Promise<void> {
-    if (status === 204 || status === 304) res.end()
-    else if (typeof body === 'string') res.end(body)
+  /** Node itself drops the body of a response to HEAD, and that of a 204 or a 304. */
+  async write(res: ServerResponse, { body }: Reply): Promise<void> {
+    if (typeof body === 'string') res.end(body)
     else {
       for await (const chunk of body) res.write(chunk)
       res.end()
@@ -307,7 +300,6 @@ const replyOf = ({ headers }: ProbeStep, { status, body }: NonNullable<ProbeStep
 
 /** A reply with more headers, behind those that it has or before them. */
 export function added(reply: Reply, more: ProbeStep['headers'] = [], first = false): Reply {
-  if (more.length === 0) return reply
   const headers: Reply['headers'] = {}
   const own = Object.entries(reply.headers).flatMap(([name, values]) =>
     [values].flat().map(value => [name, value] as const),
@@ -317,6 +309,9 @@ export function added(reply: Reply, more: ProbeStep['headers'] = [], first = fal
   }
   return { ...reply, headers }
 }
+
+/** The URL of a request to the probe app. */
+const urlOf = (req: IncomingMessage): URL => new URL(req.url!, 'http://probe')
 
 /** The routes of the probe app. HEAD is GET without its body. */
 async function respond(
@@ -332,11 +327,7 @@ async function respond(
   if (!route) throw new HttpError(404)
   try {
     const { status, headers, body, json, thenThrow, raw } = await route.run(session, url.searchParams, inner)
-    const named: Reply['headers'] = {}
-    for (const [name, value] of headers) {
-      named[name] = named[name] === undefined || name === 'content-type' ? value : [named[name], value].flat()
-    }
-    return { status, headers: named, body: method === 'HEAD' ? '' : (body ?? ''), json, thenThrow, raw }
+    return added({ status, headers: {}, body: body ?? '', json, thenThrow, raw }, headers)
   } catch (error) {
     throw mapError(error, url.href)
   }
@@ -360,10 +351,7 @@ export async function startReference(
   const adapter = new Adapter(sessions, inner && createSessions({ store: memoryStore(), ...inner }), ways)
   const { certificate } = ways
   const listener = (req: IncomingMessage, res: ServerResponse) => {
-    adapter.handle(req, res).catch(error => {
-      if (!res.headersSent) res.writeHead(500)
-      if (!res.writableEnded) res.end(String(error))
-    })
+    adapter.handle(req, res).catch(error => res.destroy(error))
   }
   const server = certificate ? createTlsServer(certificate, listener) : createServer(listener)
   server.on('upgrade', (req, socket) => void adapter.upgrade(req, socket).catch(() => socket.destroy()))
