@@ -156,7 +156,7 @@ const LONG =
 
 async function clean(cases: readonly StoreCase[], make: () => StoreSetup): Promise<Report> {
   // Each store has a backend of its own.
-  const options = { callTimeout: 2_000, quick: true, concurrency: 100 }
+  const options = { quick: true, concurrency: 100 }
   const report = await runCases(cases, openStore(make, options), options)
   expect(
     report.results.filter(({ status }) => status === 'failed').map(({ id, happened }) => [id, happened]),

@@ -1,5 +1,5 @@
-import { equal, ok } from '../check.ts'
-import { type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+import { equal, ok, outcome } from '../check.ts'
+import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { meanwhile, spreads } from './meanwhile.ts'
 
 async function cleared(f: StoreFixture, batchSize?: number): Promise<number[]> {
@@ -89,6 +89,64 @@ export const cleanupCases: readonly StoreCase[] = [
       )
     },
   },
+  ...(['break', 'abort'] as const).map(
+    (way): StoreCase => ({
+      id: `store/clear-expired-left-by-${way}`,
+      title: `a clearExpired that is left by ${way === 'break' ? 'break' : 'an aborted signal'} takes no write along that was answered meanwhile`,
+      rule: 'Each call is atomic on its own. What was answered between two batches holds, also if no further batch is asked for.',
+      source: 'docs/design.md#store-contract, docs/design.md#store-clear-expired, docs/requirements.md#f25',
+      why: 'A clean-up that a time limit ends would undo logins, saves and logouts of which the users were told that they are done.',
+      skip: without('clearExpired'),
+      async run(f) {
+        for (const writer of f.hasSecond ? [f.store, f.other] : [f.store]) {
+          for (let n = 0; n < 5; n++) await f.stored({ expiresAt: f.clock.now() + f.clock.life })
+          await f.clock.advance(f.clock.life)
+          const [replaced, removed, touched] = [await f.stored(), await f.stored(), await f.stored()]
+          const [inserted, first, second] = [f.id(), f.record(), f.record()]
+          const context = f.context()
+          const abort = new AbortController()
+          const whose = writer === f.store ? 'the same store' : 'another store'
+          const when = `by ${whose} between two batches of clearExpired()`
+          let batches = 0
+          const clear = async () => {
+            const options = { ...context, batchSize: 2, signal: abort.signal }
+            for await (const _ of f.store.clearExpired?.(options) ?? []) {
+              if (batches++ > 0) continue
+              equal(await writer.insert(inserted, first, context), true, `insert() ${when}`)
+              equal(
+                await writer.replace(replaced.id, second, replaced.version, context),
+                'ok',
+                `replace() ${when}`,
+              )
+              equal(await writer.remove(removed.id, undefined, context), 'ok', `remove() ${when}`)
+              const later = touched.record.expiresAt + 1_000
+              equal(await writer.touch(touched.id, later, touched.version, context), true, `touch() ${when}`)
+              if (way === 'break') break
+              abort.abort(new Error('nobody waits'))
+            }
+          }
+          const { error } = await outcome(clear)
+          if (error !== undefined && !abort.signal.aborted) throw error
+          ok(batches > 0, 'clearExpired() to report a batch of the expired records', 'it reported none')
+          for (const [reader, who] of [
+            [f.store, 'the same store'],
+            [f.other, 'another store'],
+          ] as const) {
+            const read = async (id: string) => facts(await reader.read(id, context))
+            const after = `that ${who} reads after clearExpired() was left`
+            equal(await read(inserted), facts(first), `the record inserted ${when}, ${after}`)
+            equal(await read(replaced.id), facts(second), `the record replaced ${when}, ${after}`)
+            equal(await read(removed.id), null, `the record removed ${when}, ${after}`)
+            equal(
+              (await read(touched.id))?.expiresAt,
+              touched.record.expiresAt + 1_000,
+              `the expiry set ${when}, ${after}`,
+            )
+          }
+        }
+      },
+    }),
+  ),
   {
     id: 'store/clear-expired-spares-renewed',
     title: 'clearExpired never removes a record that was renewed meanwhile [C3]',

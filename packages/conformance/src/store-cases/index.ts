@@ -1,6 +1,7 @@
 import { engineCases } from '../engine-cases/index.ts'
 import type { StoreCase } from '../store-fixture.ts'
 import { atOnceCases } from './at-once.ts'
+import { bigRecordCases } from './big-records.ts'
 import { cleanupCases } from './cleanup.ts'
 import { crowdCases } from './crowd.ts'
 import { everywhereCases } from './everywhere.ts'
@@ -9,19 +10,23 @@ import { faultCases } from './faults.ts'
 import { historyCases } from './history.ts'
 import { insertCases } from './insert.ts'
 import { lifeCases } from './life.ts'
+import { listedIdCases } from './listed-ids.ts'
 import { neighbourCases } from './neighbours.ts'
+import { openScanCases } from './open-scan.ts'
 import { outageCases } from './outage.ts'
 import { pairCases } from './pairs.ts'
 import { payloadCases } from './payload.ts'
 import { processCases } from './processes.ts'
 import { programCases } from './programs.ts'
 import { readCases } from './read.ts'
+import { rejectedCases } from './rejected.ts'
 import { remedyOf } from './remedies.ts'
 import { removeCases } from './remove.ts'
 import { replaceCases } from './replace.ts'
 import { scanCases } from './scan.ts'
 import { stalledCases } from './stalled.ts'
 import { subjectCases } from './subject.ts'
+import { subjectIndexCases } from './subject-index.ts'
 import { touchCases } from './touch.ts'
 import { versionCases } from './version.ts'
 
@@ -34,9 +39,12 @@ const inOrder: readonly StoreCase[] = [
   ...touchCases,
   ...removeCases,
   ...payloadCases,
+  ...subjectIndexCases,
   ...subjectCases,
+  ...listedIdCases,
   ...cleanupCases,
   ...scanCases,
+  ...openScanCases,
   ...outageCases,
   ...stalledCases,
   ...lifeCases,
@@ -45,6 +53,8 @@ const inOrder: readonly StoreCase[] = [
   ...atOnceCases,
   ...crowdCases,
   ...neighbourCases,
+  ...rejectedCases,
+  ...bigRecordCases,
   ...faultCases,
   ...processCases,
   ...historyCases,

@@ -34,6 +34,50 @@ export const REMEDIES: readonly Remedy[] = [
     'Bound the queue of calls that are not sent yet, and take a call out of it when its `signal` is aborted.',
   ],
   [
+    /^store\/clear-expired-(?:left|amid)/,
+    'Hold no transaction, lock or cursor while clearExpired() yields. Remove each batch in a short transaction of its own that ends ' +
+      'before the batch is reported. Other calls of the same connection would join an open one, and be rolled back with it.',
+  ],
+  [
+    /^store\/(?:scan|scan-by-subject)-open/,
+    'Fetch a page, end its statement, and hand out its entries. While the caller has an entry, keep no cursor, transaction or snapshot ' +
+      'open on a connection that other calls use.',
+  ],
+  [
+    /^store\/ids-listed/,
+    'Keep ids in a type that gives them back as they are: `text`, or `varchar(40)` with a binary collation. `char(40)` pads shorter ids ' +
+      'with blanks, and a numeric type changes digits. An `except` is compared as the whole id.',
+  ],
+  [
+    /^store\/(?:refused-keeps-subject|insert-again)/,
+    'Change the index of subjects in the step that compares and writes the record, and only if it writes. An insert that replaces an ' +
+      'expired record sets every column: `subject = excluded.subject` too.',
+  ],
+  [
+    /^store\/rejected-beside/,
+    'Check a record before its call joins a batch (one statement, pipeline or transaction for several calls). If a batch fails because ' +
+      'of one call, repeat the others one by one, and reject that one alone.',
+  ],
+  [
+    /^store\/remove-by-subject-races-big-replace/,
+    'Wait for records that somebody else is writing: no `SKIP LOCKED`, no `NOWAIT`, no skipping of a lock that is taken. Then look ' +
+      'again until none is found: `removeEach` of `@sess/core/store` does that.',
+  ],
+  [
+    /^store\/fresh-while-read/,
+    'A read that begins after a write must not join an older read of the same id ("single flight"). Do not join at all. Within one ' +
+      'process you could begin a new read after each write, but other processes write as well.',
+  ],
+  [
+    /^store\/read-while-replaced/,
+    'Read payload and version in one step, and write a record that consists of several pieces in one step. A read that begins after a ' +
+      'write must not join an older read that is still under way.',
+  ],
+  [
+    /^store\/touch-shortens/,
+    'Set the expiry to the time that is given, without `max()` or `GREATEST`. If the backend expires by itself, set its time to live too.',
+  ],
+  [
     /^store\/(?:.*clear-expired|few-among)/,
     'Choose some expired ids, then remove them with the condition "still expired" in the same statement, and report after each ' +
       'batch of `batchSize`. Go on until a batch is empty, not until one is short.',
@@ -55,7 +99,7 @@ export const REMEDIES: readonly Remedy[] = [
     'close() releases what the store itself has opened. It leaves a connection that was handed in open, and other stores alone.',
   ],
   [
-    /^store\/(?:payload-big|payload-boundaries|life-size|read-while-replaced)/,
+    /^store\/(?:payload-big|payload-boundaries|life-size)/,
     'Choose a type that holds 1 MiB (`LONGTEXT` in MySQL), or declare as `maxBytes` what fits. Write a record that consists of ' +
       'several pieces in one step. Join the pieces as bytes, and decode them once.',
   ],
@@ -86,6 +130,7 @@ export const REMEDIES: readonly Remedy[] = [
   [
     /^store\/(?:version|replace-equal)/,
     'Make a new version with each write, such as `crypto.randomUUID()`, and compare it byte for byte (in SQL with a binary collation). ' +
+      'The place or the age of a row or file (`ctid`, an inode, a modification time) comes again, and so does a counter that starts anew. ' +
       'If the payload itself is the version, compare all of it. Count the rows that matched, not those that changed.',
   ],
   [

@@ -1,4 +1,4 @@
-import { equal } from '../check.ts'
+import { equal, fail } from '../check.ts'
 import type { StoreCase } from '../store-fixture.ts'
 
 /** Payloads that a database may take for equal, which matters where the payload, or a digest of it, is the version. */
@@ -80,6 +80,34 @@ export const versionCases: readonly StoreCase[] = [
         'ok',
         'replace() at the version read first',
       )
+    },
+  },
+  {
+    id: 'store/version-never-again',
+    title: 'a record that is replaced again and again, or removed and inserted, never has a version twice',
+    rule: 'stale: it has another version. A version is that of one write and never comes back.',
+    source: 'docs/design.md#store-version, docs/requirements.md#f16; PostgreSQL uses a `ctid` again',
+    why: 'A page that was left open would overwrite, hours later, what has been saved since.',
+    async run(f) {
+      const { expiresAt } = f.record()
+      const record = (n: number) => ({ payload: `{"n":${n},"of":"${'x'.repeat(100)}"}`, expiresAt })
+      const id = f.id()
+      equal(await f.store.insert(id, record(0), f.context()), true, 'the answer of insert()')
+      const seen = new Map<string, number>()
+      const count = f.quick ? 40 : 120
+      for (let n = 1; n <= count; n++) {
+        const { version } = await f.readLive(id, 'the record')
+        const before = seen.get(version)
+        if (before !== undefined)
+          fail('every write to give a new version', `write ${n} gave the version of write ${before} again`)
+        seen.set(version, n)
+        if (n % 10 > 0) {
+          equal(await f.store.replace(id, record(n), version, f.context()), 'ok', 'the answer of replace()')
+          continue
+        }
+        equal(await f.store.remove(id, version, f.context()), 'ok', 'the answer of remove()')
+        equal(await f.store.insert(id, record(n), f.context()), true, 'the answer of insert() after remove()')
+      }
     },
   },
   {

@@ -1,4 +1,4 @@
-import type { Store, StoreContext, StoredRecord } from '@sess/core'
+import type { SessionRecord, Store, StoreContext, StoredRecord } from '@sess/core'
 import { memoryStore } from '../../src/memory-store.ts'
 import type { StoreSetup } from '../../src/store-fixture.ts'
 
@@ -153,10 +153,20 @@ function guarded(records: Map<string, StoredRecord>, backend: Backend): FullStor
       backend.losing = false
       throw new Error('socket hang up')
     })
+  // As where texts are encoded as UTF-8.
+  const encodable = ({ payload, subject = '' }: SessionRecord) => {
+    if (!payload.isWellFormed() || !subject.isWellFormed()) throw new Error('half a surrogate pair')
+  }
   return {
     read: guard(store.read),
-    insert: write(store.insert),
-    replace: write(store.replace),
+    insert: write((id, record, context) => {
+      encodable(record)
+      return store.insert(id, record, context)
+    }),
+    replace: write((id, record, version, context) => {
+      encodable(record)
+      return store.replace(id, record, version, context)
+    }),
     touch: write(store.touch),
     remove: write(store.remove),
     removeBySubject: write(store.removeBySubject),

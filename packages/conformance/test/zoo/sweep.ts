@@ -5,6 +5,7 @@ import { type BrokenAdapter, brokenAdapters } from './broken-adapters.ts'
 import { type BrokenCookieStore, brokenCookieStores } from './broken-cookie-stores.ts'
 import { type BrokenStore, brokenStores } from './broken-stores.ts'
 import { inhabited } from './habitat.ts'
+import { sqlStores } from './strangers-sql.ts'
 
 /** Broken implementations, the cases that must reject them, and how one of them is proved by some of the cases. */
 export interface Zoo<Broken extends { id: string } = { id: string }> {
@@ -15,13 +16,15 @@ export interface Zoo<Broken extends { id: string } = { id: string }> {
 
 const only = (cases: readonly string[]) => new RegExp(`^(?:${cases.join('|')}) `)
 
-/** These cases have zoos of their own, `strangers-stores.ts` and `fresh-stores.ts`, whose stores name the case that rejects them. */
+/** These cases have zoos of their own, `strangers-stores.ts`, `fresh-stores.ts` and `strangers-sql.ts`, whose stores name the case that rejects them. */
 const GENERATED =
   /^store\/(?:life|everywhere|overlap|abort|fresh|many|fails|lost|process|read-while-replaced)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|random-programs|version-equal-hashes|version-of-empty|scans-at-once|few-among-expired|subject-is-text|renewed-outlives-first-life|down-at-first|down-amid-scan) /
 
+const OF_SQL_ZOO = new Set(sqlStores.map(({ by }) => by))
+
 export const storeZoo: Zoo<BrokenStore> = {
   broken: brokenStores,
-  cases: storeCases.map(({ id }) => id).filter(id => !GENERATED.test(`${id} `)),
+  cases: storeCases.map(({ id }) => id).filter(id => !GENERATED.test(`${id} `) && !OF_SQL_ZOO.has(id)),
   async prove({ mistake }, cases) {
     const options = { callTimeout: 100, timeout: 1_000, filter: only(cases) }
     return (await runStoreCases(() => inhabited(mistake), options)).results
