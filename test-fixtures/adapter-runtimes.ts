@@ -76,11 +76,13 @@ export const openStore = () => { throw new Error('The store is given.') }`,
  * @param name of the adapter, for the report
  * @param folder with `app.ts`, which exports `app`: `{ fetch(request, server) }`
  * @param check more than the cases: gets the URL, and returns what is wrong
+ * @param differing what the framework does otherwise on a runtime, as `Runtime.differs`
  */
 export async function runOnRuntimes(
   name: string,
   folder: string,
   check: (url: string, runtime: string, store: string) => Promise<string[]> = async () => [],
+  differing: Record<string, Record<string, string>> = {},
 ): Promise<void> {
   const names = askedFor(Object.keys(RUNTIMES))
   await installRuntimes(names)
@@ -93,7 +95,7 @@ export async function runOnRuntimes(
       const { passed, skipped, results } = await runAdapterCases(served.url)
       const wrong = await check(served.url, runtime, store)
       await served.stop()
-      const differs = { ...RUNTIMES[runtime]!.differs }
+      const differs = { ...RUNTIMES[runtime]!.differs, ...differing[runtime] }
       for (const { id, status, expected = '', happened } of results) {
         if (status !== 'failed') continue
         if (differs[expected]) console.log(`  differs on ${runtime}: ${differs[expected]}`)

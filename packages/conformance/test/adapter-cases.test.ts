@@ -1,6 +1,6 @@
 import type { Session } from '@sess/core'
 import { describe, expect, test } from 'vitest'
-import { formatReport } from '../src/report.ts'
+import { formatFailure, formatReport } from '../src/report.ts'
 import { runAdapterCases } from '../src/runner.ts'
 import { type Out, ReferenceAdapter, type Reply, referenceWays, startReference } from './reference-probe.ts'
 
@@ -99,5 +99,39 @@ describe('a way to start the app that is not offered', () => {
     const skipped = report.results.filter(({ status }) => status !== 'passed')
     expect(skipped.length).toBeGreaterThan(0)
     for (const { reason } of skipped) expect(reason).toContain(`no \`${way}\` was given`)
+  })
+})
+
+describe('a mistake of the probe app is named as one', () => {
+  const failureOf = async (Adapter: typeof ReferenceAdapter, id: string) => {
+    const { results } = await runAdapterCases(options => startReference(options, Adapter), {
+      ...referenceWays(Adapter),
+      filter: new RegExp(`^${id} `),
+    })
+    return results.map(result => formatFailure(result)).join('\n')
+  }
+
+  test('middleware below the session that gets none', async () => {
+    class WithoutSession extends ReferenceAdapter {
+      override async step(req: Parameters<ReferenceAdapter['step']>[0]) {
+        return await super.step(req)
+      }
+    }
+    const text = await failureOf(WithoutSession, 'adapter/hook-headers')
+    expect(text).toContain('the middleware below the session to get the session')
+    expect(text).toContain('pass the session as second argument of `hook`')
+  })
+
+  test('a type of the body that it does not accept', async () => {
+    class OnlyJson extends ReferenceAdapter {
+      override async handle(...[req, res]: Parameters<ReferenceAdapter['handle']>) {
+        const isAccepted = [undefined, 'application/json'].includes(req.headers['content-type'])
+        if (isAccepted) await super.handle(req, res)
+        else res.writeHead(415).end()
+      }
+    }
+    const text = await failureOf(OnlyJson, 'adapter/with-body')
+    expect(text).toContain('the probe app to accept a body of any type')
+    expect(text).toContain('addContentTypeParser')
   })
 })
