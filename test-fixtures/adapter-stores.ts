@@ -18,11 +18,11 @@ export async function describeOverStores(
   describeCases: typeof describeAdapter,
   name: string,
   start: StartProbe,
-  ways: Exclude<keyof AdapterOptions, 'startTwoEngines'>[] = ['https', 'proxy', 'before', 'twice'],
+  ways: Exclude<keyof AdapterOptions, 'startTwoEngines'>[] = ['https', 'proxy', 'before', 'twice', 'under'],
 ): Promise<void> {
   const startInAWay = (options: ProbeOptions, way: ProbeWays) => start(options, 0, way)
   describeCases(name, options => start(options), {
-    startTwoEngines: (outer, inner) => start(outer, 0, { inner }),
+    startTwoEngines: (outer, inner, way) => start(outer, 0, { inner, ...way }),
     ...Object.fromEntries(ways.map(way => [way, startInAWay])),
   })
 

@@ -1,6 +1,13 @@
 import type { Duplex } from 'node:stream'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ProbeWays, probeRoutes } from '@sess/conformance'
+import {
+  type ProbeAnswer,
+  type ProbeRoute,
+  type ProbeWays,
+  probeRoutes,
+  type ProbeOptions as RouteOptions,
+} from '@sess/conformance'
 import {
   type ClearSiteData,
   createSessions,
@@ -51,17 +58,6 @@ export function sessionAs(session: Session, query: URLSearchParams): object {
   const as = query.get('as')
   if (as === 'part') return { me: session }
   return as === 'data' ? { me: session.data } : session
-}
-
-/** Does what `POST /both` and `GET /both` do, with two engines on one app. */
-export function bothSessions(method: string, outer: Session, inner: Session, query: URLSearchParams): object {
-  if (method === 'POST') {
-    setFrom(outer, query)
-    setFrom(inner, query)
-    return stateOf(outer)
-  }
-  const key = givenKey(query)
-  return { outer: outer.get(key), inner: inner.get(key), ...stateOf(outer) }
 }
 
 /** The headers of the app's own that `/own-headers` answers with. */
@@ -157,6 +153,20 @@ function suiteRoute(method: 'GET' | 'POST', path: string): JsonRoute {
       return JSON.parse(String(body)) as object
     },
   }
+}
+
+/** The routes that only the suite has words for. A probe app registers them besides `jsonRoutes`. */
+export function suiteRoutes(sessions: Sessions, options: RouteOptions = {}): ProbeRoute[] {
+  return probeRoutes(sessions, options).filter(({ path }) => OF_SUITE.test(path))
+}
+
+const OF_SUITE = /^\/(?:raw|throw-headers|failing-body|both)/
+
+/** A stream of Node that fails. */
+export function failingStream({ body, begin }: NonNullable<ProbeAnswer['failing']>): Readable {
+  const source = Readable.from(body)
+  begin(error => source.destroy(error))
+  return source
 }
 
 /** What `GET /socket` does once the upgrade is accepted: a change that it does not save. */

@@ -16,12 +16,13 @@ export const NO_NODE_RESPONSE = 'a handler returns its response, and has none of
 
 /** The answer of a probe route as a web `Response`. */
 export function webResponse(
-  { status, headers, body, foreign, constant, json, thenThrow, raw }: ProbeAnswer,
+  { status, headers, body, foreign, constant, json, thenThrow, raw, failing }: ProbeAnswer,
   url: string,
 ): Response | Promise<Response> {
   if (constant) return NO_CONTENT
   if (foreign) return fetch(new URL(ELSEWHERE, url))
   if (raw) return new Response(NO_NODE_RESPONSE, { status: 501 })
+  if (failing) return new Response(failingBody(failing))
   if (thenThrow) return new Response(ONE_OF_TWO, { status: 501 })
   if (json) return Response.json(json)
   return new Response(webBody(body), { status, headers })
@@ -39,6 +40,20 @@ export function webBody(body: ProbeAnswer['body']): string | null | ReadableStre
       else controller.enqueue(encoder.encode(value))
     },
     cancel: async () => void (await pieces.return?.()),
+  })
+}
+
+/** A body of the web that fails. */
+export function failingBody({
+  body,
+  begin,
+}: NonNullable<ProbeAnswer['failing']>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  return new ReadableStream({
+    start: controller => begin(error => controller.error(error)),
+    async pull(controller) {
+      for await (const piece of body) controller.enqueue(encoder.encode(piece))
+    },
   })
 }
 

@@ -33,7 +33,13 @@ export type {
 } from './cookie-fixture.ts'
 export { memoryStore } from './memory-store.ts'
 export type { ProbeHook, ProbeStep } from './probe-hook.ts'
-export { type ProbeAnswer, type ProbeOptions, type ProbeRoute, probeRoutes } from './probe-routes.ts'
+export {
+  type ProbeAnswer,
+  type ProbeOptions,
+  type ProbeRoute,
+  probeNotFound,
+  probeRoutes,
+} from './probe-routes.ts'
 export { type Framework, type RegisterOptions, type Registrars, registrars } from './register.ts'
 export { formatFailure, formatProgress, formatReport } from './report.ts'
 export {

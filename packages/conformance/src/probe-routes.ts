@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ClearSiteData, FlushOptions, Session, Sessions } from '@sess/core'
 import { leave, leftWords, silentIdioms } from './probe-idioms.ts'
-import { rawRoutes } from './probe-raw.ts'
+import { ignores, rawRoutes } from './probe-raw.ts'
 
 /** The response of a route of the probe app, in no framework's words. */
 export interface ProbeAnswer {
@@ -33,6 +33,12 @@ export interface ProbeAnswer {
    * leave it out: the rest of this answer says that the probe app does nothing with it.
    */
   raw?: (res: ServerResponse) => void | Promise<void>
+  /**
+   * If it is there, respond with status 200 and a stream of this body, and call `begin` with what makes the stream fail:
+   * `error => source.destroy(error)` for a stream of Node, `error => controller.error(error)` for one of the web. Listen to the stream's
+   * errors as the framework's guide says.
+   */
+  failing?: { body: AsyncIterable<string>; begin(fail: (error: Error) => void): void }
 }
 
 /** One route. `path` has no parameters. */
@@ -50,8 +56,11 @@ export interface ProbeRoute {
 
 /** What the routes of the probe app need from a framework. */
 export interface ProbeOptions {
-  /** The framework's own HTTP error of a status, such as `status => new HTTPException(status)`. Default: `{ status }`. */
-  httpError?: (status: number) => Error
+  /**
+   * The framework's own HTTP error of a status, such as `status => new HTTPException(status)`. Default: `{ status }`. If the errors
+   * of the framework have headers that are sent, take those as the second parameter.
+   */
+  httpError?: (status: number, headers: Record<string, string>) => Error
 }
 
 /**
@@ -180,7 +189,28 @@ export function probeRoutes(
       run(session, query) {
         set(session, query)
         const status = query.get('status')
-        throw status === null ? new Error('thrown by the probe') : httpError(Number(status))
+        throw status === null ? new Error('thrown by the probe') : httpError(Number(status), {})
+      },
+    },
+    {
+      method: 'POST',
+      path: '/throw-headers',
+      run(session, query) {
+        if (httpError.length < 2) return text(501, NO_ERROR_HEADERS)
+        set(session, query)
+        throw httpError(Number(query.get('status')), {
+          'www-authenticate': 'Basic realm="probe"',
+          'retry-after': '7',
+          'set-cookie': 'own=1',
+        })
+      },
+    },
+    {
+      method: 'POST',
+      path: '/failing-body',
+      run(session, query) {
+        set(session, query)
+        return { ...text(501, ignores('failing')), failing: failing(query) }
       },
     },
     {
@@ -231,10 +261,12 @@ export function probeRoutes(
     {
       method: 'POST',
       path: '/both',
-      run: json((session, query, inner) => {
+      run: async (session, query, inner) => {
         set(session, query)
         set(innerOf(inner), query)
-      }),
+        if (query.has('throw')) throw new Error('thrown by the probe')
+        return json(() => undefined, Number(query.get('status') ?? 200))(session, query, inner)
+      },
     },
     {
       method: 'GET',
@@ -292,6 +324,21 @@ export function probeRoutes(
   ]
 }
 
+/**
+ * The handler of the probe app for requests that no route is for, such as a page "not found" that greets its visitor. Register it as
+ * the framework has it (`setNotFoundHandler`, `app.notFound`, a route for everything), with the session.
+ *
+ * @example
+ * app.notFound(async c => answerWith(c, await probeNotFound(c.session, new URL(c.req.url).searchParams)))
+ */
+export function probeNotFound(session: Session, query: URLSearchParams): ProbeAnswer {
+  if (query.has('k')) session.set(keyOf(query), sentValue(query))
+  const body = JSON.stringify({ notFound: true, isEmpty: session.isEmpty })
+  return { status: 404, headers: [['content-type', 'application/json']], body }
+}
+
+const NO_ERROR_HEADERS = 'the probe app does nothing with the second argument of `httpError`'
+
 /** Of each app's `/stream`, those that somebody began to read, and that are neither at their end nor closed. */
 const openOf = new WeakMap<Sessions, { streams: number }>()
 
@@ -342,6 +389,27 @@ async function* streamed(query: URLSearchParams, open: { streams: number }): Asy
   } finally {
     open.streams -= 1
   }
+}
+
+/** A body of some pieces that fails a while after it was begun, whether somebody reads it or not. */
+function failing(query: URLSearchParams): NonNullable<ProbeAnswer['failing']> {
+  const error = new Error('the body failed')
+  const { promise: over, resolve: end } = Promise.withResolvers<void>()
+  const body = async function* () {
+    for (let n = 0; n < Number(query.get('chunks') ?? 0); n++) yield `chunk ${n}\n`
+    await over
+    throw error
+  }
+  const begin = (fail: (error: Error) => void): void => {
+    setTimeout(
+      () => {
+        fail(error)
+        end()
+      },
+      Number(query.get('wait') ?? 0),
+    )
+  }
+  return { body: body(), begin }
 }
 
 /** A piece that leaves, then a change that comes too late, whose error's code is the second piece. */

@@ -75,7 +75,7 @@ test('a probe app without POST /own-headers is rejected, for nothing else proves
 
 describe('a way to start the app that is not offered', () => {
   const ways = Object.keys(referenceWays()) as (keyof ReturnType<typeof referenceWays>)[]
-  const cases = /^adapter\/(?:https-|proxy-|hook-|one-engine-twice|two-engines)/
+  const cases = /^adapter\/(?:https-|proxy-|hook-|one-engine-twice|two-engines|under-)/
 
   test('is named as not proved, with its cases, and how to offer it', async () => {
     const report = await runAdapterCases(options => startReference(options), { filter: cases })

@@ -17,7 +17,7 @@ import { holdResponse } from '@sess/node'
 import type { AdapterOptions, AdapterSetup, ProbeWays, StartInAWay } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
 import type { ProbeStep } from '../src/probe-hook.ts'
-import { type ProbeAnswer, probeRoutes } from '../src/probe-routes.ts'
+import { type ProbeAnswer, probeNotFound, probeRoutes } from '../src/probe-routes.ts'
 
 /** The response of a handler. Nothing of it leaves before the session is committed. */
 export interface Reply {
@@ -32,6 +32,11 @@ export interface Reply {
   raw?: ProbeAnswer['raw'] | undefined
 }
 
+export type Target = ReturnType<NonNullable<Parameters<Sessions['commit']>[1]['target']>>
+
+/** Where the app is mounted below a path, `url` is the rest of the path, as in Express. */
+export type Request = IncomingMessage & { originalUrl?: string }
+
 export type Out = Awaited<ReturnType<Sessions['commit']>>
 
 const NOTHING: Out = { setCookies: [], vary: false, private: false }
@@ -39,9 +44,11 @@ const NOTHING: Out = { setCookies: [], vary: false, private: false }
 /** An HTTP error as frameworks have them. */
 class HttpError extends Error {
   readonly status: number
-  constructor(status: number) {
+  readonly headers: Record<string, string>
+  constructor(status: number, headers: Record<string, string>) {
     super(`status ${status}`)
     this.status = status
+    this.headers = headers
   }
 }
 
@@ -88,6 +95,7 @@ export class ReferenceAdapter {
     const session = this.open(req)
     this.#requests.set(session, req)
     const inner = this.inner?.open(req.headers.cookie, this.client(req))
+    if (inner) this.#requests.set(inner, req)
     // Where the middleware is mounted twice, the second one finds what the first has opened.
     const used = this.ways.twice ? await this.openAgain(req, session) : session
     let reply = this.withBody(await this.reply(req, used, inner))
@@ -197,7 +205,12 @@ export class ReferenceAdapter {
   }
 
   client(req: IncomingMessage): OpenOptions {
-    return { request: req, header: name => req.headers[name], device: () => this.device(req) }
+    return {
+      request: req,
+      header: name => req.headers[name],
+      target: () => this.targetOf(req),
+      device: () => this.device(req),
+    }
   }
 
   async reply(req: IncomingMessage, session: Session, inner?: Session): Promise<Reply> {
@@ -244,10 +257,17 @@ export class ReferenceAdapter {
     return this.#requests.get(session)
   }
 
-  target(session: Session): ReturnType<NonNullable<Parameters<Sessions['commit']>[1]['target']>> {
-    const { headers, url } = this.#requests.get(session) as IncomingMessage
+  target(session: Session): Target {
+    return this.targetOf(this.#requests.get(session)!)
+  }
+
+  targetOf({ headers, url, originalUrl }: Request): Target {
     const forwarded = this.ways.trustProxy && firstOf(headers['x-forwarded-host'])
-    return { host: forwarded || headers.host, path: url, forwardedProto: headers['x-forwarded-proto'] }
+    return {
+      host: forwarded || headers.host,
+      path: originalUrl ?? url,
+      forwardedProto: headers['x-forwarded-proto'],
+    }
   }
 
   device({ headers, socket }: IncomingMessage): Device {
@@ -256,9 +276,9 @@ export class ReferenceAdapter {
   }
 
   failed(error: unknown): Reply {
-    const { status: own = 500 } = error as { status?: number }
+    const { status: own = 500, headers = {} } = error as { status?: number; headers?: Reply['headers'] }
     const status = mapped.get(error as object) ?? own
-    return { status, headers: {}, body: `error ${status}` }
+    return { status, headers: { ...headers }, body: `error ${status}` }
   }
 
   async send(res: ServerResponse, reply: Reply, out: Out): Promise<void> {
@@ -322,11 +342,14 @@ async function respond(
   url: URL,
 ): Promise<Reply> {
   const asked = method === 'HEAD' ? 'GET' : method
-  const routes = probeRoutes(sessions, { httpError: status => new HttpError(status) })
+  const routes = probeRoutes(sessions, { httpError: (status, headers) => new HttpError(status, headers) })
   const route = routes.find(({ method, path }) => method === asked && path === url.pathname)
-  if (!route) throw new HttpError(404)
   try {
-    const { status, headers, body, json, thenThrow, raw } = await route.run(session, url.searchParams, inner)
+    const answer = await (route?.run ?? probeNotFound)(session, url.searchParams, inner)
+    const { json, thenThrow, raw, failing } = answer
+    // This body fails by itself, too.
+    failing?.begin(() => undefined)
+    const { status, headers, body } = failing ? { ...answer, status: 200, body: failing.body } : answer
     return added({ status, headers: {}, body: body ?? '', json, thenThrow, raw }, headers)
   } catch (error) {
     throw mapError(error, url.href)
@@ -351,6 +374,7 @@ export async function startReference(
   const adapter = new Adapter(sessions, inner && createSessions({ store: memoryStore(), ...inner }), ways)
   const { certificate } = ways
   const listener = (req: IncomingMessage, res: ServerResponse) => {
+    if (ways.under !== undefined && !goBelow(req, ways.under)) return void res.writeHead(404).end()
     adapter.handle(req, res).catch(error => res.destroy(error))
   }
   const server = certificate ? createTlsServer(certificate, listener) : createServer(listener)
@@ -368,14 +392,24 @@ export async function startReference(
   }
 }
 
+/** Whether a request is for an app that is mounted below a path. Its `url` is the rest then. */
+function goBelow(req: Request, under: string): boolean {
+  const { url = '' } = req
+  if (!url.startsWith(`${under}/`)) return false
+  req.originalUrl = url
+  req.url = url.slice(under.length)
+  return true
+}
+
 /** Every way to start the reference probe, or a broken one. */
 export function referenceWays(Adapter: typeof ReferenceAdapter = ReferenceAdapter): Required<AdapterOptions> {
   const start: StartInAWay = (options, ways) => startReference(options, Adapter, undefined, ways)
   return {
-    startTwoEngines: (outer, inner) => startReference(outer, Adapter, inner),
+    startTwoEngines: (outer, inner, ways) => startReference(outer, Adapter, inner, ways),
     https: start,
     proxy: start,
     before: start,
     twice: start,
+    under: start,
   }
 }

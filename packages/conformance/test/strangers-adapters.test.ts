@@ -3,6 +3,7 @@ import { adapterCases } from '../src/adapter-cases/index.ts'
 import { runAdapterCases } from '../src/runner.ts'
 import { ReferenceAdapter, referenceWays, startReference } from './reference-probe.ts'
 import { adaptersInAWay, OF_WAYS } from './zoo/adapters-in-a-way.ts'
+import { offRouteAdapters } from './zoo/off-route-adapters.ts'
 import { rawAdapters } from './zoo/raw-adapters.ts'
 import { strangersAdapters } from './zoo/strangers-adapters.ts'
 
@@ -19,6 +20,7 @@ describe.each([
     'adapters that go wrong over TLS, behind a proxy, among middleware or where they are mounted twice',
     adaptersInAWay,
   ],
+  ['adapters that go wrong where a response is no page of a route', offRouteAdapters],
   ['adapters that go wrong where a handler writes the response of node:http itself', rawAdapters],
 ])('%s', (_, zoo) => {
   test.concurrent.each(zoo.map(({ id, by, Adapter }) => [id, by, Adapter] as const))(

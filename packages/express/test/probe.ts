@@ -1,11 +1,12 @@
-import { type ProbeHook, probeRoutes } from '@sess/conformance'
+import { pipeline } from 'node:stream'
+import { type ProbeAnswer, type ProbeHook, probeNotFound } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/express'
 import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
 import {
-  bothSessions,
   changedLate,
   changeOverSocket,
+  failingStream,
   jsonRoutes,
   OWN_SEVERAL,
   ownHeaders,
@@ -16,12 +17,13 @@ import {
   setFrom,
   stateOf,
   streamed,
+  suiteRoutes,
 } from '@sess/test-fixtures/probe.ts'
-import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express'
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express'
 
 /** The probe app on Express: `STORE=sqlite PORT=3000 node packages/express/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate, trustProxy, hook, twice } = ways
+  const { inner, certificate, trustProxy, hook, twice, under } = ways
   const sessions = await probeSessions(options)
   const app = express()
   if (trustProxy) app.set('trust proxy', 'loopback')
@@ -36,16 +38,13 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
       res.json(await run({ session: req.session, sessions, query: queryOf(req) }))
     })
   }
-  for (const { path, run } of probeRoutes(sessions).filter(({ path }) => path.startsWith('/raw'))) {
-    app.all(path, async (req, res) => {
-      const { raw, body } = await run(req.session, queryOf(req))
-      if (raw) await raw(res)
-      else res.send(body)
+  const httpError = (status: number, headers: Record<string, string>) =>
+    Object.assign(new Error('thrown by the probe'), { status, headers })
+  for (const { method, path, run } of suiteRoutes(sessions, { httpError })) {
+    app[method.toLowerCase() as 'get'](path, async (req, res) => {
+      await send(res, await run(req.session, queryOf(req), innerOf(req)))
     })
   }
-  app.all('/both', (req, res) => {
-    res.json(bothSessions(req.method, req.session, innerOf(req), queryOf(req)))
-  })
   app.get('/itself', (req, res) => {
     res.json(sessionAs(req.session, queryOf(req)))
   })
@@ -97,6 +96,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
     res.end()
   })
 
+  app.use((req, res) => send(res, probeNotFound(req.session, queryOf(req))))
+
   const sendMapped: ErrorRequestHandler = (error, req, res, next) => {
     const mapped = queryOf(req).get('mapped')
     if (mapped === null) next(error)
@@ -106,7 +107,16 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
 
   // Otherwise Express logs errors.
   app.set('env', 'test')
-  return withUpgrades(await serve(app, port, certificate), app)
+  const root = under === undefined ? app : express().use(under, app)
+  return withUpgrades(await serve(root, port, certificate), root)
+}
+
+/** Responds as a route of the suite says. */
+async function send(res: Response, { status, headers, body, raw, failing }: ProbeAnswer): Promise<void> {
+  if (raw) return await raw(res)
+  if (failing) return void pipeline(failingStream(failing), res, () => undefined)
+  for (const [name, value] of headers) res.append(name, value)
+  res.status(status).send(body)
 }
 
 /** Middleware of the app. It is through before the handler, so it adds nothing afterwards. */

@@ -1,8 +1,14 @@
 import { Readable } from 'node:stream'
-import { type ProbeHook, type ProbeStep, probeRoutes } from '@sess/conformance'
+import {
+  type ProbeAnswer,
+  type ProbeHook,
+  type ProbeStep,
+  probeNotFound,
+  probeRoutes,
+} from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/fastify'
-import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
+import { failingStream, probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
 import { ELSEWHERE, elsewhere, statusOfError } from '@sess/test-fixtures/web-probe.ts'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 
@@ -25,53 +31,66 @@ function append(reply: FastifyReply, headers: ProbeStep['headers']): void {
   }
 }
 
+const httpError = (status: number, headers: Record<string, string>) =>
+  Object.assign(new Error(`status ${status}`), { status, headers })
+
+/** Responds as a route of the suite says. */
+async function send(request: FastifyRequest, reply: FastifyReply, answer: ProbeAnswer): Promise<unknown> {
+  const { status, headers, body, foreign, json, thenThrow, raw, failing } = answer
+  if (raw) {
+    reply.hijack()
+    return await raw(reply.raw)
+  }
+  if (failing) return await reply.send(failingStream(failing))
+  if (foreign) return await fetch(`http://${request.host}${ELSEWHERE}`)
+  reply.code(status)
+  append(reply, headers)
+  if (json) return json
+  const payload = typeof body === 'string' || body === null ? body : Readable.from(body)
+  if (!thenThrow) return await reply.send(payload ?? undefined)
+  void reply.send(payload)
+  throw thenThrow
+}
+
 /** The probe app on Fastify: `STORE=sqlite PORT=3000 node packages/fastify/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate, trustProxy = false, hook, twice } = ways
+  const { inner, certificate, trustProxy = false, hook, twice, under } = ways
   const sessions = await probeSessions(options)
   const own = { forceCloseConnections: true, trustProxy }
-  const app = certificate
+  const root = certificate
     ? (fastify({ ...own, https: certificate }) as never as FastifyInstance)
     : fastify(own)
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
-  if (hook) app.addHook('onRequest', middlewareOf(hook))
-  await app.register(session(sessions))
-  if (twice) await app.register(session(sessions))
-  if (hook) app.addHook('preHandler', middlewareOf(hook))
-  if (inner) await app.register(session(await probeSessions(inner), { property: 'inner' }))
-  app.setErrorHandler((error: Error, request, reply) => {
-    return reply.code(statusOfError(error, queryOf(request))).send(error.message)
-  })
-
-  app.get(ELSEWHERE, elsewhere)
-  for (const { method, path, run } of probeRoutes(sessions)) {
-    app.route({
-      method,
-      url: path,
-      async handler(request, reply) {
-        const { inner } = request as { inner?: Session }
-        const { status, headers, body, foreign, json, thenThrow, raw } = await run(
-          request.session,
-          queryOf(request),
-          inner,
-        )
-        if (raw) {
-          reply.hijack()
-          return await raw(reply.raw)
-        }
-        if (foreign) return await fetch(`http://${request.host}${ELSEWHERE}`)
-        reply.code(status)
-        append(reply, headers)
-        if (json) return json
-        const payload = typeof body === 'string' || body === null ? body : Readable.from(body)
-        if (!thenThrow) return await reply.send(payload ?? undefined)
-        void reply.send(payload)
-        throw thenThrow
-      },
+  const innerSessions = inner && (await probeSessions(inner))
+  const build = async (app: FastifyInstance): Promise<void> => {
+    app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+    if (hook) app.addHook('onRequest', middlewareOf(hook))
+    await app.register(session(sessions))
+    if (twice) await app.register(session(sessions))
+    if (hook) app.addHook('preHandler', middlewareOf(hook))
+    if (innerSessions) await app.register(session(innerSessions, { property: 'inner' }))
+    app.setErrorHandler((error: Error & { headers?: Record<string, string> }, request, reply) => {
+      reply.headers(error.headers ?? {})
+      return reply.code(statusOfError(error, queryOf(request))).send(error.message)
     })
+    app.setNotFoundHandler((request, reply) =>
+      send(request, reply, probeNotFound(request.session, queryOf(request))),
+    )
+    app.get(ELSEWHERE, elsewhere)
+    for (const { method, path, run } of probeRoutes(sessions, { httpError })) {
+      app.route({
+        method,
+        url: path,
+        async handler(request, reply) {
+          const { inner } = request as { inner?: Session }
+          return await send(request, reply, await run(request.session, queryOf(request), inner))
+        },
+      })
+    }
   }
-  const url = await app.listen({ port, host: '127.0.0.1' })
-  return { url, stop: () => app.close() }
+  if (under === undefined) await build(root)
+  else root.register(build, { prefix: under })
+  const url = await root.listen({ port, host: '127.0.0.1' })
+  return { url, stop: () => root.close() }
 }
 
 if (import.meta.main) await runProbe(start)

@@ -2,4 +2,4 @@ import { describeAdapter } from '@sess/conformance/vitest'
 import { describeOverStores } from '@sess/test-fixtures/adapter-stores.ts'
 import { start } from './probe.ts'
 
-await describeOverStores(describeAdapter, '@sess/fetch', start)
+await describeOverStores(describeAdapter, '@sess/fetch', start, ['https', 'proxy', 'before', 'twice'])

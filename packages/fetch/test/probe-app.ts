@@ -1,4 +1,4 @@
-import { type ProbeStep, type ProbeWays, probeRoutes } from '@sess/conformance'
+import { type ProbeStep, type ProbeWays, probeNotFound, probeRoutes } from '@sess/conformance'
 import type { Session, Sessions } from '@sess/core'
 import { addCommitted, runWithSession } from '@sess/fetch'
 import { ELSEWHERE, elsewhere, statusOfError, webResponse } from '@sess/test-fixtures/web-probe.ts'
@@ -9,14 +9,15 @@ export function probeApp(
   inner?: Sessions,
   { hook, twice }: ProbeWays = {},
 ): (request: Request) => Response | Promise<Response> {
-  const routes = new Map(probeRoutes(sessions).map(({ method, path, run }) => [`${method} ${path}`, run]))
+  const routes = new Map(
+    probeRoutes(sessions, { httpError }).map(({ method, path, run }) => [`${method} ${path}`, run]),
+  )
   return request => {
     const { pathname, searchParams } = new URL(request.url)
     if (pathname === ELSEWHERE) return elsewhere()
     const run = routes.get(`${request.method.replace('HEAD', 'GET')} ${pathname}`)
     const handle = async ({ url }: Request, session: Session, inner?: Session) => {
-      if (!run) return new Response('There is no such route.', { status: 404 })
-      return webResponse(await run(session, searchParams, inner), url)
+      return webResponse(await (run ?? probeNotFound)(session, searchParams, inner), url)
     }
     const handleWithInner = async (request: Request, session: Session) => {
       if (!inner) return await handle(request, session)
@@ -41,7 +42,10 @@ export function probeApp(
       return appended(response, [...(session ? set : []), ...(after?.() ?? [])])
     }
     const onError = (error: unknown): Response =>
-      new Response(String(error), { status: statusOfError(error, searchParams) })
+      new Response(String(error), {
+        status: statusOfError(error, searchParams),
+        headers: (error as { headers?: Record<string, string> }).headers ?? {},
+      })
     const withSession = () =>
       runWithSession(
         sessions,
@@ -57,6 +61,9 @@ export function probeApp(
     return hook ? inMiddleware(undefined, withSession).catch(errorOfMiddleware) : withSession()
   }
 }
+
+const httpError = (status: number, headers: Record<string, string>) =>
+  Object.assign(new Error(`status ${status}`), { status, headers })
 
 /** A copy, because the headers of a response may be immutable. */
 function appended(response: Response, headers: ProbeStep['headers']): Response {

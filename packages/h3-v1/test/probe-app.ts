@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
-import { type ProbeHook, type ProbeRoute, probeRoutes } from '@sess/conformance'
+import { type ProbeHook, type ProbeRoute, probeNotFound, probeRoutes } from '@sess/conformance'
 import type { Session, Sessions } from '@sess/core'
+import { failingStream } from '@sess/test-fixtures/probe.ts'
 import { ELSEWHERE, elsewhere } from '@sess/test-fixtures/web-probe.ts'
 import { createError, type H3Event, sendRedirect, sendStream } from 'h3'
 
@@ -15,14 +16,21 @@ export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<un
     const { searchParams, pathname } = new URL(event.path, 'http://probe')
     if (pathname === ELSEWHERE) return elsewhere()
     const run = routes.get(`${event.method.replace('HEAD', 'GET')} ${pathname}`)
-    if (!run) throw createError({ statusCode: 404 })
     const { session, inner } = event.context as { session: Session; inner?: Session }
-    const { status, headers, body, foreign, json, thenThrow, raw } = await run(session, searchParams, inner)
+    const answer = await (run ?? probeNotFound)(session, searchParams, inner)
+    const { status, headers, body, foreign, json, thenThrow, raw, failing } = answer
     if (foreign) return await fetch(`http://${event.node.req.headers.host}${ELSEWHERE}`)
     const { res } = event.node
     if (raw) {
       event._handled = true
       return await raw(res)
+    }
+    if (failing) {
+      // h3 1 leaves the client waiting when a stream fails that it sends, with a session or without.
+      return await sendStream(
+        event,
+        failingStream(failing).on('error', () => res.destroy()),
+      )
     }
     res.statusCode = status
     for (const [name, value] of headers) {

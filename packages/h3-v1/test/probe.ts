@@ -1,12 +1,12 @@
 import { session } from '@sess/h3-v1'
 import { serve } from '@sess/test-fixtures/http.ts'
 import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
-import { createApp, eventHandler, send, setResponseStatus, toNodeListener } from 'h3'
+import { createApp, eventHandler, send, setResponseStatus, toNodeListener, useBase } from 'h3'
 import { middlewareOf, probeHandler } from './probe-app.ts'
 
 /** The probe app on h3 1: `STORE=sqlite PORT=3000 node packages/h3-v1/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate, hook, twice } = ways
+  const { inner, certificate, hook, twice, under } = ways
   const sessions = await probeSessions(options)
   const app = createApp({
     async onError(error, event) {
@@ -30,7 +30,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   if (hook) app.use(eventHandler(middlewareOf(hook)))
   if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
   app.use(eventHandler(probeHandler(sessions)))
-  return await serve(toNodeListener(app), port, certificate)
+  const root = under === undefined ? app : createApp().use(under, useBase(under, app.handler))
+  return await serve(toNodeListener(root), port, certificate)
 }
 
 if (import.meta.main) await runProbe(start)

@@ -81,6 +81,12 @@ export async function useSession<Data extends object = DefaultData>(
   return session
 }
 
+/** The path that the browser asked for. `mount` takes its own part off `event.url`, and on Node also off the request's `url`. */
+function wholePath({ runtime, url }: H3Event['req']): string {
+  const original = runtime?.node?.req as { originalUrl?: string; url?: string } | undefined
+  return original?.originalUrl ?? original?.url ?? new URL(url).pathname
+}
+
 /**
  * Opens and loads the session, runs the handler, commits. `after(value, next)` and `settle(run, done, failed)` are `then`,
  * but synchronous if there is nothing to wait for. Errors thrown by `done` do not reach `failed`.
@@ -96,7 +102,7 @@ function runWithSession<Data extends object>(
     secure: () => event.url.protocol === 'https:',
     target: () => ({
       host: event.url.hostname,
-      path: event.url.pathname,
+      path: wholePath(event.req),
       forwardedProto: event.req.headers.get('x-forwarded-proto'),
     }),
     request: event,

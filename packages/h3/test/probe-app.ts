@@ -1,8 +1,7 @@
-import { type ProbeHook, type ProbeStep, type ProbeWays, probeRoutes } from '@sess/conformance'
+import { type ProbeHook, type ProbeStep, type ProbeWays, probeNotFound } from '@sess/conformance'
 import type { Session, Sessions } from '@sess/core'
 import { session } from '@sess/h3'
 import {
-  bothSessions,
   changedLate,
   jsonRoutes,
   OWN_SEVERAL,
@@ -11,8 +10,9 @@ import {
   setFrom,
   stateOf,
   streamed,
+  suiteRoutes,
 } from '@sess/test-fixtures/probe.ts'
-import { NO_CONTENT, NO_NODE_RESPONSE, ONE_OF_TWO } from '@sess/test-fixtures/web-probe.ts'
+import { NO_CONTENT, ONE_OF_TWO, webResponse } from '@sess/test-fixtures/web-probe.ts'
 import { H3, type H3Event, HTTPError, iterable, type Middleware, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
@@ -36,13 +36,13 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
       return run({ session: event.context.session, sessions, query: event.url.searchParams })
     })
   }
-  for (const { method, path } of probeRoutes(sessions).filter(({ path }) => path.startsWith('/raw'))) {
-    app.on(method, path, () => new Response(NO_NODE_RESPONSE, { status: 501 }))
+  const httpError = (status: number, headers: Record<string, string>) => new HTTPError({ status, headers })
+  for (const { method, path, run } of suiteRoutes(sessions, { httpError })) {
+    app.on(method, path, async event => {
+      const { session, inner } = event.context as typeof event.context & { inner: Session }
+      return await webResponse(await run(session, event.url.searchParams, inner), event.req.url)
+    })
   }
-  app.all('/both', event => {
-    const { session, inner } = event.context as typeof event.context & { inner: Session }
-    return bothSessions(event.req.method, session, inner, event.url.searchParams)
-  })
   app.get('/itself', event => sessionAs(event.context.session, event.url.searchParams))
   app.get('/none', () => 'ok')
   app.post('/status/:code', event => {
@@ -94,6 +94,12 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
     return iterable(streamed(event.url.searchParams))
   })
   app.get('/latestream', event => iterable(changedLate(event.context.session, event.url.searchParams)))
+  // Not for HEAD, which h3 would not serve by the routes of GET then.
+  for (const method of ['GET', 'POST'] as const) {
+    app.on(method, '/**', event =>
+      webResponse(probeNotFound(event.context.session, event.url.searchParams), event.req.url),
+    )
+  }
   return app
 }
 

@@ -1,9 +1,17 @@
-import { type ProbeHook, type ProbeStep, type ProbeWays, probeRoutes } from '@sess/conformance'
+import {
+  type ProbeAnswer,
+  type ProbeHook,
+  type ProbeStep,
+  type ProbeWays,
+  probeNotFound,
+  probeRoutes,
+} from '@sess/conformance'
 import type { DefaultData, Sessions } from '@sess/core'
 import { type SessionVariables, session } from '@sess/hono'
 import {
   ELSEWHERE,
   elsewhere,
+  failingBody,
   NO_CONTENT,
   NO_NODE_RESPONSE,
   ONE_OF_TWO,
@@ -24,31 +32,39 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
   if (hook) app.use(middlewareOf(hook))
   if (inner) app.use(session(inner, { property: 'inner' }))
   app.onError((error, c) => {
+    if (error instanceof HTTPException && error.res) return error.getResponse()
     return c.text(
       error.message,
       statusOfError(error, new URL(c.req.url).searchParams) as ContentfulStatusCode,
     )
   })
-  const httpError = (status: number) => new HTTPException(status as ContentfulStatusCode)
+  const httpError = (status: number, headers: Record<string, string>) =>
+    new HTTPException(status as ContentfulStatusCode, {
+      ...(Object.keys(headers).length > 0 && { res: new Response(null, { status, headers }) }),
+    })
+  app.notFound(c =>
+    send(c, probeNotFound((c.var as SessionVariables).session, new URL(c.req.url).searchParams)),
+  )
   for (const { method, path, run } of probeRoutes(sessions, { httpError })) {
     app.on(method, path, async c => {
-      const { url } = c.req
       const { session, inner } = c.var as SessionVariables & Partial<SessionVariables<DefaultData, 'inner'>>
-      const { status, headers, body, foreign, constant, json, thenThrow, raw } = await run(
-        session,
-        new URL(url).searchParams,
-        inner,
-      )
-      if (constant) return NO_CONTENT
-      if (foreign) return fetch(new URL(ELSEWHERE, url))
-      if (raw) return c.text(NO_NODE_RESPONSE, 501)
-      if (thenThrow) return c.text(ONE_OF_TWO, 501)
-      if (json) return c.json(json)
-      for (const [name, value] of headers) c.header(name, value, { append: true })
-      return c.newResponse(webBody(body), status as StatusCode)
+      return await send(c, await run(session, new URL(c.req.url).searchParams, inner))
     })
   }
   return app
+}
+
+/** Responds as a route of the suite says. */
+function send(c: Context, answer: ProbeAnswer): Response | Promise<Response> {
+  const { status, headers, body, foreign, constant, json, thenThrow, raw, failing } = answer
+  if (constant) return NO_CONTENT
+  if (foreign) return fetch(new URL(ELSEWHERE, c.req.url))
+  if (raw) return c.text(NO_NODE_RESPONSE, 501)
+  if (failing) return c.body(failingBody(failing))
+  if (thenThrow) return c.text(ONE_OF_TWO, 501)
+  if (json) return c.json(json)
+  append(c, headers)
+  return c.newResponse(webBody(body), status as StatusCode)
 }
 
 function middlewareOf(hook: ProbeHook): MiddlewareHandler {

@@ -5,12 +5,14 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { stopServer } from '@sess/test-fixtures/http.ts'
 import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
+import { Hono } from 'hono'
 import { probeApp } from './probe-app.ts'
 
 /** The probe app served by Node: `STORE=sqlite PORT=3000 node packages/hono/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate } = ways
-  const { fetch } = probeApp(await probeSessions(options), inner && (await probeSessions(inner)), ways)
+  const { inner, certificate, under } = ways
+  const app = probeApp(await probeSessions(options), inner && (await probeSessions(inner)), ways)
+  const { fetch } = under === undefined ? app : new Hono().route(under, app)
   const overTls = certificate && { createServer: createTlsServer, serverOptions: certificate }
   const server = serve({ fetch, port, hostname: '127.0.0.1', ...overTls }) as Server
   await once(server, 'listening')

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream'
-import { type ProbeHook, type ProbeStep, probeRoutes } from '@sess/conformance'
+import { type ProbeAnswer, type ProbeHook, type ProbeStep, probeNotFound } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/koa'
 import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
 import {
-  bothSessions,
   changedLate,
   changeOverSocket,
+  failingStream,
   jsonRoutes,
   OWN_SEVERAL,
   ownHeaders,
@@ -17,12 +17,13 @@ import {
   setFrom,
   stateOf,
   streamed,
+  suiteRoutes,
 } from '@sess/test-fixtures/probe.ts'
 import Koa, { type Context, type Middleware } from 'koa'
 
 /** The probe app on Koa: `STORE=sqlite PORT=3000 node packages/koa/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate, trustProxy, hook, twice } = ways
+  const { inner, certificate, trustProxy, hook, twice, under } = ways
   const sessions = await probeSessions(options)
   const app = new Koa()
   // Otherwise Koa logs errors.
@@ -38,6 +39,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
       ctx.body = (error as Error).message
     }
   })
+  if (under !== undefined) app.use(mountedAt(under))
   if (hook) app.use(middlewareOf(hook))
   app.use(session(sessions))
   if (twice) app.use(session(sessions))
@@ -52,21 +54,15 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
     ctx.body = await route.run({ session: ctx.session, sessions, query: ctx.URL.searchParams })
   })
   app.use(async (ctx, next) => {
-    const route = probeRoutes(sessions).find(({ path }) => path.startsWith('/raw') && path === ctx.path)
+    const route = suiteRoutes(sessions, { httpError }).find(
+      ({ method, path }) => method === ctx.method && path === ctx.path,
+    )
     if (!route) return next()
-    const { raw, body } = await route.run(ctx.session, ctx.URL.searchParams)
-    if (raw) {
-      ctx.respond = false
-      await raw(ctx.res)
-    } else ctx.body = body
+    await send(ctx, await route.run(ctx.session, ctx.URL.searchParams, innerOf(ctx)))
   })
   app.use(async ctx => {
     const { searchParams: query } = ctx.URL
     switch (`${ctx.method} ${ctx.path}`) {
-      case 'GET /both':
-      case 'POST /both':
-        ctx.body = bothSessions(ctx.method, ctx.session, innerOf(ctx), query)
-        break
       case 'GET /itself':
         ctx.body = sessionAs(ctx.session, query)
         break
@@ -116,11 +112,34 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
         ctx.body = Readable.from(changedLate(ctx.session, query))
         break
       default:
-        sendStatus(ctx, query)
+        await sendStatus(ctx, query)
     }
   })
   const listener = app.callback()
   return withUpgrades(await serve(listener, port, certificate), listener)
+}
+
+const httpError = (status: number, headers: Record<string, string>) =>
+  Object.assign(new Error('thrown by the probe'), { status, headers })
+
+/** Does what koa-mount does. */
+function mountedAt(under: string): Middleware {
+  return (ctx, next) => {
+    if (!ctx.path.startsWith(`${under}/`)) return undefined
+    ctx.path = ctx.path.slice(under.length)
+    return next()
+  }
+}
+
+/** Responds as a route of the suite says. */
+async function send(ctx: Context, { status, headers, body, raw, failing }: ProbeAnswer): Promise<void> {
+  if (raw) {
+    ctx.respond = false
+    return await raw(ctx.res)
+  }
+  ctx.body = failing ? failingStream(failing) : body
+  ctx.status = failing ? 200 : status
+  for (const [name, value] of headers) ctx.set(name, value)
 }
 
 function middlewareOf(hook: ProbeHook): Middleware {
@@ -142,9 +161,9 @@ function innerOf(ctx: Context): Session {
   return (ctx as Context & { inner: Session }).inner
 }
 
-function sendStatus(ctx: Context, query: URLSearchParams): void {
+async function sendStatus(ctx: Context, query: URLSearchParams): Promise<void> {
   const [, code] = /^\/status\/(\d{3})$/.exec(ctx.path) ?? []
-  if (ctx.method !== 'POST' || code === undefined) return
+  if (ctx.method !== 'POST' || code === undefined) return send(ctx, probeNotFound(ctx.session, query))
   setFrom(ctx.session, query)
   ctx.body = stateOf(ctx.session)
   ctx.status = Number(code)

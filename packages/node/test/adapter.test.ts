@@ -5,7 +5,7 @@ import { start } from './probe.ts'
 const startInAWay = (options: ProbeOptions, ways: OwnWays) => start(options, 0, ways)
 
 describeAdapter('@sess/node', options => start(options), {
-  startTwoEngines: (outer, inner) => startInAWay(outer, { inner }),
+  startTwoEngines: (outer, inner, ways) => startInAWay(outer, { inner, ...ways }),
   https: startInAWay,
   before: startInAWay,
   twice: startInAWay,

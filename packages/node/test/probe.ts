@@ -1,11 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { probeRoutes } from '@sess/conformance'
+import { probeNotFound, probeRoutes } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { SessionSlot } from '@sess/core/adapter'
 import { errorStatus, holdResponse } from '@sess/node'
 import { serve } from '@sess/test-fixtures/http.ts'
-import { type OwnWays, type ProbeOptions, probeSessions, type StartProbe } from '@sess/test-fixtures/probe.ts'
+import {
+  failingStream,
+  type OwnWays,
+  type ProbeOptions,
+  probeSessions,
+  type StartProbe,
+} from '@sess/test-fixtures/probe.ts'
 
 type Request = IncomingMessage & { session?: Session; inner?: Session }
 
@@ -13,7 +20,9 @@ type Request = IncomingMessage & { session?: Session; inner?: Session }
 export const start: StartProbe = async (options = {}, port = 0, ways: OwnWays = {}) => {
   const { certificate, hook } = ways
   const sessions = await probeSessions(options)
-  const routes = new Map(probeRoutes(sessions).map(({ method, path, run }) => [`${method} ${path}`, run]))
+  const routes = new Map(
+    probeRoutes(sessions, { httpError }).map(({ method, path, run }) => [`${method} ${path}`, run]),
+  )
   const slots = await slotsOf(new SessionSlot(sessions), ways)
 
   const respond = async (
@@ -32,9 +41,10 @@ export const start: StartProbe = async (options = {}, port = 0, ways: OwnWays = 
     for (const slot of slots) await openSession(slot, req, res, fail)
     if (await isAnswered()) return
     const run = routes.get(`${req.method?.replace('HEAD', 'GET')} ${pathname}`)
-    if (!run) return void res.writeHead(404).end()
-    const { status, headers, body, json, thenThrow, raw } = await run(req.session!, searchParams, req.inner)
+    const answer = await (run ?? probeNotFound)(req.session!, searchParams, req.inner)
+    const { status, headers, body, json, thenThrow, raw, failing } = answer
     if (raw) return await raw(res)
+    if (failing) return void pipeline(failingStream(failing), res, () => undefined)
     res.statusCode = status
     for (const [name, value] of headers) res.appendHeader(name, value)
     if (json) res.end(JSON.stringify(json))
@@ -51,12 +61,17 @@ export const start: StartProbe = async (options = {}, port = 0, ways: OwnWays = 
       if (res.headersSent) return
       const mapped = new URL(req.url ?? '/', 'http://probe').searchParams.get('mapped')
       res.statusCode = Number(mapped ?? errorStatus(error))
+      const { headers = {} } = error as { headers?: Record<string, string> }
+      for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
       res.end(String(error))
     }
     respond(req, res, fail).catch(fail)
   }
   return await serve(listener, port, certificate)
 }
+
+const httpError = (status: number, headers: Record<string, string>) =>
+  Object.assign(new Error(`status ${status}`), { status, headers })
 
 /** The middleware of each mount. */
 async function slotsOf(first: SessionSlot, { inner, twice }: { inner?: ProbeOptions; twice?: true }) {

@@ -3,10 +3,10 @@ import type { Server } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
-import { type ProbeWays, probeRoutes } from '@sess/conformance'
+import { type ProbeWays, probeNotFound, probeRoutes } from '@sess/conformance'
 import { createSessions, type SessionsOptions } from '@sess/core'
 import { stopServer } from '@sess/test-fixtures/http.ts'
-import { NO_NODE_RESPONSE, webBody } from '@sess/test-fixtures/web-probe.ts'
+import { failingBody, NO_NODE_RESPONSE, webBody } from '@sess/test-fixtures/web-probe.ts'
 import { Elysia } from 'elysia'
 import { session } from './elysia-sessions.ts'
 
@@ -38,8 +38,13 @@ export async function start(options: Partial<SessionsOptions>, { inner, certific
     app.route(method, path, async context => {
       const { session, inner, request } = context as any
       const { searchParams } = new URL(request.url)
-      const { status, headers, body, foreign, json, thenThrow, raw } = await run(session, searchParams, inner)
+      const { status, headers, body, foreign, json, thenThrow, raw, failing } = await run(
+        session,
+        searchParams,
+        inner,
+      )
       if (foreign) return await fetch(new URL('/elsewhere', request.url)) // which cannot be changed
+      if (failing) return new Response(failingBody(failing))
       if (raw) return new Response(NO_NODE_RESPONSE, { status: 501 })
       if (thenThrow)
         return new Response('a handler returns its response, and nothing follows', { status: 501 })
@@ -47,6 +52,10 @@ export async function start(options: Partial<SessionsOptions>, { inner, certific
       return new Response(webBody(body), { status, headers })
     })
   }
+  app.all('/*', ({ session, request }: any) => {
+    const { body, ...init } = probeNotFound(session, new URL(request.url).searchParams)
+    return new Response(webBody(body), init)
+  })
   const overTls = certificate && { createServer, serverOptions: certificate }
   const fetchApp = (request: Request) => app.fetch(request)
   const server = serve({ fetch: fetchApp, hostname: '127.0.0.1', port: 0, ...overTls }) as Server

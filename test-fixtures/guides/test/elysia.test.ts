@@ -2,7 +2,7 @@ import { describeAdapter } from '@sess/conformance/vitest'
 import { start } from '../elysia/probe.ts'
 
 describeAdapter('Elysia', start, {
-  startTwoEngines: (options, inner) => start(options, { inner }),
+  startTwoEngines: (options, inner, ways) => start(options, { inner, ...ways }),
   https: start,
   twice: start,
 })

@@ -23,11 +23,13 @@ export type AdapterFactory = (options: Partial<SessionsOptions>) => MaybePromise
 
 /**
  * Starts the probe app with two engines. The middleware of `outer` is mounted first, that of `inner` below it with
- * `{ property: 'inner' }`. Both arguments are options for `createSessions`; the cookie names differ.
+ * `{ property: 'inner' }`. Both are options for `createSessions`; the cookie names differ. With `ways.certificate` the app is served
+ * over TLS.
  */
 export type StartTwoEngines = (
   outer: Partial<SessionsOptions>,
   inner: Partial<SessionsOptions>,
+  ways: Pick<ProbeWays, 'certificate'>,
 ) => MaybePromise<AdapterSetup>
 
 /** How a probe app differs from the usual one. One member is there at a time. */
@@ -40,6 +42,11 @@ export interface ProbeWays {
   hook?: ProbeHook
   /** Mount the middleware of the session twice, with one engine. */
   twice?: true
+  /**
+   * Mount the middleware of the session and the routes below this path, as by `app.use('/base', router)`. The address that `start`
+   * returns stays that of the server.
+   */
+  under?: string
 }
 
 /** Starts the probe app as an `AdapterFactory` does, in one of these ways. */
@@ -57,6 +64,8 @@ export interface AdapterOptions {
   before?: StartInAWay | undefined
   /** Starts the probe app with `ways.twice`. */
   twice?: StartInAWay | undefined
+  /** Starts the probe app with `ways.under`. Leave it out for a framework whose apps cannot be mounted below a path. */
+  under?: StartInAWay | undefined
 }
 
 /** What a case lets the app's own middleware do. Without a result it does nothing. */
@@ -82,6 +91,7 @@ export interface StartedApp {
 export interface AppWithTwoEngines {
   outer: WatchedStore
   inner: WatchedStore
+  url: string
   browser(): HttpBrowser
 }
 
@@ -95,7 +105,7 @@ export interface AdapterFixture {
   /** A probe app with options, over a store that the case can watch and disturb; only with a factory. */
   start(options?: Partial<SessionsOptions>): Promise<StartedApp>
   /** A probe app with two engines, whose cookies are `OUTER_COOKIE` and `INNER_COOKIE`. */
-  startTwoEngines?: (() => Promise<AppWithTwoEngines>) | undefined
+  startTwoEngines?: ((ways?: Pick<ProbeWays, 'certificate'>) => Promise<AppWithTwoEngines>) | undefined
   /** As `start`, over TLS. */
   https?: StartApp | undefined
   /** As `start`, where the app trusts the proxy. */
@@ -104,6 +114,8 @@ export interface AdapterFixture {
   before?: ((hooks: Hooks, options?: Partial<SessionsOptions>) => Promise<StartedApp>) | undefined
   /** As `start`, with one engine that is mounted twice. */
   twice?: StartApp | undefined
+  /** As `start`, below the path `UNDER`. `url` has it. */
+  under?: StartApp | undefined
   /** Whether `start` works. A process that listens already has its options. */
   inProcess: boolean
   /** Whether the session is kept in the cookie itself. */
@@ -126,10 +138,12 @@ export const needsServerSide = (f: AdapterFixture) =>
 
 export const OUTER_COOKIE = 'sessionid'
 export const INNER_COOKIE = 'innerid'
+/** Where an app is that is mounted below a path. */
+export const UNDER = '/base'
 
 export async function openAdapter(
   factory: AdapterFactory,
-  { startTwoEngines, https, proxy, before, twice }: AdapterOptions = {},
+  { startTwoEngines, https, proxy, before, twice, under }: AdapterOptions = {},
 ): Promise<{
   fixture: AdapterFixture
   close(): Promise<void>
@@ -143,7 +157,7 @@ export async function openAdapter(
     const store = watchedStore()
     const setup = await begin({ store, ...options }, ways)
     running.push(setup)
-    const url = setup.url.replace(/\/$/, '')
+    const url = setup.url.replace(/\/$/, '') + (ways.under ?? '')
     return { url, store, upgrades: setup.upgrades === true, browser: () => new HttpBrowser(url) }
   }
   const start: StartApp = options => startBy(own => factory(own), {}, options)
@@ -151,12 +165,13 @@ export async function openAdapter(
     begin && (options => startBy(begin, ways, options))
   const startBoth =
     startTwoEngines &&
-    (async (): Promise<AppWithTwoEngines> => {
+    (async (ways: Pick<ProbeWays, 'certificate'> = {}): Promise<AppWithTwoEngines> => {
       const [outer, inner] = [watchedStore(), watchedStore()]
-      const setup = await startTwoEngines({ store: outer }, { store: inner, cookie: { name: INNER_COOKIE } })
+      const options = { store: inner, cookie: { name: INNER_COOKIE } }
+      const setup = await startTwoEngines({ store: outer }, options, ways)
       running.push(setup)
       const url = setup.url.replace(/\/$/, '')
-      return { outer, inner, browser: () => new HttpBrowser(url) }
+      return { outer, inner, url, browser: () => new HttpBrowser(url) }
     })
   let app: Promise<StartedApp> | undefined
   const url = async () => {
@@ -173,6 +188,7 @@ export async function openAdapter(
       proxy: startIn(proxy, { trustProxy: true }),
       before: before && ((hooks, options) => startBy(before, { hook: hookOf(hooks) }, options)),
       twice: startIn(twice, { twice: true }),
+      under: startIn(under, { under: UNDER }),
       inProcess: true,
       inCookie: false,
       cookieName: OUTER_COOKIE,

@@ -1,6 +1,7 @@
 import { carrierCases } from './carriers.ts'
 import { cookieCases } from './cookies.ts'
 import { deliveryCases } from './delivery.ts'
+import { errorCases } from './errors.ts'
 import { failureCases } from './failures.ts'
 import type { AdapterCase } from './fixture.ts'
 import { hookCases } from './hooks.ts'
@@ -13,6 +14,7 @@ import { secureCases } from './secure.ts'
 import { semanticsCases } from './semantics.ts'
 import { twiceCases } from './twice.ts'
 import { twoEnginesCases } from './two-engines.ts'
+import { underCases } from './under.ts'
 import { visitorsCases } from './visitors.ts'
 
 const inOrder: readonly AdapterCase[] = [
@@ -24,12 +26,14 @@ const inOrder: readonly AdapterCase[] = [
   ...requestCases,
   ...visitorsCases,
   ...rawCases,
+  ...errorCases,
   ...twoEnginesCases,
   ...carrierCases,
   ...secureCases,
   ...proxyCases,
   ...hookCases,
   ...twiceCases,
+  ...underCases,
 ]
 
 /** What every adapter does, over real HTTP against its probe app. */

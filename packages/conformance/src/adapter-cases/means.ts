@@ -7,6 +7,7 @@ const MEANS: Record<keyof AdapterOptions, { starts: string; unproved: string }> 
   https: { starts: 'over TLS', unproved: 'Connections over TLS are' },
   proxy: { starts: 'so that it trusts a proxy', unproved: 'A proxy that ends TLS is' },
   before: { starts: 'with middleware of its own', unproved: 'Middleware above and below the session is' },
+  under: { starts: 'below a path', unproved: 'Apps that are mounted below a path are' },
   twice: { starts: 'with one engine mounted twice', unproved: 'One engine that is mounted twice is' },
 }
 

@@ -32,8 +32,8 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       '`socket.encrypted`. Never read `X-Forwarded-Proto` yourself, and keep nothing of it by socket.',
   ],
   [
-    /^adapter\/(?:forgotten-proxy|tells-where)$/,
-    'Pass `target: () => ({ host, path, forwardedProto })` to `begin` or `commit`.',
+    /^adapter\/(?:forgotten-proxy|tells-where|background|under-.*)$/,
+    'Pass `target: () => ({ host, path, forwardedProto })` to `begin`. The path is the whole one, as `req.originalUrl` of Express.',
   ],
   [
     /^adapter\/hook-(?:responds|throws)-above$/,
@@ -85,6 +85,14 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'the empty text is a header without a key. Send every field of `headers`, and merge `varyBy` into `Vary`.',
   ],
   [
+    /^adapter\/thrown-headers$/,
+    'Add the cookie where the headers of an error survive, such as when the head is sent, and not to `error.headers`.',
+  ],
+  [
+    /^adapter\/failing-body$/,
+    'Listen to `error` of a stream before you wait for `commit`: the framework listens when it sends the stream.',
+  ],
+  [
     /^adapter\/(?:duplicate-cookies|key-from|unknown-key|clears-other|cookie-grammar)/,
     'Pass the whole `Cookie` header to `begin`, as it came, and no key from anywhere else.',
   ],
@@ -99,7 +107,7 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       "`app.addContentTypeParser('*', …)` in it.",
   ],
   [
-    /^adapter\/(?:method|path|head$|with-body)/,
+    /^adapter\/(?:method|path|head$|with-body|not-found)/,
     'Run for every request. Do not look at its method, its path or its body.',
   ],
   [

@@ -1,4 +1,6 @@
+import { DoesNotApply } from '../case.ts'
 import { equal } from '../check.ts'
+import { CERTIFICATE } from './certificate.ts'
 import type { HttpResponse } from './client.ts'
 import {
   type AdapterCase,
@@ -94,6 +96,61 @@ export const twoEnginesCases: readonly AdapterCase[] = [
           equal(json[place], 2, `the value that the ${place} engine saved during ${what}`)
         const { json: kept } = await browser.get('/both?k=n')
         equal([kept['outer'], kept['inner']], [1, 1], `the values of another visitor after ${what}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/two-engines-5xx',
+    title: 'a handler that fails saves in none of two engines, and sets no cookie of either [F28]',
+    rule: 'Status ≥ 500: save nothing more. Each engine commits with the status that is sent.',
+    source: 'docs/design.md#one-gate, docs/requirements.md#f28; Django SessionMiddleware',
+    why: 'Half-done work of a failed request would be kept by one of the two.',
+    skip: withoutMeans('startTwoEngines'),
+    async run(f) {
+      const app = await startBoth(f)
+      const browser = app.browser()
+      await browser.post('/both?k=n&v=1')
+      for (const how of ['status=500', 'status=503', 'throw']) {
+        const path = `/both?k=n&v=2&${how}`
+        for (const visitor of [app.browser(), browser]) {
+          app.outer.calls.length = 0
+          app.inner.calls.length = 0
+          const response = await visitor.post(path)
+          if (response.status === 200)
+            throw new DoesNotApply(`the probe app does nothing with \`${how}\` of POST /both`)
+          status(response, how === 'throw' ? 500 : Number(how.slice(-3)), `POST ${path}`)
+          equal(cookieNames(response), [], `the cookies that POST ${path} sets`)
+          const saves = [...app.outer.calls, ...app.inner.calls].filter(call => call !== 'read')
+          equal(saves, [], `the calls of the two stores that write, of POST ${path}`)
+        }
+        const { json } = await browser.get('/both?k=n')
+        equal([json['outer'], json['inner']], [1, 1], `the values after POST ${path}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/two-engines-https',
+    title: 'over TLS the cookies of both engines are Secure',
+    rule: 'Pass `secure` to each engine: `secure: () => …` of `begin`.',
+    source: 'docs/design.md#one-gate; RFC 6265bis section 5.7',
+    why: 'The cookie of one of the two logins would also go over plain HTTP, where anybody on the network reads it.',
+    skip: withoutMeans('startTwoEngines'),
+    async run(f) {
+      const app = await f.startTwoEngines!({ certificate: CERTIFICATE })
+      if (!app.url.startsWith('https:')) {
+        throw new DoesNotApply('the probe app does nothing with the third argument of `startTwoEngines`')
+      }
+      const browser = app.browser()
+      for (const path of ['/both?k=n&v=1', '/both?k=n&v=2']) {
+        const response = await browser.post(path)
+        status(response, 200, `POST ${path}`)
+        equal(
+          response.setCookies.map(({ attributes }) => attributes.has('secure')),
+          response.setCookies.map(() => true),
+          `whether the cookies that POST ${path} sets are Secure`,
+        )
+        if (path.endsWith('v=1'))
+          equal(cookieNames(response), [INNER_COOKIE, OUTER_COOKIE], `the cookies of POST ${path}`)
       }
     },
   },

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session } from '@sess/core'
-import { added, type Out, ReferenceAdapter, type Reply } from '../reference-probe.ts'
+import { added, type Out, ReferenceAdapter, type Reply, type Request } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
 
 const nothing: Out = { setCookies: [], vary: false, private: false }
 
 /** The cases that these adapters are for. */
-export const OF_WAYS = /^adapter\/(?:https-|proxy-|hook-|one-engine-twice|two-engines$)/
+export const OF_WAYS =
+  /^adapter\/(?:https-|proxy-|hook-|one-engine-twice|under-|two-engines$|two-engines-(?:5xx|https)$)/
 
 /** An adapter that takes its own view of which connections are TLS. */
 function believing(
@@ -375,6 +376,42 @@ export const adaptersInAWay: readonly (BrokenAdapter & { by: string })[] = [
     Adapter: class extends ReferenceAdapter {
       override async commitInner(inner: Session, { status }: Reply) {
         return await this.inner!.commit(inner, { status })
+      }
+    },
+  },
+  {
+    id: 'two engines: over TLS the inner one is said to be plain',
+    by: 'adapter/two-engines-https',
+    Adapter: class extends ReferenceAdapter {
+      override async commitInner(inner: Session, { status }: Reply) {
+        return await this.inner!.commit(inner, { status, secure: false })
+      }
+    },
+  },
+  {
+    id: 'two engines: the inner one is through before the status is known',
+    by: 'adapter/two-engines-5xx',
+    Adapter: class extends ReferenceAdapter {
+      override async commitInner(inner: Session, reply: Reply) {
+        return await super.commitInner(inner, { ...reply, status: 200 })
+      }
+    },
+  },
+  {
+    id: 'under: the path is the rest below the mounted app',
+    by: 'adapter/under-background',
+    Adapter: class extends ReferenceAdapter {
+      override targetOf(req: Request) {
+        return { ...super.targetOf(req), path: req.url }
+      }
+    },
+  },
+  {
+    id: 'under: the commit is told the rest of the path',
+    by: 'adapter/under-tells-where',
+    Adapter: class extends ReferenceAdapter {
+      override target(session: Session) {
+        return { ...super.target(session), path: this.requestOf(session)?.url }
       }
     },
   },

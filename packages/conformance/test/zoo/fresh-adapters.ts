@@ -226,7 +226,7 @@ const onExpress =
 
 const viaExpress = (mistake: string, begin: Begin): FreshAdapter => ({
   mistake,
-  start: options => onExpress(begin)(options, undefined as unknown as Options),
+  start: options => onExpress(begin)(options, undefined as unknown as Options, {}),
   startTwo: onExpress(begin),
 })
 
@@ -354,7 +354,7 @@ const onHono =
 
 const viaHono = (mistake: string, make: Make): FreshAdapter => ({
   mistake,
-  start: options => onHono(make)(options, undefined as unknown as Options),
+  start: options => onHono(make)(options, undefined as unknown as Options, {}),
   startTwo: onHono(make),
 })
 
