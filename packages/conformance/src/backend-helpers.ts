@@ -18,6 +18,8 @@ export async function freePort(): Promise<number> {
 /** A server that runs for the tests. */
 export interface StartedServer {
   port: number
+  /** The number of its process, for SIGSTOP and SIGCONT. */
+  pid: number
   stop(): Promise<void>
 }
 
@@ -54,7 +56,7 @@ export async function startServer(
     }
     await new Promise(resolve => setTimeout(resolve, 20))
   }
-  return { port: at, stop: () => ended(child) }
+  return { port: at, pid: child.pid as number, stop: () => ended(child) }
 }
 
 async function ended(child: ChildProcess): Promise<void> {
@@ -84,8 +86,11 @@ export interface CuttableProxy {
   /** Ends all connections and accepts none until `mend()`. The server keeps its data. */
   cut(): void
   mend(): void
-  /** The next piece that a client sends reaches the server; its connection ends before the answer comes back. */
-  loseAnswer(): void
+  /**
+   * The next piece that a client sends reaches the server; its connection ends before the answer comes back. With `nth` it is
+   * the second piece from now on, or the third.
+   */
+  loseAnswer(nth?: number): void
   close(): Promise<void>
 }
 
@@ -100,7 +105,8 @@ export interface CuttableProxy {
 export async function cuttable(port: number, host = '127.0.0.1'): Promise<CuttableProxy> {
   const pairs = new Set<[Socket, Socket]>()
   let isCut = false
-  let losing = false
+  /** Pieces until the one whose answer is lost; 0: none is. */
+  let losing = 0
   const server = createServer(client => {
     if (isCut) return void client.destroy()
     const upstream = connect({ port, host })
@@ -114,10 +120,7 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
     }
     for (const socket of pair) socket.on('error', end).on('close', end)
     client.on('data', piece => {
-      if (losing) {
-        losing = false
-        lost = true
-      }
+      if (losing > 0 && --losing === 0) lost = true
       upstream.write(piece)
     })
     upstream.on('data', piece => {
@@ -141,10 +144,10 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
     },
     mend() {
       isCut = false
-      losing = false
+      losing = 0
     },
-    loseAnswer() {
-      losing = true
+    loseAnswer(nth = 1) {
+      losing = nth
     },
     async close() {
       cutAll()
@@ -153,11 +156,19 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
   }
 }
 
+/** Which calls of a breakable client fail. */
+export interface BreakOptions {
+  /** How many of these calls work before they fail; 0 unless given. */
+  after?: number | undefined
+  /** Whether this call is one of those that fail: those that write, for a backend that is read-only. All, unless given. */
+  only?: ((method: string, args: readonly unknown[]) => boolean) | undefined
+}
+
 /** A client whose every method can be made to fail. */
 export interface Breakable<Client extends object> {
   client: Client
-  /** From now on each method throws this error. */
-  fail(error?: Error): void
+  /** From now on each method throws this error, or those that the options choose. */
+  fail(error?: Error, options?: BreakOptions): void
   heal(): void
 }
 
@@ -167,25 +178,31 @@ export interface Breakable<Client extends object> {
  *
  * @example
  * const { client, fail, heal } = breakable(new DynamoDBClient({}))
- * return { store: myStore(client), breakBackend: () => fail(), healBackend: heal, fail: kind => fail(new Error(kind)) }
+ * return { store: myStore(client), breakBackend: () => fail(), healBackend: heal, fail: (kind, { after }) => fail(new Error(kind), { after }) }
  */
 export function breakable<Client extends object>(given: Client): Breakable<Client> {
-  let failure: Error | undefined
+  let failure: (BreakOptions & { error: Error; after: number }) | undefined
+  /** The error of this call, which counts. */
+  const errorOf = (method: string, args: readonly unknown[]): Error | undefined => {
+    if (failure === undefined || failure.only?.(method, args) === false) return undefined
+    return failure.after-- > 0 ? undefined : failure.error
+  }
   const client = new Proxy(given, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target)
       if (typeof value !== 'function') return value
       return (...args: unknown[]) => {
-        if (failure === undefined) return value.apply(target, args)
-        if (value.constructor.name === 'AsyncFunction') return Promise.reject(failure)
-        throw failure
+        const error = errorOf(String(name), args)
+        if (error === undefined) return value.apply(target, args)
+        if (value.constructor.name === 'AsyncFunction') return Promise.reject(error)
+        throw error
       }
     },
   })
   return {
     client,
-    fail(error = new Error('connect ECONNREFUSED')) {
-      failure = error
+    fail(error = new Error('connect ECONNREFUSED'), { after = 0, only } = {}) {
+      failure = { error, after, only }
     },
     heal() {
       failure = undefined

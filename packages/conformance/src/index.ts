@@ -15,6 +15,7 @@ export { adapterCases } from './adapter-cases/index.ts'
 export type { WatchedStore } from './adapter-cases/watched-store.ts'
 export {
   type Breakable,
+  type BreakOptions,
   breakable,
   type CuttableProxy,
   cuttable,
@@ -54,6 +55,7 @@ export { storeCases } from './store-cases/index.ts'
 export type {
   CaseClock,
   FailKind,
+  FailOptions,
   StoreCase,
   StoreFactory,
   StoreFixture,

@@ -40,6 +40,11 @@ const MEANS = {
     isOffered: f => f.loseAnswer !== undefined,
     unproved: 'Replies that get lost are',
   },
+  restart: {
+    offer: 'restartBackend()',
+    isOffered: f => f.restartBackend !== undefined,
+    unproved: 'Backends that start again are',
+  },
 } satisfies Record<string, Means>
 
 const lacks = ({ offer }: Means): string => `the factory offers no ${offer}`

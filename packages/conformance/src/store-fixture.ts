@@ -23,10 +23,21 @@ export interface StoreSetup {
    * `argument` (what JSON can carry) and returns a store, or an object with one.
    */
   module?: string | { path: string; argument?: unknown } | undefined
-  /** From now on the backend fails every call with an error of its own, until `healBackend()`. */
-  fail?: ((kind: FailKind) => MaybePromise<void>) | undefined
-  /** The next write reaches the backend and is done, and its answer is lost (the connection breaks). */
-  loseAnswer?: (() => MaybePromise<void>) | undefined
+  /**
+   * From now on the backend fails with an error of its own, until `healBackend()`: every call, or with `read-only` those that
+   * write. With `after`, so many of these calls work before.
+   */
+  fail?: ((kind: FailKind, options?: FailOptions) => MaybePromise<void>) | undefined
+  /**
+   * The next write reaches the backend and is done, and its answer is lost (the connection breaks). With `nth` it is the second
+   * write from now on, or the third. A factory may ignore `nth`.
+   */
+  loseAnswer?: ((nth?: number) => MaybePromise<void>) | undefined
+  /**
+   * The backend starts again and keeps its data. Connections, loaded scripts and prepared statements are gone. Resolves when it
+   * is back.
+   */
+  restartBackend?: (() => MaybePromise<void>) | undefined
   /** Records that the backend gives in one page, where it has pages. */
   pageSize?: number | undefined
   /** When the backend itself will drop the record, in milliseconds since the epoch; `undefined`: never. */
@@ -37,6 +48,12 @@ export interface StoreSetup {
 
 /** Errors that a backend has besides "no connection": it starts, takes no writes, has no room, has too many clients. */
 export type FailKind = 'loading' | 'read-only' | 'out-of-memory' | 'too-many-connections'
+
+/** When a backend begins to fail. */
+export interface FailOptions {
+  /** How many of the calls work before they fail; 0 unless given. A factory may ignore it. */
+  after?: number | undefined
+}
 
 /** Makes a store for one case: called once for each. */
 export type StoreFactory = () => MaybePromise<StoreSetup>
@@ -69,8 +86,9 @@ export interface StoreFixture {
   freezeBackend?(): MaybePromise<void>
   thawBackend?(): MaybePromise<void>
   module?: { path: string; argument?: unknown }
-  fail?(kind: FailKind): MaybePromise<void>
-  loseAnswer?(): MaybePromise<void>
+  fail?(kind: FailKind, options?: FailOptions): MaybePromise<void>
+  loseAnswer?(nth?: number): MaybePromise<void>
+  restartBackend?(): MaybePromise<void>
   pageSize?: number
   expiryOf?(id: string): MaybePromise<number | undefined>
   /** Milliseconds that a call to a broken backend may take. */
@@ -158,8 +176,9 @@ export async function openStoreFixture(
   if (setup.healBackend) fixture.healBackend = () => setup.healBackend?.()
   if (setup.freezeBackend) fixture.freezeBackend = () => setup.freezeBackend?.()
   if (setup.thawBackend) fixture.thawBackend = () => setup.thawBackend?.()
-  if (setup.fail) fixture.fail = kind => setup.fail?.(kind)
-  if (setup.loseAnswer) fixture.loseAnswer = () => setup.loseAnswer?.()
+  if (setup.fail) fixture.fail = (kind, options = {}) => setup.fail?.(kind, options)
+  if (setup.loseAnswer) fixture.loseAnswer = (nth = 1) => setup.loseAnswer?.(nth)
+  if (setup.restartBackend) fixture.restartBackend = () => setup.restartBackend?.()
   if (setup.expiryOf) fixture.expiryOf = id => setup.expiryOf?.(id)
   if (setup.pageSize !== undefined) fixture.pageSize = setup.pageSize
   if (setup.module !== undefined)

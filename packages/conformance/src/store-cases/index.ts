@@ -9,12 +9,14 @@ import { expiryCases } from './expiry.ts'
 import { faultCases } from './faults.ts'
 import { historyCases } from './history.ts'
 import { insertCases } from './insert.ts'
+import { keptIndexCases } from './kept-index.ts'
 import { lifeCases } from './life.ts'
 import { listedIdCases } from './listed-ids.ts'
 import { neighbourCases } from './neighbours.ts'
 import { openScanCases } from './open-scan.ts'
 import { outageCases } from './outage.ts'
 import { pairCases } from './pairs.ts'
+import { partlyCases } from './partly.ts'
 import { payloadCases } from './payload.ts'
 import { processCases } from './processes.ts'
 import { programCases } from './programs.ts'
@@ -56,6 +58,8 @@ const inOrder: readonly StoreCase[] = [
   ...rejectedCases,
   ...bigRecordCases,
   ...faultCases,
+  ...partlyCases,
+  ...keptIndexCases,
   ...processCases,
   ...historyCases,
   ...programCases,

@@ -10,6 +10,30 @@ export const REMEDIES: readonly Remedy[] = [
     'Let the backend compare and write. A lock, a counter or a cache in the memory of one process does not hold for another one.',
   ],
   [
+    /^store\/lost-index/,
+    'Write the entry of the index before the record, or both in one step. An entry that leads nowhere does no harm; a session ' +
+      'without an entry escapes. Take the old entry away last.',
+  ],
+  [
+    /^store\/fails-partly/,
+    'Look at the result of each command of a pipeline, a batch or `Promise.allSettled`, and throw its error. A removal that failed ' +
+      'is not one that found nothing.',
+  ],
+  [
+    /^store\/everywhere-after-(?:touch|short)/,
+    'Let touch() and replace() move the expiry in the index as well. Let the index of a subject expire with the longest of its ' +
+      'sessions, never earlier (`PEXPIRE … GT` in Redis). Remove an entry when its record is gone, not by its age.',
+  ],
+  [
+    /^store\/everywhere-amid-scans/,
+    'Do not remove an entry of the index because its record is not there: the record may be written in a moment. Remove it only ' +
+      'when it is older than a write can take, a minute say, and still leads nowhere.',
+  ],
+  [
+    /^store\/everywhere-megabytes/,
+    'Ask again for what the backend left out of its answer (`UnprocessedKeys`, `LastEvaluatedKey`, a cursor), until nothing is left.',
+  ],
+  [
     /^store\/(?:down|fails|many)-/,
     'Let the client’s error reach the caller. No `catch` may return null, false or "gone". Set the client’s own time limit below ' +
       '--call-timeout (callTimeout), and let the client connect again by itself.',

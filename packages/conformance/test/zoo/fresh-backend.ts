@@ -19,7 +19,12 @@ export class Database {
   readonly extra = new Map<string, unknown>()
   down = false
   failing: FailKind | undefined
-  losing = false
+  /** How many calls work before they fail. */
+  failsAfter = 0
+  /** Writes until the one whose answer is lost; 0: none is. */
+  losing = 0
+  /** Grows when the database starts again: scripts and prepared statements of before are unknown. */
+  starts = 0
   #reads = 0
 
   /** A statement that reads. */
@@ -29,7 +34,7 @@ export class Database {
     const result = run(this.#live())
     // A reply crosses the network, and some take longer than others.
     for (let turn = this.#reads++ % 4; turn >= 0; turn--) await setImmediate()
-    this.#check(false)
+    this.#reach()
     return result
   }
 
@@ -38,8 +43,7 @@ export class Database {
     await setImmediate()
     this.#check(true)
     const result = run(this.#live())
-    if (this.losing) {
-      this.losing = false
+    if (this.losing > 0 && --this.losing === 0) {
       throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
     }
     await setImmediate()
@@ -52,9 +56,14 @@ export class Database {
     return this.rows
   }
 
-  #check(writes: boolean): void {
+  #reach(): void {
     if (this.down) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
-    if (this.failing && (writes || this.failing !== 'read-only')) throw new Error(this.failing)
+  }
+
+  #check(writes: boolean): void {
+    this.#reach()
+    if (!this.failing || (this.failing === 'read-only' && !writes)) return
+    if (this.failsAfter-- <= 0) throw new Error(this.failing)
   }
 }
 
@@ -70,11 +79,15 @@ export function setupOn(make: (db: Database) => Store, db = new Database()): Sto
       db.down = false
       db.failing = undefined
     },
-    fail: kind => {
+    fail: (kind, { after = 0 } = {}) => {
       db.failing = kind
+      db.failsAfter = after
     },
-    loseAnswer: () => {
-      db.losing = true
+    loseAnswer: (nth = 1) => {
+      db.losing = nth
+    },
+    restartBackend: () => {
+      db.starts += 1
     },
     expiryOf: id => db.rows.get(id)?.ttl,
     pageSize: PAGE,

@@ -68,6 +68,8 @@ export function inhabited(mistake: (habitat: Habitat) => Partial<Store> = () => 
     loseAnswer() {
       habitat.backend.losing = true
     },
+    // It has no connections, and keeps its records.
+    restartBackend: () => undefined,
     pageSize: 500,
   }
 }

@@ -1,0 +1,246 @@
+import type { SessionRecord, Store, StoreContext, StoredEntry } from '@sess/core'
+import type { StoreSetup } from '../../src/index.ts'
+import { correctStore, type Database, entryOf, isLive, PAGE, type Row, setupOn } from './fresh-backend.ts'
+
+/**
+ * The fourth zoo: stores as people write them who know a key-value database well. Each keeps an index of subjects beside the
+ * records, which are written in two steps. The suite accepted all of them before there were cases for them.
+ */
+
+/** What is wrong, as `mistake`, and one of the cases that reject it. */
+export interface KvStore {
+  by: string
+  mistake: string
+  setup: () => StoreSetup
+}
+
+/** An entry of the index: the expiry as the index knows it, and when it was written. */
+interface Entry {
+  expiresAt: number
+  /** In real time. */
+  at: number
+}
+interface Index {
+  entries: Map<string, Entry>
+  /** When the database drops the whole index, in real time. */
+  dropped: number
+}
+
+const GRACE = 60_000
+
+/** What can be done wrong. */
+interface Ways {
+  /** The entry is written after the record. */
+  indexedLate?: boolean
+  /** The index takes the life of the session that was written last, not the longest. */
+  lifeOfLast?: boolean
+  /** touch() leaves the entry as it is, and each write drops entries that have expired. */
+  touchForgets?: boolean
+  /** A list removes the entries that lead to no record, however new they are. */
+  listTidies?: boolean
+  /** The results of removals are taken without their errors. */
+  settles?: boolean
+  /** A later page of a list that fails is the end. */
+  endsAtError?: boolean
+  /** The database returns no more than so many characters at once, and what it leaves out is not asked for. */
+  answerLimit?: number
+}
+
+/** The right store, on a database that writes an index in a step of its own. */
+function indexedStore(db: Database, ways: Ways = {}): Store {
+  const store = correctStore(db)
+  const indexes = (db.extra.get('indexes') as Map<string, Index> | undefined) ?? new Map<string, Index>()
+  db.extra.set('indexes', indexes)
+
+  const link = (id: string, { subject, expiresAt }: SessionRecord, now: number) =>
+    subject === undefined
+      ? undefined
+      : db.write(() => {
+          const index = indexes.get(subject) ?? { entries: new Map(), dropped: 0 }
+          indexes.set(subject, index)
+          index.entries.set(id, { expiresAt, at: Date.now() })
+          if (ways.touchForgets) {
+            for (const [each, entry] of index.entries)
+              if (entry.expiresAt <= now - GRACE) index.entries.delete(each)
+          }
+          const dropped = Date.now() + (expiresAt - now) + (ways.lifeOfLast ? 0 : GRACE)
+          index.dropped = ways.lifeOfLast ? dropped : Math.max(dropped, index.dropped)
+        })
+  const unlink = (id: string, subject: string | undefined) =>
+    subject === undefined ? undefined : db.write(() => void indexes.get(subject)?.entries.delete(id))
+  const timeOf = (context: StoreContext | undefined) => context?.now ?? Date.now()
+
+  async function* scanBySubject(subject: string, context?: StoreContext): AsyncGenerator<StoredEntry> {
+    const ids = await db.read(() => {
+      const index = indexes.get(subject)
+      if (index && index.dropped <= Date.now()) indexes.delete(subject)
+      return [...(indexes.get(subject)?.entries ?? [])]
+    })
+    for (let from = 0; from < ids.length; from += PAGE) {
+      const batch = ids.slice(from, from + PAGE)
+      let found: (Row | undefined)[]
+      try {
+        found = await db.read(rows => batch.map(([id]) => rows.get(id)))
+      } catch (error) {
+        if (ways.endsAtError && from > 0) return
+        throw error
+      }
+      let length = 0
+      for (const [n, [id, entry]] of batch.entries()) {
+        const row = found[n]
+        if (row?.subject !== subject) {
+          const isOld = ways.listTidies || entry.at < Date.now() - GRACE
+          if (isOld && !row) await unlink(id, subject)
+          continue
+        }
+        length += row.payload.length
+        if (ways.answerLimit !== undefined && length > ways.answerLimit) return
+        if (isLive(row, context?.now)) yield entryOf(id, row)
+      }
+    }
+  }
+
+  /** A write with a subject: the entry first, so that no session is without one. */
+  async function indexed<T>(
+    id: string,
+    record: SessionRecord,
+    context: StoreContext | undefined,
+    write: () => Promise<T>,
+    done: T,
+  ) {
+    if (!ways.indexedLate) await link(id, record, timeOf(context))
+    const before = await db.read(rows => rows.get(id)?.subject)
+    const answer = await write()
+    if (answer !== done) return answer
+    if (ways.indexedLate) await link(id, record, timeOf(context))
+    if (before !== record.subject) await unlink(id, before)
+    return answer
+  }
+
+  return {
+    ...store,
+    insert: (id, record, context) =>
+      indexed(id, record, context, async () => await store.insert(id, record, context), true),
+    replace: (id, record, version, context) =>
+      indexed(id, record, context, async () => await store.replace(id, record, version, context), 'ok'),
+    async touch(id, expiresAt, version, context) {
+      const done = await store.touch(id, expiresAt, version, context)
+      const subject = await db.read(rows => rows.get(id)?.subject)
+      if (done && subject !== undefined && !ways.touchForgets)
+        await link(id, { payload: '', expiresAt, subject }, timeOf(context))
+      return done
+    },
+    scanBySubject,
+    async removeBySubject(subject, { except, ...context } = {}) {
+      let removed = 0
+      for (let found = true; found; ) {
+        found = false
+        for await (const { id, version } of scanBySubject(subject, context)) {
+          if (id === except) continue
+          found = !ways.settles
+          const removal = Promise.resolve(store.remove(id, version, context))
+          const [settled] = await Promise.allSettled([removal])
+          if (settled?.status === 'rejected' && !ways.settles) throw settled.reason
+          if (settled?.status === 'fulfilled' && settled.value === 'ok') removed += 1
+        }
+      }
+      return removed
+    },
+  }
+}
+
+const on =
+  (ways: Ways): (() => StoreSetup) =>
+  () =>
+    setupOn(db => indexedStore(db, ways))
+
+/** The right store of this zoo. */
+export const rightKvStore = on({})
+
+/** Each by a name of its own. */
+export const kvStores: Record<string, KvStore> = {
+  'indexed-after-insert': {
+    by: 'store/lost-index-insert',
+    mistake: 'the record is written first and the index after it: a login whose reply is lost is in no index',
+    setup: on({ indexedLate: true }),
+  },
+  'indexed-after-login': {
+    by: 'store/lost-index-login',
+    mistake: 'the same, for a session that gets its subject',
+    setup: on({ indexedLate: true }),
+  },
+  'indexed-after-switch': {
+    by: 'store/lost-index-switch',
+    mistake: 'the same, for a session that gets another subject',
+    setup: on({ indexedLate: true }),
+  },
+  'errors-of-a-pipeline': {
+    by: 'store/fails-partly-remove-by-subject',
+    mistake:
+      'removals that failed count as "nothing there": "log out everywhere" is done and the phone signed in',
+    setup: on({ settles: true }),
+  },
+  'errors-of-a-clean-up': {
+    by: 'store/fails-partly-clear-expired',
+    mistake: 'a clean-up that may not write ends without an error',
+    setup: () =>
+      setupOn(db => {
+        const store = correctStore(db)
+        async function* clearExpired(options: Parameters<typeof store.clearExpired>[0]) {
+          try {
+            yield* store.clearExpired(options)
+          } catch (error) {
+            // "The next run does the rest."
+            await db.read(() => error)
+          }
+        }
+        return { ...store, clearExpired }
+      }),
+  },
+  'scan-ends-at-an-error': {
+    by: 'store/fails-partly-scan',
+    mistake: 'a page that fails is the last one',
+    setup: () =>
+      setupOn(db => {
+        const store = correctStore(db)
+        async function* scan(options: StoreContext | undefined) {
+          let given = 0
+          try {
+            for await (const entry of store.scan(options)) {
+              given++
+              yield entry
+            }
+          } catch (error) {
+            if (given === 0) throw error
+          }
+        }
+        return { ...store, scan }
+      }),
+  },
+  'list-ends-at-an-error': {
+    by: 'store/fails-partly-scan-by-subject',
+    mistake: 'a page of the index that fails is the last one',
+    setup: on({ endsAtError: true }),
+  },
+  'touch-leaves-the-index': {
+    by: 'store/everywhere-after-touch',
+    mistake:
+      'touch() does not move the entry in the index, and each login drops the entries that have expired',
+    setup: on({ touchForgets: true }),
+  },
+  'index-lives-as-the-last': {
+    by: 'store/everywhere-after-short',
+    mistake: 'the index takes the life of the session that was written last',
+    setup: on({ lifeOfLast: true }),
+  },
+  'list-tidies-the-index': {
+    by: 'store/everywhere-amid-scans',
+    mistake: 'a list removes the entry of a login whose record is not written yet',
+    setup: on({ listTidies: true }),
+  },
+  'answers-in-part': {
+    by: 'store/everywhere-megabytes',
+    mistake: 'what did not fit into one answer of the database is not asked for',
+    setup: on({ answerLimit: 16_000_000 }),
+  },
+}
