@@ -367,14 +367,8 @@ export const strangersAdapters: readonly (BrokenAdapter & { by: string })[] = [
     id: 'status: an error of the framework’s own has the cookie, and no Vary',
     by: 'adapter/thrown-4xx',
     Adapter: class extends ReferenceAdapter {
-      readonly #thrown = new WeakSet<Reply['headers']>()
-      override failed(error: unknown) {
-        const reply = super.failed(error)
-        this.#thrown.add(reply.headers)
-        return reply
-      }
       override headers(reply: Reply, out: Out) {
-        return super.headers(reply, this.#thrown.has(reply.headers) ? { ...out, vary: false } : out)
+        return super.headers(reply, String(reply.body).startsWith('error ') ? { ...out, vary: false } : out)
       }
     },
   },
