@@ -79,13 +79,17 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-/** A proxy before a server, which can be cut: for `breakBackend`, `healBackend` and `loseAnswer` of a factory. */
+/** A proxy before a server, which can be cut or frozen: for what a factory offers besides the store. */
 export interface CuttableProxy {
   /** Connect the store here instead of to the server. */
   port: number
   /** Ends all connections and accepts none until `mend()`. The server keeps its data. */
   cut(): void
   mend(): void
+  /** From now on nothing passes, and connections stay open: for `freezeBackend`. New ones are accepted, and wait. */
+  freeze(): void
+  /** What was sent meanwhile passes: for `thawBackend`. */
+  thaw(): void
   /**
    * The next piece that a client sends reaches the server; its connection ends before the answer comes back. With `nth` it is
    * the second piece from now on, or the third.
@@ -100,11 +104,17 @@ export interface CuttableProxy {
  * @param port the server's
  * @example
  * const proxy = await cuttable(6379)
- * return { store: myStore(connectTo(proxy.port)), breakBackend: proxy.cut, healBackend: proxy.mend, loseAnswer: proxy.loseAnswer }
+ * return {
+ *   store: myStore(connectTo(proxy.port)),
+ *   breakBackend: proxy.cut, healBackend: proxy.mend,
+ *   freezeBackend: proxy.freeze, thawBackend: proxy.thaw,
+ *   loseAnswer: proxy.loseAnswer,
+ * }
  */
 export async function cuttable(port: number, host = '127.0.0.1'): Promise<CuttableProxy> {
   const pairs = new Set<[Socket, Socket]>()
   let isCut = false
+  let isFrozen = false
   /** Pieces until the one whose answer is lost; 0: none is. */
   let losing = 0
   const server = createServer(client => {
@@ -127,6 +137,7 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
       if (lost) end()
       else client.write(piece)
     })
+    if (isFrozen) for (const socket of pair) socket.pause()
   })
   const own = await listening(server)
   const cutAll = () => {
@@ -145,6 +156,14 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
     mend() {
       isCut = false
       losing = 0
+    },
+    freeze() {
+      isFrozen = true
+      for (const pair of pairs) for (const socket of pair) socket.pause()
+    },
+    thaw() {
+      isFrozen = false
+      for (const pair of pairs) for (const socket of pair) socket.resume()
     },
     loseAnswer(nth = 1) {
       losing = nth

@@ -41,6 +41,7 @@ Options:
   --call-timeout <ms>  what a call to a broken backend may take, and a store to recover (5000)
   --concurrency <n>  cases at the same time (1); for a factory whose every call makes a backend of its own
   --quick           fewer combinations, rounds and records
+  --bail            stop at the first case that fails
   --seed <number>   the random choices of an earlier run again; a failure names its seed
   --list            the cases, one a line, without running them
   --help`
@@ -69,6 +70,7 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
         'call-timeout': { type: 'string' },
         concurrency: { type: 'string' },
         quick: { type: 'boolean' },
+        bail: { type: 'boolean' },
         seed: { type: 'string' },
         list: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -83,6 +85,7 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
           : milliseconds(values['call-timeout'], '--call-timeout'),
       concurrency: values.concurrency === undefined ? undefined : countOf(values.concurrency),
       quick: values.quick,
+      bail: values.bail,
       seed: values.seed === undefined ? undefined : seedOf(values.seed),
       onCase: (result, progress) => say(formatProgress(result, progress)),
     }

@@ -25,7 +25,7 @@ export interface Framework {
 }
 
 /** Options of `describeStore`, `describeCookieStore` and `describeAdapter`. */
-export type RegisterOptions = Omit<RunOptions, 'onCase' | 'concurrency'>
+export type RegisterOptions = Omit<RunOptions, 'onCase' | 'concurrency' | 'bail'>
 
 /** Registers cases as tests of a framework. */
 export function registerCases<Fixture>(

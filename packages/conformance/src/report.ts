@@ -24,6 +24,7 @@ export function formatReport(report: Report): string {
     lines.push('')
   }
   lines.push(`${report.passed} passed, ${report.failed} failed, ${inapplicable.length} do not apply.`)
+  if (report.left) lines.push(`Stopped at the first failure: ${report.left} cases were not run.`)
   for (const reason of new Set(unproved.map(({ reason }) => reason))) {
     const ids = unproved.filter(result => result.reason === reason).map(({ id }) => id)
     const { what, how } = unprovedBy(reason) as Unproved

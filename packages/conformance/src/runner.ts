@@ -49,6 +49,8 @@ export interface Report {
   passed: number
   failed: number
   skipped: number
+  /** Chosen cases that were not run, because `bail` stopped before them. Absent if there are none. */
+  left?: number
   results: CaseResult[]
 }
 
@@ -56,6 +58,8 @@ export interface Report {
 export interface RunOptions extends FixtureOptions {
   /** Runs the cases whose id or title contains it, or matches it. */
   filter?: string | RegExp | undefined
+  /** Stops at the first case that fails. With `concurrency`, those that run at that moment end first. */
+  bail?: boolean | undefined
   /** Called after each case. */
   onCase?: ((result: CaseResult, progress: { done: number; total: number }) => void) | undefined
   /** Milliseconds that one case may take; 60,000 unless given. */
@@ -147,10 +151,12 @@ export async function runCases<Fixture>(
 ): Promise<Report> {
   const chosen = cases.filter(rule => chosenBy(options.filter, rule))
   const results = new Map<Case<Fixture>, CaseResult>()
+  let stopped = false
   const work = async (rules: Case<Fixture>[]): Promise<void> => {
-    for (let rule = rules.shift(); rule !== undefined; rule = rules.shift()) {
+    for (let rule = rules.shift(); rule !== undefined && !stopped; rule = rules.shift()) {
       const result = await runCase(rule, open, options)
       results.set(rule, result)
+      if (options.bail && result.status === 'failed') stopped = true
       options.onCase?.(result, { done: results.size, total: chosen.length })
     }
   }
@@ -158,7 +164,8 @@ export async function runCases<Fixture>(
   const together = chosen.filter(({ alone }) => concurrency > 1 && !alone)
   await Promise.all(Array.from({ length: concurrency }, () => work(together)))
   await work(chosen.filter(rule => !results.has(rule)))
-  return summary(chosen.flatMap(rule => results.get(rule) ?? []))
+  const left = chosen.length - results.size
+  return { ...summary(chosen.flatMap(rule => results.get(rule) ?? [])), ...(left > 0 && { left }) }
 }
 
 export function summary(results: CaseResult[]): Report {
@@ -216,6 +223,8 @@ export async function runCase<Fixture>(
     }
   } catch (error) {
     outcome = error instanceof DoesNotApply ? skipped(error.message) : result(explained(error))
+    if (outcome.status === 'failed' && !(error instanceof CaseFailure))
+      outcome.remedy = [LOOK_AT_ERROR, remedy].filter(Boolean).join(' If that does not help: ')
   }
   try {
     if (opened) {
@@ -239,6 +248,9 @@ function explained(
       : { expected, happened: `an error was thrown: ${show(error)}` }
   return { status: 'failed', error, ...part } as CaseResult & { status: 'failed' }
 }
+
+/** An error that is not the case's own may come from any of its calls, also from those that prepare it. */
+const LOOK_AT_ERROR = 'A call failed, maybe one of the preparation: look at its error first.'
 
 /** @param happened what the report says if it takes longer */
 async function withDeadline<T>(run: Promise<T>, ms: number, happened: string): Promise<T> {

@@ -48,6 +48,30 @@ describe('a server and a proxy before it', () => {
     }
   })
 
+  test('while it is frozen nothing passes, on old and new connections, and nothing is lost', async () => {
+    const proxy = await cuttable(server.port)
+    try {
+      const old = connect({ port: proxy.port, host: '127.0.0.1' })
+      await once(old, 'connect')
+      old.write('warm')
+      await once(old, 'data')
+      proxy.freeze()
+      let answered = 0
+      old.on('data', () => answered++)
+      old.write('a')
+      const fresh = say(proxy.port, 'b').finally(() => answered++)
+      await new Promise(resolve => setTimeout(resolve, 50))
+      expect(answered).toBe(0)
+      const oldAnswer = once(old, 'data')
+      proxy.thaw()
+      expect(String((await oldAnswer)[0])).toMatch(/:a$/)
+      expect(await fresh).toMatch(/:b$/)
+      old.destroy()
+    } finally {
+      await proxy.close()
+    }
+  })
+
   test('a lost answer: the server has done it, and the client is cut', async () => {
     const proxy = await cuttable(server.port)
     try {

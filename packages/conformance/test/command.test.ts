@@ -341,6 +341,29 @@ test('a factory that throws is named', async () => {
   expect(code).toBe(2)
 })
 
+test('--bail stops at the first case that fails, and the report says how many were left', async () => {
+  const path = await moduleOf(
+    'bail.mjs',
+    'export default () => ({ ...memoryStore(), replace: () => { throw new Error("no such column") } })',
+  )
+  const all = await command(path, '--filter', 'store/replace')
+  expect(all.out).not.toContain('Stopped at the first failure')
+  const { code, out } = await command(path, '--filter', 'store/replace', '--bail')
+  expect(code).toBe(1)
+  expect(out.match(/^BROKEN/gm)).toHaveLength(1)
+  const [, total, failed, left] =
+    /^ *\d+\/(\d+)[\s\S]*\n\d+ passed, (\d+) failed[\s\S]*Stopped at the first failure: (\d+) cases were not run\.\n$/m.exec(
+      out,
+    ) ?? []
+  expect(failed).toBe('1')
+  expect(Number(left)).toBeGreaterThan(0)
+  expect(Number(left)).toBe(Number(total) - out.match(/^ *\d+\/\d+ /gm)!.length)
+  // An error that a call threw may have nothing to do with the rule, so the remedy says to look at it.
+  expect(out).toMatch(
+    /Remedy {4}A call failed, maybe one of the preparation: look at its error first\. If that does not help: /,
+  )
+})
+
 test('a filter that chooses nothing is a wrong command', async () => {
   const path = await moduleOf('right.mjs', 'export default memoryStore')
   const { code, out } = await command(path, '--filter', 'no such case')
