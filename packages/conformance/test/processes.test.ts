@@ -36,6 +36,8 @@ test.each([
   ['counter of one process', 'store/process-no-lost-update'],
   ['local time', 'store/process-sees'],
   ['cache of one process', 'store/process-sees'],
+  ['number of the process and a counter', 'store/process-same-number'],
+  ['busy is an error', 'store/process-busy'],
 ] as const)('a %s is found out by %s', async (mistake, by) => {
   expect(await proved(mistake, by)).toEqual([[by, expect.any(String)]])
 })

@@ -32,6 +32,10 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
         second: redisStore(opened[1]!.client),
         breakBackend: () => server.kill('SIGKILL'),
         healBackend: () => server.restart(),
+        restartBackend: async () => {
+          await server.kill('SIGKILL')
+          await server.restart()
+        },
         freezeBackend: () => server.kill('SIGSTOP'),
         thawBackend: () => server.kill('SIGCONT'),
       }),
@@ -58,6 +62,10 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
         second: redisStore(opened[1]!.client),
         breakBackend: () => cluster.kill('SIGKILL'),
         healBackend: () => cluster.restart(),
+        restartBackend: async () => {
+          await cluster.kill('SIGKILL')
+          await cluster.restart()
+        },
         freezeBackend: () => cluster.kill('SIGSTOP'),
         thawBackend: () => cluster.kill('SIGCONT'),
       }),

@@ -70,6 +70,10 @@ describe.skipIf(!requireServer('mariadb'))('store contract', () => {
           second: two.store,
           breakBackend: () => server.kill('SIGKILL'),
           healBackend: () => server.restart(),
+          restartBackend: async () => {
+            await server.kill('SIGKILL')
+            await server.restart()
+          },
           freezeBackend: () => server.kill('SIGSTOP'),
           thawBackend: () => server.kill('SIGCONT'),
           async cleanup() {

@@ -60,6 +60,10 @@ describe.skipIf(!requireServer('postgres'))('store contract', () => {
           second: two.store,
           breakBackend: () => server.kill('SIGKILL'),
           healBackend: () => server.restart(),
+          restartBackend: async () => {
+            await server.kill('SIGKILL')
+            await server.restart()
+          },
           freezeBackend: () => server.kill('SIGSTOP'),
           thawBackend: () => server.kill('SIGCONT'),
           async cleanup() {

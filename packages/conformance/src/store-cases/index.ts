@@ -11,6 +11,7 @@ import { historyCases } from './history.ts'
 import { insertCases } from './insert.ts'
 import { keptIndexCases } from './kept-index.ts'
 import { lifeCases } from './life.ts'
+import { limitCases } from './limits.ts'
 import { listedIdCases } from './listed-ids.ts'
 import { neighbourCases } from './neighbours.ts'
 import { openScanCases } from './open-scan.ts'
@@ -25,6 +26,7 @@ import { rejectedCases } from './rejected.ts'
 import { remedyOf } from './remedies.ts'
 import { removeCases } from './remove.ts'
 import { replaceCases } from './replace.ts'
+import { restartCases } from './restart.ts'
 import { scanCases } from './scan.ts'
 import { stalledCases } from './stalled.ts'
 import { subjectCases } from './subject.ts'
@@ -60,6 +62,8 @@ const inOrder: readonly StoreCase[] = [
   ...faultCases,
   ...partlyCases,
   ...keptIndexCases,
+  ...limitCases,
+  ...restartCases,
   ...processCases,
   ...historyCases,
   ...programCases,

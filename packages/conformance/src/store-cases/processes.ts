@@ -1,38 +1,109 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
+import type { Worker } from 'node:worker_threads'
 import type { Store } from '@sess/core'
-import { equal, fail } from '../check.ts'
+import { equal, fail, outcome, show } from '../check.ts'
 import { withoutMeans } from '../means.ts'
 import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 
-/** What the second process runs: the store of the module, whose methods are called by message. */
-const CHILD = `
-import { pathToFileURL } from 'node:url'
-const { path, argument } = JSON.parse(process.env.SESS_STORE_MODULE)
+/**
+ * What the second process, or a thread, runs: the store of the module, whose methods are called by message. `all` makes each of
+ * some calls one after the other and without a pause, in several lanes.
+ */
+const CALLED = `
+const { pathToFileURL } = await import('node:url')
 const module = await import(path.startsWith('file:') ? path : pathToFileURL(path).href)
 const made = await (module.default ?? module.store)(argument)
 const store = made.store ?? made
-process.on('message', async ({ n, method, args }) => {
+const call = async (method, args) => {
+  if (!/^scan|^clear/.test(method)) return await store[method](...args)
+  const all = []
+  for await (const each of store[method](...args)) all.push(each)
+  return all
+}
+receive(async ({ n, method, args }) => {
   try {
-    let value
-    if (/^scan|^clear/.test(method)) {
-      value = []
-      for await (const each of store[method](...args)) value.push(each)
-    } else value = await store[method](...args)
-    process.send({ n, value })
+    if (method !== 'all') return send({ n, value: await call(method, args) })
+    await Promise.all(args.map(async calls => {
+      for (const { method, args } of calls) await call(method, args)
+    }))
+    send({ n })
   } catch (error) {
-    process.send({ n, error: String(error?.message ?? error) })
+    send({ n, error: String(error?.message ?? error) })
   }
 })
+send({ ready: true })
+`
+
+const CHILD = `
+const { path, argument } = JSON.parse(process.env.SESS_STORE_MODULE)
+const receive = listener => process.on('message', listener)
+const send = message => process.send(message)
 process.on('disconnect', () => process.exit())
-process.send({ ready: true })
+${CALLED}`
+
+/** A thread is no module, so it has no `await` outside of a function. */
+const THREAD = `
+const { parentPort, workerData: { path, argument } } = require('node:worker_threads')
+const receive = listener => parentPort.on('message', listener)
+const send = message => parentPort.postMessage(message)
+const run = async () => {${CALLED}}
+run()
 `
 
 type Answer = { ready: true } | { ready?: undefined; n: number; value?: unknown; error?: string }
 
+interface Call {
+  method: keyof Store
+  args: unknown[]
+}
+
+/** A store that is called by message. `all` makes calls of several lanes, each lane one call after the other. */
+type Remote = Store & { all(lanes: readonly Call[][]): Promise<void> }
+
+/** The other end of a channel. */
+interface Channel {
+  send(message: { n: number; method: string; args: unknown[] }): void
+  onMessage(listener: (answer: Answer) => void): void
+  /** Called with what it said when it ended, if it does by itself. */
+  onEnd(listener: (why: string) => void): void
+}
+
+async function remote({ send, onMessage, onEnd }: Channel): Promise<Remote> {
+  const waiting = new Map<number, (answer: Answer) => void>()
+  let calls = 0
+  await new Promise<void>((resolve, reject) => {
+    onMessage(answer => {
+      if (answer.ready) resolve()
+      else waiting.get(answer.n)?.(answer)
+    })
+    onEnd(why => {
+      const error = new Error(why)
+      reject(error)
+      for (const settle of waiting.values()) settle({ n: 0, error: error.message })
+    })
+  })
+  const call =
+    (method: string) =>
+    (...args: unknown[]) =>
+      new Promise<unknown>((resolve, reject) => {
+        const n = ++calls
+        waiting.set(n, ({ ready: _, ...answer }: Answer & { error?: string; value?: unknown }) => {
+          waiting.delete(n)
+          if (answer.error === undefined) resolve(answer.value)
+          else reject(new Error(answer.error))
+        })
+        send({ n, method, args })
+      })
+  const names = ['read', 'insert', 'replace', 'touch', 'remove', 'removeBySubject'] as const
+  const store = Object.fromEntries(names.map(name => [name, call(name)])) as unknown as Store
+  const all = call('all')
+  return { ...store, all: async lanes => void (await all(...lanes)) }
+}
+
 /** The store of a second process, in another time zone, while `run` lasts. */
-async function elsewhere(f: StoreFixture, run: (there: Store) => Promise<void>): Promise<void> {
+async function elsewhere(f: StoreFixture, run: (there: Remote) => Promise<void>): Promise<void> {
   const { path, argument } = f.module ?? { path: '' }
   const child = spawn(process.execPath, ['--input-type=module', '-e', CHILD], {
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
@@ -41,37 +112,41 @@ async function elsewhere(f: StoreFixture, run: (there: Store) => Promise<void>):
   })
   let errors = ''
   child.stderr?.on('data', (text: Buffer) => void (errors += text.toString()))
-  const waiting = new Map<number, (answer: Answer) => void>()
-  let calls = 0
   try {
-    const ready = new Promise<void>((resolve, reject) => {
-      child.on('message', (answer: Answer) => {
-        if (answer.ready) resolve()
-        else waiting.get(answer.n)?.(answer)
-      })
-      child.once('exit', code => {
-        const error = new Error(`the second process ended (${code}): ${errors.slice(-2_000)}`)
-        reject(error)
-        for (const settle of waiting.values()) settle({ n: 0, error: error.message })
-      })
+    const there = await remote({
+      send: message => void child.send(message),
+      onMessage: listener => void child.on('message', listener),
+      onEnd: listener =>
+        void child.once('exit', code => {
+          listener(`the second process ended (${code}): ${errors.slice(-2_000)}`)
+        }),
     })
-    await ready
-    const call =
-      (method: string) =>
-      (...args: unknown[]) =>
-        new Promise<unknown>((resolve, reject) => {
-          const n = ++calls
-          waiting.set(n, ({ ready: _, ...answer }: Answer & { error?: string; value?: unknown }) => {
-            waiting.delete(n)
-            if (answer.error === undefined) resolve(answer.value)
-            else reject(new Error(answer.error))
-          })
-          child.send({ n, method, args })
-        })
-    const names = ['read', 'insert', 'replace', 'touch', 'remove', 'removeBySubject'] as const
-    await run(Object.fromEntries(names.map(name => [name, call(name)])) as unknown as Store)
+    await run(there)
   } finally {
     await ended(child)
+  }
+}
+
+/** The stores of two threads of this process: they share its number, and nothing else. */
+async function inThreads(f: StoreFixture, run: (one: Store, two: Store) => Promise<void>): Promise<void> {
+  const { path, argument } = f.module ?? { path: '' }
+  // Not every runtime has threads.
+  const threads = await import('node:worker_threads')
+  const workers = [1, 2].map(() => new threads.Worker(THREAD, { eval: true, workerData: { path, argument } }))
+  try {
+    const open = (worker: Worker) => {
+      let error: unknown
+      worker.once('error', cause => void (error = cause))
+      return remote({
+        send: message => worker.postMessage(message),
+        onMessage: listener => void worker.on('message', listener),
+        onEnd: listener => void worker.once('exit', () => listener(`the thread ended: ${show(error)}`)),
+      })
+    }
+    const [one, two] = await Promise.all(workers.map(open))
+    if (one && two) await run(one, two)
+  } finally {
+    await Promise.all(workers.map(worker => worker.terminate()))
   }
 }
 
@@ -233,6 +308,89 @@ export const processCases: readonly StoreCase[] = [
           }
           equal(await remover.removeBySubject?.(subject, f.context()), 12, 'the answer of removeBySubject()')
           for (const id of ids) equal(await f.read(id), null, 'what is read of one of them')
+        }
+      })
+    },
+  },
+  {
+    id: 'store/process-busy',
+    title: 'two processes that write without a pause do not fail each other',
+    rule: 'Contention is no outage: "busy", "locked" and "could not serialize" are repeated in the store.',
+    source:
+      'docs/design.md#store-contract, docs/requirements.md#f7; SQLITE_BUSY_SNAPSHOT, for which busy_timeout does not wait; docs/conformance-space.md, processes',
+    why: 'With two servers, or a worker beside one, some logins and saves would be errors whenever both write.',
+    skip: alone,
+    async run(f) {
+      await elsewhere(f, async there => {
+        const wanted = f.quick ? 60 : 320
+        const count = Math.max(8, Math.min(wanted, Math.floor(4_000 / Math.max(0.1, await f.pace()))))
+        const context = f.context()
+        const ids = Array.from({ length: count }, () => f.id())
+        // Records that are there, so that a write takes as long as others do.
+        const versions = new Map<string, string>()
+        for (const id of ids) versions.set(id, (await f.stored({ subject: `user-${id}` }, id)).version)
+        const calls = (each: readonly string[]): Call[] =>
+          each.flatMap(id => {
+            const [fresh, subject] = [f.id(), `user-${id}`]
+            return [
+              { method: 'insert', args: [fresh, f.record({ subject }), context] },
+              { method: 'replace', args: [id, f.record(), versions.get(id), context] },
+              { method: 'remove', args: [fresh, undefined, context] },
+            ]
+          })
+        const laneOf = (lane: number) => calls(ids.filter((_, n) => n % 4 === lane))
+        const here = async (lane: Call[]) => {
+          for (const { method, args } of lane) {
+            await (f.store[method] as (...args: unknown[]) => unknown)(...args)
+          }
+        }
+        const both = await Promise.all([
+          outcome(() => there.all([laneOf(0), laneOf(1)])),
+          outcome(() => Promise.all([here(laneOf(2)), here(laneOf(3))])),
+        ])
+        for (const [n, { error }] of both.entries()) {
+          const whose = n === 0 ? 'the other process' : 'this process'
+          if (error !== undefined) {
+            fail(
+              'every write to succeed while another process writes, too',
+              `one by ${whose} failed: ${show(error)}`,
+            )
+          }
+        }
+        for (const id of ids) {
+          const { version } = await f.readLive(id, 'a record that was replaced')
+          if (version === versions.get(id)) fail('every replace to be done', 'one was not')
+        }
+      })
+    },
+  },
+  {
+    id: 'store/process-same-number',
+    title:
+      'two processes of the same number make different versions, as in containers, where each has the number 1',
+    rule: 'A version changes with the record, whoever writes it: the number of a process and a counter do not make it unique.',
+    source:
+      'docs/design.md#store-version, docs/design.md#store-replace, docs/requirements.md#f16; docs/conformance-space.md, processes',
+    why: 'Two containers would make the same version: a save that comes late would overwrite another one, and a cart would lose an item.',
+    skip: alone,
+    async run(f) {
+      await inThreads(f, async (one, two) => {
+        // Each counts the same number of writes, and then one more or less.
+        for (let round = 0; round < 6; round++) {
+          for (let n = 0; n < round % 3; n++) await one.insert(f.id(), f.record(), f.context())
+          const id = f.id()
+          equal(await one.insert(id, f.record(), f.context()), true, 'the answer of insert()')
+          const found = await one.read(id, f.context())
+          const version = found?.version ?? ''
+          const record = f.record()
+          equal(await two.replace(id, record, version, f.context()), 'ok', 'the answer of replace()')
+          const late = await one.replace(id, f.record(), version, f.context())
+          equal(
+            late,
+            'stale',
+            'the answer of a replace() at the version that another process of this number has replaced',
+          )
+          equal(facts(await f.read(id)), record, 'what is read after that')
         }
       })
     },

@@ -6,6 +6,15 @@ import { type Remedy, remedyFrom } from '../remedy.ts'
  */
 export const REMEDIES: readonly Remedy[] = [
   [
+    /^store\/process-busy/,
+    'Take the lock for writing before the first look (`BEGIN IMMEDIATE` in SQLite, whose busy_timeout does not wait otherwise), ' +
+      'and repeat what the backend rejects because of contention, after a short random pause.',
+  ],
+  [
+    /^store\/process-same-number/,
+    'Make a version of random bits (`crypto.randomUUID()`) or let the backend count. In containers every process has the number 1.',
+  ],
+  [
     /^store\/process-/,
     'Let the backend compare and write. A lock, a counter or a cache in the memory of one process does not hold for another one.',
   ],
@@ -23,6 +32,20 @@ export const REMEDIES: readonly Remedy[] = [
     /^store\/everywhere-after-(?:touch|short)/,
     'Let touch() and replace() move the expiry in the index as well. Let the index of a subject expire with the longest of its ' +
       'sessions, never earlier (`PEXPIRE … GT` in Redis). Remove an entry when its record is gone, not by its age.',
+  ],
+  [
+    /^store\/restarted/,
+    'Load a script or prepare a statement again when the backend does not know it (`NOSCRIPT`: send `EVAL` once). Keep nothing ' +
+      'of one connection for the next.',
+  ],
+  [
+    /^store\/clear-expired-live-pages/,
+    'Go on while the backend gives a next page (`LastEvaluatedKey`, a cursor), however empty the page is.',
+  ],
+  [
+    /^store\/life-size-longest-subject/,
+    'Declare a smaller `maxBytes`: the limit of an item, less its names, the id and a subject of 765 bytes. Count the subject ' +
+      'twice if the index is in the same item.',
   ],
   [
     /^store\/everywhere-amid-scans/,

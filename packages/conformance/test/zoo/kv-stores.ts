@@ -243,4 +243,66 @@ export const kvStores: Record<string, KvStore> = {
     mistake: 'what did not fit into one answer of the database is not asked for',
     setup: on({ answerLimit: 16_000_000 }),
   },
+  'clean-up-ends-at-an-empty-page': {
+    by: 'store/clear-expired-live-pages',
+    mistake: 'a page in which nothing has expired is the last one: expired sessions behind it stay for ever',
+    setup: () =>
+      setupOn(db => {
+        const store = correctStore(db)
+        async function* clearExpired({ now }: StoreContext = {}) {
+          const ids = await db.read(rows => [...rows.keys()].sort())
+          for (let from = 0; from < ids.length; from += PAGE) {
+            const batch = ids.slice(from, from + PAGE)
+            const removed = await db.write(rows => {
+              const old = batch.filter(id => rows.has(id) && !isLive(rows.get(id), now))
+              for (const id of old) rows.delete(id)
+              return old.length
+            })
+            if (removed === 0) return
+            yield { removed }
+          }
+        }
+        return { ...store, clearExpired }
+      }),
+  },
+  'limit-without-the-subject': {
+    by: 'store/life-size-longest-subject',
+    mistake: '`maxBytes` is the limit of an item less something, which is too little for a long subject',
+    setup: () =>
+      setupOn(db => {
+        const store = correctStore(db)
+        const fits = ({ payload, subject = '' }: SessionRecord) => {
+          if (Buffer.byteLength(payload) + Buffer.byteLength(subject) > 409_600)
+            throw new Error('Item size has exceeded the maximum allowed size')
+        }
+        return {
+          ...store,
+          maxBytes: 409_600 - 150,
+          async insert(id, record, context) {
+            fits(record)
+            return await store.insert(id, record, context)
+          },
+          async replace(id, record, version, context) {
+            fits(record)
+            return await store.replace(id, record, version, context)
+          },
+        }
+      }),
+  },
+  'script-loaded-once': {
+    by: 'store/restarted-backend',
+    mistake:
+      'a script is loaded once and called by its number: after a failover each call fails until the app is restarted',
+    setup: () =>
+      setupOn(db => {
+        const store = correctStore(db)
+        let loadedAt: number | undefined
+        const replace: Store['replace'] = async (...args) => {
+          loadedAt ??= db.starts
+          if (loadedAt !== db.starts) throw new Error('NOSCRIPT No matching script.')
+          return await store.replace(...args)
+        }
+        return { ...store, replace }
+      }),
+  },
 }

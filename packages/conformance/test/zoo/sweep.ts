@@ -18,7 +18,7 @@ const only = (cases: readonly string[]) => new RegExp(`^(?:${cases.join('|')}) `
 
 /** These cases have zoos of their own, `strangers-stores.ts`, `fresh-stores.ts` and `strangers-sql.ts`, whose stores name the case that rejects them. */
 const GENERATED =
-  /^store\/(?:life|everywhere|overlap|abort|fresh|many|fails|lost|process|read-while-replaced)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|random-programs|version-equal-hashes|version-of-empty|scans-at-once|few-among-expired|subject-is-text|renewed-outlives-first-life|down-at-first|down-amid-scan) /
+  /^store\/(?:life|everywhere|overlap|abort|fresh|many|fails|lost|process|read-while-replaced)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|random-programs|version-equal-hashes|version-of-empty|scans-at-once|few-among-expired|subject-is-text|renewed-outlives-first-life|down-at-first|down-amid-scan|restarted-backend) /
 
 const OF_SQL_ZOO = new Set(sqlStores.map(({ by }) => by))
 

@@ -10,6 +10,8 @@ export interface JsonStoreOptions {
     | 'counter of one process'
     | 'local time'
     | 'cache of one process'
+    | 'number of the process and a counter'
+    | 'busy is an error'
     | undefined
 }
 
@@ -44,7 +46,7 @@ export default function jsonStore({ file, mistake }: JsonStoreOptions): Store {
         mkdirSync(`${file}.lock`)
         break
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || mistake === 'busy is an error') throw error
         await sleep(1)
       }
     }
@@ -67,13 +69,18 @@ export default function jsonStore({ file, mistake }: JsonStoreOptions): Store {
       return { ...found, expiresAt: new Date(String(found.expiresAt)).getTime() }
     })
 
+  const nextVersion = () => {
+    if (mistake === 'counter of one process') return String(++count)
+    if (mistake === 'number of the process and a counter') return `${process.pid}.${++count}`
+    return crypto.randomUUID()
+  }
+
   const store = storeFrom({
     get,
     putIf: (id, record, version) =>
       locked(records => {
         if ((records[id]?.version ?? null) !== version) return false
-        const next = mistake === 'counter of one process' ? String(++count) : crypto.randomUUID()
-        records[id] = { ...record, version: next }
+        records[id] = { ...record, version: nextVersion() }
         if (mistake === 'local time') {
           const date = new Date(record.expiresAt)
           const local = new Date(record.expiresAt - date.getTimezoneOffset() * 60_000)
