@@ -127,7 +127,7 @@ export const REMEDIES: readonly Remedy[] = [
   [
     /^store\/(?:.*clear-expired|few-among)/,
     'Choose some expired ids, then remove them with the condition "still expired" in the same statement, and report after each ' +
-      'batch of `batchSize`. Go on until a batch is empty, not until one is short.',
+      'batch of `batchSize`. Hold no transaction while you yield. Go on until a batch is empty, not until one is short.',
   ],
   [
     /^store\/(?:everywhere|remove-by-subject|fresh-after-remove-by-subject|subject|hidden|.*-by-subject|replace-(?:drops|adds)-subject)/,
