@@ -1,8 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  type ProbeAnswer,
   type ProbeRoute,
   type ProbeWays,
   probeRoutes,
@@ -161,13 +159,6 @@ export function suiteRoutes(sessions: Sessions, options: RouteOptions = {}): Pro
 }
 
 const OF_SUITE = /^\/(?:raw|throw-headers|failing-body|both)/
-
-/** A stream of Node that fails. */
-export function failingStream({ body, begin }: NonNullable<ProbeAnswer['failing']>): Readable {
-  const source = Readable.from(body)
-  begin(error => source.destroy(error))
-  return source
-}
 
 /** What `GET /socket` does once the upgrade is accepted: a change that it does not save. */
 export function changeOverSocket(session: Session, query: URLSearchParams, socket: Duplex): void {

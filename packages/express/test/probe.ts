@@ -2,11 +2,11 @@ import { pipeline } from 'node:stream'
 import { type ProbeAnswer, type ProbeHook, probeNotFound } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/express'
+import { failingStream } from '@sess/test-fixtures/failing-stream.ts'
 import { serve, withUpgrades } from '@sess/test-fixtures/http.ts'
 import {
   changedLate,
   changeOverSocket,
-  failingStream,
   jsonRoutes,
   OWN_SEVERAL,
   ownHeaders,

@@ -8,7 +8,8 @@ import {
 } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { session } from '@sess/fastify'
-import { failingStream, probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
+import { failingStream } from '@sess/test-fixtures/failing-stream.ts'
+import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
 import { ELSEWHERE, elsewhere, statusOfError } from '@sess/test-fixtures/web-probe.ts'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { type ProbeHook, type ProbeRoute, probeNotFound, probeRoutes } from '@sess/conformance'
 import type { Session, Sessions } from '@sess/core'
-import { failingStream } from '@sess/test-fixtures/probe.ts'
+import { failingStream } from '@sess/test-fixtures/failing-stream.ts'
 import { ELSEWHERE, elsewhere } from '@sess/test-fixtures/web-probe.ts'
 import { createError, type H3Event, sendRedirect, sendStream } from 'h3'
 

@@ -5,14 +5,9 @@ import { probeNotFound, probeRoutes } from '@sess/conformance'
 import type { Session } from '@sess/core'
 import { SessionSlot } from '@sess/core/adapter'
 import { errorStatus, holdResponse } from '@sess/node'
+import { failingStream } from '@sess/test-fixtures/failing-stream.ts'
 import { serve } from '@sess/test-fixtures/http.ts'
-import {
-  failingStream,
-  type OwnWays,
-  type ProbeOptions,
-  probeSessions,
-  type StartProbe,
-} from '@sess/test-fixtures/probe.ts'
+import { type OwnWays, type ProbeOptions, probeSessions, type StartProbe } from '@sess/test-fixtures/probe.ts'
 
 type Request = IncomingMessage & { session?: Session; inner?: Session }
 
