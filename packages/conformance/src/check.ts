@@ -2,27 +2,35 @@
 export class CaseFailure extends Error {
   readonly expected: string
   readonly happened: string
+  /** What to change, where the check knows better than the case. */
+  readonly remedy: string | undefined
 
-  constructor(expected: string, happened: string) {
+  constructor(expected: string, happened: string, remedy?: string) {
     super(`expected ${expected}, but ${happened}`)
     this.name = 'CaseFailure'
     this.expected = expected
     this.happened = happened
+    this.remedy = remedy
   }
 }
 
-/** Fails with two sentences: "expected …, but …". */
-export function fail(expected: string, happened: string): never {
-  throw new CaseFailure(expected, happened)
+/** Fails with two sentences: "expected …, but …". `remedy`: what to change, where this check knows better than its case. */
+export function fail(expected: string, happened: string, remedy?: string): never {
+  throw new CaseFailure(expected, happened, remedy)
 }
 
-export function ok(condition: boolean, expected: string, happened: string): asserts condition {
-  if (!condition) fail(expected, happened)
+export function ok(
+  condition: boolean,
+  expected: string,
+  happened: string,
+  remedy?: string,
+): asserts condition {
+  if (!condition) fail(expected, happened, remedy)
 }
 
 /** Strict equality of scalars, structural equality of plain objects and arrays. `what` is the subject of the sentence. */
-export function equal(happened: unknown, expected: unknown, what: string): void {
-  if (!same(happened, expected)) fail(`${what} to be ${show(expected)}`, `it was ${show(happened)}`)
+export function equal(happened: unknown, expected: unknown, what: string, remedy?: string): void {
+  if (!same(happened, expected)) fail(`${what} to be ${show(expected)}`, `it was ${show(happened)}`, remedy)
 }
 
 export function oneOf(happened: unknown, expected: readonly unknown[], what: string): void {

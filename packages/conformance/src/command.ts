@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
@@ -110,10 +111,13 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
       await setImmediate()
       say(`\n${formatReport(report)}`)
       if (report.results.length === 0) return 2
-      const where = isOneByOne(options)
+      const outside = isOneByOne(options)
         ? 'outside of the cases'
         : 'in one of the cases that ran at the same time (without --concurrency it is named), or outside of them,'
-      for (const error of strays.uncharged) say(`\nBROKEN  ${where} nobody caught an error: ${show(error)}`)
+      for (const { id, error } of strays.uncharged) {
+        const where = id === undefined ? outside : `after ${id}, which made it,`
+        say(`\nBROKEN  ${where} nobody caught an error: ${withPlace(error)}`)
+      }
       return report.ok && strays.uncharged.length === 0 ? 0 : 1
     } finally {
       strays.stop()
@@ -166,14 +170,24 @@ function checkNode(version: string | undefined): void {
   throw new Error(`needs Node ${NODE_NEEDED.join('.')} or newer, and this is Node ${version}`)
 }
 
-/** An error that nobody catches would end the process, and with it the report. Here it fails the case that runs. */
+/** A case as long as an error can be charged to it. */
+interface Charged {
+  id: string
+  /** Absent when the case is over. */
+  charge?: ((error: unknown) => void) | undefined
+}
+
+/** An error that nobody catches would end the process, and with it the report. Here it fails the case that made it. */
 class StrayErrors {
-  /** Those that came while no case ran. */
-  readonly uncharged: unknown[] = []
-  #charge: ((error: unknown) => void) | undefined
+  /** Those that came when no case ran that they could be charged to; `id`: the case that made it, where it is known. */
+  readonly uncharged: { error: unknown; id?: string | undefined }[] = []
+  readonly #cases = new AsyncLocalStorage<Charged>()
+  /** The case that runs, where they run one by one: what a shared client does is of no case otherwise. */
+  #only: Charged | undefined
   readonly #caught = (error: unknown): void => {
-    if (this.#charge) this.#charge(error)
-    else this.uncharged.push(error)
+    const of = this.#cases.getStore() ?? this.#only
+    if (of?.charge) of.charge(error)
+    else this.uncharged.push({ error, id: of?.id })
   }
 
   constructor() {
@@ -187,31 +201,46 @@ class StrayErrors {
   }
 
   /** The cases, each of which fails as well with a stray error. */
-  watch<Fixture>(cases: readonly Case<Fixture>[]): Case<Fixture>[] {
-    return cases.map(rule => ({ ...rule, run: fixture => this.#run(() => rule.run(fixture)) }))
+  watch<Fixture>(cases: readonly Case<Fixture>[], oneByOne: boolean): Case<Fixture>[] {
+    return cases.map(rule => ({
+      ...rule,
+      run: fixture => this.#run(rule.id, oneByOne, () => rule.run(fixture)),
+    }))
   }
 
-  async #run(run: () => Promise<void>): Promise<void> {
+  async #run(id: string, oneByOne: boolean, run: () => Promise<void>): Promise<void> {
     let caught: { error: unknown } | undefined
     const stray = Promise.withResolvers<void>()
-    const charge = (error: unknown): void => {
-      caught ??= { error }
-      stray.resolve()
+    const charged: Charged = {
+      id,
+      charge(error) {
+        caught ??= { error }
+        stray.resolve()
+      },
     }
-    this.#charge = charge
+    if (oneByOne) this.#only = charged
     try {
-      const running = run()
+      const running = this.#cases.run(charged, run)
       await Promise.race([running, stray.promise])
       // The case may go on all the same, and what it still does should not be charged to the next one. Or it waits for ever.
       if (caught) await Promise.race([running, sleep(1_000)])
       // Node tells of a rejection that nobody caught when the promises that are due have run.
       await setImmediate()
     } finally {
+      charged.charge = undefined
       // A case that was given up for its time may end when the next one runs.
-      if (this.#charge === charge) this.#charge = undefined
-      if (caught) fail('every error to reach the caller', `nobody caught this one: ${show(caught.error)}`)
+      if (this.#only === charged) this.#only = undefined
+      if (caught)
+        fail('every error to reach the caller', `nobody caught this one: ${withPlace(caught.error)}`)
     }
   }
+}
+
+/** The error, and the first lines of its stack that are no line of Node. */
+function withPlace(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  const lines = stack.split('\n').filter(line => /^\s+at /.test(line) && !/[( ]node:/.test(line))
+  return [show(error), ...lines.slice(0, 3).map(line => `            ${line.trim()}`)].join('\n')
 }
 
 async function prove(
@@ -220,8 +249,7 @@ async function prove(
   options: RunOptions,
   strays: StrayErrors,
 ): Promise<Report> {
-  // Of several cases at once nobody knows which one made the error.
-  const run: Run = (cases, open) => runCases(isOneByOne(options) ? strays.watch(cases) : cases, open, options)
+  const run: Run = (cases, open) => runCases(strays.watch(cases, isOneByOne(options)), open, options)
   if (target !== 'adapter') return await proveModule(target, options, run)
   if (!address || !URL.canParse(address)) {
     throw new Error('say where the probe app listens: sess-conformance adapter http://127.0.0.1:3000')

@@ -73,7 +73,7 @@ export function formatFailure(result: CaseResult): string {
 }
 
 /**
- * One line of progress.
+ * One line of progress, with the time of a case that took over a second.
  *
  * @example
  * await runStoreCases(factory, { onCase: (result, progress) => console.log(formatProgress(result, progress)) })
@@ -81,5 +81,6 @@ export function formatFailure(result: CaseResult): string {
 export function formatProgress(result: CaseResult, { done, total }: { done: number; total: number }): string {
   const mark = { passed: 'ok    ', failed: 'BROKEN', skipped: 'n/a   ' }[result.status]
   const count = `${String(done).padStart(String(total).length)}/${total}`
-  return `${count}  ${mark}  ${result.id}  ${result.title}`
+  const time = result.took < 1_000 ? '' : `  (${(result.took / 1_000).toFixed(1)} s)`
+  return `${count}  ${mark}  ${result.id}  ${result.title}${time}`
 }

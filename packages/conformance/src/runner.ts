@@ -244,7 +244,11 @@ function explained(
 ): CaseResult & { status: 'failed' } {
   const part =
     error instanceof CaseFailure
-      ? { expected: error.expected, happened: error.happened }
+      ? {
+          expected: error.expected,
+          happened: error.happened,
+          ...(error.remedy !== undefined && { remedy: error.remedy }),
+        }
       : { expected, happened: `an error was thrown: ${show(error)}` }
   return { status: 'failed', error, ...part } as CaseResult & { status: 'failed' }
 }

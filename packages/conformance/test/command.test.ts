@@ -201,17 +201,28 @@ describe('--seed', () => {
   })
 })
 
-test('--concurrency: cases run at the same time, and an error that nobody caught is reported, with exit code 1', async () => {
-  const path = await moduleOf(
-    'stray-at-once.mjs',
+test.each([
+  [
+    'of a case, which is named',
+    'of-a-case',
     `export default () => ({ ...memoryStore(), touch() { void Promise.reject(new Error('lost')); return false } })`,
-  )
+    /BROKEN {2}store\/touch\n(?:.*\n)+? {2}Happened {2}nobody caught this one: Error: lost\n +at .*of-a-case.mjs/,
+  ],
+  [
+    'of what the cases share, with its place',
+    'of-shared',
+    `setTimeout(() => { throw new Error('lost') }, 1)
+     export default async () => { await new Promise(done => setTimeout(done, 50)); return memoryStore() }`,
+    /BROKEN .*without --concurrency it is named.*nobody caught an error: Error: lost\n +at .*of-shared.mjs/,
+  ],
+])('--concurrency: an error that nobody caught, %s, exit code 1', async (_, name, text, said) => {
+  const path = await moduleOf(`${name}.mjs`, text)
   const argv = [join(source, 'cli.ts'), path, '--filter', 'store/touch', '--concurrency', '2']
   const { stdout, code } = await run(process.execPath, argv).then(
     done => ({ ...done, code: 0 }),
     (error: { stdout: string; code: number }) => error,
   )
-  expect(stdout).toMatch(/BROKEN .*without --concurrency it is named.*nobody caught an error: Error: lost/)
+  expect(stdout).toMatch(said)
   expect(code).toBe(1)
 })
 

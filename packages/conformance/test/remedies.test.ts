@@ -1,3 +1,4 @@
+import type { Store } from '@sess/core'
 import { expect, test } from 'vitest'
 import { adapterCases } from '../src/adapter-cases/index.ts'
 import { ADAPTER_REMEDIES, remedyOf as adapterRemedyOf } from '../src/adapter-cases/remedies.ts'
@@ -35,7 +36,7 @@ test.each([
   ['store/payload-big-wide', '`maxBytes`'],
   ['store/down-read', 'Let the client’s error reach the caller'],
   ['store/fails-loading', 'Let the client’s error reach the caller'],
-  ['store/stalled-process', 'When a time limit of the store ends'],
+  ['store/stalled-process', 'reject by `whenTimeIsUp`'],
   ['store/abort-replace', 'Check `signal` before a call is sent'],
   ['store/clear-expired-races-renewal', 'with the condition "still expired"'],
   ['store/overlap-touch-clear-expired', 'with the condition "still expired"'],
@@ -89,4 +90,27 @@ test('a failure of a stranger’s store is printed with it', async () => {
     expect.arrayContaining(['Rule', 'Expected', 'Happened', 'Remedy', 'Matters', 'Source']),
   )
   expect(lines.find(line => line.startsWith('  Remedy'))).toBe(`  Remedy    ${remedyOf(by)}`)
+})
+
+test('a check that knows better than its case says so: the time to live of the backend, in words', async () => {
+  const expiryOf = () => Date.now() + 60_000
+  const { results } = await runStoreCases(() => ({ ...inhabited(), expiryOf }), {
+    filter: 'store/life-life-thirty-days',
+  })
+  const shown = formatFailure(results[0]!)
+  expect(shown).toMatch(/it drops it 30 days before expiresAt/)
+  expect(shown).toMatch(/Remedy {4}Set the backend’s own time to live anew/)
+})
+
+test('of two store objects that read different things, the message says which reads what', async () => {
+  const { results } = await runStoreCases(
+    () => {
+      const setup = inhabited()
+      const second = setup.second as () => Store
+      return { ...setup, second: () => ({ ...second(), read: () => null }) }
+    },
+    { filter: 'store/overlap-replace-touch' },
+  )
+  expect(results[0]?.happened).toMatch(/^one read .*payload.*, another one null$/)
+  expect(results[0]?.remedy).toContain('"Not found" is no answer to keep')
 })

@@ -2,6 +2,7 @@ import { equal, ok, show } from '../check.ts'
 import { type Dimensions, pointsThrough } from '../space/dimensions.ts'
 import { SUBJECTS } from '../space/values.ts'
 import { type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+import { CHECK_REMEDIES } from './check-remedies.ts'
 
 /** How a session came to be a subject's. */
 type Origin = 'insert' | 'replace' | 'touch' | 'moved' | 'reborn' | 'saved-again'
@@ -167,6 +168,7 @@ async function logOut(f: StoreFixture, point: Everywhere, exact: boolean, name: 
     await f.store.removeBySubject?.(subject, f.context()),
     rest,
     `the answer without \`except\` after that (${name})`,
+    CHECK_REMEDIES.except,
   )
 }
 

@@ -2,6 +2,7 @@ import { equal, fail, ok, outcome, sameText } from '../check.ts'
 import { type Dimensions, pointsThrough } from '../space/dimensions.ts'
 import { LIVES, nextFall, SIZES, TEXTS, textOf } from '../space/values.ts'
 import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
+import { CHECK_REMEDIES } from './check-remedies.ts'
 
 /** How a record came to be what it is. */
 type Written = 'insert' | 'replace' | 'shrink' | 'touch' | 'reborn'
@@ -66,7 +67,7 @@ async function live(f: StoreFixture, point: Life, name: string): Promise<void> {
     const found = await reader.read(id, f.context())
     if (!found) fail(`${which} to read the record (${name})`, 'read() answered null')
     sameText(found.payload, payload, `the payload that ${which} reads (${name})`)
-    equal(found.expiresAt, expiresAt, `the expiry that ${which} reads (${name})`)
+    equal(found.expiresAt, expiresAt, `the expiry that ${which} reads (${name})`, CHECK_REMEDIES.expiry)
     equal(found.subject, record.subject, `the subject that ${which} reads (${name})`)
     version = found.version
   }
@@ -90,7 +91,7 @@ async function live(f: StoreFixture, point: Life, name: string): Promise<void> {
   )
   const touched = await f.readLive(id, `the record after a touch (${name})`)
   sameText(touched.payload, payload, `the payload after touch() (${name})`)
-  equal(touched.expiresAt, expiresAt - 1, `the expiry after touch() (${name})`)
+  equal(touched.expiresAt, expiresAt - 1, `the expiry after touch() (${name})`, CHECK_REMEDIES.expiry)
   await answer(
     (async () => await writer.remove(id, touched.version, f.context()))(),
     'ok',
@@ -108,14 +109,29 @@ async function keptByBackend(f: StoreFixture, id: string, expiresAt: number, nam
       f.store.clearExpired !== undefined,
       `the backend to drop the record some day, because the store offers no clearExpired() (${name})`,
       'it has no expiry there',
+      CHECK_REMEDIES.backendLife,
     )
     return
   }
   ok(
     drops >= expiresAt && drops <= expiresAt + 86_400_000,
     `the backend to keep the record until expiresAt and no day longer (${name})`,
-    `it drops it ${drops - expiresAt} ms after expiresAt`,
+    `it drops it ${span(Math.abs(drops - expiresAt))} ${drops < expiresAt ? 'before' : 'after'} expiresAt`,
+    CHECK_REMEDIES.backendLife,
   )
+}
+
+/** A time as a person says it. */
+function span(ms: number): string {
+  const [unit, name] = (
+    [
+      [86_400_000, 'days'],
+      [3_600_000, 'hours'],
+      [60_000, 'minutes'],
+      [1_000, 'seconds'],
+    ] as const
+  ).find(([each]) => ms >= 2 * each) ?? [1, 'ms']
+  return `${Math.round(ms / unit)} ${name}`
 }
 
 interface Part {

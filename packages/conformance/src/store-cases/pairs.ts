@@ -1,6 +1,7 @@
 import type { SessionRecord, Store } from '@sess/core'
 import { equal, fail, show } from '../check.ts'
 import { facts, type StoreCase, type StoreFixture } from '../store-fixture.ts'
+import { CHECK_REMEDIES } from './check-remedies.ts'
 
 /** The one record that two calls meet, as the contract sees it. `version` 0 is the one that both know. */
 type State = (SessionRecord & { version: number }) | null
@@ -178,7 +179,14 @@ async function meet(f: StoreFixture, calls: readonly [Call, Call], round: number
     }),
   )
   const end = facts(await f.read(id))
-  equal(facts(await f.other.read(id, f.context())), end, 'what another store object reads afterwards')
+  const there = facts(await f.other.read(id, f.context()))
+  if (text(there) !== text(end)) {
+    fail(
+      'two store objects to read the same afterwards',
+      `one read ${shown(text(end))}, another one ${shown(text(there))}`,
+      CHECK_REMEDIES.cache,
+    )
+  }
   const possible = outcomes(calls, meetings, start)
   if (possible.includes(text([...answers, end]))) return
   const [one, two] = calls

@@ -73,8 +73,8 @@ export const REMEDIES: readonly Remedy[] = [
   ],
   [
     /^store\/stalled-/,
-    'When a time limit of the store ends, wait one turn of the event loop (`setImmediate`) before you reject: the reply may have ' +
-      'arrived.',
+    'Leave the client’s own time limit of a command off (`commandTimeout`, `requestTimeout`): it does not look at what has arrived. ' +
+      'Keep the time in the store, and reject by `whenTimeIsUp` of `@sess/core/store`, which waits for one turn of the event loop.',
   ],
   [
     /^store\/frozen-backend/,

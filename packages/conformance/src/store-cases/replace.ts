@@ -1,5 +1,6 @@
 import { equal, fail, ok } from '../check.ts'
 import { facts, type StoreCase } from '../store-fixture.ts'
+import { CHECK_REMEDIES } from './check-remedies.ts'
 
 export const replaceCases: readonly StoreCase[] = [
   {
@@ -244,7 +245,8 @@ export const replaceCases: readonly StoreCase[] = [
       const letters = Array.from({ length: writers }, (_, n) => String.fromCharCode(0x61 + (n % 26)))
       await Promise.all(letters.map((letter, n) => add(letter, n % 2 ? f.store : f.other)))
       const { payload } = await f.readLive(id, 'the record')
-      equal([...payload].sort().join(''), letters.sort().join(''), 'what all writers wrote, sorted')
+      const written = [...payload].sort().join('')
+      equal(written, letters.sort().join(''), 'what all writers wrote, sorted', CHECK_REMEDIES.lostUpdate)
     },
   },
   {
@@ -262,7 +264,7 @@ export const replaceCases: readonly StoreCase[] = [
           (async () => await first.replace(id, f.record(), version, f.context()))(),
           (async () => await second.remove(id, undefined, f.context()))(),
         ])
-        equal(removed, 'ok', 'the answer of remove() without a version')
+        equal(removed, 'ok', 'the answer of remove() without a version', CHECK_REMEDIES.anyVersion)
         ok(
           replaced === 'ok' || replaced === 'gone',
           'replace() to answer ok (it came first) or gone (it came second)',
