@@ -89,7 +89,7 @@ export function* adopt(settings: Settings, lookup: Lookup, deadline: Deadline): 
 export function* recognize(
   settings: Settings,
   adopter: Adopter,
-  { header }: Lookup,
+  { adoptableHeader: header }: Lookup,
   { now, signal }: Deadline,
 ): Task<OldSession | null> {
   const context = { now, signal, cookies: (name: string) => cookieValues(header, name) }

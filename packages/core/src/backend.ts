@@ -26,7 +26,7 @@ export interface Backend {
   find(state: SessionState, deadline: Deadline): Task<SessionRecord | null | undefined>
   insert(state: SessionState, deadline: Deadline): Task<SessionRecord>
   /** Inserts under the session's own key. Throws a SessionExistsError if another session has it. */
-  insertAsChosen(state: SessionState, deadline: Deadline): Task<SessionRecord>
+  insertWithKey(state: SessionState, deadline: Deadline): Task<SessionRecord>
   replace(state: SessionState, deadline: Deadline): Task<SessionRecord>
   rotate(state: SessionState, deadline: Deadline): Task<SessionRecord>
   /** Extends the session's life. `false`: the session is gone or was changed by another request. That is no error. */

@@ -80,7 +80,7 @@ export function rotationIn(data: Data): Rotation {
 }
 
 /** Whether the data are the marker of a rotation whose time of grace is over: the old key was used again. */
-export function isReused(data: Data, now: number): boolean {
+export function isPastGrace(data: Data, now: number): boolean {
   return Boolean(data[SUPERSEDED]) && (rotationIn(data).grace ?? Infinity) <= now
 }
 

@@ -73,8 +73,8 @@ export class Changes {
     if (!isObject(value) || !this.#serializer.trackMutations) return
     const held = (this.#held ??= new Map())
     if (held.get(key)?.value === value) return
-    const isBase = this.#theirs === undefined && this.#log?.get(key)?.kind !== 'update'
-    held.set(key, { value, text: isBase ? undefined : this.#text({ value }) })
+    const isAsInBase = this.#theirs === undefined && this.#log?.get(key)?.kind !== 'update'
+    held.set(key, { value, text: isAsInBase ? undefined : this.#text({ value }) })
   }
 
   set(key: string, value: unknown): void {

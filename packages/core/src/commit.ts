@@ -7,10 +7,10 @@ import { load, openLoaded } from './load.ts'
 import { isIdle, type Plan, planCommit } from './plan.ts'
 import {
   type CommitResult,
-  clearForeignCookies,
   clearOldCookies,
-  hasForeignCookies,
+  clearStrayCookies,
   hasOldCookies,
+  hasStrayCookies,
   isSecure,
   mustEndOldSessions,
   type ResponseInfo,
@@ -35,7 +35,7 @@ export function commit(state: SessionState, response: ResponseInfo): MaybePromis
   // A save that is under way, or a load, can change the facts. Then the task plans, after waiting for it.
   const mustWait = state.saving || mustOpen(state)
   const plan = mustWait ? undefined : planNow(state, response.status, deadline.now)
-  if (plan && isIdle(plan) && !hasForeignCookies(state) && !hasOldCookies(state))
+  if (plan && isIdle(plan) && !hasStrayCookies(state) && !hasOldCookies(state))
     return state.commitEnded(withClearSiteData(state, withoutCookies(state)))
   const outcome = runTask(state.settings, () => carryOut(state, plan, response, deadline), deadline)
   if (isPromise(outcome)) {
@@ -88,7 +88,7 @@ function* carryOut(
   const plan = planned ?? (yield* waitAndPlan(state, response.status, deadline))
   if (!plan) return withoutCookies(state)
   const result = yield* carryOutPlan(state, plan, response, deadline)
-  const cleared = hasForeignCookies(state) ? clearForeignCookies(state, response, result) : result
+  const cleared = hasStrayCookies(state) ? clearStrayCookies(state, response, result) : result
   return withClearSiteData(state, hasOldCookies(state) ? clearOldCookies(state, response, cleared) : cleared)
 }
 

@@ -20,7 +20,7 @@ export function cookieBackend(store: CookieStore): Backend {
     idOf: (_, key) => key as string,
     find: (state, deadline) => unseal(store, state, deadline.now),
     insert: write,
-    insertAsChosen: write,
+    insertWithKey: write,
     replace: write,
     rotate: write,
     extend,

@@ -3,7 +3,7 @@ import { claim, claimIdOf, keyOf, readClaim, recordIdOf } from './claim.ts'
 import { newKey } from './key.ts'
 import type { Lookup } from './lookup.ts'
 import type { Settings } from './options.ts'
-import { destroy } from './remove.ts'
+import { removeRecord } from './remove.ts'
 import type { SessionState } from './session-state.ts'
 import type { Deadline, Task } from './task.ts'
 
@@ -11,10 +11,10 @@ import type { Deadline, Task } from './task.ts'
 export function* endSession(state: SessionState, deadline: Deadline): Task<void> {
   const { settings, lookup, toRemove } = state
   if (toRemove) {
-    yield* destroy(settings, toRemove, deadline)
+    yield* removeRecord(settings, toRemove, deadline)
     state.recordRemoved()
   }
-  if (lookup.header) yield* endOldSessions(settings, lookup, deadline)
+  if (lookup.adoptableHeader) yield* endOldSessions(settings, lookup, deadline)
 }
 
 /**
@@ -32,7 +32,7 @@ function* endOldSessions(settings: Settings, lookup: Lookup, deadline: Deadline)
       salt = yield* readClaim(settings, claimId, deadline)
     }
     const id = yield* recordIdOf(settings, yield* keyOf(salt ?? '', old))
-    yield* destroy(settings, { id, ignoreExpiry: true }, deadline)
+    yield* removeRecord(settings, { id, ignoreExpiry: true }, deadline)
     if (old.done) yield* callOld(settings, () => old.done!(), deadline)
     lookup.oldFound({ ...old, keep: false })
   }

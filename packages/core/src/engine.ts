@@ -4,6 +4,7 @@ import { commit } from './commit.ts'
 import { isolated } from './cookie-by-request.ts'
 import type { Device } from './device.ts'
 import { ConfigError } from './errors.ts'
+import { isRotating } from './facts.ts'
 import { tellError } from './hooks.ts'
 import { INSPECT, type Inspectable, inspectableOf } from './inspectable.ts'
 import { isKey, type RecordId } from './key.ts'
@@ -11,7 +12,7 @@ import { notBeforeLimit } from './load.ts'
 import { refuseAssignments } from './members.ts'
 import { resolveOptions, type SessionsOptions, type Settings } from './options.ts'
 import { decodePayload } from './record.ts'
-import { destroy } from './remove.ts'
+import { removeRecord } from './remove.ts'
 import type { CommitResult, ResponseInfo } from './response.ts'
 import { type DefaultData, Session, stateOf } from './session.ts'
 import { SessionState } from './session-state.ts'
@@ -94,7 +95,7 @@ export class Sessions<D extends object = DefaultData> {
     const { devices, background } = settings
     const carried = settings.carrier && this.#carriedKey(settings.carrier, client)
     const state = new SessionState(settings, cookieHeader ?? '', carried)
-    if (client.kept) state.lookup.oldKeyExpected()
+    if (client.kept) state.lookup.rotatedKeyExpected()
     if (background.length > 0 && isBackground(background, client.target?.().path)) state.setActivity(false)
     return new Session<D>(state, devices ? client.device : undefined)
   }
@@ -193,7 +194,7 @@ export class Sessions<D extends object = DefaultData> {
       'delete',
       key,
       options,
-      (id, deadline) => destroy(settings, { id, ignoreExpiry: true }, deadline, ids),
+      (id, deadline) => removeRecord(settings, { id, ignoreExpiry: true }, deadline, ids),
       () => settings.engine.removalDone({ ids, number }),
     )
   }
@@ -223,7 +224,9 @@ export class Sessions<D extends object = DefaultData> {
       const subject = options.subject == null ? undefined : subjectText(options.subject)
       const target = { id: id as RecordId, ignoreExpiry: true, followsOldMarkers: true, subject }
       const ids = new Set<RecordId>()
-      const ended = await runTask(this.#settings, deadline => destroy(this.#settings, target, deadline, ids))
+      const ended = await runTask(this.#settings, deadline =>
+        removeRecord(this.#settings, target, deadline, ids),
+      )
       if (ended) void this.#settings.engine.removalDone({ ids, number })
       return ended
     })
@@ -397,11 +400,13 @@ export class Sessions<D extends object = DefaultData> {
   }
 }
 
-/** Under which id the store has the session of a request now: a `cycleKey` is not carried out yet. */
+/** Under which id the store has the session of a request now. Until a `cycleKey` is carried out, that is the old id. */
 function* storedIdOf(session: Session<any>): Task<RecordId | undefined> {
-  const { key, previous, settings } = stateOf(session)
+  const state = stateOf(session)
+  const { key, previous, settings } = state
   if (key === null) return
-  return previous?.id ?? (yield* wait(settings.backend.idOf(settings, key)))
+  if (isRotating(state)) return previous!.id
+  return yield* wait(settings.backend.idOf(settings, key))
 }
 
 const NOTHING_KNOWN: OpenOptions = {}

@@ -49,7 +49,7 @@ export class SessionInterruptedError extends SessionError {
 
 /**
  * Another request changed the session, and it could not be saved after that within `timeout`. Or `onConflict` is `'error'`,
- * and both requests replaced one value.
+ * and both requests replaced one value. Or a login with `maxSessions` took longer than `timeout`.
  */
 export class SessionConflictError extends SessionError {
   constructor(message: string) {

@@ -38,7 +38,7 @@ export function isOnMarker({ current }: SessionState): boolean {
 }
 
 /** A `cycleKey` on the marker of a rotation (a login that is tried again) has nothing to rotate. */
-function isRotating({ previous }: SessionState): boolean {
+export function isRotating({ previous }: SessionState): boolean {
   return previous !== undefined && !previous.successor
 }
 

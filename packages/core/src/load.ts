@@ -1,5 +1,5 @@
 import { adopt } from './adopt.ts'
-import { authenticatedAt, createdAt, isReused, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import { authenticatedAt, createdAt, isPastGrace, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import type { Changes } from './changes.ts'
 import { asStoreError, ConfigError, SessionNotLoadedError } from './errors.ts'
 import { report } from './hooks.ts'
@@ -25,7 +25,7 @@ function* find(state: SessionState, deadline: Deadline): Task<void> {
   const { lookup } = state
   try {
     let found = lookup.key === null ? undefined : yield* findByKey(state, deadline)
-    if (!found && lookup.header) found = yield* findByOldCookie(state, deadline)
+    if (!found && lookup.adoptableHeader) found = yield* findByOldCookie(state, deadline)
     state.loaded(found)
   } catch (error) {
     lookup.loadFailed(asStoreError(error))
@@ -38,13 +38,13 @@ function* findByOldCookie(state: SessionState, deadline: Deadline): Task<Found |
   const ownKey = lookup.key
   const key = yield* adopt(settings, lookup, deadline)
   if (!key) return
-  lookup.keyFound(key)
+  lookup.keyReplaced(key)
   // A cookie that stays for a way back leads to the first key for good.
-  if (lookup.old.at(-1)!.keep) lookup.oldKeyExpected()
+  if (lookup.old.at(-1)!.keep) lookup.rotatedKeyExpected()
   const found = yield* findByKey(state, deadline)
   if (found) lookup.adopted()
   // The session that took the place of the old one has ended.
-  else lookup.keyFound(ownKey)
+  else lookup.keyReplaced(ownKey)
   return found
 }
 
@@ -57,9 +57,12 @@ function* findByKey(state: SessionState, deadline: Deadline): Task<Found | undef
     const data = settings.decodesEarly
       ? yield* decodePayload(settings, lookup.recordId, record.payload)
       : undefined
-    if (settings.reuse && data && isReused(data, deadline.now)) {
+    if (settings.reuse && data && isPastGrace(data, deadline.now)) {
       if (!lookup.mayHaveOldKey) yield* reactToReuse(state, data, deadline)
-    } else if (!(data && (yield* isBeforeNotBefore(settings, data)))) found = { record, data }
+    } else {
+      const isVoid = data && (yield* isBeforeNotBefore(settings, data))
+      if (!isVoid) found = { record, data }
+    }
   }
   report(settings, 'loaded', lookup.recordId, { found: found !== undefined }, deadline)
   return found
@@ -97,7 +100,7 @@ export function openLoaded(state: SessionState): Changes {
   // A session past its absolute limit is not found. Its record expires by itself.
   const now = settings.clock()
   // Nor is one under a key that was rotated long ago: another engine, with the option `reuse`, has left its marker.
-  if (absoluteLimit(settings, data) <= now || isReused(data, now)) return state.begin()
+  if (absoluteLimit(settings, data) <= now || isPastGrace(data, now)) return state.begin()
   const id = lookup.recordId
   const successor = data[SUPERSEDED]
   const ref = id && { id, version: (record as StoredRecord).version, successor }

@@ -33,7 +33,7 @@ export class Lookup {
   /** The id that was looked up. */
   recordId: RecordId | undefined
   /** The `Cookie` header, if the engine adopts sessions of other libraries. */
-  header = ''
+  adoptableHeader = ''
   /** Old sessions that came and are not needed any more. */
   old: readonly OldSession[] = []
   /** The session was found by the cookie of another library. The browser does not know its key yet. */
@@ -59,8 +59,8 @@ export class Lookup {
     const header = this.carrier ? '' : cookieHeader
     if (carried) this.#readKey(settings, receivedHeader(settings.carrier!.name, carried))
     if (header) this.#readCookies(settings, header)
-    if (settings.adopt) this.header = header
-    this.isLoaded = !(this.key || this.header)
+    if (settings.adopt) this.adoptableHeader = header
+    this.isLoaded = !(this.key || this.adoptableHeader)
   }
 
   #readCookies(settings: Settings, header: string): void {
@@ -90,7 +90,7 @@ export class Lookup {
     return this.recordId && { id: this.recordId, ignoreExpiry: true }
   }
 
-  oldKeyExpected(): void {
+  rotatedKeyExpected(): void {
     this.mayHaveOldKey = true
   }
 
@@ -105,7 +105,7 @@ export class Lookup {
     return this.loading
   }
 
-  idFound(id: RecordId): void {
+  idComputed(id: RecordId): void {
     this.recordId = id
   }
 
@@ -113,7 +113,7 @@ export class Lookup {
     this.old = [...this.old, old]
   }
 
-  keyFound(key: SessionKey | null): void {
+  keyReplaced(key: SessionKey | null): void {
     this.key = key
   }
 

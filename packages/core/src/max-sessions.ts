@@ -3,7 +3,7 @@ import { SessionLimitError } from './errors.ts'
 import type { RecordId } from './key.ts'
 import type { Data } from './merge.ts'
 import type { Settings } from './options.ts'
-import { destroy } from './remove.ts'
+import { removeRecord } from './remove.ts'
 import { retryInTurn } from './retry.ts'
 import type { SessionState } from './session-state.ts'
 import type { SessionRecord } from './store.ts'
@@ -47,12 +47,12 @@ export function* insertWithinLimit(
   const subject = settings.maxSessions && subjectToAdd(state)
   if (subject === undefined) return yield* insert(state, deadline)
   return yield* retryInTurn(settings, `subject ${subject}`, deadline, () =>
-    tryInsert(state, subject, insert, deadline),
+    tryLogin(state, subject, insert, deadline),
   )
 }
 
 /** `undefined`: another login was as fast, and the record is removed again. */
-function* tryInsert(
+function* tryLogin(
   state: SessionState,
   subject: string,
   insert: (state: SessionState, deadline: Deadline) => Task<SessionRecord>,
@@ -103,11 +103,11 @@ export function* endSurplus(state: SessionState, subject: string, deadline: Dead
   }
   for (const { entry, rivals } of surplus) {
     for (const { id, version } of [entry, ...rivals])
-      if (id !== own) yield* destroy(settings, { id, version }, deadline)
+      if (id !== own) yield* removeRecord(settings, { id, version }, deadline)
   }
   // Its own last: if the work is cut short, the next login continues it.
   if (!surplus.some(({ entry }) => entry.id === own)) return
-  yield* destroy(settings, { id: own }, deadline)
+  yield* removeRecord(settings, { id: own }, deadline)
   throw interrupted(settings, own)
 }
 

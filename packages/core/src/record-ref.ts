@@ -1,6 +1,6 @@
 import type { RecordId } from './key.ts'
 
-/** A record in the store, as far as this request knows. */
+/** A record in the store, as far as this request knows, and how `removeRecord` treats it. */
 export interface RecordRef {
   readonly id: RecordId
   /** `undefined` after a write of this request, because stores do not return the new version. */

@@ -1,4 +1,4 @@
-import { isReused, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
+import { isPastGrace, SUBJECT, SUPERSEDED } from './bookkeeping.ts'
 import { report } from './hooks.ts'
 import type { RecordId } from './key.ts'
 import type { Settings } from './options.ts'
@@ -14,7 +14,7 @@ import type { Deadline, Task } from './task.ts'
  *
  * A loop, because a key that is rotated often has a chain of thousands of markers.
  */
-export function* destroy(
+export function* removeRecord(
   settings: Settings,
   target: RecordRef,
   deadline: Deadline,
@@ -26,8 +26,8 @@ export function* destroy(
   for (;;) {
     const last = chain.at(-1)!
     const result =
-      (yield* tryDestroy(settings, last, deadline, ids)) ??
-      (yield* retryInTurn(settings, last.id, deadline, () => tryDestroy(settings, last, deadline, ids)))
+      (yield* tryRemove(settings, last, deadline, ids)) ??
+      (yield* retryInTurn(settings, last.id, deadline, () => tryRemove(settings, last, deadline, ids)))
     if (result.kind === 'marker') {
       chain.push(result.successor)
       continue
@@ -50,7 +50,7 @@ type Attempt =
   | { kind: 'marker'; successor: RecordRef }
 
 /** `undefined`: another request has changed the record meanwhile. */
-function* tryDestroy(
+function* tryRemove(
   settings: Settings,
   target: RecordRef,
   deadline: Deadline,
@@ -69,7 +69,7 @@ function* tryDestroy(
     target.version = record.version
     // The old key of a rotation ends the session until the time of grace is over, and no longer.
     const data = isLive ? yield* decodePayload(settings, id, record.payload) : {}
-    if (isReused(data, deadline.now) && !followsOldMarkers) return { kind: 'spared', wasLive: false }
+    if (isPastGrace(data, deadline.now) && !followsOldMarkers) return { kind: 'spared', wasLive: false }
     target.successor = data[SUPERSEDED]
     const isAnothers = subject !== undefined && !target.successor && data[SUBJECT] !== subject
     if (isAnothers) return { kind: 'spared', wasLive: false }

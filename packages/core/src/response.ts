@@ -121,7 +121,7 @@ function maxAgeOf(state: SessionState, now: number): number | undefined {
 }
 
 /** Whether cookies came that are not the session's, or may be another's. */
-export function hasForeignCookies({ lookup }: SessionState): boolean {
+export function hasStrayCookies({ lookup }: SessionState): boolean {
   return lookup.strays.length > 0 || lookup.cookies.contested.length > 0
 }
 
@@ -129,7 +129,7 @@ export function hasForeignCookies({ lookup }: SessionState): boolean {
  * Adds the deletion of those cookies. It comes first, because a proxy or a test that knows cookies by their name alone
  * keeps the last.
  */
-export function clearForeignCookies(
+export function clearStrayCookies(
   { settings: { cookie }, lookup }: SessionState,
   response: ResponseInfo,
   result: CommitResult,
@@ -155,7 +155,7 @@ export function hasOldCookies(state: SessionState): boolean {
 
 /** A logout ends old sessions that came with the request, too (the option `adopt`). */
 export function mustEndOldSessions({ flushed, lookup }: SessionState): boolean {
-  return flushed && lookup.header !== ''
+  return flushed && lookup.adoptableHeader !== ''
 }
 
 /** Adds the deletion of those cookies, which comes first. Those that stay for the old app are not deleted. */

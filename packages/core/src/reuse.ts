@@ -1,7 +1,7 @@
 import { SUBJECT } from './bookkeeping.ts'
 import { report } from './hooks.ts'
 import type { Data } from './merge.ts'
-import { destroy } from './remove.ts'
+import { removeRecord } from './remove.ts'
 import type { SessionState } from './session-state.ts'
 import type { Deadline, Task } from './task.ts'
 
@@ -20,7 +20,7 @@ export function* reactToReuse(
   let ended = false
   try {
     if (settings.reuse === 'end-all')
-      ended = yield* destroy(settings, { id, followsOldMarkers: true, subject }, deadline)
+      ended = yield* removeRecord(settings, { id, followsOldMarkers: true, subject }, deadline)
   } finally {
     report(settings, 'reused', id, { subject, ended }, deadline)
   }

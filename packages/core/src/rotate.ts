@@ -9,7 +9,7 @@ import { refresh, retryInTurn } from './retry.ts'
 import { insertUnreported } from './server-save.ts'
 import type { SessionState } from './session-state.ts'
 import type { SessionRecord } from './store.ts'
-import { callStore, hasWon, interrupted, readLive } from './store-call.ts'
+import { callStore, interrupted, readLive, wonOrThrow } from './store-call.ts'
 import type { Deadline, Task } from './task.ts'
 
 /**
@@ -68,7 +68,7 @@ function* leaveMarker(
         deadline,
       )
     : yield* callStore(settings, 'remove', old.id, version, deadline)
-  return hasWon(settings, old.id, result)
+  return wonOrThrow(settings, old.id, result)
 }
 
 /** Brings the new record up to date with what another request saved in the old one. */

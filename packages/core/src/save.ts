@@ -13,7 +13,7 @@ import type { MaybePromise } from './store.ts'
 import { interrupted } from './store-call.ts'
 import { type Deadline, isPromise, runTask, type Task } from './task.ts'
 
-/** `Session.save`: saves what the response would save, and carries out `flush` and `cycleKey`. */
+/** `Session.save`: saves, changed or not, and carries out `flush` and `cycleKey`. */
 export function saveNow(state: SessionState, mustCreate = false): Promise<void> {
   return inTurn(state, 'save', deadline => save(state, deadline, mustCreate))
 }
@@ -73,9 +73,9 @@ function* save(state: SessionState, deadline: Deadline, mustCreate: boolean): Ta
   if (state.toRemove) yield* endSession(state, deadline)
   if (state.flushed && state.isEmpty && !mustCreate) return
   collectMutations(state)
-  // A rotation inserts by itself, and ends the old session.
-  const isChosen = mustCreate && state.key !== null && !state.previous
-  yield* persist(state, isChosen ? 'insertAsChosen' : howToSaveNow(state), deadline)
+  // A rotation inserts by itself, and leaves a marker.
+  const keepsKey = mustCreate && state.key !== null && !state.previous
+  yield* persist(state, keepsKey ? 'insertWithKey' : howToSaveNow(state), deadline)
 }
 
 function* create(state: SessionState, deadline: Deadline): Task<void> {
@@ -89,7 +89,7 @@ function* create(state: SessionState, deadline: Deadline): Task<void> {
 }
 
 /** Stores the session as it is now. */
-export function* persist(state: SessionState, how: Save | 'insertAsChosen', deadline: Deadline): Task<void> {
+export function* persist(state: SessionState, how: Save | 'insertWithKey', deadline: Deadline): Task<void> {
   if (how === 'reject') throw interrupted(state.settings, state.current!.id)
   if (lacksCreationTime(state)) state.changes!.set(CREATED, deadline.now)
   const { maxSessions, backend } = state.settings

@@ -2,7 +2,7 @@ import type { Backend } from './backend.ts'
 import { idOf, isKey, newKey, type RecordId, type SessionKey } from './key.ts'
 import type { Settings } from './options.ts'
 import { rotate } from './rotate.ts'
-import { extend, insert, insertAsChosen, replace } from './server-save.ts'
+import { extend, insert, insertWithKey, replace } from './server-save.ts'
 import type { SessionState } from './session-state.ts'
 import type { MaybePromise, StoredRecord } from './store.ts'
 import { callStore, isLive } from './store-call.ts'
@@ -18,7 +18,7 @@ export const serverBackend: Backend = {
   idOf: recordIdOf,
   find,
   insert,
-  insertAsChosen,
+  insertWithKey,
   replace,
   rotate,
   extend,
@@ -33,7 +33,7 @@ function* find(state: SessionState, deadline: Deadline): Task<StoredRecord | nul
   const { settings, lookup } = state
   const maybe = recordIdOf(settings, lookup.key!)
   const id = isPromise(maybe) ? yield* wait(maybe) : maybe
-  lookup.idFound(id)
+  lookup.idComputed(id)
   return yield* callStore(settings, 'read', id, deadline)
 }
 

@@ -8,7 +8,7 @@ import { refresh, retryInTurn } from './retry.ts'
 import { persist } from './save.ts'
 import type { SessionState } from './session-state.ts'
 import type { SessionRecord } from './store.ts'
-import { callStore, hasWon } from './store-call.ts'
+import { callStore, wonOrThrow } from './store-call.ts'
 import { type Deadline, isPromise, type Task, wait } from './task.ts'
 
 // How the server backend inserts, replaces and extends a record.
@@ -59,13 +59,13 @@ function* tryKeys(state: SessionState, deadline: Deadline): Task<SessionRecord> 
   throw new SessionStoreError('The session store takes no new id.')
 }
 
-export function* insertAsChosen(state: SessionState, deadline: Deadline): Task<SessionRecord> {
-  const record = yield* insertWithinLimit(state, insertUnderOwnKey, deadline)
+export function* insertWithKey(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+  const record = yield* insertWithinLimit(state, insertOnce, deadline)
   reportCreated(state, deadline)
   return record
 }
 
-function* insertUnderOwnKey(state: SessionState, deadline: Deadline): Task<SessionRecord> {
+function* insertOnce(state: SessionState, deadline: Deadline): Task<SessionRecord> {
   const record = yield* tryInsert(state, false, deadline)
   if (record) return record
   throw new SessionExistsError()
@@ -91,7 +91,7 @@ function* tryReplace(
   if (ref.version === undefined || keepsEnd(state)) yield* refresh(state, ref, deadline)
   const record = yield* encodeRecord(state, deadline.now)
   const result = yield* callStore(settings, 'replace', ref.id, record, takeVersion(ref)!, deadline)
-  if (!hasWon(settings, ref.id, result)) return
+  if (!wonOrThrow(settings, ref.id, result)) return
   report(settings, 'saved', ref.id, {}, deadline)
   return record
 }

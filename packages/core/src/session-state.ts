@@ -43,7 +43,10 @@ export class SessionState {
   /** Text and subject of the record in the store. */
   payload: string | undefined
   storedSubject: unknown
-  /** The engine's `removalsBegun` when the record was read or written. This request is not the caller of those. */
+  /**
+   * The engine's `removalsBegun` when the record was read or written. Removals up to this number began before that, so this
+   * request did not call them.
+   */
   removalsBegunWhenStored = 0
   /** When the session ends without this request, in ms since the epoch. 0: it is new. If `isActivity` is false, saves keep it. */
   endBefore = 0
@@ -145,7 +148,7 @@ export class SessionState {
     if (this.detach()) this.previous ??= current
   }
 
-  /** Stored or rotating becomes ended. */
+  /** Stored or rotating becomes ended. So does a marker: then the session that took its place ends. */
   flush(clearSiteData?: readonly ClearSiteData[]): void {
     this.clearSiteData = clearSiteData ?? this.clearSiteData
     this.toRemove ??= this.previous ?? this.current ?? this.lookup.removable

@@ -71,8 +71,8 @@ export function interrupted(settings: Settings, id: RecordId): SessionInterrupte
   return new SessionInterruptedError()
 }
 
-/** Whether the store did what was asked. `false`: another request was faster. A record that is gone stays gone. */
-export function hasWon(settings: Settings, id: RecordId, result: 'ok' | 'stale' | 'gone'): boolean {
+/** Whether the store did what was asked. `false`: another request was faster. Throws if the record is gone: it stays gone. */
+export function wonOrThrow(settings: Settings, id: RecordId, result: 'ok' | 'stale' | 'gone'): boolean {
   if (result === 'gone') throw interrupted(settings, id)
   return result === 'ok'
 }

@@ -419,6 +419,20 @@ describe('idOf [A25]', () => {
     expect(destroyed).toEqual([after!.id])
   })
 
+  it('is that of the new session after a cycleKey on the marker of a rotation', async () => {
+    const app = bench()
+    const [old] = await devices(app, 'phone')
+    await app.request(session => session.cycleKey(), { cookie: old! })
+    const session = app.sessions.open(old)
+    await session.load()
+    session.cycleKey()
+    const id = await app.sessions.idOf(session)
+    session.set('a', 1)
+    await session.save()
+    expect(await app.sessions.idOf(session)).toBe(id)
+    expect(await app.sessions.end(id!)).toBe(true)
+  })
+
   it('is undefined for a session without a key, and for cookie sessions', async () => {
     const { sessions } = bench({ store: memoryStore() })
     const session = sessions.open('')

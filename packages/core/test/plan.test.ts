@@ -84,6 +84,11 @@ const RULES: Record<string, Row[]> = {
   '`flush()`': [
     ['of a stored session', flushed, 'remove | none | delete'],
     ['the status is 500', { ...flushed, status: 500 }, 'remove | none | delete'],
+    [
+      'after another request has rotated the key (the session under the new key ends)',
+      flushed,
+      'remove | none | delete',
+    ],
     ['and data set after it', flushedAndSet, 'remove | insert | send'],
     ['and data set after it, the status is 500', { ...flushedAndSet, status: 500 }, 'remove | none | none'],
     [

@@ -26,7 +26,7 @@ declare global {
  *
  * - If the save fails, Express's error handling gets the error, with its status.
  * - If the load fails, the error is thrown when a handler first uses the session.
- * - A response with a status of 500 or more saves nothing.
+ * - A response with a status of 500 or more saves nothing, except that `flush()` still ends the session.
  * - One engine may be mounted twice. Two engines on one property or one cookie name are a ConfigError on the request. (Each
  *   call with options makes an engine.)
  *

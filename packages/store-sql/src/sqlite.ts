@@ -79,10 +79,10 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 
   function read(statement: Statement, parameters: readonly unknown[]): Result {
     assertNoTransaction()
-    return runUnchecked(statement, parameters)
+    return runOnDatabase(statement, parameters)
   }
 
-  function runUnchecked(statement: Statement, parameters: readonly unknown[]): Result {
+  function runOnDatabase(statement: Statement, parameters: readonly unknown[]): Result {
     let ready = prepared.get(statement.sql)
     if (ready === undefined) {
       ready = db.prepare(statement.sql)
@@ -98,7 +98,7 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
   const writes = new WriteQueue({
     execute(statement, parameters) {
       if (!ownTransaction) assertNoTransaction()
-      return runUnchecked(statement, parameters)
+      return runOnDatabase(statement, parameters)
     },
     begin() {
       assertNoTransaction()
@@ -119,7 +119,7 @@ export function sqliteStore(database: string | SqliteDatabase, options: SqliteOp
 
   const migrate = () => {
     assertNoTransaction()
-    migrateSync(runUnchecked, sqlite, layout)
+    migrateSync(runOnDatabase, sqlite, layout)
   }
   if (!own && inTransaction(db)) {
     throw new ConfigError(
