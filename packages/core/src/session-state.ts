@@ -43,10 +43,7 @@ export class SessionState {
   /** Text and subject of the record in the store. */
   payload: string | undefined
   storedSubject: unknown
-  /**
-   * The engine's `removalsBegun` when the record was read or written. Removals up to this number began before that, so this
-   * request did not call them.
-   */
+  /** The engine's `removalsBegun` when the record was read or written. Removals up to this number are no calls of this request. */
   removalsBegunWhenStored = 0
   /** When the session ends without this request, in ms since the epoch. 0: it is new. If `isActivity` is false, saves keep it. */
   endBefore = 0
@@ -148,7 +145,7 @@ export class SessionState {
     if (this.detach()) this.previous ??= current
   }
 
-  /** Stored or rotating becomes ended. So does a marker: then the session that took its place ends. */
+  /** Stored, rotating or marker becomes ended (of a marker: the session that took its place). */
   flush(clearSiteData?: readonly ClearSiteData[]): void {
     this.clearSiteData = clearSiteData ?? this.clearSiteData
     this.toRemove ??= this.previous ?? this.current ?? this.lookup.removable
