@@ -21,11 +21,11 @@ const newKept = (): Kept => ({
   object: {
     'Content-Type': 'text/plain',
     'X-Own': 'yes',
-    Vary: 'Accept',
+    Vary: ['Accept', 'Origin'],
     'Set-Cookie': ['theme=dark; Path=/', 'lang=en; Path=/'],
   },
   flat: [
-    ...['Content-Type', 'text/plain', 'X-Own', 'yes', 'Vary', 'Accept'],
+    ...['Content-Type', 'text/plain', 'X-Own', 'yes', 'Vary', 'Accept', 'Vary', 'Origin'],
     ...['Set-Cookie', 'theme=dark; Path=/', 'Set-Cookie', 'lang=en; Path=/'],
   ],
 })

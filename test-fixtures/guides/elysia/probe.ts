@@ -23,9 +23,12 @@ interface Ways extends ProbeWays {
 }
 
 /** Starts the probe app on a free port of 127.0.0.1. `options` and `inner` are for `createSessions`. */
-export async function start(options: Partial<SessionsOptions>, { inner, certificate, twice }: Ways = {}) {
+export async function start(
+  options: Partial<SessionsOptions>,
+  { inner, certificate, twice, under = '' }: Ways = {},
+) {
   const sessions = createSessions(options as SessionsOptions)
-  const app = new Elysia().use(session(sessions))
+  const app = new Elysia({ prefix: under }).use(session(sessions))
   if (twice) app.use(session(sessions))
   if (inner) app.use(session(inner as SessionsOptions, { property: 'inner' }))
   app.onError(({ error, request }) => {

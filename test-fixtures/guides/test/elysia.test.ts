@@ -5,4 +5,5 @@ describeAdapter('Elysia', start, {
   startTwoEngines: (options, inner, ways) => start(options, { inner, ...ways }),
   https: start,
   twice: start,
+  under: start,
 })

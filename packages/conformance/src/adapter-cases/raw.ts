@@ -76,7 +76,7 @@ export const rawCases: readonly AdapterCase[] = [
         equal([type, own], ['text/plain', 'yes'], `Content-Type and X-Own of ${what}`)
         const names = response.setCookies.map(({ name }) => name).sort()
         equal(names, [f.cookieName, 'lang', 'theme'].sort(), `the cookies of ${what}`)
-        equal(vary(response).sort(), ['accept', 'cookie'], `Vary of ${what}`)
+        equal(vary(response).sort(), ['accept', 'cookie', 'origin'], `Vary of ${what}`)
       }
     },
   },
@@ -132,11 +132,15 @@ export const rawCases: readonly AdapterCase[] = [
         equal(response.headers['x-own'], undefined, `X-Own of ${what}`)
         equal(response.body.includes('by hand'), false, `whether the body of ${what} is that of the success`)
       }
+      // Its handler waits for the callbacks, which get the error.
+      const waiting = await post(app, '/raw-encodings?k=a&v=1&awaited')
+      status(waiting, 503, 'POST /raw-encodings?awaited while the store is down')
+      noCookie(f, waiting, 'that response')
     },
   },
   {
     id: 'adapter/constant-cookies',
-    title: 'a list of cookies that the app keeps for all visitors stays as it is',
+    title: 'lists of headers that the app keeps for all visitors stay as they are',
     rule: 'Set a new list of cookies. `appendHeader` pushes into the list that the application has set.',
     source: `${SOURCE}; Node http, outgoingMessage.appendHeader`,
     why: 'Every later visitor would get the session cookie of an earlier one, and be logged in as somebody else.',
@@ -153,6 +157,7 @@ export const rawCases: readonly AdapterCase[] = [
           0,
           `the number of session cookies that the next visitor gets by ${path}`,
         )
+        equal(vary(stranger), ['accept', 'origin'], `Vary that the next visitor gets by ${path}`)
         equal(cookies, ['theme=dark', 'lang=en'], `the cookies that the next visitor gets by ${path}`)
       }
     },
