@@ -12,7 +12,7 @@ import type { SessionState } from './session-state.ts'
 export function stateForMetadata(state: SessionState): SessionState {
   state.setMetadataRead()
   state.readLate?.()
-  if (state.settings.engine.removals) endIfRemoved(state)
+  endIfRemoved(state)
   return state
 }
 
@@ -20,7 +20,7 @@ export function stateForMetadata(state: SessionState): SessionState {
 export function readChanges(state: SessionState): Changes {
   state.setAccessed(true)
   state.readLate?.()
-  if (state.settings.engine.removals) endIfRemoved(state)
+  endIfRemoved(state)
   return state.changes ?? openLoaded(state)
 }
 

@@ -10,8 +10,9 @@ import type { SessionState } from './session-state.ts'
  */
 export function endIfRemoved(state: SessionState): void {
   const { engine } = state.settings
+  if (!engine.removals) return
   const { isLoaded, failed } = state.lookup
-  if (!engine.removals || state.committed || state.saving || failed || !isLoaded) return
+  if (state.committed || state.saving || failed || !isLoaded) return
   openLoaded(state)
   const removal = engine.removals.find(each => hasEnded(state, each))
   if (!removal) return

@@ -1,6 +1,5 @@
 import { FLASH } from './bookkeeping.ts'
 import type { Changes } from './changes.ts'
-import { isObject } from './codec.ts'
 import { ABSENT, type Data, getOwn, type Stringify, setOwn } from './merge.ts'
 
 // Flash values are lists by name, all under one key of the session's data. They are changed by updates, which run again on
@@ -38,10 +37,7 @@ function withList(all: unknown, name: string, list: unknown[]): Data | undefined
 function without(list: unknown[], values: unknown[], stringify: Stringify): unknown[] {
   const rest = [...list]
   for (const value of values) {
-    const at = rest.findIndex(
-      other =>
-        other === value || (isObject(other) && isObject(value) && stringify(other) === stringify(value)),
-    )
+    const at = rest.findIndex(other => other === value || stringify(other) === stringify(value))
     if (at >= 0) rest.splice(at, 1)
   }
   return rest

@@ -61,6 +61,17 @@ describe('log out everywhere: removeBySubject of the subject that the asking ses
     }
   })
 
+  it.each<[string, (s: Session) => unknown, unknown]>([
+    ['sessionKey', s => s.sessionKey, null],
+    ['isEmpty', s => s.isEmpty, true],
+  ])('is seen by a handler that reads `%s` first', async (_, read, expected) => {
+    const app = await loggedIn()
+    await app.request(async s => {
+      await app.sessions.removeBySubject('ada')
+      expect(read(s)).toBe(expected)
+    })
+  })
+
   it('may log in again in the same request, after a change of the password, say', async () => {
     const app = await loggedIn()
     await app.request(async s => {
