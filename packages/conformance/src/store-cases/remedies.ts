@@ -74,7 +74,7 @@ export const REMEDIES: readonly Remedy[] = [
   [
     /^store\/stalled-/,
     'Leave the client’s own time limit of a command off (`commandTimeout`, `requestTimeout`): it does not look at what has arrived. ' +
-      'Keep the time in the store, and reject by `whenTimeIsUp` of `@sess/core/store`, which waits for one turn of the event loop.',
+      'Keep the time in the store, and reject by `whenTimeIsUp` of `@sess/core/store`, which lets replies that have arrived come first.',
   ],
   [
     /^store\/frozen-backend/,
