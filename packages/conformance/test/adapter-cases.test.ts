@@ -135,3 +135,30 @@ describe('a mistake of the probe app is named as one', () => {
     expect(text).toContain('addContentTypeParser')
   })
 })
+
+describe('a probe app that is older than a case', () => {
+  class Old extends ReferenceAdapter {
+    override withBody(reply: Reply) {
+      return super.withBody({ ...reply, raw: undefined })
+    }
+    override async handler(...[req, ...others]: Parameters<ReferenceAdapter['handler']>): Promise<Reply> {
+      const isKnown = !req.url?.startsWith('/no')
+      return isKnown ? await super.handler(req, ...others) : { status: 404, headers: {}, body: 'not found' }
+    }
+  }
+
+  test('passes, and what it ignores is named as not proved', async () => {
+    const report = await runAdapterCases(options => startReference(options, Old), {
+      startTwoEngines: (outer, inner) => startReference(outer, Old, inner),
+      filter: /^adapter\/(?:raw-|not-found|two-engines-https|who)/,
+    })
+    expect([report.failed, report.passed]).toEqual([0, 0])
+    const text = formatReport(report)
+    for (const ignored of ['`raw`', '`probeNotFound`', 'the third argument of `startTwoEngines`']) {
+      expect(text).toContain(
+        `Some requests are NOT proved, because the probe app does nothing with ${ignored}`,
+      )
+    }
+    expect(text).toContain('docs/write-an-adapter.md shows how.')
+  })
+})

@@ -132,10 +132,16 @@ export const rawCases: readonly AdapterCase[] = [
         equal(response.headers['x-own'], undefined, `X-Own of ${what}`)
         equal(response.body.includes('by hand'), false, `whether the body of ${what} is that of the success`)
       }
-      // Its handler waits for the callbacks, which get the error.
-      const waiting = await post(app, '/raw-encodings?k=a&v=1&awaited')
-      status(waiting, 503, 'POST /raw-encodings?awaited while the store is down')
-      noCookie(f, waiting, 'that response')
+      // The first handler waits for the callbacks, which get the error. The last one has returned by then.
+      for (const path of [
+        '/raw-encodings?k=a&v=1&awaited',
+        '/raw-early-hints?k=a&v=1',
+        '/raw-late?k=a&v=1',
+      ]) {
+        const response = await post(app, path)
+        status(response, 503, `POST ${path} while the store is down`)
+        noCookie(f, response, `POST ${path} while the store is down`)
+      }
     },
   },
   {
