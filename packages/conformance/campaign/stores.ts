@@ -1,4 +1,4 @@
-// Runs the full suite on every store, cookie store and cached composition, servers included: `pnpm campaign stores
+// Runs the full suite on every store, cookie store, cached composition and adapter, servers included: `pnpm campaign stores
 // [words]`. A word chooses the test files whose path contains it: `redis`, `sqlite`, `store-file`. Behind `--` follow
 // options of vitest, such as `-t engine/`.
 import { spawnSync } from 'node:child_process'
@@ -13,6 +13,7 @@ const [words, options] = [args.slice(0, end), args.slice(end + 1)]
 const OF_STORES = [
   'packages/*/test/conformance*.test.ts',
   'packages/conformance/test/memory-store.test.ts',
+  'packages/*/test/adapter.test.ts',
   'packages/store-cache/test/cache-store.test.ts',
   'packages/store-cookie/test/cookie-store.test.ts',
 ]
