@@ -236,10 +236,12 @@ class StrayErrors {
   }
 }
 
-/** The error, and the first lines of its stack that are no line of Node. */
+/** The error, and the first lines of its stack: those that are no line of Node, if it has any. */
 function withPlace(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
-  const lines = stack.split('\n').filter(line => /^\s+at /.test(line) && !/[( ]node:/.test(line))
+  const all = stack.split('\n').filter(line => /^\s+at /.test(line))
+  const own = all.filter(line => !/[( ]node:/.test(line))
+  const lines = own.length > 0 ? own : all
   return [show(error), ...lines.slice(0, 3).map(line => `            ${line.trim()}`)].join('\n')
 }
 

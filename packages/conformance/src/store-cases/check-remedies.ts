@@ -9,6 +9,9 @@ export const CHECK_REMEDIES = {
   cache:
     'Read from the backend. If you cache, drop the copy before the write returns, in every process. "Not found" is no answer to ' +
     'keep: another process may insert the record at any time.',
+  readChangesNothing:
+    'A read changes nothing: it removes no record that has expired by its own `now`, and does not remember "not found" for the ' +
+    'next read, whose `now` may be earlier. clearExpired() removes.',
   lostUpdate:
     'Compare the version and write in one step of the backend. Read payload and version by one command, or an old payload gets a ' +
     'new version. A payload that is equal is no equal version: return "stale" whenever the version is another.',

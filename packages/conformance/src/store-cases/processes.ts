@@ -322,7 +322,7 @@ export const processCases: readonly StoreCase[] = [
     skip: alone,
     async run(f) {
       await elsewhere(f, async there => {
-        const wanted = f.quick ? 60 : 320
+        const wanted = f.quick ? 60 : 200
         const count = Math.max(8, Math.min(wanted, Math.floor(4_000 / Math.max(0.1, await f.pace()))))
         const context = f.context()
         const ids = Array.from({ length: count }, () => f.id())
