@@ -72,6 +72,31 @@ describe('a server and a proxy before it', () => {
     }
   })
 
+  test('the second answer from now on is lost, and no other', async () => {
+    const proxy = await cuttable(server.port)
+    try {
+      proxy.loseAnswer(2)
+      expect(await say(proxy.port, 'x')).toMatch(/:x$/)
+      await expect(say(proxy.port, 'y')).rejects.toThrow()
+      expect(await say(proxy.port, 'z')).toMatch(/:z$/)
+    } finally {
+      await proxy.close()
+    }
+  })
+
+  test('the number of its process can be sent signals: a stopped server says nothing until it goes on', async () => {
+    process.kill(server.pid, 'SIGSTOP')
+    let said = false
+    const answer = say(server.port, 'a').then(text => {
+      said = true
+      return text
+    })
+    await new Promise(resolve => setTimeout(resolve, 100))
+    expect(said).toBe(false)
+    process.kill(server.pid, 'SIGCONT')
+    expect(await answer).toMatch(/:a$/)
+  })
+
   test('a lost answer: the server has done it, and the client is cut', async () => {
     const proxy = await cuttable(server.port)
     try {
@@ -106,4 +131,20 @@ test('a breakable client fails while it is broken, sync and async', async () => 
   await expect(client.load()).rejects.toThrow('READONLY')
   heal()
   expect(client.get()).toBe(5)
+})
+
+test('a breakable client fails after some calls, or only some of its calls', () => {
+  const { client, fail, heal } = breakable({ get: () => 5, send: (command: string) => command })
+  const only = (method: string, [command]: readonly unknown[]) => method === 'send' && command === 'SET'
+  fail(new Error('READONLY'), { after: 1, only })
+  expect([client.get(), client.send('GET'), client.send('SET'), client.send('GET')]).toEqual([
+    5,
+    'GET',
+    'SET',
+    'GET',
+  ])
+  expect(() => client.send('SET')).toThrow('READONLY')
+  expect(client.get()).toBe(5)
+  heal()
+  expect(client.send('SET')).toBe('SET')
 })
