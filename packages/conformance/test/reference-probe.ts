@@ -46,7 +46,7 @@ class HttpError extends Error {
   readonly status: number
   readonly headers: Record<string, string>
   constructor(status: number, headers: Record<string, string>) {
-    super(`status ${status}`)
+    super()
     this.status = status
     this.headers = headers
   }
