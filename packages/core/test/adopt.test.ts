@@ -454,6 +454,20 @@ describe('with `keep`', () => {
 describe('a logout', () => {
   const logout = (session: Session) => session.flush()
 
+  it('of an old session alone is kept by no cache', async () => {
+    const { self } = setUp(oldLibrary({ cookieOnly: true }))
+    const out = await self.request(logout)
+    expect(out.setCookies).toEqual([expect.stringMatching(/^old=; Max-Age=0/)])
+    expect([out.vary, out.private]).toEqual([true, true])
+  })
+
+  it('deletes an old cookie that has our name at another path', async () => {
+    const old = oldLibrary({ cookies: [{ name: 'sessionid', path: '/app' }] })
+    const { self } = setUp(old)
+    const { setCookies } = await self.request(session => session.set('n', 1))
+    expect(setCookies.map(line => /^sessionid=;.*Path=\/app/.test(line))).toEqual([true, false])
+  })
+
   it('uses up an old cookie that came beside the session, so that no copy of it is adopted', async () => {
     const { self } = setUp(oldLibrary({ cookieOnly: true }))
     await self.request(session => session.set('user', 'bob'), { cookie: '' })

@@ -225,6 +225,16 @@ describe('several things at once in one request', () => {
     expect(await app.peek('cart')).toEqual(['x'])
   })
 
+  it('logout wins over a clock that is fast: it ends a session that has expired by it', async () => {
+    const app = bench()
+    await app.request(s => s.set('a', 1))
+    const { cookie } = app
+    app.time.now += 30 * 86_400_000
+    await app.request(s => s.flush(), { cookie })
+    app.time.now -= 30 * 86_400_000
+    expect(await app.peek('a', cookie)).toBeUndefined()
+  })
+
   it('logout wins, also after a cycleKey on the marker of a rotation [F17]', async () => {
     const app = bench()
     await app.request(s => s.set('a', 1))

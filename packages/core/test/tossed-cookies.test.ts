@@ -31,6 +31,7 @@ function engine(options: object) {
     const scope = ({ name, domain, path, partitioned }: (typeof parsed)[number]) =>
       `${name} ${domain ?? 'host'} ${path}${partitioned ? ' partitioned' : ''}`
     const deleted = parsed.filter(({ maxAge }) => maxAge === 0).map(scope)
+    expect(parsed.every(({ maxAge, value }) => maxAge !== 0 || value === '')).toBe(true)
     const set = parsed.filter(({ maxAge }) => maxAge !== 0)
     // No two for one place in the browser's jar: which one stays is not defined [A14].
     expect(new Set(parsed.map(scope)).size).toBe(parsed.length)
@@ -168,6 +169,14 @@ describe.each([
       expect(deleted).toContain('sessionid.0 host /')
       expect(deleted.every(scope => scope.startsWith('sessionid.0 '))).toBe(true)
     }
+  })
+
+  it('a chunk beside a session that grows: the chunk is replaced, and not deleted', async () => {
+    const own = await short('ann')
+    const { deleted, set } = await request(`${own}; sessionid.0=junk`, session => session.set('big', big))
+    expect(set).toContain('sessionid.0 host /')
+    expect(deleted).toContain('sessionid host /')
+    expect(deleted).not.toContain('sessionid.0 host /')
   })
 
   it("a stranger's whole session beside it: neither is used, and the visitor's cookies stay", async () => {
