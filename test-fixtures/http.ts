@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import {
   Agent,
   type IncomingHttpHeaders,
+  type IncomingMessage,
   type RequestListener,
   Server,
   ServerResponse,
@@ -25,12 +26,21 @@ export async function serve(
   certificate?: { key: string; cert: string },
 ): Promise<Running> {
   const server =
-    app instanceof Server ? app : certificate ? createTlsServer(certificate, app) : new Server(app)
+    app instanceof Server
+      ? app
+      : certificate
+        ? createTlsServer(certificate, app)
+        : new Server({ shouldUpgradeCallback }, app)
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const stop = (): Promise<void> => stopServer(server)
   const url = `${certificate ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   return { url, server, stop, [Symbol.asyncDispose]: stop }
+}
+
+/** As by default, but an offer of HTTP/2 is not taken up. */
+function shouldUpgradeCallback(this: Server, { headers }: IncomingMessage): boolean {
+  return this.listenerCount('upgrade') > 0 && headers.upgrade?.toLowerCase() !== 'h2c'
 }
 
 /** Hands upgrades to the app as well, with a response that is never sent, as express-ws does. */

@@ -207,6 +207,20 @@ export function probeRoutes(
     },
     {
       method: 'POST',
+      path: '/then-fails',
+      async run(session, query) {
+        if (query.get('does') === 'flush') session.flush()
+        else {
+          set(session, query)
+          await session.save()
+        }
+        const status = query.get('status')
+        if (status === null) throw new Error('thrown by the probe')
+        return text(Number(status), 'failed')
+      },
+    },
+    {
+      method: 'POST',
       path: '/failing-body',
       run(session, query) {
         set(session, query)

@@ -120,7 +120,12 @@ export function openCookieStore(factory: CookieStoreFactory) {
 export function runAdapterCases(
   target: string | AdapterFactory,
   options: RunOptions & AdapterOptions = {},
+  ...others: never[]
 ): Promise<Report> {
+  if (others.length > 0)
+    throw new TypeError(
+      'runAdapterCases takes two arguments: the target, and one object with all options, such as `{ https, before, timeout }`.',
+    )
   return runCases(adapterCases, openAdapterFor(target, options), options)
 }
 

@@ -63,6 +63,27 @@ describe('the status that an error handler of the app chooses', () => {
   })
 })
 
+test('middleware above that can only change the finished response says so', async () => {
+  class AtTheEnd extends ReferenceAdapter {
+    override async handler(...[req, ...others]: Parameters<ReferenceAdapter['handler']>): Promise<Reply> {
+      const isAsked = req.url === '/none?above'
+      return isAsked ? { status: 501, headers: {}, body: 'by design' } : await super.handler(req, ...others)
+    }
+  }
+  const { results } = await runAdapterCases(options => startReference(options, AtTheEnd), {
+    ...referenceWays(AtTheEnd),
+    filter: 'hook-public',
+  })
+  expect(results.map(({ status, reason }) => [status, reason])).toEqual([['skipped', 'by design']])
+})
+
+test('options in a third argument are an error that says where they go', () => {
+  const run = runAdapterCases as (...args: unknown[]) => unknown
+  expect(() => run(startReference, referenceWays(), { timeout: 1_000 })).toThrow(
+    /takes two arguments: the target, and one object with all options/,
+  )
+})
+
 test('a probe app without POST /own-headers is rejected, for nothing else proves that headers are merged', async () => {
   class Without extends ReferenceAdapter {
     override async reply(...args: Parameters<ReferenceAdapter['reply']>): Promise<Reply> {
@@ -142,7 +163,7 @@ describe('a probe app that is older than a case', () => {
       return super.withBody({ ...reply, raw: undefined })
     }
     override async handler(...[req, ...others]: Parameters<ReferenceAdapter['handler']>): Promise<Reply> {
-      const isKnown = !req.url?.startsWith('/no')
+      const isKnown = !/^\/(?:no|then-fails)/.test(req.url ?? '')
       return isKnown ? await super.handler(req, ...others) : { status: 404, headers: {}, body: 'not found' }
     }
   }
@@ -150,10 +171,11 @@ describe('a probe app that is older than a case', () => {
   test('passes, and what it ignores is named as not proved', async () => {
     const report = await runAdapterCases(options => startReference(options, Old), {
       startTwoEngines: (outer, inner) => startReference(outer, Old, inner),
-      filter: /^adapter\/(?:raw-|not-found|two-engines-https|who)/,
+      filter: /^adapter\/(?:raw-|not-found|two-engines-https|who|logout-then|saved-then)/,
     })
     expect([report.failed, report.passed]).toEqual([0, 0])
     const text = formatReport(report)
+    expect(text).toContain('the probe app has no route POST /then-fails')
     for (const ignored of ['`raw`', '`probeNotFound`', 'the third argument of `startTwoEngines`']) {
       expect(text).toContain(
         `Some requests are NOT proved, because the probe app does nothing with ${ignored}`,

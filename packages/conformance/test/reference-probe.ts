@@ -377,7 +377,9 @@ export async function startReference(
     if (ways.under !== undefined && !goBelow(req, ways.under)) return void res.writeHead(404).end()
     adapter.handle(req, res).catch(error => res.destroy(error))
   }
-  const server = certificate ? createTlsServer(certificate, listener) : createServer(listener)
+  const server = certificate
+    ? createTlsServer(certificate, listener)
+    : createServer({ shouldUpgradeCallback }, listener)
   server.on('upgrade', (req, socket) => void adapter.upgrade(req, socket).catch(() => socket.destroy()))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -391,6 +393,9 @@ export async function startReference(
     },
   }
 }
+
+/** An offer of HTTP/2 is not taken up. */
+const shouldUpgradeCallback = ({ headers }: IncomingMessage): boolean => headers.upgrade === 'websocket'
 
 /** Whether a request is for an app that is mounted below a path. Its `url` is the rest then. */
 function goBelow(req: Request, under: string): boolean {

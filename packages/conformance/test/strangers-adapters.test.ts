@@ -4,6 +4,7 @@ import { runAdapterCases } from '../src/runner.ts'
 import { ReferenceAdapter, referenceWays, startReference } from './reference-probe.ts'
 import { adaptersInAWay, OF_WAYS } from './zoo/adapters-in-a-way.ts'
 import { offRouteAdapters } from './zoo/off-route-adapters.ts'
+import { plausibleAdapters } from './zoo/plausible-adapters.ts'
 import { rawAdapters } from './zoo/raw-adapters.ts'
 import { strangersAdapters } from './zoo/strangers-adapters.ts'
 
@@ -21,6 +22,7 @@ describe.each([
     adaptersInAWay,
   ],
   ['adapters that go wrong where a response is no page of a route', offRouteAdapters],
+  ['adapters whose mistake looks like a good idea', plausibleAdapters],
   ['adapters that go wrong where a handler writes the response of node:http itself', rawAdapters],
 ])('%s', (_, zoo) => {
   test.concurrent.each(zoo.map(({ id, by, Adapter }) => [id, by, Adapter] as const))(

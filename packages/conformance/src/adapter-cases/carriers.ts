@@ -66,6 +66,26 @@ export const carrierCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/empty-header-carrier',
+    title: 'with both carriers an empty header asks for a session by header, as any other value does',
+    rule: 'Return the header as it is: the empty text is a header without a key. Only an absent one is `undefined`.',
+    source: 'docs/design.md#carriers, docs/conformance-space.md#an-adapter',
+    why: 'An app that has no key yet would get a cookie that it cannot keep, and would never be logged in.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ carrier: { header: HEADER, cookie: true } })
+      const browser = app.browser()
+      const what = 'POST /set with an empty X-Session'
+      const begun = await browser.withHeader('POST', '/set?k=user&v=ann', '')
+      status(begun, 200, what)
+      noCookie(f, begun, what)
+      const key = newKey(begun, what)
+      isPrivate(begun, what)
+      const read = await browser.withHeader('GET', '/get?k=user', key)
+      equal(read.json['value'], 'ann', 'what the key leads to')
+    },
+  },
+  {
     id: 'adapter/two-carriers',
     title: 'with both carriers a cookie is answered by a cookie and a header by a header; a header wins',
     rule: 'The key that came by a cookie never leaves by a header, and the other way round.',

@@ -2,7 +2,7 @@ import { DoesNotApply } from '../case.ts'
 import { equal, ok, outcome } from '../check.ts'
 import { type HttpResponse, send } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
-import { cacheControl, inFiveSeconds, noCookie, pause, status, vary } from './responses.ts'
+import { cacheControl, inFiveSeconds, newCookie, noCookie, pause, status, vary } from './responses.ts'
 import { withNothingUncaught } from './uncaught.ts'
 import { type Call, down } from './watched-store.ts'
 
@@ -200,6 +200,35 @@ export const failureCases: readonly AdapterCase[] = [
       }
       app.store.before = undefined
       equal(await browser.value('a'), 1, 'the value after the outage')
+    },
+  },
+  {
+    id: 'adapter/slow-save',
+    title: 'a save that takes long is waited for, whether it succeeds or fails in the end [F2]',
+    rule: 'Wait for `commit` as long as it takes. The engine has a deadline of its own: `timeout`.',
+    source: 'docs/design.md#commit, docs/requirements.md#f2, docs/conformance-space.md#an-adapter',
+    why: 'A login over a slow store would be a success without a cookie, and the visitor not logged in.',
+    skip: needsStart,
+    async run(f) {
+      const [slow, failing] = [await f.start({ timeout: 10_000 }), await f.start({ timeout: 10_000 })]
+      slow.store.before = async call => {
+        if (call === 'insert') await pause(1_500)
+      }
+      failing.store.before = async call => {
+        if (call !== 'insert') return
+        await pause(1_500)
+        down()
+      }
+      const browser = slow.browser()
+      const [saved, failed] = await Promise.all([
+        browser.post('/set?k=a&v=1'),
+        failing.browser().post('/set?k=a&v=1'),
+      ])
+      status(saved, 200, 'POST /set, whose save takes 1.5 s,')
+      newCookie(f, saved, 'the response to POST /set, whose save takes 1.5 s')
+      equal(await browser.value('a'), 1, 'the value that was saved')
+      status(failed, 503, 'POST /set, whose save fails after 1.5 s,')
+      nothingOfSuccess(f, failed, 'the response to POST /set, whose save fails after 1.5 s')
     },
   },
   {

@@ -86,7 +86,10 @@ export const hookCases: readonly AdapterCase[] = [
       const browser = app.browser()
       const said = (response: HttpResponse) => [...cacheControl(response)].sort()
       const all = ['max-age=60', 'public', 's-maxage=600']
-      equal(said(await browser.get('/none')), all, 'what Cache-Control of GET /none says')
+      const none = await browser.get('/none?above')
+      // A fact about the framework, which only the author of the adapter knows.
+      if (none.status === 501) throw new DoesNotApply(none.body)
+      equal(said(none), all, 'what Cache-Control of GET /none says')
       for (const path of ['/set?k=a&v=1', '/cycle', '/redirect?k=b&v=2', '/flush']) {
         const response = await browser.post(path)
         const isOfVisitor = response.setCookies.some(({ name }) => name === f.cookieName)

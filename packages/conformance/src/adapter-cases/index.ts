@@ -12,6 +12,7 @@ import { remedyOf } from './remedies.ts'
 import { requestCases } from './requests.ts'
 import { secureCases } from './secure.ts'
 import { semanticsCases } from './semantics.ts'
+import { thenFailsCases } from './then-fails.ts'
 import { twiceCases } from './twice.ts'
 import { twoEnginesCases } from './two-engines.ts'
 import { underCases } from './under.ts'
@@ -27,6 +28,7 @@ const inOrder: readonly AdapterCase[] = [
   ...visitorsCases,
   ...rawCases,
   ...errorCases,
+  ...thenFailsCases,
   ...twoEnginesCases,
   ...carrierCases,
   ...secureCases,

@@ -80,7 +80,7 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
     'Copy the response before it gets a cookie: `new Response(response.body, response)`.',
   ],
   [
-    /^adapter\/(?:header-carrier|two-carriers|cookie-by-request)$/,
+    /^adapter\/(?:header-carrier|empty-header-carrier|two-carriers|cookie-by-request)$/,
     'Pass `request` and `header: name => …` to `begin` or `open`, which returns `undefined` or `null` for a header that is absent: ' +
       'the empty text is a header without a key. Send every field of `headers`, and merge `varyBy` into `Vary`.',
   ],
@@ -91,6 +91,32 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
   [
     /^adapter\/failing-body$/,
     'Listen to `error` of a stream before you wait for `commit`: the framework listens when it sends the stream.',
+  ],
+  [
+    /^adapter\/clears-other-places$/,
+    'Append every line of `setCookies`, in this order, and drop none: of two cookies of one name one sets the session, and the others ' +
+      'delete those of other places. Pass the whole `Cookie` header to `begin`, as it came.',
+  ],
+  [
+    /^adapter\/(?:logout-then-error|saved-then-error)$/,
+    'Call `commit` for every response, also one of 500 or more and one to an error, and add what it returns: a logout is carried out ' +
+      'then, and the key that `save()` has stored is sent. If the error handler drops the headers, add them to its response.',
+  ],
+  [
+    /^adapter\/slow-save$/,
+    'Wait for `commit` without a deadline of your own: the option `timeout` of the engine is one, and its error is a failed save.',
+  ],
+  [
+    /^adapter\/with-body-slow-store$/,
+    'Leave the request’s body alone: no `req.resume()`, no `request.text()`, no listener for `data`. A stream that nobody reads waits.',
+  ],
+  [
+    /^adapter\/offers-h2c$/,
+    'Do not look at the `Upgrade` header: `canHold(res, req)` of `@sess/node` says whether the response is a stand-in.',
+  ],
+  [
+    /^adapter\/request-headers$/,
+    'Run for every request. Do not look at the headers that say what it is for, or who sent it.',
   ],
   [
     /^adapter\/(?:duplicate-cookies|key-from|unknown-key|clears-other|cookie-grammar)/,
@@ -131,8 +157,9 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'throw, and one whose client has left is still saved.',
   ],
   [
-    /^adapter\/(?:same-connection|many-visitors|visitors-at-once)$/,
-    'Keep the session at the request, and nothing of it in a variable of the module, at the connection or at a response.',
+    /^adapter\/(?:same-connection|many-visitors|visitors-at-once|same-request-id)$/,
+    'Keep the session at the request object, and nothing of it in a variable of the module, by the request’s id, at the connection or ' +
+      'at a response.',
   ],
   [
     /^adapter\//,

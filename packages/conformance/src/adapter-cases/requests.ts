@@ -1,8 +1,8 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, ok, show } from '../check.ts'
-import { type HttpResponse, type SendOptions, send } from './client.ts'
+import { type HttpResponse, parseSetCookie, type SendOptions, send, sendRaw } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
-import { newCookie, noCookie, pause, sessionCookies, status, vary } from './responses.ts'
+import { inFiveSeconds, newCookie, noCookie, pause, sessionCookies, status, vary } from './responses.ts'
 
 /** For the report: the probe app is older than the case. */
 export const noRoute = (route: string) => `the probe app has no route ${route}`
@@ -26,21 +26,44 @@ const cookieFrom = (f: AdapterFixture, response: HttpResponse) =>
     .join('; ')
 
 /** The request sets `k`, says that it did, and the next request finds it. */
-async function saves(f: AdapterFixture, method: string, path: string): Promise<void> {
-  const query = '?k=a&v=1'
-  const first = await request(f, method, path + query)
-  status(first, 200, `${method} ${path}`)
-  newCookie(f, first, `the response to ${method} ${path}`)
+async function saves(
+  f: AdapterFixture,
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<void> {
+  const said = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  const what = [`${method} ${path}`, ...said].join(' with ')
+  const first = await request(f, method, `${path}?k=a&v=1`, { headers })
+  status(first, 200, what)
+  newCookie(f, first, `the response to ${what}`)
   const cookie = cookieFrom(f, first)
   const found = await send(`${await f.url()}/get?k=a`, { cookie })
-  equal(found.json['value'], 1, `the value that ${method} ${path} set`)
+  equal(found.json['value'], 1, `the value that ${what} set`)
   // And again, in a session that is there.
-  const second = await request(f, method, `${path}?k=a&v=2`, { cookie })
-  status(second, 200, `${method} ${path} in a session`)
+  const second = await request(f, method, `${path}?k=a&v=2`, { cookie, headers })
+  status(second, 200, `${what} in a session`)
   const kept = cookieFrom(f, second) || cookie
   const again = await send(`${await f.url()}/get?k=a`, { cookie: kept })
-  equal(again.json['value'], 2, `the value that ${method} ${path} set in a session`)
+  equal(again.json['value'], 2, `the value that ${what} set in a session`)
 }
+
+/** Headers by which people tell requests that need no session, or so they think. */
+const SKIPPED_BY: readonly Record<string, string>[] = [
+  ...['image', 'style', 'script', 'font', 'empty'].map(kind => ({
+    'sec-fetch-dest': kind,
+    'sec-fetch-mode': 'no-cors',
+  })),
+  { 'sec-fetch-site': 'cross-site' },
+  { 'sec-purpose': 'prefetch' },
+  { purpose: 'prefetch' },
+  { 'x-requested-with': 'XMLHttpRequest' },
+  { accept: 'image/avif,image/webp,image/*' },
+  { accept: 'application/json' },
+  { origin: 'https://example.test', 'access-control-request-method': 'POST' },
+  { 'user-agent': 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)' },
+  { 'user-agent': 'kube-probe/1.31' },
+]
 
 const methodCases: readonly AdapterCase[] = ['PUT', 'PATCH', 'DELETE', 'OPTIONS'].map(method => ({
   id: `adapter/method-${method.toLowerCase()}`,
@@ -207,6 +230,87 @@ export const requestCases: readonly AdapterCase[] = [
         if (f.inCookie) for (const { name, value } of response.setCookies) browser.cookies.set(name, value)
         equal(await browser.value('n'), n + 1, `the value after ${what}`)
       }
+    },
+  },
+  {
+    id: 'adapter/with-body-slow-store',
+    title: 'a body that arrives before the session is loaded is still there for the handler',
+    rule: 'Leave the request’s body alone: do not read it, and do not let it flow (`resume`).',
+    source:
+      'docs/write-an-adapter.md#rules, docs/conformance-space.md#an-adapter; Node stream, readable.resume()',
+    why: 'Over a store with a network, forms and uploads of logged-in visitors would be lost, and their handlers wait for ever.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/set?k=n&v=0')
+      app.store.before = call => (call === 'read' ? pause(20) : undefined)
+      const bodies = { 'application/json': '{"a":1}', 'application/x-www-form-urlencoded': 'a=1&k=other' }
+      for (const [n, [type, body]] of Object.entries(bodies).entries()) {
+        const what = `POST /set with a body (${type}) while the session is loaded`
+        const response = await inFiveSeconds(what, signal =>
+          send(`${app.url}/set?k=n&v=${n + 1}`, {
+            method: 'POST',
+            cookie: browser.header,
+            headers: { 'content-type': type },
+            body,
+            signal,
+          }),
+        )
+        status(response, 200, what)
+        equal(await browser.value('n'), n + 1, `the value after ${what}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/request-headers',
+    title: 'a request has its session, and saves it, whatever its headers say of its purpose',
+    rule: 'Run for every request. Sec-Fetch-Dest, Accept, Sec-Purpose or the name of a robot say nothing of the session.',
+    source: 'docs/conformance-space.md#an-adapter; Fetch Metadata Request Headers',
+    why: 'A picture that keeps its answer in the session, such as a captcha, would be an error, or would forget it.',
+    async run(f) {
+      for (const headers of SKIPPED_BY) await saves(f, 'POST', '/set', headers)
+    },
+  },
+  {
+    id: 'adapter/offers-h2c',
+    title:
+      'a request that offers to go on by HTTP/2 is a request like any other, if the server does not take it up',
+    rule: 'An `Upgrade` header is an offer. Only a request that the server has upgraded is an upgrade: ask `canHold`.',
+    source: 'docs/conformance-space.md#an-adapter; RFC 9110 section 7.8, RFC 7540 section 3.2',
+    why: 'A client that offers HTTP/2, such as curl --http2, would get an error for each change of its session.',
+    async run(f) {
+      const url = await f.url()
+      const what = 'POST /set with `Upgrade: h2c`'
+      const raw = sendRaw(`${url}/set?k=a&v=1`, [
+        'POST',
+        'Connection: Upgrade, HTTP2-Settings',
+        'Upgrade: h2c',
+        'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA',
+      ])
+      let isOver = false
+      void raw.ended.then(() => {
+        isOver = true
+      })
+      const isUpgraded = () => raw.received().startsWith('HTTP/1.1 101')
+      for (let waited = 0; waited < 2_000 && !isOver && !isUpgraded(); waited += 10) await pause(10)
+      raw.destroy()
+      const received = raw.received()
+      if (received === '' || isUpgraded())
+        throw new DoesNotApply('the server takes every request with `Upgrade` for an upgrade')
+      equal(/^HTTP\/1\.1 (\d+)/.exec(received)?.[1], '200', `the status of ${what}`)
+      const [head = ''] = received.split('\r\n\r\n')
+      const cookies = [...head.matchAll(/^set-cookie: (.*)$/gim)].map(([, whole = '']) =>
+        parseSetCookie(whole),
+      )
+      const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+      ok(
+        cookies.some(({ name }) => name.startsWith(f.cookieName)),
+        `a session cookie in the response to ${what}`,
+        'there was none',
+      )
+      const found = await send(`${url}/get?k=a`, { cookie })
+      equal(found.json['value'], 1, `the value that ${what} set`)
     },
   },
   {

@@ -1,9 +1,9 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, ok } from '../check.ts'
-import { HttpBrowser, pipelined, send, sendRaw } from './client.ts'
-import { type AdapterCase, needsStart } from './fixture.ts'
+import { HttpBrowser, pipelined, type SendOptions, send, sendRaw } from './client.ts'
+import { type AdapterCase, needsStart, type StartedApp } from './fixture.ts'
 import { noRoute, request } from './requests.ts'
-import { newCookie, noCookie, pause, sessionCookies } from './responses.ts'
+import { newCookie, noCookie, pause, sessionCookies, status } from './responses.ts'
 
 /** What several visitors share, without any of them getting what is another's: the process, or a response. */
 export const visitorsCases: readonly AdapterCase[] = [
@@ -35,6 +35,40 @@ export const visitorsCases: readonly AdapterCase[] = [
         equal((await browser.get('/all')).json['data'], {}, 'the data of another connection')
       } finally {
         agent.destroy()
+      }
+    },
+  },
+  {
+    id: 'adapter/same-request-id',
+    title: 'requests with one id that overlap have a session each, in one app and in two [I3]',
+    rule: 'Keep what belongs to a request at the request object (a WeakMap, a property), and not by its id.',
+    source:
+      'docs/requirements.md#i3, docs/conformance-space.md#an-adapter; Fastify requestIdHeader and genReqId',
+    why: 'Clients choose such ids, and counters begin anew with each app: a save would be left out, or made too early.',
+    skip: needsStart,
+    async run(f) {
+      // The ids that a framework counts itself are the same in both apps, as long as neither had a request.
+      const apps = [await f.start(), await f.start()]
+      const headers = { 'x-request-id': 'the-same', 'request-id': 'the-same' }
+      const rounds: { app: StartedApp; path: string; options: SendOptions }[][] = [
+        apps.map((app, n) => ({ app, path: `/setslow?k=n&v=${n}&wait=${20 + 40 * n}`, options: {} })),
+        [0, 1, 2].map(n => ({
+          app: apps[0]!,
+          path: `/setslow?k=n&v=${n}&wait=${20 + 40 * n}`,
+          options: { headers },
+        })),
+      ]
+      for (const round of rounds) {
+        const responses = await Promise.all(
+          round.map(({ app, path, options }) => send(app.url + path, { ...options, method: 'POST' })),
+        )
+        for (const [n, { app, path }] of round.entries()) {
+          const what = `POST ${path}, which overlaps with another request`
+          status(responses[n]!, 200, what)
+          const { name, value } = newCookie(f, responses[n]!, `the response to ${what}`)
+          const found = await send(`${app.url}/get?k=n`, { cookie: `${name}=${value}` })
+          equal(found.json['value'], n, `the value that ${what} set`)
+        }
       }
     },
   },

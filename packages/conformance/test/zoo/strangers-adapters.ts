@@ -8,7 +8,7 @@ import type { BrokenAdapter } from './broken-adapters.ts'
 const NOTHING: Out = { setCookies: [], vary: false, private: false }
 
 /** An adapter that leaves some requests alone. */
-function skipping(leave: (req: IncomingMessage) => boolean): typeof ReferenceAdapter {
+export function skipping(leave: (req: IncomingMessage) => boolean): typeof ReferenceAdapter {
   return class extends ReferenceAdapter {
     readonly #left = new WeakSet<Session>()
     override open(req: IncomingMessage) {

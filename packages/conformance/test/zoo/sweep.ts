@@ -40,11 +40,11 @@ export const cookieStoreZoo: Zoo<BrokenCookieStore> = {
 }
 
 /**
- * These have zoos of their own, `strangers-adapters.ts`, `fresh-adapters.ts`, `adapters-in-a-way.ts`, `off-route-adapters.ts` and `raw-adapters.ts`, whose adapters name the
+ * These have zoos of their own, `strangers-adapters.ts`, `fresh-adapters.ts`, `adapters-in-a-way.ts`, `off-route-adapters.ts`, `plausible-adapters.ts` and `raw-adapters.ts`, whose adapters name the
  * case that rejects them.
  */
 const OF_OTHER_ZOOS =
-  /^adapter\/(?:raw-|under-|method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|early-hints|two-engines-5xx|two-engines-https|background|thrown-headers|not-found|failing-body|constant-cookies|constant-response|failed-body-closed|save-fails-headers|store-throws-at-once|pipelined|left-body-closed|own-vary-alike|devices|forwarded-host|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change)$)/
+  /^adapter\/(?:raw-|under-|method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|early-hints|two-engines-5xx|two-engines-https|background|thrown-headers|not-found|failing-body|constant-cookies|constant-response|failed-body-closed|save-fails-headers|store-throws-at-once|pipelined|left-body-closed|own-vary-alike|devices|forwarded-host|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change|logout-then-error|saved-then-error|empty-header-carrier|slow-save|with-body-slow-store|request-headers|offers-h2c|same-request-id)$)/
 
 export const adapterZoo: Zoo<BrokenAdapter> = {
   broken: brokenAdapters,
