@@ -16,13 +16,14 @@ export const NO_NODE_RESPONSE = 'a handler returns its response, and has none of
 
 /** The answer of a probe route as a web `Response`. */
 export function webResponse(
-  { status, headers, body, foreign, constant, json, thenThrow, raw, failing }: ProbeAnswer,
+  { status, headers, body, foreign, constant, json, thenThrow, raw, failing, bytes }: ProbeAnswer,
   url: string,
 ): Response | Promise<Response> {
   if (constant) return NO_CONTENT
   if (foreign) return fetch(new URL(ELSEWHERE, url))
   if (raw) return new Response(NO_NODE_RESPONSE, { status: 501 })
   if (failing) return new Response(failingBody(failing))
+  if (bytes) return new Response(bytes.content, bytes)
   if (thenThrow) return new Response(ONE_OF_TWO, { status: 501 })
   if (json) return Response.json(json)
   return new Response(webBody(body), { status, headers })

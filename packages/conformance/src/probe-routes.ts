@@ -39,6 +39,8 @@ export interface ProbeAnswer {
    * errors as the framework's guide says.
    */
   failing?: { body: AsyncIterable<string>; begin(fail: (error: Error) => void): void }
+  /** If it is there, respond with status 200, these headers and this content, as with a picture that is in memory. */
+  bytes?: { content: Uint8Array<ArrayBuffer>; headers: [name: string, value: string][] }
 }
 
 /** One route. `path` has no parameters. */
@@ -229,6 +231,14 @@ export function probeRoutes(
     },
     {
       method: 'POST',
+      path: '/bytes',
+      run(session, query) {
+        set(session, query)
+        return { ...text(501, ignores('bytes')), bytes: bytes(query) }
+      },
+    },
+    {
+      method: 'POST',
       path: '/end-then-throw',
       run(session, query) {
         set(session, query)
@@ -403,6 +413,14 @@ async function* streamed(query: URLSearchParams, open: { streams: number }): Asy
   } finally {
     open.streams -= 1
   }
+}
+
+/** Every byte there is, which is no text in UTF-8. */
+function bytes(query: URLSearchParams): NonNullable<ProbeAnswer['bytes']> {
+  const content = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+  const headers: ProbeAnswer['headers'] = [['content-type', 'image/png']]
+  if (query.has('length')) headers.push(['content-length', String(content.length)])
+  return { content, headers }
 }
 
 /** A body of some pieces that fails a while after it was begun, whether somebody reads it or not. */

@@ -23,7 +23,7 @@ import { type ProbeAnswer, probeNotFound, probeRoutes } from '../src/probe-route
 export interface Reply {
   status: number
   headers: Record<string, string | string[]>
-  body: string | AsyncIterable<string>
+  body: string | AsyncIterable<string | Uint8Array>
   /** An object of the application, of which the body is made. */
   json?: object | undefined
   /** What the handler throws after its response. */
@@ -346,14 +346,20 @@ async function respond(
   const route = routes.find(({ method, path }) => method === asked && path === url.pathname)
   try {
     const answer = await (route?.run ?? probeNotFound)(session, url.searchParams, inner)
-    const { json, thenThrow, raw, failing } = answer
+    const { json, thenThrow, raw, failing, bytes } = answer
     // This body fails by itself, too.
     failing?.begin(() => undefined)
+    if (bytes) return added({ status: 200, headers: {}, body: inPieces(bytes.content) }, bytes.headers)
     const { status, headers, body } = failing ? { ...answer, status: 200, body: failing.body } : answer
     return added({ status, headers: {}, body: body ?? '', json, thenThrow, raw }, headers)
   } catch (error) {
     throw mapError(error, url.href)
   }
+}
+
+async function* inPieces(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content.subarray(0, 200)
+  yield content.subarray(200)
 }
 
 /** Notes what the app's own error handler sends for an error of a request. */

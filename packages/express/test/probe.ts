@@ -112,11 +112,14 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
 }
 
 /** Responds as a route of the suite says. */
-async function send(res: Response, { status, headers, body, raw, failing }: ProbeAnswer): Promise<void> {
+async function send(
+  res: Response,
+  { status, headers, body, raw, failing, bytes }: ProbeAnswer,
+): Promise<void> {
   if (raw) return await raw(res)
   if (failing) return void pipeline(failingStream(failing), res, () => undefined)
-  for (const [name, value] of headers) res.append(name, value)
-  res.status(status).send(body)
+  for (const [name, value] of bytes?.headers ?? headers) res.append(name, value)
+  res.status(bytes ? 200 : status).send(bytes ? Buffer.from(bytes.content) : body)
 }
 
 /** Middleware of the app. It is through before the handler, so it adds nothing afterwards. */

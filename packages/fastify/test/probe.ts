@@ -37,12 +37,16 @@ const httpError = (status: number, headers: Record<string, string>) =>
 
 /** Responds as a route of the suite says. */
 async function send(request: FastifyRequest, reply: FastifyReply, answer: ProbeAnswer): Promise<unknown> {
-  const { status, headers, body, foreign, json, thenThrow, raw, failing } = answer
+  const { status, headers, body, foreign, json, thenThrow, raw, failing, bytes } = answer
   if (raw) {
     reply.hijack()
     return await raw(reply.raw)
   }
   if (failing) return await reply.send(failingStream(failing))
+  if (bytes) {
+    append(reply, bytes.headers)
+    return await reply.send(Buffer.from(bytes.content))
+  }
   if (foreign) return await fetch(`http://${request.host}${ELSEWHERE}`)
   reply.code(status)
   append(reply, headers)

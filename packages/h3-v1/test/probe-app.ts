@@ -18,7 +18,7 @@ export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<un
     const run = routes.get(`${event.method.replace('HEAD', 'GET')} ${pathname}`)
     const { session, inner } = event.context as { session: Session; inner?: Session }
     const answer = await (run ?? probeNotFound)(session, searchParams, inner)
-    const { status, headers, body, foreign, json, thenThrow, raw, failing } = answer
+    const { status, headers, body, foreign, json, thenThrow, raw, failing, bytes } = answer
     if (foreign) return await fetch(`http://${event.node.req.headers.host}${ELSEWHERE}`)
     const { res } = event.node
     if (raw) {
@@ -31,6 +31,10 @@ export function probeHandler(sessions: Sessions): (event: H3Event) => Promise<un
         event,
         failingStream(failing).on('error', () => res.destroy()),
       )
+    }
+    if (bytes) {
+      for (const [name, value] of bytes.headers) res.appendHeader(name, value)
+      return bytes.content
     }
     res.statusCode = status
     for (const [name, value] of headers) {

@@ -56,11 +56,15 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
 
 /** Responds as a route of the suite says. */
 function send(c: Context, answer: ProbeAnswer): Response | Promise<Response> {
-  const { status, headers, body, foreign, constant, json, thenThrow, raw, failing } = answer
+  const { status, headers, body, foreign, constant, json, thenThrow, raw, failing, bytes } = answer
   if (constant) return NO_CONTENT
   if (foreign) return fetch(new URL(ELSEWHERE, c.req.url))
   if (raw) return c.text(NO_NODE_RESPONSE, 501)
   if (failing) return c.body(failingBody(failing))
+  if (bytes) {
+    append(c, bytes.headers)
+    return c.body(bytes.content)
+  }
   if (thenThrow) return c.text(ONE_OF_TWO, 501)
   if (json) return c.json(json)
   append(c, headers)

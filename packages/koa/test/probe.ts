@@ -132,14 +132,17 @@ function mountedAt(under: string): Middleware {
 }
 
 /** Responds as a route of the suite says. */
-async function send(ctx: Context, { status, headers, body, raw, failing }: ProbeAnswer): Promise<void> {
+async function send(
+  ctx: Context,
+  { status, headers, body, raw, failing, bytes }: ProbeAnswer,
+): Promise<void> {
   if (raw) {
     ctx.respond = false
     return await raw(ctx.res)
   }
-  ctx.body = failing ? failingStream(failing) : body
-  ctx.status = failing ? 200 : status
-  for (const [name, value] of headers) ctx.set(name, value)
+  ctx.body = failing ? failingStream(failing) : bytes ? Buffer.from(bytes.content) : body
+  ctx.status = failing || bytes ? 200 : status
+  for (const [name, value] of bytes?.headers ?? headers) ctx.set(name, value)
 }
 
 function middlewareOf(hook: ProbeHook): Middleware {

@@ -37,9 +37,13 @@ export const start: StartProbe = async (options = {}, port = 0, ways: OwnWays = 
     if (await isAnswered()) return
     const run = routes.get(`${req.method?.replace('HEAD', 'GET')} ${pathname}`)
     const answer = await (run ?? probeNotFound)(req.session!, searchParams, req.inner)
-    const { status, headers, body, json, thenThrow, raw, failing } = answer
+    const { status, headers, body, json, thenThrow, raw, failing, bytes } = answer
     if (raw) return await raw(res)
     if (failing) return void pipeline(failingStream(failing), res, () => undefined)
+    if (bytes) {
+      for (const [name, value] of bytes.headers) res.appendHeader(name, value)
+      return void res.end(bytes.content)
+    }
     res.statusCode = status
     for (const [name, value] of headers) res.appendHeader(name, value)
     if (json) res.end(JSON.stringify(json))

@@ -41,13 +41,14 @@ export async function start(
     app.route(method, path, async context => {
       const { session, inner, request } = context as any
       const { searchParams } = new URL(request.url)
-      const { status, headers, body, foreign, json, thenThrow, raw, failing } = await run(
+      const { status, headers, body, foreign, json, thenThrow, raw, failing, bytes } = await run(
         session,
         searchParams,
         inner,
       )
       if (foreign) return await fetch(new URL('/elsewhere', request.url)) // which cannot be changed
       if (failing) return new Response(failingBody(failing))
+      if (bytes) return new Response(bytes.content, bytes)
       if (raw) return new Response(NO_NODE_RESPONSE, { status: 501 })
       if (thenThrow)
         return new Response('a handler returns its response, and nothing follows', { status: 501 })

@@ -35,6 +35,8 @@ export interface SendOptions {
   agent?: Agent
   body?: string
   signal?: AbortSignal
+  /** How the body of the response is read; `utf8` unless given. In `latin1` each byte is one character. */
+  encoding?: BufferEncoding
 }
 
 /** Resolves when something listens there; else an error that says what to do. */
@@ -75,7 +77,7 @@ const TRUSTING = { rejectUnauthorized: false }
 
 /** One request, with nothing done on the way: no redirect followed, no header merged away. */
 export async function send(url: string, options: SendOptions = {}): Promise<HttpResponse> {
-  const { method = 'GET', cookie, agent, signal } = options
+  const { method = 'GET', cookie, agent, signal, encoding = 'utf8' } = options
   const isTls = url.startsWith('https:')
   // The certificate is the suite's, or one that the author made.
   const own = agent ?? new (isTls ? TlsAgent : Agent)({ keepAlive: false, ...TRUSTING })
@@ -84,7 +86,7 @@ export async function send(url: string, options: SendOptions = {}): Promise<Http
     const headers = { ...options.headers, ...(cookie !== undefined && { cookie }) }
     const sent = begin(url, { method, agent: own, headers, ...(signal && { signal }) }, response => {
       const chunks: HttpResponse['chunks'] = []
-      response.setEncoding('utf8')
+      response.setEncoding(encoding)
       response.on('data', (text: string) => void chunks.push({ at: performance.now(), text }))
       response.on('error', reject)
       response.on('end', () => {

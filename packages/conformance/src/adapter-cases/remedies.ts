@@ -103,6 +103,11 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'then, and the key that `save()` has stored is sent. If the error handler drops the headers, add them to its response.',
   ],
   [
+    /^adapter\/bytes$/,
+    'Give the body itself to the copy: `new Response(response.body, response)`. What `await response.text()` returns has lost each ' +
+      'byte that is not UTF-8.',
+  ],
+  [
     /^adapter\/slow-save$/,
     'Wait for `commit` without a deadline of your own: the option `timeout` of the engine is one, and its error is a failed save.',
   ],

@@ -2,6 +2,7 @@ import { DoesNotApply } from '../case.ts'
 import { equal, ok, show } from '../check.ts'
 import { type HttpResponse, parseSetCookie, type SendOptions, send, sendRaw } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
+import { needsRoute } from './newer-routes.ts'
 import { inFiveSeconds, newCookie, noCookie, pause, sessionCookies, status, vary } from './responses.ts'
 
 /** For the report: the probe app is older than the case. */
@@ -229,6 +230,28 @@ export const requestCases: readonly AdapterCase[] = [
         // Where the session is in the cookie, each save gives another.
         if (f.inCookie) for (const { name, value } of response.setCookies) browser.cookies.set(name, value)
         equal(await browser.value('n'), n + 1, `the value after ${what}`)
+      }
+    },
+  },
+  {
+    id: 'adapter/bytes',
+    title: 'a response that is no text arrives byte for byte, with the cookie',
+    rule: 'Pass the body on as it is: do not read it as text.',
+    source:
+      'docs/conformance-space.md#an-adapter; Fetch standard, Response.text() replaces what is not UTF-8',
+    why: 'Pictures and downloads would arrive broken, on those pages that set a cookie.',
+    async run(f) {
+      const expected = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString('hex')
+      for (const path of ['/bytes?k=a&v=1', '/bytes?k=a&v=1&length']) {
+        const url = (await f.url()) + path
+        const response = await inFiveSeconds(`POST ${path}`, signal =>
+          send(url, { method: 'POST', encoding: 'latin1', signal }),
+        )
+        needsRoute(response, 'POST /bytes')
+        status(response, 200, `POST ${path}`)
+        newCookie(f, response, `the response to POST ${path}`)
+        equal(Buffer.from(response.body, 'latin1').toString('hex'), expected, `the bytes of POST ${path}`)
+        equal(response.headers['content-type'], 'image/png', `Content-Type of POST ${path}`)
       }
     },
   },

@@ -50,6 +50,18 @@ function byId(idOf: (req: IncomingMessage, count: number) => string): typeof Ref
   }
 }
 
+/** An adapter that reads a body as text before it sends it. */
+function readingText(isRead: (reply: Reply) => boolean): typeof ReferenceAdapter {
+  return class extends ReferenceAdapter {
+    override async write(res: ServerResponse, reply: Reply) {
+      if (typeof reply.body === 'string' || !isRead(reply)) return await super.write(res, reply)
+      const pieces: Uint8Array[] = []
+      for await (const piece of reply.body) pieces.push(Buffer.from(piece))
+      res.end(Buffer.concat(pieces).toString())
+    }
+  }
+}
+
 /** Adapters whose mistake looks like a good idea. `by`: a case that rejects it. */
 export const plausibleAdapters: readonly (BrokenAdapter & { by: string })[] = [
   ...['adapter/logout-then-error', 'adapter/saved-then-error'].map(by => ({
@@ -92,6 +104,16 @@ export const plausibleAdapters: readonly (BrokenAdapter & { by: string })[] = [
     id: 'patience: no store may delay a page by more than a second',
     by: 'adapter/slow-save',
     Adapter: hasty(1_000),
+  },
+  {
+    id: 'body: one of a known length is copied as text',
+    by: 'adapter/bytes',
+    Adapter: readingText(({ headers }) => headers['content-length'] !== undefined),
+  },
+  {
+    id: 'body: one of an unknown length is copied as text',
+    by: 'adapter/bytes',
+    Adapter: readingText(({ headers }) => headers['content-length'] === undefined),
   },
   {
     id: 'body: it flows while the session is loaded',
