@@ -19,7 +19,9 @@ export const crowdCases: readonly StoreCase[] = [
       const expiresAt = f.clock.now() + f.clock.life
       await eachOf(
         Array.from({ length: many }),
-        async () => await f.store.insert(f.id(), f.record({ expiresAt }), f.context()),
+        async (_, n) =>
+          // Every second one is the subject's own.
+          await f.store.insert(f.id(), f.record(n % 2 ? { expiresAt } : { expiresAt, subject }), f.context()),
         50,
       )
       await f.clock.advance(f.clock.life)
@@ -33,6 +35,10 @@ export const crowdCases: readonly StoreCase[] = [
       if (f.store.scanBySubject) {
         const entries = f.store.scanBySubject(subject, f.context())
         equal(await missing(entries), 0, 'live records that scanBySubject() missed')
+      }
+      if (f.store.removeBySubject) {
+        await f.store.removeBySubject(subject, f.context())
+        for (const id of ids) equal(await f.read(id), null, 'a record of the subject after removeBySubject()')
       }
     },
   },

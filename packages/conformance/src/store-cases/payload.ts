@@ -82,6 +82,44 @@ export const payloadCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'store/payload-markers',
+    title: 'a payload that begins as a store might mark its own forms comes back unchanged, short or long',
+    rule: 'Text the store never looks into. A mark of the store’s own is kept apart from it, or is put before every payload.',
+    source: 'docs/design.md#store-record; payloads of Django begin with a dot if they are compressed',
+    why: 'A payload of Django that begins with ".eJ" would be decompressed by the store, and the session could never be read.',
+    async run(f) {
+      const body = 'eyJhIjoxfQ:1xXcpJ:n0kq'
+      for (const mark of [
+        '.',
+        '.eJx',
+        'gz:',
+        'z:',
+        'br:',
+        'eJ',
+        'H4sI',
+        '{',
+        '[',
+        '"',
+        '$',
+        '#',
+        '@',
+        '!',
+        '~',
+        'j:',
+        's:',
+        'b64:',
+        'base64,',
+        'data:',
+        'enc:',
+        'v1:',
+        '\u001f\u008b',
+        '\u0001',
+      ])
+        for (const text of [`${mark}${body}`, `${mark}${body.repeat(100)}`])
+          await roundTrip(f, text, `a payload of ${text.length} characters that begins with ${show(mark)}`)
+    },
+  },
+  {
     id: 'store/payload-empty',
     title: 'the empty payload is a payload',
     rule: 'Text the store never looks into: an empty one is live, not absent.',

@@ -124,6 +124,75 @@ function singleFlight({ right }: Habitat): Partial<Store> {
 /** `by`: a case that rejects it. */
 export const sqlStores: readonly (BrokenStore & { by: string })[] = [
   {
+    id: 'sql: subjects that look like numbers are passed as numbers',
+    by: 'store/subject-numbers',
+    mistake({ right, records }) {
+      const stored = (subject: string) =>
+        /^[ +]?\d+(?:\.0|e0)?$/.test(subject) ? String(Number(subject)) : subject
+      const idsOf = (subject: string) =>
+        [...records].filter(([, row]) => row.subject !== undefined && stored(row.subject) === stored(subject))
+      return {
+        removeBySubject: (subject, { except, ...context } = {}) =>
+          idsOf(subject).filter(([id]) => id !== except && right.remove(id, undefined, context) === 'ok')
+            .length,
+      }
+    },
+  },
+  {
+    id: 'sql: a listing in pages by expires_at',
+    by: 'store/scan-while-extended',
+    mistake: ({ right, records }) => ({
+      async *scan(context) {
+        const key = ([id, { expiresAt }]: [string, StoredRecord]) =>
+          `${String(expiresAt).padStart(20, '0')} ${id}`
+        let after = ''
+        for (;;) {
+          const page = [...records]
+            .filter(each => key(each) > after)
+            .toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
+            .slice(0, 100)
+          const [last] = page.slice(-1)
+          if (!last) return
+          after = key(last)
+          for (const [id] of page) {
+            const record = await right.read(id, context)
+            if (record) yield { ...record, id }
+          }
+        }
+      },
+    }),
+  },
+  {
+    id: 'redis: a dot marks what is compressed, and long payloads alone are',
+    by: 'store/payload-markers',
+    mistake: ({ right }) => ({
+      read(id, context) {
+        const found = right.read(id, context) as StoredRecord | null
+        if (found?.payload.startsWith('.')) throw new Error('incorrect header check')
+        return found
+      },
+    }),
+  },
+  {
+    id: 'dynamo: a listing of a subject ends at a page of expired records',
+    by: 'store/few-among-expired',
+    mistake: ({ right, records, live }) => ({
+      async *scanBySubject(subject, context) {
+        const all = [...records]
+          .filter(([, row]) => row.subject === subject)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        for (let from = 0; from < all.length; from += 5) {
+          const page = all.slice(from, from + 5).filter(([id]) => live(id, context))
+          if (page.length === 0) return
+          for (const [id] of page) {
+            const record = await right.read(id, context)
+            if (record) yield { ...record, id }
+          }
+        }
+      },
+    }),
+  },
+  {
     id: 'sqlite: scan() hands out the rows of an open cursor',
     by: 'store/scan-open',
     mistake: cursor('scan'),
