@@ -20,6 +20,7 @@ export interface Probe {
   url: string
   stop(): Promise<void>
   upgrades?: boolean
+  isRequest?: (request: unknown) => boolean
 }
 
 /** What a probe app is started with: what `createSessions` takes; without a store it is one in memory. */

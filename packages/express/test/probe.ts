@@ -108,7 +108,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   // Otherwise Express logs errors.
   app.set('env', 'test')
   const root = under === undefined ? app : express().use(under, app)
-  return withUpgrades(await serve(root, port, certificate), root)
+  const isRequest = (request: unknown) => (request as Request).app === app
+  return { ...withUpgrades(await serve(root, port, certificate), root), isRequest }
 }
 
 /** Responds as a route of the suite says. */

@@ -95,7 +95,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   if (under === undefined) await build(root)
   else root.register(build, { prefix: under })
   const url = await root.listen({ port, host: '127.0.0.1' })
-  return { url, stop: () => root.close() }
+  const isRequest = (request: unknown) => (request as FastifyRequest).routeOptions !== undefined
+  return { url, stop: () => root.close(), isRequest }
 }
 
 if (import.meta.main) await runProbe(start)

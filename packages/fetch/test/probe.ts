@@ -12,7 +12,11 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   const fetch = probeApp(await probeSessions(options), inner && (await probeSessions(inner)), ways)
   const server = serve({ fetch, port, ...onLoopback, ...(tls && { tls }), ...(trustProxy && { trustProxy }) })
   await server.ready()
-  return { url: server.url!.replace(/\/$/, ''), stop: () => stopServer(server.node!.server as Server) }
+  return {
+    url: server.url!.replace(/\/$/, ''),
+    stop: () => stopServer(server.node!.server as Server),
+    isRequest: request => request instanceof Request,
+  }
 }
 
 if (import.meta.main) await runProbe(start)

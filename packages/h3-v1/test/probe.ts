@@ -1,7 +1,7 @@
 import { session } from '@sess/h3-v1'
 import { serve } from '@sess/test-fixtures/http.ts'
 import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
-import { createApp, eventHandler, send, setResponseStatus, toNodeListener, useBase } from 'h3'
+import { createApp, eventHandler, isEvent, send, setResponseStatus, toNodeListener, useBase } from 'h3'
 import { middlewareOf, probeHandler } from './probe-app.ts'
 
 /** The probe app on h3 1: `STORE=sqlite PORT=3000 node packages/h3-v1/test/probe.ts`. */
@@ -31,7 +31,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
   app.use(eventHandler(probeHandler(sessions)))
   const root = under === undefined ? app : createApp().use(under, useBase(under, app.handler))
-  return await serve(toNodeListener(root), port, certificate)
+  return { ...(await serve(toNodeListener(root), port, certificate)), isRequest: isEvent }
 }
 
 if (import.meta.main) await runProbe(start)

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { stopServer } from '@sess/test-fixtures/http.ts'
 import { probeSessions, runProbe, type StartProbe } from '@sess/test-fixtures/probe.ts'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { probeApp } from './probe-app.ts'
 
 /** The probe app served by Node: `STORE=sqlite PORT=3000 node packages/hono/test/probe.ts`. */
@@ -19,6 +19,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   return {
     url: `${certificate ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: () => stopServer(server),
+    isRequest: request => (request as Partial<Context>).req !== undefined,
   }
 }
 

@@ -116,7 +116,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
     }
   })
   const listener = app.callback()
-  return withUpgrades(await serve(listener, port, certificate), listener)
+  const isRequest = (request: unknown) => (request as Context).app === app
+  return { ...withUpgrades(await serve(listener, port, certificate), listener), isRequest }
 }
 
 const httpError = (status: number, headers: Record<string, string>) =>

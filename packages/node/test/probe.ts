@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage, type ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { probeNotFound, probeRoutes } from '@sess/conformance'
@@ -66,7 +66,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways: OwnWays = 
     }
     respond(req, res, fail).catch(fail)
   }
-  return await serve(listener, port, certificate)
+  const isRequest = (request: unknown) => request instanceof IncomingMessage
+  return { ...(await serve(listener, port, certificate)), isRequest }
 }
 
 const httpError = (status: number, headers: Record<string, string>) =>

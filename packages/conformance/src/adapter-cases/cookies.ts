@@ -67,6 +67,29 @@ export const cookieCases: readonly AdapterCase[] = [
     },
   },
   {
+    id: 'adapter/request-of-framework',
+    title: '`cookie.byRequest` gets the request of the framework, as handlers do',
+    rule: 'Pass what handlers get (`req`, `ctx`, `event`, `c`) as `request`, and not what is below it.',
+    source: 'docs/design.md#cookie-by-request, docs/conformance-space.md#an-adapter',
+    why: 'What the app has noted on its request, such as the tenant, would be undefined, and the cookie a wrong one.',
+    skip: needsStart,
+    async run(f) {
+      const requests: unknown[] = []
+      const byRequest = (request: unknown) => {
+        requests.push(request)
+        return {}
+      }
+      const app = await f.start({ cookie: { byRequest } })
+      if (!app.isRequest) throw new DoesNotApply('the setup of the probe app does not have `isRequest`')
+      status(await app.browser().post('/set?k=a&v=1'), 200, 'POST /set')
+      equal(
+        requests.map(app.isRequest),
+        [true],
+        'whether `byRequest` got what `isRequest` of the probe app accepts',
+      )
+    },
+  },
+  {
     id: 'adapter/set-and-get',
     title: 'what one request sets, the next one of that browser finds, and no other',
     rule: 'Open from the cookie header, load, commit, append the cookie.',

@@ -16,6 +16,11 @@ export interface AdapterSetup {
    * without saving it, writes the `code` of an error to the connection if it met one, and closes it.
    */
   upgrades?: boolean
+  /**
+   * Whether something is a request as handlers of this framework get it, such as `request => request instanceof H3Event`. It has to
+   * tell it from the request of `node:http` or the `Request` below it.
+   */
+  isRequest?: (request: unknown) => boolean
 }
 
 /** Starts the probe app in this process on a free port of 127.0.0.1, with these options for `createSessions`. */
@@ -84,6 +89,7 @@ export interface StartedApp {
   url: string
   store: WatchedStore
   upgrades: boolean
+  isRequest?: AdapterSetup['isRequest']
   browser(): HttpBrowser
 }
 
@@ -158,7 +164,8 @@ export async function openAdapter(
     const setup = await begin({ store, ...options }, ways)
     running.push(setup)
     const url = setup.url.replace(/\/$/, '') + (ways.under ?? '')
-    return { url, store, upgrades: setup.upgrades === true, browser: () => new HttpBrowser(url) }
+    const { upgrades = false, isRequest } = setup
+    return { url, store, upgrades, browser: () => new HttpBrowser(url), ...(isRequest && { isRequest }) }
   }
   const start: StartApp = options => startBy(own => factory(own), {}, options)
   const startIn = (begin: StartInAWay | undefined, ways: ProbeWays): StartApp | undefined =>

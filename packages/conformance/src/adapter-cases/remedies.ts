@@ -80,8 +80,8 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
     'Copy the response before it gets a cookie: `new Response(response.body, response)`.',
   ],
   [
-    /^adapter\/(?:header-carrier|empty-header-carrier|two-carriers|cookie-by-request)$/,
-    'Pass `request` and `header: name => …` to `begin` or `open`, which returns `undefined` or `null` for a header that is absent: ' +
+    /^adapter\/(?:header-carrier|empty-header-carrier|two-carriers|cookie-by-request|request-of-framework)$/,
+    'Pass `request`, as handlers get it, and `header: name => …` to `begin` or `open`, which returns `undefined` or `null` for a header that is absent: ' +
       'the empty text is a header without a key. Send every field of `headers`, and merge `varyBy` into `Vary`.',
   ],
   [

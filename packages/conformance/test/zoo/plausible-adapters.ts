@@ -101,6 +101,15 @@ export const plausibleAdapters: readonly (BrokenAdapter & { by: string })[] = [
     },
   },
   {
+    id: 'request: one of the web is made of it, for the hooks',
+    by: 'adapter/request-of-framework',
+    Adapter: class extends ReferenceAdapter {
+      override client(req: IncomingMessage) {
+        return { ...super.client(req), request: new Request(new URL(req.url ?? '/', 'http://probe')) }
+      }
+    },
+  },
+  {
     id: 'patience: no store may delay a page by more than a second',
     by: 'adapter/slow-save',
     Adapter: hasty(1_000),

@@ -44,7 +44,7 @@ export const cookieStoreZoo: Zoo<BrokenCookieStore> = {
  * case that rejects them.
  */
 const OF_OTHER_ZOOS =
-  /^adapter\/(?:raw-|under-|method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|early-hints|two-engines-5xx|two-engines-https|background|thrown-headers|not-found|failing-body|constant-cookies|constant-response|failed-body-closed|save-fails-headers|store-throws-at-once|pipelined|left-body-closed|own-vary-alike|devices|forwarded-host|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change|bytes|logout-then-error|saved-then-error|empty-header-carrier|slow-save|with-body-slow-store|request-headers|offers-h2c|same-request-id)$)/
+  /^adapter\/(?:raw-|under-|method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|early-hints|two-engines-5xx|two-engines-https|background|thrown-headers|not-found|failing-body|constant-cookies|constant-response|failed-body-closed|save-fails-headers|store-throws-at-once|pipelined|left-body-closed|own-vary-alike|devices|forwarded-host|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change|bytes|request-of-framework|logout-then-error|saved-then-error|empty-header-carrier|slow-save|with-body-slow-store|request-headers|offers-h2c|same-request-id)$)/
 
 export const adapterZoo: Zoo<BrokenAdapter> = {
   broken: brokenAdapters,
