@@ -51,8 +51,13 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   })
   const commands = commandsOf(client)
   const index = subjectIndex(commands, prefix)
-  const run = (script: Script, id: string, args: (string | number)[], signal?: AbortSignal) =>
-    runScript(commands, script, prefix + id, args, signal)
+  const run = (
+    script: Script,
+    id: string,
+    args: (string | number)[],
+    signal?: AbortSignal,
+    removes?: boolean,
+  ) => runScript(commands, script, prefix + id, args, signal, removes)
 
   const store: Store = {
     async read(id, context) {
@@ -86,7 +91,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
       const parts = [serializeExpiry(expiresAt), serializeRest(record)]
       const args = [now, ttl, old.written, next, stampOf(now), ...parts]
       const started = performance.now()
-      const answer = (await run(REPLACE, id, args, context?.signal)) as 'ok' | 'stale' | 'gone'
+      const answer = (await run(REPLACE, id, args, context?.signal, ttl <= 0)) as 'ok' | 'stale' | 'gone'
       if (answer === 'stale' && performance.now() - started > STALE_IS_SURE_MS) {
         throw new Error('Redis answered too late. It is not known whether the session was saved. Try again.')
       }
@@ -105,12 +110,12 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
         await index.announce(subject, id, written, written, expiresAt, now, context?.signal)
       }
       const args = [now, ttl, written, serializeExpiry(expiresAt)]
-      return (await run(TOUCH, id, args, context?.signal)) === 'ok'
+      return (await run(TOUCH, id, args, context?.signal, ttl <= 0)) === 'ok'
     },
 
     async remove(id, version, context) {
       const { subject, written } = splitVersion(version ?? '')
-      const answer = await run(REMOVE, id, [nowOf(context), written], context?.signal)
+      const answer = await run(REMOVE, id, [nowOf(context), written], context?.signal, true)
       if (subjects && answer === 'ok' && subject !== undefined) index.withdraw(subject, [id + written])
       return answer as 'ok' | 'stale' | 'gone'
     },
@@ -148,7 +153,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
         isOver = [...named.keys()].every(id => known.has(id))
         for (const batch of batches([...named])) {
           const answers = await Promise.all(
-            batch.map(([id]) => run(REMOVE_OF_SUBJECT, id, [now, endOfHeader], options?.signal)),
+            batch.map(([id]) => run(REMOVE_OF_SUBJECT, id, [now, endOfHeader], options?.signal, true)),
           )
           // An id is never used again, so the members of a removed record can go at once.
           const over = batch.flatMap(([, members], at) =>

@@ -117,20 +117,25 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KE
 return 'ok'
 `)
 
-/** One round trip, or two if the server does not know the script (after a restart, failover or `SCRIPT FLUSH`). */
+/**
+ * One round trip, or two if the server does not know the script (after a restart, failover or `SCRIPT FLUSH`).
+ *
+ * @param removes whether the record is deleted, so that a second time could not tell that the first one succeeded
+ */
 export async function runScript(
   commands: Commands,
   { sha1, text }: Script,
   key: string,
   args: (string | number)[],
   signal?: AbortSignal,
+  removes?: boolean,
 ): Promise<unknown> {
   const rest = ['1', key, ...args.map(String)]
   try {
-    return await commands.send(key, ['EVALSHA', sha1, ...rest], signal)
+    return await commands.send(key, ['EVALSHA', sha1, ...rest], signal, removes)
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-    return await commands.send(key, ['EVAL', text, ...rest], signal)
+    return await commands.send(key, ['EVAL', text, ...rest], signal, removes)
   }
 }
 

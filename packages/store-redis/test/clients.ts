@@ -28,23 +28,28 @@ export async function ioredis({ port }: Pick<Server, 'port'>, options: object = 
   return { client, errors, close: () => client.disconnect() }
 }
 
-export async function nodeRedisCluster({ nodes }: Pick<RedisCluster, 'nodes'>) {
+/** Where a client finds the nodes of a cluster, instead of at the addresses that they tell. */
+type Addresses = Record<string, { host: string; port: number }>
+
+export async function nodeRedisCluster({ nodes }: Pick<RedisCluster, 'nodes'>, addresses: Addresses = {}) {
   const errors: unknown[] = []
   const client = createCluster({
     rootNodes: nodes.map(({ host, port }) => ({ url: `redis://${host}:${port}` })),
     defaults: { socket: { reconnectStrategy: retryMs } },
     topologyRefreshOnReconnectionAttemptStrategy: 200,
+    nodeAddressMap: addresses,
   })
   client.on('error', error => errors.push(error))
   await client.connect()
   return { client, errors, close: () => client.destroy() }
 }
 
-export async function ioredisCluster({ nodes }: Pick<RedisCluster, 'nodes'>) {
+export async function ioredisCluster({ nodes }: Pick<RedisCluster, 'nodes'>, addresses: Addresses = {}) {
   const errors: unknown[] = []
   const client = new IoredisCluster(nodes, {
     clusterRetryStrategy: () => retryMs,
     slotsRefreshInterval: 500,
+    natMap: addresses,
     redisOptions: { connectTimeout: 1000 },
   })
   client.on('error', error => errors.push(error))

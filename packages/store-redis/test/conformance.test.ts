@@ -1,3 +1,4 @@
+import { type CuttableProxy, cuttable } from '@sess/conformance'
 import { describeStore } from '@sess/conformance/vitest'
 import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
 import {
@@ -14,13 +15,17 @@ import { clusterClients, type Opened, standaloneClients } from './clients.ts'
 describe.skipIf(!requireServer('redis'))('store contract', () => {
   describe.each(standaloneClients)('Redis with $name', ({ name, open }) => {
     let server: Server
+    let proxy: CuttableProxy
     let opened: Opened[]
     beforeAll(async () => {
       server = await startRedis({ durable: true })
-      opened = [await open(server), await open(server)]
+      proxy = await cuttable(server.port)
+      const { port } = proxy
+      opened = [await open({ port, url: `redis://127.0.0.1:${port}` }), await open(server)]
     })
     afterAll(async () => {
       for (const { close } of opened) close()
+      await proxy.close()
       await server.stop()
     })
 
@@ -38,6 +43,7 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
         },
         freezeBackend: () => server.kill('SIGSTOP'),
         thawBackend: () => server.kill('SIGCONT'),
+        loseAnswer: proxy.loseAnswer,
       }),
       { callTimeout: 1_000 },
     )

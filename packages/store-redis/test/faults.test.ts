@@ -32,6 +32,8 @@ async function increment(store: Store, key: string): Promise<void> {
   }
 }
 
+const NOT_KNOWN = /It is not known whether this call or another removed the session/
+
 /** Each script once, so that the server has it and no answer is NOSCRIPT. */
 async function knowScripts(store: Store): Promise<void> {
   const key = id()
@@ -118,7 +120,7 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
         expect((await direct.read(key))!.payload).toBe('|mine')
       }))
 
-    it('read, touch and remove are repeated [F4]', () =>
+    it('read and touch are repeated [F4]', () =>
       through(async (store, direct, lose) => {
         const key = id()
         await direct.insert(key, record('1', 'ann'))
@@ -132,12 +134,67 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
         expect(await store.touch(key, later, version)).toBe(true)
         await lost
         expect((await direct.read(key))!.expiresAt).toBe(later)
-        lost = lose(key)
-        // The first one did it, so for the second there is nothing left.
-        expect(await store.remove(key, version)).toBe('gone')
+      }))
+
+    it('a removal is repeated, and an error if the first one may have done it [F2, F4]', () =>
+      through(async (store, direct, lose) => {
+        const removals: ((key: string, version: string) => unknown)[] = [
+          (key, version) => store.remove(key, version),
+          key => store.remove(key),
+          (key, version) => store.replace(key, { ...record(''), expiresAt: Date.now() - 1 }, version),
+          (key, version) => store.touch(key, Date.now() - 1, version),
+        ]
+        for (const remove of removals) {
+          const key = id()
+          await direct.insert(key, record('1'))
+          const lost = lose(key)
+          const { version } = (await direct.read(key))!
+          await expect(remove(key, version)).rejects.toThrow(NOT_KNOWN)
+          await lost
+          expect(await direct.read(key)).toBeNull()
+          expect(await store.remove(key)).toBe('gone')
+        }
+        const key = id()
+        await direct.insert(key, record('1'))
+        // What another does before the second time stands for a first time that never arrived.
+        const lost = lose(key, async () => await direct.insert(key, record('1')))
+        expect(await store.remove(key)).toBe('ok')
         await lost
         expect(await direct.read(key)).toBeNull()
       }))
+
+    it('a removal of all sessions of a user that may have counted too few is an error, and so is NOSCRIPT [A24, F2]', async () => {
+      await using server = await startRedis()
+      await using proxy = await startProxy(server.port)
+      const [lossy, direct] = [await open(proxy), await open(server)]
+      const [store, other] = [redisStore(lossy.client), redisStore(direct.client)]
+      await knowScripts(other)
+      for (let n = 0; n < 3; n++) await other.insert(id(), record('', 'ann'))
+      let lost = proxy.loseAnswerTo('EVALSHA')
+      await expect(store.removeBySubject?.('ann')).rejects.toThrow(NOT_KNOWN)
+      await lost
+      await store.removeBySubject?.('ann')
+      for await (const _ of other.scan?.() ?? []) expect.unreachable()
+      const key = id()
+      await other.insert(key, record(''))
+      lost = proxy.loseAnswerTo(key, () => redisCommand(server.port, 'SCRIPT', 'FLUSH'))
+      await expect(store.remove(key)).rejects.toThrow(NOT_KNOWN)
+      await lost
+      lossy.close()
+      direct.close()
+    })
+
+    it('a removal that waited for the server tells that there was nothing [F6]', async () => {
+      await using server = await startRedis()
+      const opened = await open(server)
+      const store = redisStore(opened.client)
+      await server.kill('SIGKILL')
+      await expect.poll(() => opened.errors.length).toBeGreaterThan(1)
+      const removed = store.remove(id())
+      await server.restart()
+      expect(await removed).toBe('gone')
+      opened.close()
+    })
 
     it('replies lost and connections killed during 1,200 increments: none counts twice, none is lost [F5]', async () => {
       await using server = await startRedis()
@@ -276,6 +333,33 @@ describe.skipIf(!requireServer('redis'))('faults', () => {
   })
 
   describe.each(clusterClients)('a cluster, with $name', ({ name, open }) => {
+    it('a removal that loses its reply is an error [F2]', async () => {
+      await using cluster = await startRedisCluster({ replicas: 0 })
+      await using proxies = new AsyncDisposableStack()
+      const ways = await Promise.all(
+        cluster.nodes.map(async ({ host, port }) => {
+          const proxy = proxies.use(await startProxy(port))
+          return { from: `${host}:${port}`, proxy, to: { host, port: proxy.port } }
+        }),
+      )
+      const nodes = ways.map(({ to }) => to)
+      const lossy = await open({ nodes }, Object.fromEntries(ways.map(({ from, to }) => [from, to])))
+      const direct = await open(cluster)
+      const [store, other] = [redisStore(lossy.client), redisStore(direct.client)]
+      // Each node has the scripts then.
+      for (let n = 0; n < 30; n++) await knowScripts(other)
+      for (let n = 0; n < 3; n++) {
+        const key = id()
+        await other.insert(key, record(''))
+        const lost = Promise.race(ways.map(({ proxy }) => proxy.loseAnswerTo(key)))
+        await expect(store.remove(key)).rejects.toThrow(NOT_KNOWN)
+        await lost
+        expect(await other.read(key)).toBeNull()
+      }
+      lossy.close()
+      direct.close()
+    })
+
     it('a master killed under load: its replica takes over, by itself, and what is lost is the last moment [F21]', async () => {
       await using cluster = await startRedisCluster()
       const opened = await open(cluster)

@@ -9,6 +9,7 @@ import { Redis as Ioredis } from 'ioredis'
 import { createSentinel } from 'redis'
 import { describe, expect, it } from 'vitest'
 import { redisStore } from '../src/index.ts'
+import { startProxy } from './proxy.ts'
 
 /** A sentinel that watches the master at `master` under the name `sessions`. */
 const startSentinel = (master: number) =>
@@ -37,11 +38,15 @@ const startSentinel = (master: number) =>
     env: () => ({}),
   })
 
+/** Where a client finds a server, instead of at the address that the sentinel tells. */
+type Addresses = Record<string, { host: string; port: number }>
+
 const clients = [
   {
     name: 'redis',
-    async open(port: number) {
+    async open(port: number, addresses: Addresses = {}) {
       const client = createSentinel({
+        nodeAddressMap: addresses,
         name: 'sessions',
         sentinelRootNodes: [{ host: '127.0.0.1', port }],
         scanInterval: 200,
@@ -53,8 +58,9 @@ const clients = [
   },
   {
     name: 'ioredis',
-    async open(port: number) {
+    async open(port: number, addresses: Addresses = {}) {
       const client = new Ioredis({
+        natMap: addresses,
         name: 'sessions',
         sentinels: [{ host: '127.0.0.1', port }],
         retryStrategy: () => 50,
@@ -70,6 +76,28 @@ const clients = [
 const OFFSET = /master_repl_offset:(\d+)/
 
 describe.skipIf(!requireServer('redis')).each(clients)('Sentinel, with $name', ({ open }) => {
+  it('a removal that loses its reply is an error [F2]', async () => {
+    await using master = await startRedis()
+    await using sentinel = await startSentinel(master.port)
+    await using proxy = await startProxy(master.port)
+    const to = { host: '127.0.0.1', port: proxy.port }
+    const { client, close } = await open(sentinel.port, { [`127.0.0.1:${master.port}`]: to })
+    const store = redisStore(client)
+    const insert = async () => {
+      const id = randomBytes(20).toString('hex')
+      await store.insert(id, { payload: '', expiresAt: Date.now() + 3_600_000 })
+      return id
+    }
+    // The server knows the script then.
+    expect(await store.remove(await insert())).toBe('ok')
+    const id = await insert()
+    const lost = proxy.loseAnswerTo(id)
+    await expect(store.remove(id)).rejects.toThrow(/It is not known whether this call or another/)
+    await lost
+    expect(await store.remove(id)).toBe('gone')
+    await close()
+  })
+
   it('a master killed under its client: the replica takes over, and sessions are there [F21]', async () => {
     await using master = await startRedis({ config: { 'repl-diskless-sync-delay': '0' } })
     await using replica = await startRedis({ config: { replicaof: `127.0.0.1 ${master.port}` } })

@@ -165,6 +165,8 @@ describe.skipIf(!requireServer('redis')).each(standaloneClients)(
       // The n-th command failing is what no server does to order: the index is written, the record is not.
       const { client, close } = await ioredis(server)
       const failing = {
+        status: client.status,
+        on: client.on.bind(client),
         disconnect: () => client.disconnect(),
         call: (name: string, ...args: string[]) =>
           args.includes(`sess2:${key}`) ? Promise.reject(new Error('lost')) : client.call(name, ...args),
