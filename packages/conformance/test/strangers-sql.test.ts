@@ -4,7 +4,7 @@ import { inhabited } from './zoo/habitat.ts'
 import { sqlStores } from './zoo/strangers-sql.ts'
 
 const proved = (by: string, mistake?: (typeof sqlStores)[number]['mistake']) =>
-  runStoreCases(() => inhabited(mistake), { timeout: 20_000, filter: new RegExp(`^${by} `) })
+  runStoreCases(() => inhabited(mistake), { timeout: 20_000, seed: 1, filter: new RegExp(`^${by} `) })
 
 describe('the fourth zoo: SQLite, PostgreSQL and files', () => {
   test.each(sqlStores.map(({ id, by, mistake }) => [id, by, mistake] as const))(

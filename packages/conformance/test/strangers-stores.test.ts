@@ -6,6 +6,8 @@ import { strangersStores } from './zoo/strangers-stores.ts'
 const proved = (by: string, mistake?: (typeof strangersStores)[number]['mistake']) =>
   runStoreCases(() => inhabited(mistake), {
     callTimeout: 200,
+    // A case of random calls does not reject everything with every seed.
+    seed: 1,
     timeout: 20_000,
     filter: new RegExp(`^${by} `),
   })
