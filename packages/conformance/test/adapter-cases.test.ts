@@ -184,3 +184,8 @@ describe('a probe app that is older than a case', () => {
     expect(text).toContain('docs/write-an-adapter.md shows how.')
   })
 })
+
+test('options in a third argument are an error, because they would be ignored', () => {
+  const call = runAdapterCases as (...args: unknown[]) => unknown
+  expect(() => call(startReference, {}, { filter: /adapter\/none/ })).toThrow(/takes two arguments/)
+})

@@ -21,7 +21,7 @@ export class Database {
   failing: FailKind | undefined
   /** How many calls work before they fail. */
   failsAfter = 0
-  /** Writes until the one whose answer is lost; 0: none is. */
+  /** Writes until the one whose reply is lost. 0: none is. */
   losing = 0
   /** Grows when the database starts again: scripts and prepared statements of before are unknown. */
   starts = 0

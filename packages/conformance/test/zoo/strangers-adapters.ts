@@ -76,6 +76,11 @@ export const strangersAdapters: readonly (BrokenAdapter & { by: string })[] = [
     Adapter: skipping(req => req.method === 'DELETE'),
   },
   {
+    id: 'method: a list of methods that forms know, and PATCH',
+    by: 'adapter/method-put',
+    Adapter: skipping(req => req.method === 'PUT'),
+  },
+  {
     id: 'method: a list of methods that change things, from before PATCH',
     by: 'adapter/method-patch',
     Adapter: skipping(req => req.method === 'PATCH'),

@@ -875,6 +875,38 @@ export const strangersStores: readonly (BrokenStore & { by: string })[] = [
     }),
   },
   {
+    id: 'retry: a touch whose reply is lost is said to be refused',
+    by: 'store/lost-touch',
+    mistake: ({ right }) => ({
+      touch(...args) {
+        try {
+          return right.touch(...args)
+        } catch (error) {
+          if (!/hang up/.test(String(error))) throw error
+          return false
+        }
+      },
+    }),
+  },
+  {
+    id: 'retry: removeBySubject stops at a lost reply, and gives the number of those before it',
+    by: 'store/lost-remove-by-subject',
+    mistake: ({ right, records }) => ({
+      removeBySubject(subject, { except, ...context } = {}) {
+        const ids = [...records]
+          .filter(([id, row]) => row.subject === subject && id !== except)
+          .map(([id]) => id)
+        let removed = 0
+        try {
+          for (const id of ids) if (right.remove(id, undefined, context) === 'ok') removed++
+        } catch (error) {
+          if (!/hang up/.test(String(error))) throw error
+        }
+        return removed
+      },
+    }),
+  },
+  {
     id: 'errors: LOADING is an empty database',
     by: 'store/fails-loading',
     mistake: ({ right }) => ({

@@ -1,11 +1,22 @@
+import type { Case } from '../../src/case.ts'
 import { adapterCases, cookieStoreCases, storeCases } from '../../src/index.ts'
 import { type CaseResult, runAdapterCases, runCookieStoreCases, runStoreCases } from '../../src/runner.ts'
 import { referenceWays, startReference } from '../reference-probe.ts'
+import { adaptersInAWay } from './adapters-in-a-way.ts'
 import { type BrokenAdapter, brokenAdapters } from './broken-adapters.ts'
 import { type BrokenCookieStore, brokenCookieStores } from './broken-cookie-stores.ts'
 import { type BrokenStore, brokenStores } from './broken-stores.ts'
+import { rejectedBy as freshAdapters } from './fresh-adapters.ts'
+import { rejectedBy as freshStores } from './fresh-stores.ts'
 import { inhabited } from './habitat.ts'
+import { kvStores } from './kv-stores.ts'
+import { offRouteAdapters } from './off-route-adapters.ts'
+import { plausibleAdapters } from './plausible-adapters.ts'
+import { rawAdapters } from './raw-adapters.ts'
+import rejections from './rejections.json' with { type: 'json' }
+import { strangersAdapters } from './strangers-adapters.ts'
 import { sqlStores } from './strangers-sql.ts'
+import { strangersStores } from './strangers-stores.ts'
 
 /** Broken implementations, the cases that must reject them, and how one of them is proved by some of the cases. */
 export interface Zoo<Broken extends { id: string } = { id: string }> {
@@ -16,15 +27,30 @@ export interface Zoo<Broken extends { id: string } = { id: string }> {
 
 const only = (cases: readonly string[]) => new RegExp(`^(?:${cases.join('|')}) `)
 
-/** These cases have zoos of their own, `strangers-stores.ts`, `fresh-stores.ts` and `strangers-sql.ts`, whose stores name the case that rejects them. */
-const GENERATED =
-  /^store\/(?:life|everywhere|overlap|abort|fresh|many|fails|lost|process|read-while-replaced)-|-pages |^store\/(?:zones|payload-boundaries|hidden-in-subject|random-programs|version-equal-hashes|version-of-empty|scans-at-once|few-among-expired|subject-is-text|renewed-outlives-first-life|down-at-first|down-amid-scan|restarted-backend) /
+/** Those of the other zoos name the case that rejects them. `processes.test.ts` has the broken ones of `store/process-…`. */
+const named = new Set([
+  ...[...strangersStores, ...sqlStores, ...Object.values(kvStores)].map(({ by }) => by),
+  ...[...strangersAdapters, ...adaptersInAWay, ...offRouteAdapters, ...plausibleAdapters, ...rawAdapters].map(
+    ({ by }) => by,
+  ),
+  ...Object.values(freshStores),
+  ...Object.values(freshAdapters),
+])
 
-const OF_SQL_ZOO = new Set(sqlStores.map(({ by }) => by))
+/**
+ * The cases of this zoo: those that reject one of its members, and those that nothing else is known to be rejected by. Of a
+ * family, whose cases differ in a value, it is enough that some reject something.
+ */
+function casesOf(cases: readonly Case<never>[], rejections: Record<string, string[]>): string[] {
+  const own = new Set(Object.values(rejections).flat())
+  const isElsewhere = ({ id, family }: Case<never>) =>
+    family !== undefined || named.has(id) || id.startsWith('store/process-')
+  return cases.filter(each => own.has(each.id) || !isElsewhere(each)).map(({ id }) => id)
+}
 
 export const storeZoo: Zoo<BrokenStore> = {
   broken: brokenStores,
-  cases: storeCases.map(({ id }) => id).filter(id => !GENERATED.test(`${id} `) && !OF_SQL_ZOO.has(id)),
+  cases: casesOf(storeCases, rejections.stores),
   async prove({ mistake }, cases) {
     const options = { callTimeout: 100, timeout: 1_000, seed: 1, filter: only(cases) }
     return (await runStoreCases(() => inhabited(mistake), options)).results
@@ -39,16 +65,9 @@ export const cookieStoreZoo: Zoo<BrokenCookieStore> = {
   },
 }
 
-/**
- * These have zoos of their own, `strangers-adapters.ts`, `fresh-adapters.ts`, `adapters-in-a-way.ts`, `off-route-adapters.ts`, `plausible-adapters.ts` and `raw-adapters.ts`, whose adapters name the
- * case that rejects them.
- */
-const OF_OTHER_ZOOS =
-  /^adapter\/(?:raw-|under-|method-|path-|https-|proxy-|hook-|one-engine-twice|(?:visitors-at-once|early-hints|two-engines-5xx|two-engines-https|background|thrown-headers|not-found|failing-body|constant-cookies|constant-response|failed-body-closed|save-fails-headers|store-throws-at-once|pipelined|left-body-closed|own-vary-alike|devices|forwarded-host|own-several|foreign-response|forwarded|not-modified|with-body|many-failures|left-after-change|bytes|request-of-framework|logout-then-error|saved-then-error|empty-header-carrier|slow-save|with-body-slow-store|request-headers|offers-h2c|same-request-id)$)/
-
 export const adapterZoo: Zoo<BrokenAdapter> = {
   broken: brokenAdapters,
-  cases: adapterCases.map(({ id }) => id).filter(id => !OF_OTHER_ZOOS.test(id)),
+  cases: casesOf(adapterCases, rejections.adapters),
   async prove({ Adapter }, cases) {
     const options = { ...referenceWays(Adapter), timeout: 2_500, filter: only(cases) }
     return (await runAdapterCases(own => startReference(own, Adapter), options)).results
