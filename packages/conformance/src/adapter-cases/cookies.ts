@@ -2,7 +2,7 @@ import { DoesNotApply } from '../case.ts'
 import { equal, ok } from '../check.ts'
 import { type HttpResponse, send } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
-import { noRoute } from './requests.ts'
+import { noRoute } from './newer-routes.ts'
 import { cacheControl, newCookie, noCookie, sessionCookies, status, vary } from './responses.ts'
 
 /** Routes that read: data, or `sessionKey` and `isEmpty` alone. */

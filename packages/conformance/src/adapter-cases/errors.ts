@@ -53,7 +53,7 @@ export const errorCases: readonly AdapterCase[] = [
   },
   {
     id: 'adapter/not-found',
-    title: 'the handler of requests that no route is for has a session, which is saved',
+    title: 'the handler of requests without a route has a session, which is saved',
     rule: 'Run for every request. Do not look at whether a route is there.',
     source: 'docs/write-an-adapter.md#rules; Fastify setNotFoundHandler',
     why: 'A page "not found" that greets its visitor would be an error, and so would each page of an app with one catch-all.',

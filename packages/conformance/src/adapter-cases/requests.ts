@@ -1,8 +1,8 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, ok, show } from '../check.ts'
-import { type HttpResponse, parseSetCookie, type SendOptions, send, sendRaw } from './client.ts'
+import { type HttpResponse, parseSetCookie, send, sendRaw } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsStart } from './fixture.ts'
-import { needsRoute } from './newer-routes.ts'
+import { needsRoute, request } from './newer-routes.ts'
 import { inFiveSeconds, newCookie, noCookie, pause, sessionCookies, status, vary } from './responses.ts'
 
 const statusIn = (received: string): string | undefined => /^HTTP\/1\.1 (\d+)/.exec(received)?.[1]
@@ -23,22 +23,6 @@ async function offerHttp2(url: string, method: string): Promise<string> {
   for (let waited = 0; waited < 2_000 && !isOver && !isUpgraded(); waited += 10) await pause(10)
   raw.destroy()
   return raw.received()
-}
-
-/** For the report: the probe app is older than the case. */
-export const noRoute = (route: string) => `the probe app has no route ${route}`
-
-/** A request to a route that older probe apps do not have. */
-export async function request(
-  f: AdapterFixture,
-  method: string,
-  path: string,
-  options: SendOptions = {},
-): Promise<HttpResponse> {
-  const response = await send((await f.url()) + path, { ...options, method })
-  const [route] = path.split('?')
-  if ([404, 405, 501].includes(response.status)) throw new DoesNotApply(noRoute(`${method} ${route}`))
-  return response
 }
 
 const cookieFrom = (f: AdapterFixture, response: HttpResponse) =>

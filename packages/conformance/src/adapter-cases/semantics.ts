@@ -1,7 +1,7 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, ok, oneOf } from '../check.ts'
 import { type AdapterCase, needsServerSide, needsStart } from './fixture.ts'
-import { request } from './requests.ts'
+import { request } from './newer-routes.ts'
 import { deletedCookie, newCookie, noCookie, pause, status } from './responses.ts'
 
 export const semanticsCases: readonly AdapterCase[] = [

@@ -2,7 +2,7 @@ import { DoesNotApply } from '../case.ts'
 import { equal, ok } from '../check.ts'
 import { HttpBrowser, pipelined, type SendOptions, send, sendRaw } from './client.ts'
 import { type AdapterCase, needsStart, type StartedApp } from './fixture.ts'
-import { noRoute, request } from './requests.ts'
+import { noRoute, request } from './newer-routes.ts'
 import { newCookie, noCookie, pause, sessionCookies, status } from './responses.ts'
 
 /** What several visitors share, without any of them getting what is another's: the process, or a response. */
