@@ -91,8 +91,8 @@ export interface CuttableProxy {
   /** What was sent meanwhile passes: for `thawBackend`. */
   thaw(): void
   /**
-   * The next piece that a client sends reaches the server; its connection ends before the answer comes back. With `nth` it is
-   * the second piece from now on, or the third.
+   * The next piece that a client sends reaches the server. Its connection ends before the reply. With `nth` it is the second
+   * piece from now on, or the third.
    */
   loseAnswer(nth?: number): void
   close(): Promise<void>
@@ -115,7 +115,7 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
   const pairs = new Set<[Socket, Socket]>()
   let isCut = false
   let isFrozen = false
-  /** Pieces until the one whose answer is lost; 0: none is. */
+  /** Pieces until the one whose reply is lost. 0: none is. */
   let losing = 0
   const server = createServer(client => {
     if (isCut) return void client.destroy()
@@ -179,7 +179,7 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
 export interface BreakOptions {
   /** How many of these calls work before they fail; 0 unless given. */
   after?: number | undefined
-  /** Whether this call is one of those that fail: those that write, for a backend that is read-only. All, unless given. */
+  /** Whether this call fails. By default all do. A backend that is read-only fails those that write. */
   only?: ((method: string, args: readonly unknown[]) => boolean) | undefined
 }
 

@@ -30,7 +30,7 @@ export interface ProbeAnswer {
   /**
    * If it is there, hand it the response of `node:http` and send nothing yourself: `await raw(res)`, after what the framework
    * needs for that (`reply.hijack()`, `ctx.respond = false`). It responds, now or later. In a framework without such a response
-   * leave it out: the rest of this answer says that the probe app does nothing with it.
+   * leave it out. The other members are then a 501, by which the report says that the probe app does nothing with `raw`.
    */
   raw?: (res: ServerResponse) => void | Promise<void>
   /**
@@ -349,7 +349,7 @@ export function probeRoutes(
 }
 
 /**
- * The handler of the probe app for requests that no route is for, such as a page "not found" that greets its visitor. Register it as
+ * The handler of the probe app for requests without a route, such as a page "not found" that greets its visitor. Register it as
  * the framework has it (`setNotFoundHandler`, `app.notFound`, a route for everything), with the session.
  *
  * @example

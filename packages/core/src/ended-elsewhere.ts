@@ -3,10 +3,10 @@ import { openLoaded } from './load.ts'
 import type { SessionState } from './session-state.ts'
 
 /**
- * `removeBySubject`, `delete` or `end` has just returned: `EngineState.removals` has it for 30 microtasks, and
- * opens the data of every request that asks meanwhile. The first request
+ * `removeBySubject`, `delete` or `end` has just returned: `EngineState.removals` has it for 30 microtasks. The first request
  * that uses a session which it ended counts as its caller, and that session ends as by `flush`. Any other request fails with
- * 400 when it saves, because what it sets could bring a login back (decision 0032).
+ * 400 when it saves, because what it sets could bring a login back (decision 0032). To tell, this opens the data of every
+ * request that comes by in these microtasks.
  */
 export function endIfRemoved(state: SessionState): void {
   const { engine } = state.settings

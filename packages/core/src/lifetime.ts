@@ -25,7 +25,8 @@ export function isExtensionDue(state: SessionState, now: number): boolean {
   const { touchAfter } = state.settings
   if (!state.isActivity || touchAfter === undefined) return false
   const end = expiresAt(state, now)
-  // `end - endBefore` is the time since the last extension. If the life is shorter than twice `touchAfter`, extend it at half its length.
+  // `end - endBefore` is the time since the last extension. If the life is shorter than twice `touchAfter`, extend it at half
+  // its length.
   return end - state.endBefore >= Math.min(touchAfter * 1000, (end - now) / 2)
 }
 

@@ -695,7 +695,8 @@ export class Session<Data extends object = DefaultData> {
 
   /**
    * Saves now, also if nothing was changed. A new session is inserted even if it is empty, as in Django. It carries out
-   * `cycleKey` and `flush`. After a `flush` without new data only the removal is carried out. Await it where no commit follows, in a WebSocket say: nobody else reports a failure then.
+   * `cycleKey` and `flush`. After a `flush` without new data only the removal is carried out. Await it where no commit follows,
+   * in a WebSocket say: nobody else reports a failure then.
    *
    * @param options `mustCreate`: fail with a SessionExistsError if there is a session of this key (Django `must_create`)
    * @throws TypeError for a callback, at the call

@@ -19,8 +19,8 @@ export interface MiddlewareOptions {
 }
 
 /**
- * What an adapter passes to `open` and `commit` beside the status. Adapters pass functions, because most responses set no cookie and
- * need none of it.
+ * What an adapter passes to `open` and `commit` beside the status. Adapters pass functions, because most responses set no
+ * cookie and need none of it.
  */
 export type Connection = Omit<ResponseInfo, 'status'> & OpenOptions
 

@@ -17,7 +17,7 @@ async function idsOf(f: StoreFixture, store: Store, subject: string): Promise<st
   return ids
 }
 
-/** What the call returns as soon as it does not fail, for a store that connects again. */
+/** Calls until the call does not fail, because the store may have to connect again. Returns the result. */
 async function eventually<T>(f: StoreFixture, what: string, call: () => T | PromiseLike<T>): Promise<T> {
   const until = performance.now() + recoveryTime(f)
   for (;;) {

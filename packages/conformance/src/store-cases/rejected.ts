@@ -35,7 +35,7 @@ interface Stored {
   version: string
 }
 
-/** A call, what it should answer, and what should be read afterwards. */
+/** A call, its right result, and what should be read afterwards. */
 type Good = (
   f: StoreFixture,
   stored: Stored,
