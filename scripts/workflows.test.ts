@@ -43,3 +43,12 @@ it('the release publishes what the checks made, with provenance and a bill of ma
   expect(release.get('publish')).toMatch(/npm publish .* --provenance .* --ignore-scripts/)
   expect(release.get('publish')).toContain('subject-path: sbom/')
 })
+
+it('CI runs what `npm test` leaves out, and nothing is released without it (decision 0092)', () => {
+  const [, steps = ''] = /OF_PACKAGES.* = \[(.*)\]/.exec(text('scripts/check.ts')) ?? []
+  const left = [...steps.matchAll(/script\('(.+?)'\)/g)].map(([, name]) => name)
+  expect(left).toEqual(['tarballs', 'pack-test'])
+  const [, run] = /^npm test\nfor \w+ in (.*); do$/m.exec(text('.ci/run')) ?? []
+  expect(run?.split(' ')).toEqual(left)
+  expect(jobs(text('.github/workflows/release.yml')).get('check')).toContain('run: .ci/run')
+})
