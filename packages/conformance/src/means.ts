@@ -40,6 +40,11 @@ const MEANS = {
     isOffered: f => f.loseAnswer !== undefined,
     unproved: 'Replies that get lost are',
   },
+  indexExpiry: {
+    offer: '`expiryOfSubject(subject)`',
+    isOffered: f => f.expiryOfSubject !== undefined,
+    unproved: 'The life of the index is',
+  },
   restart: {
     offer: 'restartBackend()',
     isOffered: f => f.restartBackend !== undefined,

@@ -42,6 +42,8 @@ export interface StoreSetup {
   pageSize?: number | undefined
   /** When the backend itself will drop the record, in milliseconds since the epoch; `undefined`: never. */
   expiryOf?: ((id: string) => MaybePromise<number | undefined>) | undefined
+  /** The same of what the store keeps for a subject beside the records: its index. */
+  expiryOfSubject?: ((subject: string) => MaybePromise<number | undefined>) | undefined
   /** Called after the case, whatever came of it. */
   cleanup?: (() => MaybePromise<void>) | undefined
 }
@@ -91,6 +93,7 @@ export interface StoreFixture {
   restartBackend?(): MaybePromise<void>
   pageSize?: number
   expiryOf?(id: string): MaybePromise<number | undefined>
+  expiryOfSubject?(subject: string): MaybePromise<number | undefined>
   /** Milliseconds that a call to a broken backend may take. */
   callTimeout: number
   /** Fewer points, rounds and records, for a quick look. */
@@ -180,6 +183,7 @@ export async function openStoreFixture(
   if (setup.loseAnswer) fixture.loseAnswer = (nth = 1) => setup.loseAnswer?.(nth)
   if (setup.restartBackend) fixture.restartBackend = () => setup.restartBackend?.()
   if (setup.expiryOf) fixture.expiryOf = id => setup.expiryOf?.(id)
+  if (setup.expiryOfSubject) fixture.expiryOfSubject = subject => setup.expiryOfSubject?.(subject)
   if (setup.pageSize !== undefined) fixture.pageSize = setup.pageSize
   if (setup.module !== undefined)
     fixture.module = typeof setup.module === 'string' ? { path: setup.module } : setup.module

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type CuttableProxy, cuttable } from '@sess/conformance'
 import { describeStore } from '@sess/conformance/vitest'
 import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
@@ -10,18 +11,27 @@ import {
 } from '@sess/test-fixtures/servers'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { redisStore } from '../src/index.ts'
-import { clusterClients, type Opened, standaloneClients } from './clients.ts'
+import { clusterClients, nodeRedis, type Opened, standaloneClients } from './clients.ts'
+
+/** When Redis itself drops a key, in milliseconds since the epoch. */
+async function expiryOf({ client }: Awaited<ReturnType<typeof nodeRedis>>, key: string) {
+  const at = await client.pExpireTime(key)
+  if (at === -2) throw new Error('There is no such key.')
+  return at === -1 ? undefined : at
+}
 
 describe.skipIf(!requireServer('redis'))('store contract', () => {
   describe.each(standaloneClients)('Redis with $name', ({ name, open }) => {
     let server: Server
     let opened: Opened[]
+    let onlooker: Awaited<ReturnType<typeof nodeRedis>>
     beforeAll(async () => {
       server = await startRedis({ durable: true })
       opened = [await open(server), await open(server)]
+      onlooker = await nodeRedis(server)
     })
     afterAll(async () => {
-      for (const { close } of opened) close()
+      for (const { close } of [...opened, onlooker]) close()
       await server.stop()
     })
 
@@ -39,6 +49,11 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
         },
         freezeBackend: () => server.kill('SIGSTOP'),
         thawBackend: () => server.kill('SIGCONT'),
+        expiryOf: id => expiryOf(onlooker, `sess2:${id}`),
+        expiryOfSubject: subject => {
+          const digest = createHash('sha256').update(subject).digest('hex').slice(0, 40)
+          return expiryOf(onlooker, `sess2:subject:${digest}`)
+        },
       }),
       { callTimeout: 1_000 },
     )

@@ -208,6 +208,9 @@ const space: readonly StoreCase[] = (['name', 'count', 'lives', 'origin', 'excep
     })),
 )
 
+/** More than the arguments that a script of Redis can pass to one command. */
+const THOUSANDS = 8_200
+
 /** Some pages of the backend, or as many as a slow one removes in time one by one. */
 async function manyOf(f: StoreFixture): Promise<number> {
   const wanted = f.quick ? 105 : Math.max(1_100, 2 * (f.pageSize ?? 0) + 1)
@@ -264,6 +267,34 @@ export const everywhereCases: readonly StoreCase[] = [
     'saved-again',
     'middle',
   ),
+  {
+    id: 'store/everywhere-thousands',
+    family: 'pages',
+    title: 'removeBySubject ends more sessions than one command can name [A24]',
+    rule: 'Removes every session of a subject, however many there are.',
+    source:
+      'docs/design.md#store-subject, docs/requirements.md#a24; unpack() in Lua takes 7,999 values; docs/conformance-space.md, numbers',
+    why: '"Log out everywhere" would fail for good for the one account that a robot has logged in thousands of times.',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const count = f.quick ? 260 : (await f.pace()) < 2 ? THOUSANDS : await manyOf(f)
+      const subject = `robot-${f.id()}`
+      const record = f.record({ subject })
+      const ids = await eachOf(
+        Array.from({ length: count }),
+        async () => {
+          const id = f.id()
+          equal(await f.store.insert(id, record, f.context()), true, 'the answer of insert()')
+          return id
+        },
+        100,
+      )
+      const removed = await f.store.removeBySubject?.(subject, f.context())
+      const some = [0, 1, 999, 1_000, count >> 1, count - 2, count - 1].filter(n => n < count)
+      for (const n of some) equal(await f.read(ids[n]!), null, `what is read of one of ${count} sessions`)
+      equal(removed, count, 'the answer of removeBySubject()')
+    },
+  },
   {
     id: 'store/everywhere-after-months',
     title: 'sessions that live for months are logged out everywhere after months, however they came [A24]',

@@ -215,6 +215,39 @@ const mixed: StoreCase = {
   },
 }
 
+const outlived: StoreCase = {
+  id: 'store/life-of-index',
+  title: 'the backend keeps the index of a subject as long as the longest session of that subject [A24]',
+  rule: 'What the store keeps for a subject lives as long as the longest of its sessions.',
+  source: 'docs/design.md#store-subject, docs/requirements.md#a24; docs/conformance-space.md, time',
+  why: 'The index would go after the first session: "log out everywhere" would miss the phone that is signed in for weeks.',
+  skip: f => without('removeBySubject')(f) ?? withoutMeans('indexExpiry')(f),
+  async run(f) {
+    const now = f.clock.now()
+    const dropsAfter = async (subject: string, expiresAt: number, how: string) => {
+      const drops = await f.expiryOfSubject?.(subject)
+      ok(
+        drops === undefined || drops >= expiresAt,
+        `the backend to keep the index as long as the longest session of the subject (${how})`,
+        `it drops it ${Math.round((expiresAt - (drops ?? 0)) / 1_000)} s before`,
+      )
+    }
+    for (const [order, make] of Object.entries(ORDERS)) {
+      const subject = `user-${f.id()}`
+      await make(f, subject, now + 1_000)
+      await dropsAfter(subject, now + HOUR, order)
+    }
+    const subject = `user-${f.id()}`
+    const { id, version } = await f.stored({ subject, expiresAt: now + HOUR })
+    equal(await f.store.touch(id, now + 3 * HOUR, version, f.context()), true, 'the answer of touch()')
+    await dropsAfter(subject, now + 3 * HOUR, 'extended by touch()')
+    const { version: touched } = await f.readLive(id, 'the session that was extended')
+    const longer = f.record({ subject, expiresAt: now + 9 * HOUR })
+    equal(await f.other.replace(id, longer, touched, f.context()), 'ok', 'the answer of replace()')
+    await dropsAfter(subject, now + 9 * HOUR, 'extended by replace()')
+  },
+}
+
 /** Takes longer to write than the entry of an index does, so that a list falls between the two. */
 const LONG_PAYLOAD = 380_000
 
@@ -308,4 +341,11 @@ async function inserted(f: StoreFixture, part: Partial<SessionRecord>): Promise<
 }
 
 /** What must be in the index of subjects when a call was cut short, when time passes, and when others look. */
-export const keptIndexCases: readonly StoreCase[] = [...interrupted, renewed, mixed, amidScans, heavy]
+export const keptIndexCases: readonly StoreCase[] = [
+  ...interrupted,
+  renewed,
+  mixed,
+  outlived,
+  amidScans,
+  heavy,
+]

@@ -29,7 +29,7 @@ export const REMEDIES: readonly Remedy[] = [
       'is not one that found nothing.',
   ],
   [
-    /^store\/everywhere-after-(?:touch|short)/,
+    /^store\/(?:everywhere-after-(?:touch|short)|life-of-index)/,
     'Let touch() and replace() move the expiry in the index as well. Let the index of a subject expire with the longest of its ' +
       'sessions, never earlier (`PEXPIRE … GT` in Redis). Remove an entry when its record is gone, not by its age.',
   ],
@@ -46,6 +46,11 @@ export const REMEDIES: readonly Remedy[] = [
     /^store\/life-size-longest-subject/,
     'Declare a smaller `maxBytes`: the limit of an item, less its names, the id and a subject of 765 bytes. Count the subject ' +
       'twice if the index is in the same item.',
+  ],
+  [
+    /^store\/everywhere-thousands/,
+    'Remove in batches of a few hundred. A command, a script or a statement takes a limited number of arguments: 7,999 by ' +
+      '`unpack` in Lua, 65,535 in PostgreSQL, 32,766 in SQLite, 25 in a batch of DynamoDB.',
   ],
   [
     /^store\/everywhere-amid-scans/,

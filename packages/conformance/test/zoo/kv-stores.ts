@@ -1,6 +1,6 @@
 import type { SessionRecord, Store, StoreContext, StoredEntry } from '@sess/core'
 import type { StoreSetup } from '../../src/index.ts'
-import { correctStore, type Database, entryOf, isLive, PAGE, type Row, setupOn } from './fresh-backend.ts'
+import { correctStore, Database, entryOf, isLive, PAGE, type Row, setupOn } from './fresh-backend.ts'
 
 /**
  * The fourth zoo: stores as people write them who know a key-value database well. Each keeps an index of subjects beside the
@@ -34,6 +34,8 @@ interface Ways {
   indexedLate?: boolean
   /** The index takes the life of the session that was written last, not the longest. */
   lifeOfLast?: boolean
+  /** The index takes the life of the session that was written first, and a minute more. */
+  lifeOfFirst?: boolean
   /** touch() leaves the entry as it is, and each write drops entries that have expired. */
   touchForgets?: boolean
   /** A list removes the entries that lead to no record, however new they are. */
@@ -63,6 +65,7 @@ function indexedStore(db: Database, ways: Ways = {}): Store {
             for (const [each, entry] of index.entries)
               if (entry.expiresAt <= now - GRACE) index.entries.delete(each)
           }
+          if (ways.lifeOfFirst && index.dropped > 0) return
           const dropped = Date.now() + (expiresAt - now) + (ways.lifeOfLast ? 0 : GRACE)
           index.dropped = ways.lifeOfLast ? dropped : Math.max(dropped, index.dropped)
         })
@@ -153,8 +156,12 @@ function indexedStore(db: Database, ways: Ways = {}): Store {
 
 const on =
   (ways: Ways): (() => StoreSetup) =>
-  () =>
-    setupOn(db => indexedStore(db, ways))
+  () => {
+    const db = new Database()
+    const expiryOfSubject = (subject: string) =>
+      (db.extra.get('indexes') as Map<string, Index>).get(subject)?.dropped
+    return { ...setupOn(() => indexedStore(db, ways), db), expiryOfSubject }
+  }
 
 /** The right store of this zoo. */
 export const rightKvStore = on({})
@@ -234,6 +241,25 @@ export const kvStores: Record<string, KvStore> = {
     by: 'store/everywhere-after-short',
     mistake: 'the index takes the life of the session that was written last',
     setup: on({ lifeOfLast: true }),
+  },
+  'index-lives-as-the-first': {
+    by: 'store/life-of-index',
+    mistake: 'the index gets its life once, from the first session, with a minute of slack',
+    setup: on({ lifeOfFirst: true }),
+  },
+  'removes-by-one-command': {
+    by: 'store/everywhere-thousands',
+    mistake: 'all ids of a subject are arguments of one command, which takes 7,999 at the most',
+    setup: () =>
+      setupOn(db => {
+        const store = correctStore(db)
+        const removeBySubject: typeof store.removeBySubject = async (subject, options) => {
+          const ids = await db.read(rows => [...rows].filter(([, row]) => row.subject === subject))
+          if (ids.length > 7_999) throw new Error('ERR too many results to unpack')
+          return await store.removeBySubject(subject, options)
+        }
+        return { ...store, removeBySubject }
+      }),
   },
   'list-tidies-the-index': {
     by: 'store/everywhere-amid-scans',
