@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { runAdapterCases } from '../src/runner.ts'
-import { referenceWays, startReference } from './reference-probe.ts'
+import { referenceWays, startReference } from './reference-server.ts'
 import rejections from './zoo/rejections.json' with { type: 'json' }
 import { adapterZoo } from './zoo/sweep.ts'
 

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runCommand } from '../src/command.ts'
 import { runAdapterCases } from '../src/runner.ts'
-import { startReference } from './reference-probe.ts'
+import { startReference } from './reference-server.ts'
 
 const run = promisify(execFile)
 const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src')

@@ -1,21 +1,10 @@
-import { once } from 'node:events'
-import { createServer, IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import {
-  createSessions,
-  type Device,
-  type OpenOptions,
-  type Session,
-  type Sessions,
-  type SessionsOptions,
-} from '@sess/core'
+import type { Device, OpenOptions, Session, Sessions } from '@sess/core'
 import { fieldValue, pending, privateCache, varyBy } from '@sess/core/adapter'
 import { holdResponse } from '@sess/node'
-import type { AdapterOptions, AdapterSetup, ProbeWays, StartInAWay } from '../src/adapter-cases/fixture.ts'
-import { memoryStore } from '../src/memory-store.ts'
+import type { ProbeWays } from '../src/adapter-cases/fixture.ts'
 import type { ProbeStep } from '../src/probe-hook.ts'
 import { type ProbeAnswer, probeNotFound, probeRoutes } from '../src/probe-routes.ts'
 
@@ -367,61 +356,4 @@ export function mapError(error: unknown, url = '/'): unknown {
   const status = new URL(url, 'http://probe').searchParams.get('mapped')
   if (status !== null) mapped.set(error as object, Number(status))
   return error
-}
-
-/** Starts the reference probe, or a broken one, on a free port. */
-export async function startReference(
-  options: Partial<SessionsOptions> = {},
-  Adapter: typeof ReferenceAdapter = ReferenceAdapter,
-  inner?: Partial<SessionsOptions>,
-  ways: ProbeWays = {},
-): Promise<AdapterSetup> {
-  const sessions = createSessions({ store: memoryStore(), ...options })
-  const adapter = new Adapter(sessions, inner && createSessions({ store: memoryStore(), ...inner }), ways)
-  const { certificate } = ways
-  const listener = (req: IncomingMessage, res: ServerResponse) => {
-    if (ways.under !== undefined && !goBelow(req, ways.under)) return void res.writeHead(404).end()
-    adapter.handle(req, res).catch(error => res.destroy(error))
-  }
-  const server = certificate
-    ? createTlsServer(certificate, listener)
-    : createServer({ shouldUpgradeCallback }, listener)
-  server.on('upgrade', (req, socket) => void adapter.upgrade(req, socket).catch(() => socket.destroy()))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `${certificate ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    upgrades: true,
-    isRequest: request => request instanceof IncomingMessage,
-    async stop() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
-
-/** An offer of HTTP/2 is not taken up. */
-const shouldUpgradeCallback = ({ headers }: IncomingMessage): boolean => headers.upgrade === 'websocket'
-
-/** Whether a request is for an app that is mounted below a path. Its `url` is the rest then. */
-function goBelow(req: Request, under: string): boolean {
-  const { url = '' } = req
-  if (!url.startsWith(`${under}/`)) return false
-  req.originalUrl = url
-  req.url = url.slice(under.length)
-  return true
-}
-
-/** Every way to start the reference probe, or a broken one. */
-export function referenceWays(Adapter: typeof ReferenceAdapter = ReferenceAdapter): Required<AdapterOptions> {
-  const start: StartInAWay = (options, ways) => startReference(options, Adapter, undefined, ways)
-  return {
-    startTwoEngines: (outer, inner, ways) => startReference(outer, Adapter, inner, ways),
-    https: start,
-    proxy: start,
-    before: start,
-    twice: start,
-    under: start,
-  }
 }

@@ -1,7 +1,7 @@
 import type { Case } from '../../src/case.ts'
 import { adapterCases, cookieStoreCases, storeCases } from '../../src/index.ts'
 import { type CaseResult, runAdapterCases, runCookieStoreCases, runStoreCases } from '../../src/runner.ts'
-import { referenceWays, startReference } from '../reference-probe.ts'
+import { referenceWays, startReference } from '../reference-server.ts'
 import { adaptersInAWay } from './adapters-in-a-way.ts'
 import { type BrokenAdapter, brokenAdapters } from './broken-adapters.ts'
 import { type BrokenCookieStore, brokenCookieStores } from './broken-cookie-stores.ts'
