@@ -1,23 +1,13 @@
 import type { SessionRecord, StoreContext, StoredRecord } from '@sess/core'
-import { nowOf, pause, readOptions, type SyncStore } from '@sess/core/store'
+import { nowOf, pause, type SyncStore } from '@sess/core/store'
 import { LRUCache } from 'lru-cache'
+import { type CacheStoreOptions, readCacheOptions } from './options.ts'
+import { estimate } from './size.ts'
 import { subjectIndex } from './subject-index.ts'
-
-/** Options of `cacheStore`. */
-export interface CacheStoreOptions {
-  /** The most sessions that are kept, expired ones included. Default 100,000. Their 32 bytes each are reserved at once. */
-  maxEntries?: number
-  /** The most bytes of memory that all sessions may take, by estimate. Default 67,108,864 (64 MiB). */
-  maxBytes?: number
-}
 
 /** A store whose methods return plain values, except for the iterators. */
 export type CacheStore = Required<Omit<SyncStore, 'close' | 'maxBytes'>>
 
-// Bytes that V8 needs for a session beside its characters: entry, id, slots of map and list (Node 24, 64 bit, hash table
-// half full; `pnpm campaign cache-heap`). And for a subject: its string and its place in the index.
-const ENTRY_BYTES = 224
-const SUBJECT_BYTES = 80
 /** Other work gets a turn after so many entries. */
 const EXAMINED_AT_ONCE = 10_000
 
@@ -36,10 +26,7 @@ interface Entry {
  * const sessions = createSessions({ store: cacheStore({ maxBytes: 256 * 1024 * 1024 }) })
  */
 export function cacheStore(options: CacheStoreOptions = {}): CacheStore {
-  const { maxEntries, maxBytes } = readOptions<CacheStoreOptions>(options, {
-    maxEntries: [100_000, [isPositive, 'a positive whole number']],
-    maxBytes: [67_108_864, [isPositive, 'a positive whole number of bytes']],
-  })
+  const { maxEntries, maxBytes } = readCacheOptions(options)
   const subjects = subjectIndex()
   // Without lru-cache's `ttl`: expiry follows the time that each call passes, and `ttl` has a clock of its own.
   const cache = new LRUCache<string, Entry>({
@@ -159,18 +146,4 @@ function stored({ payload, expiresAt, subject }: Entry): StoredRecord {
   return subject === undefined
     ? { payload, expiresAt, version: payload }
     : { payload, expiresAt, subject, version: payload }
-}
-
-function estimate({ payload, subject }: Entry): number {
-  const bytes = ENTRY_BYTES + bytesOf(payload)
-  return subject === undefined ? bytes : bytes + SUBJECT_BYTES + bytesOf(subject)
-}
-
-/** V8 keeps one byte a character if all are Latin-1, otherwise two. */
-function bytesOf(text: string): number {
-  return /[^\0-\xff]/.test(text) ? 2 * text.length : text.length
-}
-
-function isPositive(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) > 0
 }

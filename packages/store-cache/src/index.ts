@@ -1,1 +1,2 @@
-export { type CacheStore, type CacheStoreOptions, cacheStore } from './cache-store.ts'
+export { type CacheStore, cacheStore } from './cache-store.ts'
+export type { CacheStoreOptions } from './options.ts'
