@@ -4,6 +4,7 @@ import { runAdapterCases } from '../src/runner.ts'
 import { ReferenceAdapter } from './reference-probe.ts'
 import { referenceWays, startReference } from './reference-server.ts'
 import { adaptersInAWay, OF_WAYS } from './zoo/adapters-in-a-way.ts'
+import { oddRequestAdapters } from './zoo/odd-requests.ts'
 import { offRouteAdapters } from './zoo/off-route-adapters.ts'
 import { plausibleAdapters } from './zoo/plausible-adapters.ts'
 import { rawAdapters } from './zoo/raw-adapters.ts'
@@ -23,6 +24,7 @@ describe.each([
     adaptersInAWay,
   ],
   ['adapters that go wrong where a response is no page of a route', offRouteAdapters],
+  ['adapters that take something of a request for granted', oddRequestAdapters],
   ['adapters whose mistake looks like a good idea', plausibleAdapters],
   ['adapters that go wrong where a handler writes the response of node:http itself', rawAdapters],
 ])('%s', (_, zoo) => {

@@ -197,6 +197,25 @@ export async function pipelined(
   return received.split(/(?=HTTP\/1\.1 \d{3} )/)
 }
 
+/** What comes back for these lines, until the server closes or is silent for two seconds. */
+export async function exchange(url: string, lines: readonly string[]): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port) })
+  let received = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (text: string) => {
+    received += text
+  })
+  socket.write([...lines, 'Connection: close', '', ''].join('\r\n'))
+  socket.setTimeout(2_000, () => socket.destroy())
+  await new Promise<void>(resolve => {
+    socket.on('close', () => resolve())
+    // What came before it is the result.
+    socket.on('error', () => resolve())
+  })
+  return received
+}
+
 /** A browser with a cookie jar, for one app. */
 export class HttpBrowser {
   readonly url: string

@@ -6,6 +6,7 @@ import { failureCases } from './failures.ts'
 import type { AdapterCase } from './fixture.ts'
 import { hookCases } from './hooks.ts'
 import { keyCases } from './keys.ts'
+import { oddRequestCases } from './odd-requests.ts'
 import { proxyCases } from './proxies.ts'
 import { rawCases } from './raw.ts'
 import { remedyOf } from './remedies.ts'
@@ -25,6 +26,7 @@ const inOrder: readonly AdapterCase[] = [
   ...deliveryCases,
   ...failureCases,
   ...requestCases,
+  ...oddRequestCases,
   ...visitorsCases,
   ...rawCases,
   ...errorCases,

@@ -12,6 +12,11 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
       'nor when the handler returns.',
   ],
   [
+    /^adapter\/odd-/,
+    'Take nothing of a request for granted: `new URL()` and `decodeURIComponent()` throw, Host may be missing, a path may be a whole ' +
+      'address or `*`. What the adapter throws goes where the framework handles errors.',
+  ],
+  [
     /^adapter\/(?:https-prefix|options|cookie-attributes|flush$|expiry)/,
     'Append each line of `setCookies` as it is: do not parse it, do not serialise it anew, and give it no attributes of your own.',
   ],

@@ -10,6 +10,7 @@ import { rejectedBy as freshAdapters } from './fresh-adapters.ts'
 import { rejectedBy as freshStores } from './fresh-stores.ts'
 import { inhabited } from './habitat.ts'
 import { kvStores } from './kv-stores.ts'
+import { oddRequestAdapters } from './odd-requests.ts'
 import { offRouteAdapters } from './off-route-adapters.ts'
 import { plausibleAdapters } from './plausible-adapters.ts'
 import { rawAdapters } from './raw-adapters.ts'
@@ -30,9 +31,14 @@ const only = (cases: readonly string[]) => new RegExp(`^(?:${cases.join('|')}) `
 /** Those of the other zoos name the case that rejects them. `processes.test.ts` has the broken ones of `store/process-…`. */
 const named = new Set([
   ...[...strangersStores, ...sqlStores, ...Object.values(kvStores)].map(({ by }) => by),
-  ...[...strangersAdapters, ...adaptersInAWay, ...offRouteAdapters, ...plausibleAdapters, ...rawAdapters].map(
-    ({ by }) => by,
-  ),
+  ...[
+    ...strangersAdapters,
+    ...adaptersInAWay,
+    ...offRouteAdapters,
+    ...plausibleAdapters,
+    ...oddRequestAdapters,
+    ...rawAdapters,
+  ].map(({ by }) => by),
   ...Object.values(freshStores),
   ...Object.values(freshAdapters),
 ])
