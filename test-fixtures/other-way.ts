@@ -1,8 +1,24 @@
-import { type StoreFactory, storeCases } from '@sess/conformance'
+import { type StoreFactory, type StoreSetup, storeCases } from '@sess/conformance'
 import { describeStore } from '@sess/conformance/vitest'
 
 /** Of the cases that ran on the same store and backend already, one in so many runs each day. */
 const ONE_IN = 4
+
+const isQuick = process.env['SESS_CONFORMANCE_QUICK'] === '1'
+const today = Math.floor(Date.now() / 86_400_000)
+
+const SERVERS = ['redis', 'postgres', 'mariadb'] as const
+
+/**
+ * What the factory of a store on a server offers as its `module`. Each case with a second process starts one, so `npm test`
+ * runs them on another server each day; `pnpm campaign stores` runs them on all.
+ */
+export function moduleOfToday(
+  server: (typeof SERVERS)[number],
+  module: StoreSetup['module'],
+): StoreSetup['module'] {
+  return isQuick && SERVERS[today % SERVERS.length] !== server ? undefined : module
+}
 
 /**
  * Registers cases for a store whose backend is reached in another way: by another client, driver or table. All cases run on
@@ -13,9 +29,8 @@ export function describeOtherWay(
   factory: StoreFactory,
   options: { callTimeout?: number } = {},
 ): void {
-  const today = Math.floor(Date.now() / 86_400_000) + name.length
-  const chosen = storeCases.filter((_, index) => (index + today) % ONE_IN === 0).map(({ id }) => id)
-  const isQuick = process.env['SESS_CONFORMANCE_QUICK'] === '1'
+  const turn = today + name.length
+  const chosen = storeCases.filter((_, index) => (index + turn) % ONE_IN === 0).map(({ id }) => id)
   describeStore(name, factory, {
     ...options,
     filter: isQuick ? new RegExp(`^(${chosen.join('|')}) `) : undefined,

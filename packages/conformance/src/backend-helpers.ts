@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { MaybePromise } from '@sess/core'
 
 /**
  * A TCP port of 127.0.0.1 that nobody listens on just now.
@@ -95,6 +96,11 @@ export interface CuttableProxy {
    * piece from now on, or the third.
    */
   loseAnswer(nth?: number): void
+  /**
+   * Before the `nth` piece that clients send from now on, `run` is called, and pieces wait until it has ended: for `fail` with
+   * `after`. `mend()` calls it off.
+   */
+  beforePiece(nth: number, run: () => MaybePromise<void>): void
   close(): Promise<void>
 }
 
@@ -117,6 +123,10 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
   let isFrozen = false
   /** Pieces until the one whose reply is lost. 0: none is. */
   let losing = 0
+  /** What is called before a piece passes, and how many pieces are left until then. */
+  let next: { pieces: number; run(): MaybePromise<void> } | undefined
+  /** Pieces wait for it. */
+  let running: Promise<void> | undefined
   const server = createServer(client => {
     if (isCut) return void client.destroy()
     const upstream = connect({ port, host })
@@ -129,9 +139,17 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
       pairs.delete(pair)
     }
     for (const socket of pair) socket.on('error', end).on('close', end)
-    client.on('data', piece => {
+    const pass = (piece: Buffer) => {
       if (losing > 0 && --losing === 0) lost = true
       upstream.write(piece)
+    }
+    client.on('data', piece => {
+      if (next && --next.pieces === 0) {
+        running = Promise.resolve(next.run()).finally(() => void (running = undefined))
+        next = undefined
+      }
+      if (running) void running.then(() => pass(piece))
+      else pass(piece)
     })
     upstream.on('data', piece => {
       if (lost) end()
@@ -156,6 +174,7 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
     mend() {
       isCut = false
       losing = 0
+      next = undefined
     },
     freeze() {
       isFrozen = true
@@ -167,6 +186,9 @@ export async function cuttable(port: number, host = '127.0.0.1'): Promise<Cuttab
     },
     loseAnswer(nth = 1) {
       losing = nth
+    },
+    beforePiece(nth, run) {
+      next = { pieces: nth, run }
     },
     async close() {
       cutAll()

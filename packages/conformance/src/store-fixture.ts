@@ -25,9 +25,10 @@ export interface StoreSetup {
   module?: string | { path: string; argument?: unknown } | undefined
   /**
    * From now on the backend fails with an error of its own, until `healBackend()`: every call, or with `read-only` those that
-   * write. With `after`, so many of these calls work before.
+   * write. With `after`, so many of these calls work before. Returns `false` if the backend has no such error: its cases do not
+   * apply.
    */
-  fail?: ((kind: FailKind, options?: FailOptions) => MaybePromise<void>) | undefined
+  fail?: ((kind: FailKind, options?: FailOptions) => MaybePromise<unknown>) | undefined
   /**
    * The next write reaches the backend and is done, and its answer is lost (the connection breaks). With `nth` it is the second
    * write from now on, or the third. A factory may ignore `nth`.
@@ -88,7 +89,8 @@ export interface StoreFixture {
   freezeBackend?(): MaybePromise<void>
   thawBackend?(): MaybePromise<void>
   module?: { path: string; argument?: unknown }
-  fail?(kind: FailKind, options?: FailOptions): MaybePromise<void>
+  /** Whether the backend has such an error, and fails from now on. */
+  fail?(kind: FailKind, options?: FailOptions): Promise<boolean>
   loseAnswer?(nth?: number): MaybePromise<void>
   restartBackend?(): MaybePromise<void>
   pageSize?: number
@@ -179,7 +181,7 @@ export async function openStoreFixture(
   if (setup.healBackend) fixture.healBackend = () => setup.healBackend?.()
   if (setup.freezeBackend) fixture.freezeBackend = () => setup.freezeBackend?.()
   if (setup.thawBackend) fixture.thawBackend = () => setup.thawBackend?.()
-  if (setup.fail) fixture.fail = (kind, options = {}) => setup.fail?.(kind, options)
+  if (setup.fail) fixture.fail = async (kind, options = {}) => (await setup.fail?.(kind, options)) !== false
   if (setup.loseAnswer) fixture.loseAnswer = (nth = 1) => setup.loseAnswer?.(nth)
   if (setup.restartBackend) fixture.restartBackend = () => setup.restartBackend?.()
   if (setup.expiryOf) fixture.expiryOf = id => setup.expiryOf?.(id)

@@ -84,6 +84,29 @@ describe('a server and a proxy before it', () => {
     }
   })
 
+  test('before the second piece from now on something is done, and pieces wait for its end', async () => {
+    const proxy = await cuttable(server.port)
+    try {
+      const events: string[] = []
+      const tell = async (text: string) =>
+        void events.push((await say(proxy.port, text)).replace(/^\d+:/, ''))
+      proxy.beforePiece(2, async () => {
+        await new Promise(resolve => setTimeout(resolve, 50))
+        events.push('done')
+      })
+      await tell('a')
+      await tell('b')
+      await tell('c')
+      expect(events).toEqual(['a', 'done', 'b', 'c'])
+      proxy.beforePiece(1, () => void events.push('called off'))
+      proxy.mend()
+      await tell('d')
+      expect(events.slice(4)).toEqual(['d'])
+    } finally {
+      await proxy.close()
+    }
+  })
+
   test('the number of its process can be sent signals: a stopped server says nothing until it goes on', async () => {
     process.kill(server.pid, 'SIGSTOP')
     let said = false

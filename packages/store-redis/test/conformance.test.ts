@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type CuttableProxy, cuttable } from '@sess/conformance'
 import { describeStore } from '@sess/conformance/vitest'
-import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
+import { describeOtherWay, moduleOfToday } from '@sess/test-fixtures/other-way.ts'
 import {
   type RedisCluster,
   requireServer,
@@ -9,9 +9,14 @@ import {
   startRedis,
   startRedisCluster,
 } from '@sess/test-fixtures/servers'
+import { redisTrouble, type Trouble } from '@sess/test-fixtures/servers/redis-trouble.ts'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { redisStore } from '../src/index.ts'
 import { clusterClients, nodeRedis, type Opened, standaloneClients } from './clients.ts'
+
+const module = new URL('./processes/store.ts', import.meta.url).href
+/** The keys that one SCAN looks at. */
+const PAGE = 100
 
 /** When Redis itself drops a key, in milliseconds since the epoch. */
 async function expiryOf({ client }: Awaited<ReturnType<typeof nodeRedis>>, key: string) {
@@ -41,6 +46,8 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
       () => ({
         store: redisStore(opened[0]!.client),
         second: redisStore(opened[1]!.client),
+        module: name === 'redis' ? moduleOfToday('redis', { path: module, argument: server.url }) : undefined,
+        pageSize: PAGE,
         breakBackend: () => server.kill('SIGKILL'),
         healBackend: () => server.restart(),
         restartBackend: async () => {
@@ -63,27 +70,35 @@ describe.skipIf(!requireServer('redis'))('store contract', () => {
   describe.each(standaloneClients)('Redis with $name behind a proxy', ({ name, open }) => {
     let server: Server
     let proxy: CuttableProxy
+    let trouble: Trouble
     let opened: Opened[]
     beforeAll(async () => {
-      server = await startRedis()
+      server = await startRedis({ config: { 'enable-debug-command': 'yes' } })
       proxy = await cuttable(server.port)
       const { port } = proxy
-      opened = [await open({ port, url: `redis://127.0.0.1:${port}` }), await open(server)]
+      // Without a limit ioredis sends a call again for as long as somebody accepts connections.
+      const behind = await open({ port, url: `redis://127.0.0.1:${port}` }, { commandTimeout: 500 })
+      opened = [behind, await open(server)]
+      trouble = await redisTrouble(server, proxy)
     })
     afterAll(async () => {
       for (const { close } of opened) close()
+      await trouble.close()
       await proxy.close()
       await server.stop()
     })
 
     describeStore(
-      `redisStore(${name}), replies lost`,
+      `redisStore(${name}), replies lost and errors`,
       () => ({
         store: redisStore(opened[0]!.client),
         second: redisStore(opened[1]!.client),
         loseAnswer: proxy.loseAnswer,
+        fail: trouble.fail,
+        healBackend: trouble.heal,
+        pageSize: PAGE,
       }),
-      { callTimeout: 1_000, filter: /^store\/lost-/ },
+      { callTimeout: 1_000, filter: /^store\/(lost|fails)-/ },
     )
   })
 

@@ -963,6 +963,20 @@ export const strangersStores: readonly (BrokenStore & { by: string })[] = [
     }),
   },
   {
+    id: 'errors: an error of the backend is waited out for ever',
+    by: 'store/fails-too-many-connections',
+    mistake: ({ right }) => ({
+      async replace(...args) {
+        try {
+          return right.replace(...args)
+        } catch (error) {
+          if (!/too-many/.test(String(error))) throw error
+          return await new Promise<never>(() => undefined)
+        }
+      },
+    }),
+  },
+  {
     id: 'three at once: an insert of one id while another id is being inserted is not sent',
     by: 'store/random-programs',
     mistake: ({ right }) => {
