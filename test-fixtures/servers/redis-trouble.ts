@@ -1,42 +1,8 @@
-import type { CuttableProxy, FailKind, FailOptions } from '@sess/conformance'
+import type { CuttableProxy } from '@sess/conformance'
 import { createClient } from 'redis'
 import type { Server } from './process.ts'
 import { redisCommand, until } from './redis.ts'
-
-/** Makes a server answer errors of its own: for the `fail` and `healBackend` of a store's factory. */
-export interface Trouble {
-  /** `false`: it has no error of this kind. */
-  fail(kind: FailKind, options?: FailOptions): Promise<boolean>
-  heal(): Promise<void>
-  close(): Promise<void>
-}
-
-/** Real errors of a kind: how they begin. */
-export type Troubles = Partial<Record<FailKind, () => Promise<unknown>>>
-
-/** `after` counts what clients send through the proxy. */
-export function troubleWith(
-  troubles: Troubles,
-  proxy: Pick<CuttableProxy, 'beforePiece' | 'mend'>,
-  end: () => Promise<unknown>,
-): Pick<Trouble, 'fail' | 'heal'> {
-  let beginning: Promise<unknown> | undefined
-  return {
-    async fail(kind, { after = 0 } = {}) {
-      const trouble = troubles[kind]
-      if (!trouble) return false
-      const begin = async () => void (await (beginning = trouble()))
-      if (after === 0) await begin()
-      else proxy.beforePiece(after + 1, begin)
-      return true
-    },
-    async heal() {
-      proxy.mend()
-      await beginning
-      await end()
-    },
-  }
-}
+import { type Trouble, type Troubles, troubleWith } from './trouble.ts'
 
 /** The server needs the setting `enable-debug-command`. */
 export async function redisTrouble(server: Server, proxy: CuttableProxy): Promise<Trouble> {

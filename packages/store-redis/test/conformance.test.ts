@@ -9,7 +9,8 @@ import {
   startRedis,
   startRedisCluster,
 } from '@sess/test-fixtures/servers'
-import { redisTrouble, type Trouble } from '@sess/test-fixtures/servers/redis-trouble.ts'
+import { redisTrouble } from '@sess/test-fixtures/servers/redis-trouble.ts'
+import type { Trouble } from '@sess/test-fixtures/servers/trouble.ts'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { redisStore } from '../src/index.ts'
 import { clusterClients, nodeRedis, type Opened, standaloneClients } from './clients.ts'

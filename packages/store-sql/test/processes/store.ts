@@ -1,0 +1,7 @@
+/** A store of a second process, for the conformance cases. */
+import { mysqlStore, postgresStore, sqliteStore } from '../../src/index.ts'
+
+const OPEN = { sqlite: sqliteStore, postgres: postgresStore, mysql: mysqlStore }
+
+export default ({ engine, location }: { engine: keyof typeof OPEN; location: string }) =>
+  OPEN[engine](location)
