@@ -7,17 +7,17 @@ const ONE_IN = 4
 const isQuick = process.env['SESS_CONFORMANCE_QUICK'] === '1'
 const today = Math.floor(Date.now() / 86_400_000)
 
-const SERVERS = ['redis', 'postgres', 'mariadb'] as const
+const BACKENDS = ['redis', 'postgres', 'mariadb', 'files'] as const
 
 /**
- * What the factory of a store on a server offers as its `module`. Each case with a second process starts one, so `npm test`
- * runs them on another server each day; `pnpm campaign stores` runs them on all.
+ * What the factory of a store offers as its `module`. Each case with a second process starts one, so `npm test` runs them on
+ * SQLite and on one other backend each day; `pnpm campaign stores` runs them on all.
  */
 export function moduleOfToday(
-  server: (typeof SERVERS)[number],
+  backend: (typeof BACKENDS)[number],
   module: StoreSetup['module'],
 ): StoreSetup['module'] {
-  return isQuick && SERVERS[today % SERVERS.length] !== server ? undefined : module
+  return isQuick && BACKENDS[today % BACKENDS.length] !== backend ? undefined : module
 }
 
 /**
