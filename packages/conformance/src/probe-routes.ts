@@ -267,7 +267,11 @@ export function probeRoutes(
       path: '/stream',
       run(session, query) {
         set(session, query)
-        return { status: 200, headers: [['content-type', 'text/plain']], body: streamed(query, open) }
+        return {
+          status: 200,
+          headers: [['content-type', query.get('type') ?? 'text/plain']],
+          body: streamed(query, open),
+        }
       },
     },
     { method: 'GET', path: '/open-streams', run: json(() => ({ open: open.streams })) },

@@ -68,6 +68,9 @@ export interface Registrars {
   ): void
 }
 
+const isQuick = (options: RegisterOptions | undefined): boolean =>
+  options?.quick ?? globalThis.process?.env['SESS_CONFORMANCE_QUICK'] === '1'
+
 /**
  * Makes the `describe…` functions for a test framework.
  *
@@ -80,7 +83,7 @@ export interface Registrars {
 export function registrars(framework: Framework): Registrars {
   return {
     describeStore(name, factory, options) {
-      const quick = options?.quick ?? globalThis.process?.env['SESS_CONFORMANCE_QUICK'] === '1'
+      const quick = isQuick(options)
       if (!quick) return registerCases(framework, name, storeCases, openStore(factory, options), options)
       const cases = quickCases(storeCases, options?.seed ?? seedOfToday(name))
       registerCases(framework, name, cases, openStore(factory, { ...options, quick }), options)
@@ -89,7 +92,8 @@ export function registrars(framework: Framework): Registrars {
       registerCases(framework, name, cookieStoreCases, openCookieStore(factory), options)
     },
     describeAdapter(name, target, options) {
-      registerCases(framework, name, adapterCases, openAdapterFor(target, options), options)
+      const open = openAdapterFor(target, { ...options, quick: isQuick(options) })
+      registerCases(framework, name, adapterCases, open, options)
     },
   }
 }

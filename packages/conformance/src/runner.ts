@@ -129,11 +129,14 @@ export function runAdapterCases(
   return runCases(adapterCases, openAdapterFor(target, options), options)
 }
 
-export function openAdapterFor(target: string | AdapterFactory, options: AdapterOptions = {}) {
+export function openAdapterFor(
+  target: string | AdapterFactory,
+  options: AdapterOptions & Pick<RunOptions, 'quick'> = {},
+) {
   if (typeof target === 'function') return () => openAdapter(target, options)
   let listening: Promise<AdapterFixture> | undefined
   return async (): Promise<Opened<AdapterFixture>> => {
-    listening ??= openUrl(target)
+    listening ??= openUrl(target, options)
     return { fixture: await listening, close: async () => undefined }
   }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import type { Device, OpenOptions, Session, Sessions } from '@sess/core'
+import { ConfigError, type Device, type OpenOptions, type Session, type Sessions } from '@sess/core'
 import { fieldValue, pending, privateCache, varyBy } from '@sess/core/adapter'
 import { holdResponse } from '@sess/node'
 import type { ProbeWays } from '../src/adapter-cases/fixture.ts'
@@ -55,6 +55,7 @@ export class ReferenceAdapter {
   readonly #responses = new WeakMap<IncomingMessage, ServerResponse>()
 
   constructor(sessions: Sessions, inner?: Sessions, ways: ProbeWays = {}) {
+    if (inner && ways.sameProperty) throw new ConfigError('property', 'two engines have one.')
     this.sessions = sessions
     this.inner = inner
     this.ways = ways

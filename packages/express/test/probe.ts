@@ -23,7 +23,7 @@ import express, { type ErrorRequestHandler, type Request, type RequestHandler, t
 
 /** The probe app on Express: `STORE=sqlite PORT=3000 node packages/express/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate, trustProxy, hook, twice, under } = ways
+  const { inner, sameProperty, certificate, trustProxy, hook, twice, under } = ways
   const sessions = await probeSessions(options)
   const app = express()
   if (trustProxy) app.set('trust proxy', 'loopback')
@@ -31,7 +31,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   app.use(session(sessions))
   if (twice) app.use(session(sessions))
   if (hook) app.use(middlewareOf(hook))
-  if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
+  if (inner) app.use(session(await probeSessions(inner), sameProperty ? {} : { property: 'inner' }))
 
   for (const { method, path, run } of jsonRoutes) {
     app[method.toLowerCase() as 'get'](path, async (req, res) => {
@@ -88,6 +88,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   })
   app.post('/stream', async (req, res) => {
     setFrom(req.session, queryOf(req))
+    res.type(queryOf(req).get('type') ?? 'text/plain')
     for await (const chunk of streamed(queryOf(req))) res.write(chunk)
     res.end()
   })

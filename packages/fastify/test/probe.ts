@@ -59,7 +59,7 @@ async function send(request: FastifyRequest, reply: FastifyReply, answer: ProbeA
 
 /** The probe app on Fastify: `STORE=sqlite PORT=3000 node packages/fastify/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate, trustProxy = false, hook, twice, under } = ways
+  const { inner, sameProperty, certificate, trustProxy = false, hook, twice, under } = ways
   const sessions = await probeSessions(options)
   const own = { forceCloseConnections: true, trustProxy }
   const root = certificate
@@ -72,7 +72,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
     await app.register(session(sessions))
     if (twice) await app.register(session(sessions))
     if (hook) app.addHook('preHandler', middlewareOf(hook))
-    if (innerSessions) await app.register(session(innerSessions, { property: 'inner' }))
+    if (innerSessions) await app.register(session(innerSessions, sameProperty ? {} : { property: 'inner' }))
     app.setErrorHandler((error: Error & { headers?: Record<string, string> }, request, reply) => {
       reply.headers(error.headers ?? {})
       return reply.code(statusOfError(error, queryOf(request))).send(error.message)

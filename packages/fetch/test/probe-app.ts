@@ -7,7 +7,7 @@ import { ELSEWHERE, elsewhere, statusOfError, webResponse } from '@sess/test-fix
 export function probeApp(
   sessions: Sessions,
   inner?: Sessions,
-  { hook, twice }: ProbeWays = {},
+  { hook, twice, sameProperty }: ProbeWays = {},
 ): (request: Request) => Response | Promise<Response> {
   const routes = new Map(
     probeRoutes(sessions, { httpError }).map(({ method, path, run }) => [`${method} ${path}`, run]),
@@ -22,7 +22,7 @@ export function probeApp(
     const handleWithInner = async (request: Request, session: Session) => {
       if (!inner) return await handle(request, session)
       return await runWithSession(inner, request, (request, inner) => handle(request, session, inner), {
-        property: 'inner',
+        ...(!sameProperty && { property: 'inner' }),
       })
     }
     const handleAgain = async (request: Request, session: Session) => {

@@ -6,7 +6,7 @@ import { middlewareOf, probeHandler } from './probe-app.ts'
 
 /** The probe app on h3 1: `STORE=sqlite PORT=3000 node packages/h3-v1/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate, hook, twice, under } = ways
+  const { inner, sameProperty, certificate, hook, twice, under } = ways
   const sessions = await probeSessions(options)
   const app = createApp({
     async onError(error, event) {
@@ -28,7 +28,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   app.use(session(sessions))
   if (twice) app.use(session(sessions))
   if (hook) app.use(eventHandler(middlewareOf(hook)))
-  if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
+  if (inner) app.use(session(await probeSessions(inner), sameProperty ? {} : { property: 'inner' }))
   app.use(eventHandler(probeHandler(sessions)))
   const root = under === undefined ? app : createApp().use(under, useBase(under, app.handler))
   return { ...(await serve(toNodeListener(root), port, certificate)), isRequest: isEvent }

@@ -16,7 +16,11 @@ import { NO_CONTENT, ONE_OF_TWO, webResponse } from '@sess/test-fixtures/web-pro
 import { H3, type H3Event, HTTPError, iterable, type Middleware, redirect } from 'h3'
 
 /** The probe app, for whatever serves it. */
-export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: ProbeWays = {}): H3 {
+export function probeApp(
+  sessions: Sessions,
+  inner?: Sessions,
+  { hook, twice, sameProperty }: ProbeWays = {},
+): H3 {
   // Otherwise h3 logs errors.
   const app = new H3({
     silent: true,
@@ -29,7 +33,7 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
   app.use(session(sessions))
   if (twice) app.use(session(sessions))
   if (hook) app.use(middlewareOf(hook))
-  if (inner) app.use(session(inner, { property: 'inner' }))
+  if (inner) app.use(session(inner, sameProperty ? {} : { property: 'inner' }))
 
   for (const { method, path, run } of jsonRoutes) {
     app.on(method, path, event => {
@@ -91,6 +95,7 @@ export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: 
   })
   app.post('/stream', event => {
     setFrom(event.context.session, event.url.searchParams)
+    event.res.headers.set('content-type', event.url.searchParams.get('type') ?? 'text/plain')
     return iterable(streamed(event.url.searchParams))
   })
   app.get('/latestream', event => iterable(changedLate(event.context.session, event.url.searchParams)))

@@ -23,14 +23,18 @@ import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
 
 /** The probe app, for whatever serves it. */
-export function probeApp(sessions: Sessions, inner?: Sessions, { hook, twice }: ProbeWays = {}): Hono {
+export function probeApp(
+  sessions: Sessions,
+  inner?: Sessions,
+  { hook, twice, sameProperty }: ProbeWays = {},
+): Hono {
   const app = new Hono()
   app.get(ELSEWHERE, elsewhere)
   if (hook) app.use(middlewareOf(hook))
   app.use(session(sessions))
   if (twice) app.use(session(sessions))
   if (hook) app.use(middlewareOf(hook))
-  if (inner) app.use(session(inner, { property: 'inner' }))
+  if (inner) app.use(session(inner, sameProperty ? {} : { property: 'inner' }))
   app.onError((error, c) => {
     if (error instanceof HTTPException && error.res) return error.getResponse()
     return c.text(

@@ -23,7 +23,7 @@ import Koa, { type Context, type Middleware } from 'koa'
 
 /** The probe app on Koa: `STORE=sqlite PORT=3000 node packages/koa/test/probe.ts`. */
 export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
-  const { inner, certificate, trustProxy, hook, twice, under } = ways
+  const { inner, sameProperty, certificate, trustProxy, hook, twice, under } = ways
   const sessions = await probeSessions(options)
   const app = new Koa()
   // Otherwise Koa logs errors.
@@ -44,7 +44,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   app.use(session(sessions))
   if (twice) app.use(session(sessions))
   if (hook) app.use(middlewareOf(hook))
-  if (inner) app.use(session(await probeSessions(inner), { property: 'inner' }))
+  if (inner) app.use(session(await probeSessions(inner), sameProperty ? {} : { property: 'inner' }))
 
   app.use(async (ctx, next) => {
     // Koa drops the body of a response to HEAD by itself.
@@ -106,6 +106,7 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
         break
       case 'POST /stream':
         setFrom(ctx.session, query)
+        ctx.type = query.get('type') ?? 'text/plain'
         ctx.body = Readable.from(streamed(query))
         break
       case 'GET /latestream':

@@ -74,9 +74,13 @@ const httpError = (status: number, headers: Record<string, string>) =>
   Object.assign(new Error(`status ${status}`), { status, headers })
 
 /** The middleware of each mount. */
-async function slotsOf(first: SessionSlot, { inner, twice }: { inner?: ProbeOptions; twice?: true }) {
+async function slotsOf(
+  first: SessionSlot,
+  { inner, twice, sameProperty }: { inner?: ProbeOptions; twice?: true; sameProperty?: true },
+) {
   if (twice) return [first, new SessionSlot(first.sessions)]
-  return inner ? [first, new SessionSlot(await probeSessions(inner), { property: 'inner' })] : [first]
+  const options = sameProperty ? {} : { property: 'inner' }
+  return inner ? [first, new SessionSlot(await probeSessions(inner), options)] : [first]
 }
 
 /** What the middleware of an adapter does. */

@@ -25,6 +25,9 @@ function gate(calls: readonly Call[]) {
   return { before, called: called.promise, open: () => opened.resolve() }
 }
 
+/** Responses that somebody may want to let pass at once. */
+const STREAM_TYPES = ['text/event-stream', 'application/octet-stream', 'application/x-ndjson', 'image/png']
+
 /** What reaches the client, and when: never before the session is in the store. */
 export const deliveryCases: readonly AdapterCase[] = [
   {
@@ -126,6 +129,26 @@ export const deliveryCases: readonly AdapterCase[] = [
         `it was ${Math.round(last - first)} ms`,
       )
       equal(await browser.value('user'), 'ann', 'the value that was set before the first chunk')
+    },
+  },
+  {
+    id: 'adapter/stream-types',
+    title:
+      'a stream of events, of bytes or of a picture has the session in its head as any other response [F27]',
+    rule: 'Saved before the first byte, whatever the response is.',
+    source: 'docs/design.md#saved-first, docs/requirements.md#f27; docs/conformance-space.md#an-adapter',
+    why: 'A login by a page of server-sent events would leave no cookie, and its failed save no error.',
+    async run(f) {
+      for (const type of STREAM_TYPES) {
+        const browser = await f.browser()
+        const path = `/stream?k=user&v=ann&chunks=1&type=${encodeURIComponent(type)}`
+        const response = await browser.post(path)
+        status(response, 200, `POST /stream of ${type}`)
+        if (!response.headers['content-type']?.startsWith(type))
+          throw new DoesNotApply('the probe app ignores `type` of POST /stream')
+        privateCookie(f, response, `the response to POST /stream of ${type}`)
+        equal(await browser.value('user'), 'ann', `the value that was set before a stream of ${type}`)
+      }
     },
   },
   {

@@ -52,6 +52,8 @@ export interface ProbeWays {
    * returns stays that of the server.
    */
   under?: string
+  /** Give the two engines of `startTwoEngines` one property, as somebody does who copies a line. What the adapter throws is thrown. */
+  sameProperty?: true
 }
 
 /** Starts the probe app as an `AdapterFactory` does, in one of these ways. */
@@ -111,7 +113,9 @@ export interface AdapterFixture {
   /** A probe app with options, over a store that the case can watch and disturb; only with a factory. */
   start(options?: Partial<SessionsOptions>): Promise<StartedApp>
   /** A probe app with two engines, whose cookies are `OUTER_COOKIE` and `INNER_COOKIE`. */
-  startTwoEngines?: ((ways?: Pick<ProbeWays, 'certificate'>) => Promise<AppWithTwoEngines>) | undefined
+  startTwoEngines?:
+    | ((ways?: Pick<ProbeWays, 'certificate' | 'sameProperty'>) => Promise<AppWithTwoEngines>)
+    | undefined
   /** As `start`, over TLS. */
   https?: StartApp | undefined
   /** As `start`, where the app trusts the proxy. */
@@ -128,6 +132,8 @@ export interface AdapterFixture {
   inCookie: boolean
   /** What the session cookie is called. */
   cookieName: string
+  /** Waits shorter, for a quick look. */
+  quick: boolean
 }
 
 /** Why a case is left out that gives options, or disturbs the store. */
@@ -147,9 +153,14 @@ export const INNER_COOKIE = 'innerid'
 /** Where an app is that is mounted below a path. */
 export const UNDER = '/base'
 
+/** Whether cases wait shorter. */
+interface Quick {
+  quick?: boolean | undefined
+}
+
 export async function openAdapter(
   factory: AdapterFactory,
-  { startTwoEngines, https, proxy, before, twice, under }: AdapterOptions = {},
+  { startTwoEngines, https, proxy, before, twice, under, quick = false }: AdapterOptions & Quick = {},
 ): Promise<{
   fixture: AdapterFixture
   close(): Promise<void>
@@ -172,7 +183,7 @@ export async function openAdapter(
     begin && (options => startBy(begin, ways, options))
   const startBoth =
     startTwoEngines &&
-    (async (ways: Pick<ProbeWays, 'certificate'> = {}): Promise<AppWithTwoEngines> => {
+    (async (ways: Pick<ProbeWays, 'certificate' | 'sameProperty'> = {}): Promise<AppWithTwoEngines> => {
       const [outer, inner] = [watchedStore(), watchedStore()]
       const options = { store: inner, cookie: { name: INNER_COOKIE } }
       const setup = await startTwoEngines({ store: outer }, options, ways)
@@ -199,6 +210,7 @@ export async function openAdapter(
       inProcess: true,
       inCookie: false,
       cookieName: OUTER_COOKIE,
+      quick,
     },
     close: async () => {
       for (const setup of running) await setup.stop()
@@ -215,7 +227,7 @@ function hookOf({ above, below }: Hooks): ProbeHook {
 }
 
 /** The fixture for a process that listens. Looks once what kind of session it has. */
-export async function openUrl(address: string): Promise<AdapterFixture> {
+export async function openUrl(address: string, { quick = false }: Quick = {}): Promise<AdapterFixture> {
   const url = address.replace(/\/$/, '')
   await findProbe(url)
   const response = await send(`${url}/set?k=probe&v=1`, { method: 'POST' })
@@ -233,5 +245,6 @@ export async function openUrl(address: string): Promise<AdapterFixture> {
     inProcess: false,
     inCookie: split || !/^[a-z0-9]{32}$/.test(cookie.value),
     cookieName: cookie.name.replace(/\.0$/, ''),
+    quick,
   }
 }

@@ -1,5 +1,5 @@
 import { DoesNotApply } from '../case.ts'
-import { equal } from '../check.ts'
+import { equal, fail, outcome } from '../check.ts'
 import { CERTIFICATE } from './certificate.ts'
 import type { HttpResponse } from './client.ts'
 import {
@@ -31,6 +31,24 @@ function cookieNames({ setCookies }: HttpResponse): string[] {
 }
 
 export const twoEnginesCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/two-engines-one-property',
+    title: 'two engines that want one property are an error, never one session in place of two [A9]',
+    rule: 'A property that another engine has is a ConfigError, at start-up or at the first request.',
+    source: 'docs/design.md#one-gate, docs/requirements.md#a9; docs/conformance-space.md#an-adapter',
+    why: 'A line that is copied would put staff into the sessions of visitors, without a word.',
+    skip: withoutMeans('startTwoEngines'),
+    async run(f) {
+      const started = await outcome(() => f.startTwoEngines!({ sameProperty: true }))
+      if (started.error !== undefined) return
+      const { browser } = started.value!
+      const both = await browser().post('/both?k=n&v=1')
+      if (cookieNames(both).length === 2) throw new DoesNotApply('`startTwoEngines` ignores `sameProperty`')
+      const { status } = await browser().post('/set?k=n&v=1')
+      if (status < 500)
+        fail('an error where two engines have one property', `the response to POST /set was ${status}`)
+    },
+  },
   {
     id: 'adapter/two-engines',
     title: 'two engines on one app have a session, a store and a cookie each [A9]',

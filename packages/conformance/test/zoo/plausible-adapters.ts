@@ -115,6 +115,25 @@ export const plausibleAdapters: readonly (BrokenAdapter & { by: string })[] = [
     Adapter: hasty(1_000),
   },
   {
+    id: 'patience: 3 s are long enough for any save',
+    by: 'adapter/slow-save',
+    Adapter: hasty(3_000),
+  },
+  {
+    id: 'events: a stream of them must open at once',
+    by: 'adapter/stream-types',
+    Adapter: skipping(req => req.url?.includes('event-stream') === true),
+  },
+  {
+    id: 'property: where a session is, its middleware must have run already',
+    by: 'adapter/two-engines-one-property',
+    Adapter: class extends ReferenceAdapter {
+      constructor(...[sessions, inner, ways = {}]: ConstructorParameters<typeof ReferenceAdapter>) {
+        super(sessions, ways.sameProperty ? undefined : inner, ways)
+      }
+    },
+  },
+  {
     id: 'body: one of a known length is copied as text',
     by: 'adapter/bytes',
     Adapter: readingText(({ headers }) => headers['content-length'] !== undefined),
