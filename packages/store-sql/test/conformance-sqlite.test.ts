@@ -4,8 +4,12 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describeStore } from '@sess/conformance/vitest'
 import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
+import { type ProcessLimits, processLimits } from '@sess/test-fixtures/process-limits.ts'
 import Database from 'better-sqlite3'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { type SqliteDatabase, sqliteStore } from '../src/index.ts'
+
+const module = new URL('./processes/store.ts', import.meta.url).href
 
 /** A file, and the outage that a file can have without root: its table is gone. */
 function backend(open: (file: string) => SqliteDatabase) {
@@ -31,6 +35,7 @@ describeStore('SQLite through node:sqlite', () => {
   return {
     store,
     second,
+    module: { path: module, argument: { engine: 'sqlite', location: file } },
     ...outage,
     cleanup() {
       store.close()
@@ -58,4 +63,48 @@ describeOtherWay('SQLite through better-sqlite3', () => {
       remove()
     },
   }
+})
+
+// The test has the connections in hand, so that it can make them read-only. SQLite has no error while it starts, or for clients.
+describe('a database in trouble', () => {
+  let limits: ProcessLimits | undefined
+  beforeAll(() => {
+    limits = processLimits()
+  })
+  afterAll(() => limits?.close())
+
+  describe.each([
+    ['node:sqlite', (file: string) => new DatabaseSync(file)],
+    ['better-sqlite3', (file: string) => new Database(file)],
+  ] as const)('%s', (name, open) => {
+    describeStore(
+      `SQLite through ${name}, errors`,
+      () => {
+        const { file, remove } = backend(open)
+        const databases = [open(file), open(file)] as const
+        for (const db of databases) db.exec('pragma journal_mode = wal; pragma synchronous = off')
+        const setReadOnly = (value: 'on' | 'off') => {
+          for (const db of databases) db.exec(`pragma query_only = ${value}`)
+        }
+        return {
+          store: sqliteStore(databases[0]),
+          second: sqliteStore(databases[1]),
+          async fail(kind) {
+            if (kind === 'read-only') return setReadOnly('on')
+            if (kind === 'out-of-memory' && limits) return await limits.noRoom()
+            return false
+          },
+          async healBackend() {
+            setReadOnly('off')
+            await limits?.lift()
+          },
+          cleanup() {
+            for (const db of databases) db.close()
+            remove()
+          },
+        }
+      },
+      { filter: /^store\/fails-/ },
+    )
+  })
 })
