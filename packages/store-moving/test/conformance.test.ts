@@ -1,24 +1,33 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { breakable, memoryStore } from '@sess/conformance'
+import { breakable, type CuttableProxy, cuttable, memoryStore } from '@sess/conformance'
 import { describeStore } from '@sess/conformance/vitest'
 import type { Store } from '@sess/core'
+import { redisStore } from '@sess/store-redis'
 import { sqliteStore } from '@sess/store-sql'
+import { type ProcessLimits, processLimits } from '@sess/test-fixtures/process-limits.ts'
+import { requireServer, type Server, startRedis } from '@sess/test-fixtures/servers'
+import { redisTrouble } from '@sess/test-fixtures/servers/redis-trouble.ts'
+import type { Trouble } from '@sess/test-fixtures/servers/trouble.ts'
+import { createClient, type RedisClientType } from 'redis'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { movingStore } from '../src/index.ts'
+
+// A machine that crashes would lose sessions. These are of nobody.
+function openSqlite(file: string): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout: 5_000 })
+  db.exec('pragma journal_mode = wal; pragma synchronous = off')
+  return db
+}
 
 describeStore('moving(SQLite to memory)', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sess-moving-'))
   const file = join(folder, 'sessions.db')
   const { client: to, fail, heal } = breakable(memoryStore())
-  // A machine that crashes would lose sessions. These are of nobody.
-  const open = () => {
-    const db = new DatabaseSync(file, { timeout: 5_000 })
-    db.exec('pragma journal_mode = wal; pragma synchronous = off')
-    return db
-  }
-  const databases = [open(), open(), open()] as const
+  const databases = [openSqlite(file), openSqlite(file), openSqlite(file)] as const
   const [store, second] = [databases[0], databases[1]].map(db =>
     movingStore({ from: sqliteStore(db), to }),
   ) as [Store, Store]
@@ -40,3 +49,87 @@ describeStore('moving(SQLite to memory)', () => {
     },
   }
 })
+
+describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis), one of which is in trouble', () => {
+  let server: Server
+  let proxy: CuttableProxy
+  let redis: Trouble
+  let limits: ProcessLimits | undefined
+  let clients: { redis: RedisClientType; close(): void }[]
+  beforeAll(async () => {
+    limits = processLimits()
+    server = await startRedis({ config: { 'enable-debug-command': 'yes' } })
+    proxy = await cuttable(server.port)
+    redis = await redisTrouble(server, proxy)
+    clients = await Promise.all([proxy.port, server.port].map(openRedis))
+  })
+  afterAll(async () => {
+    for (const { close } of clients) close()
+    await redis.close()
+    await proxy.close()
+    await server.stop()
+    await limits?.close()
+  })
+
+  function backend() {
+    const folder = mkdtempSync(join(tmpdir(), 'sess-moving-'))
+    // Of this case alone, as the file is.
+    const prefix = `${randomUUID()}:`
+    const databases = [0, 1].map(() => openSqlite(join(folder, 'sessions.db')))
+    const [store, second] = databases.map((db, n) =>
+      movingStore({ from: sqliteStore(db), to: redisStore(clients[n]!.redis, { prefix }) }),
+    ) as [Store, Store]
+    return {
+      store,
+      second,
+      setReadOnly(value: 'on' | 'off') {
+        for (const db of databases) db.exec(`pragma query_only = ${value}`)
+      },
+      cleanup() {
+        for (const db of databases) db.close()
+        rmSync(folder, { recursive: true })
+      },
+    }
+  }
+
+  const options = { callTimeout: 2_000, filter: /^store\/(lost|fails)-/ }
+  const name = 'moving(SQLite to Redis)'
+  describeStore(
+    `${name}, the new store in trouble`,
+    () => {
+      const { setReadOnly: _, ...setup } = backend()
+      return { ...setup, loseAnswer: proxy.loseAnswer, fail: redis.fail, healBackend: redis.heal }
+    },
+    options,
+  )
+  describeStore(
+    `${name}, the old store in trouble`,
+    () => {
+      const { setReadOnly, ...setup } = backend()
+      return {
+        ...setup,
+        async fail(kind) {
+          if (kind === 'read-only') return setReadOnly('on')
+          if (kind === 'out-of-memory' && limits) return await limits.noRoom()
+          return false
+        },
+        async healBackend() {
+          setReadOnly('off')
+          await limits?.lift()
+        },
+      }
+    },
+    options,
+  )
+})
+
+async function openRedis(port: number) {
+  const redis: RedisClientType = createClient({
+    url: `redis://127.0.0.1:${port}`,
+    socket: { reconnectStrategy: 30 },
+  })
+  // It says so each time it is disconnected, as it is here on purpose.
+  redis.on('error', () => undefined)
+  await redis.connect()
+  return { redis, close: () => redis.destroy() }
+}
