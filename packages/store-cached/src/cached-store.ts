@@ -8,7 +8,7 @@ import {
   type StoredRecord,
   safeCause,
 } from '@sess/core'
-import { after, type Check, nowOf, readOptions } from '@sess/core/store'
+import { abortable, after, type Check, nowOf, readOptions } from '@sess/core/store'
 import { type CacheErrorEvent, type Clock, Copies, type Look } from './copies.ts'
 import { sharedReads } from './shared-reads.ts'
 
@@ -80,8 +80,10 @@ export function cachedStore(options: CachedStoreOptions): Store {
     try {
       result = await run()
     } catch (error) {
-      // The change may have been made all the same.
-      copies.invalidate(id, clock).catch(() => 'reported')
+      // The change may have been made all the same. So the caller hears of it when nobody finds the old copy any more.
+      const gone = copies.invalidate(id, clock).catch(() => 'reported')
+      const signal = context?.signal
+      if (!signal?.aborted) await abortable(gone, signal).catch(() => 'the caller stopped waiting')
       throw error
     }
     try {

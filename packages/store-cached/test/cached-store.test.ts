@@ -541,6 +541,47 @@ describe('an outage of the cache', () => {
     expect(await other.read(ID, at)).toMatchObject({ payload: 'new' })
   })
 
+  describe('a change whose outcome is unknown', () => {
+    const lossy: Store = {
+      ...memoryStore(),
+      async replace() {
+        await durable.replace(ID, record('new'), (await durable.read(ID, at))!.version, at)
+        throw new Error('connection lost')
+      },
+    }
+
+    it('is told when its copy is gone, so that the next request finds what is stored [F20]', async () => {
+      const { version } = (await store.read(ID, at)) as StoredRecord
+      const slow = watched(fast)
+      const open = slow.hold('replace')
+      const third = cachedStore({ fast: slow, durable: lossy })
+      let isTold = false
+      const told = Promise.resolve(third.replace(ID, record('new'), version, at)).catch(() => {
+        isTold = true
+      })
+      await vi.advanceTimersByTimeAsync(10)
+      expect([slow.calls, isTold]).toEqual([['read', 'replace'], false])
+      open()
+      await told
+      expect(await other.read(ID, at)).toMatchObject({ payload: 'new' })
+    })
+
+    it('is told at once when the caller stops waiting, though the cache hangs [F3]', async () => {
+      const { version } = (await store.read(ID, at)) as StoredRecord
+      const hanging = breakable(fast)
+      hanging.down = 'hangs'
+      const third = cachedStore({ fast: hanging, durable: lossy })
+      const caller = new AbortController()
+      const told = Promise.resolve(
+        third.replace(ID, record('new'), version, { ...at, signal: caller.signal }),
+      ).catch((error: Error) => error.message)
+      await vi.advanceTimersByTimeAsync(20)
+      caller.abort(new Error('nobody waits'))
+      await vi.advanceTimersByTimeAsync(5)
+      expect(await Promise.race([told, vi.advanceTimersByTimeAsync(1)])).toBe('connection lost')
+    })
+  })
+
   it('an outage of the durable store is an error, never "no session" [F1]', async () => {
     const behind = breakable(durable)
     const third = cachedStore({ fast: memoryStore(), durable: behind })

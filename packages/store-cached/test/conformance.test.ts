@@ -2,16 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { memoryStore } from '@sess/conformance'
+import { type CuttableProxy, cuttable, memoryStore } from '@sess/conformance'
 import { describeStore } from '@sess/conformance/vitest'
 import type { Store, StoredRecord } from '@sess/core'
 import { cacheStore } from '@sess/store-cache'
 import { type SqlStore, sqliteStore } from '@sess/store-sql'
 import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
+import { type ProcessLimits, processLimits } from '@sess/test-fixtures/process-limits.ts'
 import { requireServer, type Server, startPostgres, startRedis } from '@sess/test-fixtures/servers'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { cachedStore } from '../src/index.ts'
 import { type Opened, openPostgres, openRedis } from './backends.ts'
+
+const module = new URL('./process.ts', import.meta.url).href
 
 /** SQLite in a file, whose outage is that its table is gone. */
 function sqliteFile() {
@@ -30,24 +33,49 @@ function sqliteFile() {
   }
 }
 
+let limits: ProcessLimits | undefined
+beforeAll(() => {
+  limits = processLimits()
+})
+afterAll(() => limits?.close())
+
 describeStore('cached(lru + SQLite)', () => {
   const { file, remove, breakBackend, healBackend } = sqliteFile()
   const fast = cacheStore()
-  const [store, second] = [sqliteStore(file), sqliteStore(file)].map(durable =>
-    cachedStore({ fast, durable }),
-  ) as [Store, Store]
+  // In the test's hand, so that it can make them read-only.
+  const databases = [0, 1].map(() => new DatabaseSync(file, { timeout: 5 }))
+  for (const db of databases) db.exec('pragma journal_mode = wal')
+  const [store, second] = databases.map(db => cachedStore({ fast, durable: sqliteStore(db) })) as [
+    Store,
+    Store,
+  ]
+  const setReadOnly = (value: 'on' | 'off') => {
+    for (const db of databases) db.exec(`pragma query_only = ${value}`)
+  }
+  let isAway = false
   return {
     store,
     second,
+    // Errors of the durable store alone: without the cache nothing fails, and copies are at most `maxStale` old.
+    async fail(kind) {
+      if (kind === 'read-only') return setReadOnly('on')
+      if (kind === 'out-of-memory' && limits) return await limits.noRoom()
+      return false
+    },
     async breakBackend() {
+      isAway = true
       breakBackend()
       // What is in memory would go on being answered, rightly.
       for await (const { id } of fast.scan()) fast.remove(id)
     },
-    healBackend,
+    async healBackend() {
+      setReadOnly('off')
+      await limits?.lift()
+      if (isAway) healBackend()
+      isAway = false
+    },
     async cleanup() {
-      await store.close?.()
-      await second.close?.()
+      for (const db of databases) db.close()
       remove()
     },
   }
@@ -92,6 +120,10 @@ describe.skipIf(!servers)('on real servers', () => {
     await Promise.all([redis.stop(), postgres.stop()])
   })
 
+  const kill = async (signal: NodeJS.Signals) =>
+    void (await Promise.all([redis.kill(signal), postgres.kill(signal)]))
+  const restart = async () => void (await Promise.all([redis.restart(), postgres.restart()]))
+
   describeOtherWay(
     'cached(Redis + PostgreSQL)',
     () => {
@@ -101,11 +133,44 @@ describe.skipIf(!servers)('on real servers', () => {
       return {
         store,
         second,
+        module: { path: module, argument: { redis: redis.url, postgres: postgres.url } },
+        async restartBackend() {
+          await kill('SIGKILL')
+          await restart()
+        },
+        freezeBackend: () => kill('SIGSTOP'),
+        thawBackend: () => kill('SIGCONT'),
         // An outage of both: the cache alone would make nothing fail, and has tests of its own.
-        breakBackend: async () => void (await Promise.all([redis.kill('SIGKILL'), postgres.kill('SIGKILL')])),
-        healBackend: async () => void (await Promise.all([redis.restart(), postgres.restart()])),
+        breakBackend: () => kill('SIGKILL'),
+        healBackend: restart,
       }
     },
     { callTimeout: 3_000 },
   )
+
+  describe('behind a proxy', () => {
+    let proxy: CuttableProxy
+    let behind: Opened<SqlStore>
+    beforeAll(async () => {
+      proxy = await cuttable(postgres.port)
+      behind = await openPostgres(postgres.url.replace(`${postgres.port}`, `${proxy.port}`))
+    })
+    afterAll(async () => {
+      await behind.close()
+      await proxy.close()
+    })
+
+    describeStore(
+      'cached(Redis + PostgreSQL), replies of PostgreSQL lost',
+      () => {
+        const [one, two] = processes as [(typeof processes)[0], (typeof processes)[0]]
+        return {
+          store: cachedStore({ fast: one.fast.store(), durable: behind.store() }),
+          second: cachedStore({ fast: two.fast.store(), durable: two.durable.store() }),
+          loseAnswer: proxy.loseAnswer,
+        }
+      },
+      { callTimeout: 2_000, filter: /^store\/lost-/ },
+    )
+  })
 })
