@@ -7,17 +7,31 @@ const ONE_IN = 4
 const isQuick = process.env['SESS_CONFORMANCE_QUICK'] === '1'
 const today = Math.floor(Date.now() / 86_400_000)
 
-const BACKENDS = ['redis', 'postgres', 'mariadb', 'files'] as const
+/** What `npm test` takes turns with, one a day. `pnpm campaign stores` runs all of each. */
+const TURNS = {
+  /** Cases with a second process: each starts one. */
+  processes: ['SQLite', 'Redis', 'PostgreSQL', 'MariaDB', 'files', 'cached'],
+  /** Clients of one server while the server is in trouble. */
+  'clients in trouble': ['redis', 'ioredis'],
+  'drivers in trouble': ['node:sqlite', 'better-sqlite3'],
+  'stores in trouble': ['the new store', 'the old store'],
+} as const
 
-/**
- * What the factory of a store offers as its `module`. Each case with a second process starts one, so `npm test` runs them on
- * SQLite and on one other backend each day; `pnpm campaign stores` runs them on all.
- */
+/** Whether the member of a group is tested today. */
+export function isToday<Group extends keyof typeof TURNS>(
+  group: Group,
+  member: (typeof TURNS)[Group][number],
+): boolean {
+  const members: readonly string[] = TURNS[group]
+  return !isQuick || members[today % members.length] === member
+}
+
+/** What a factory offers as its `module`: something if its turn is today. */
 export function moduleOfToday(
-  backend: (typeof BACKENDS)[number],
+  backend: (typeof TURNS)['processes'][number],
   module: StoreSetup['module'],
 ): StoreSetup['module'] {
-  return isQuick && BACKENDS[today % BACKENDS.length] !== backend ? undefined : module
+  return isToday('processes', backend) ? module : undefined
 }
 
 /**

@@ -80,7 +80,7 @@ export function cachedStore(options: CachedStoreOptions): Store {
     try {
       result = await run()
     } catch (error) {
-      // The change may have been made all the same. So the caller hears of it when nobody finds the old copy any more.
+      // The change may have been made all the same. So it is an error only when nobody finds the old copy any more.
       const gone = copies.invalidate(id, clock).catch(() => 'reported')
       const signal = context?.signal
       if (!signal?.aborted) await abortable(gone, signal).catch(() => 'the caller stopped waiting')

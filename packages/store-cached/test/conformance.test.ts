@@ -7,7 +7,7 @@ import { describeStore } from '@sess/conformance/vitest'
 import type { Store, StoredRecord } from '@sess/core'
 import { cacheStore } from '@sess/store-cache'
 import { type SqlStore, sqliteStore } from '@sess/store-sql'
-import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
+import { describeOtherWay, moduleOfToday } from '@sess/test-fixtures/other-way.ts'
 import { type ProcessLimits, processLimits } from '@sess/test-fixtures/process-limits.ts'
 import { requireServer, type Server, startPostgres, startRedis } from '@sess/test-fixtures/servers'
 import { afterAll, beforeAll, describe } from 'vitest'
@@ -133,7 +133,10 @@ describe.skipIf(!servers)('on real servers', () => {
       return {
         store,
         second,
-        module: { path: module, argument: { redis: redis.url, postgres: postgres.url } },
+        module: moduleOfToday('cached', {
+          path: module,
+          argument: { redis: redis.url, postgres: postgres.url },
+        }),
         async restartBackend() {
           await kill('SIGKILL')
           await restart()

@@ -75,7 +75,7 @@ describe.skipIf(!requireServer('mariadb'))('store contract', () => {
         return {
           store: one.store,
           second: two.store,
-          module: isFirst ? moduleOfToday('mariadb', { path: module, argument }) : undefined,
+          module: isFirst ? moduleOfToday('MariaDB', { path: module, argument }) : undefined,
           breakBackend: () => server.kill('SIGKILL'),
           healBackend: () => server.restart(),
           restartBackend: async () => {

@@ -65,7 +65,7 @@ describe.skipIf(!requireServer('postgres'))('store contract', () => {
         return {
           store: one.store,
           second: two.store,
-          module: isFirst ? moduleOfToday('postgres', { path: module, argument }) : undefined,
+          module: isFirst ? moduleOfToday('PostgreSQL', { path: module, argument }) : undefined,
           breakBackend: () => server.kill('SIGKILL'),
           healBackend: () => server.restart(),
           restartBackend: async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describeStore } from '@sess/conformance/vitest'
-import { describeOtherWay } from '@sess/test-fixtures/other-way.ts'
+import { describeOtherWay, isToday, moduleOfToday } from '@sess/test-fixtures/other-way.ts'
 import { type ProcessLimits, processLimits } from '@sess/test-fixtures/process-limits.ts'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe } from 'vitest'
@@ -35,7 +35,7 @@ describeStore('SQLite through node:sqlite', () => {
   return {
     store,
     second,
-    module: { path: module, argument: { engine: 'sqlite', location: file } },
+    module: moduleOfToday('SQLite', { path: module, argument: { engine: 'sqlite', location: file } }),
     ...outage,
     cleanup() {
       store.close()
@@ -73,10 +73,11 @@ describe('a database in trouble', () => {
   })
   afterAll(() => limits?.close())
 
-  describe.each([
-    ['node:sqlite', (file: string) => new DatabaseSync(file)],
-    ['better-sqlite3', (file: string) => new Database(file)],
-  ] as const)('%s', (name, open) => {
+  const drivers = [
+    { name: 'node:sqlite', open: (file: string) => new DatabaseSync(file) },
+    { name: 'better-sqlite3', open: (file: string) => new Database(file) },
+  ] as const
+  for (const { name, open } of drivers.filter(({ name }) => isToday('drivers in trouble', name))) {
     describeStore(
       `SQLite through ${name}, errors`,
       () => {
@@ -106,5 +107,5 @@ describe('a database in trouble', () => {
       },
       { filter: /^store\/fails-/ },
     )
-  })
+  }
 })

@@ -31,7 +31,7 @@ export async function postgresTrouble(server: Server, proxy: CuttableProxy): Pro
   const setReadOnly = async (value: 'on' | 'off') => {
     await control.query(`alter system set default_transaction_read_only = ${value}`)
     await control.query('select pg_reload_conf()')
-    // Each session hears of it by itself.
+    // The sessions get it a moment later.
     const isSet = async () => {
       const { rows } = await beside.query('show default_transaction_read_only')
       return rows[0].default_transaction_read_only === value
