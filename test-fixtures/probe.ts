@@ -159,7 +159,7 @@ export function suiteRoutes(sessions: Sessions, options: RouteOptions = {}): Pro
   return probeRoutes(sessions, options).filter(({ path }) => OF_SUITE.test(path))
 }
 
-const OF_SUITE = /^\/(?:raw|throw-headers|then-fails|bytes|failing-body|both)/
+const OF_SUITE = /^\/(?:raw|throw-|then-fails|bytes|failing-body|both)/
 
 /** What `GET /socket` does once the upgrade is accepted: a change that it does not save. */
 export function changeOverSocket(session: Session, query: URLSearchParams, socket: Duplex): void {

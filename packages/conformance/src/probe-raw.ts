@@ -100,6 +100,13 @@ export function rawRoutes(
       res.write('written ')
       res.end('by hand')
     }),
+    route('/raw-flush-headers', async (res, change, query) => {
+      change()
+      writeHead(res, 200, query.get('as'), kept)
+      res.flushHeaders()
+      await pause(1_000)
+      res.end('the first event')
+    }),
     route('/raw-encodings', (res, change, query) => {
       change()
       return writeEncoded(res, query.has('awaited'), kept)

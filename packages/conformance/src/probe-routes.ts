@@ -196,6 +196,14 @@ export function probeRoutes(
     },
     {
       method: 'POST',
+      path: '/throw-unusual',
+      run(session, query) {
+        set(session, query)
+        throw Object.assign(new Error('thrown by the probe'), UNUSUAL[query.get('as') ?? ''])
+      },
+    },
+    {
+      method: 'POST',
       path: '/throw-headers',
       run(session, query) {
         if (httpError.length < 2) return text(501, NO_ERROR_HEADERS)
@@ -363,6 +371,17 @@ export function probeNotFound(session: Session, query: URLSearchParams): ProbeAn
   if (query.has('k')) session.set(keyOf(query), sentValue(query))
   const body = JSON.stringify({ notFound: true, isEmpty: session.isEmpty })
   return { status: 404, headers: [['content-type', 'application/json']], body }
+}
+
+/** What an error can say of its status besides that of an HTTP error, by the `as` of `/throw-unusual`. */
+export const UNUSUAL: Readonly<Record<string, object>> = {
+  success: { status: 200 },
+  redirect: { status: 302 },
+  text: { status: '410' },
+  fraction: { status: 410.5 },
+  beyond: { status: 999 },
+  'status-code': { statusCode: 410 },
+  'of-a-file': { code: 'ENOENT' },
 }
 
 const NO_ERROR_HEADERS = 'the probe app does nothing with the second argument of `httpError`'

@@ -46,8 +46,8 @@ describe('the status that an error handler of the app chooses', () => {
     }
   }
 
-  test('an adapter that goes by the status of the error is rejected, by that case alone', async () => {
-    expect(await rejecting(ByTheError)).toEqual(['adapter/thrown-mapped'])
+  test('an adapter that goes by the status of the error is rejected, by those cases alone', async () => {
+    expect(await rejecting(ByTheError)).toEqual(['adapter/thrown-mapped', 'adapter/thrown-unusual'])
   })
 
   test('an adapter that cannot know it says so', async () => {

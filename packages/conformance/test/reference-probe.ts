@@ -267,7 +267,8 @@ export class ReferenceAdapter {
 
   failed(error: unknown): Reply {
     const { status: own = 500, headers = {} } = error as { status?: number; headers?: Reply['headers'] }
-    const status = mapped.get(error as object) ?? own
+    const isOfHttp = Number.isInteger(own) && own >= 400 && own < 600
+    const status = mapped.get(error as object) ?? (isOfHttp ? own : 500)
     return { status, headers: { ...headers }, body: `error ${status}` }
   }
 

@@ -1,6 +1,7 @@
 import { equal, ok } from '../check.ts'
 import type { HttpResponse } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
+import { needsRoute } from './newer-routes.ts'
 import { cacheControl, newCookie, noCookie, status, vary } from './responses.ts'
 
 const HEADER = 'x-session'
@@ -63,6 +64,26 @@ export const carrierCases: readonly AdapterCase[] = [
       noCookie(f, ended, 'POST /flush')
       equal(ended.headers[HEADER], '', 'X-Session of POST /flush')
       equal((await send('/get?k=user', next)).json['value'] ?? null, null, 'the value after the logout')
+    },
+  },
+  {
+    id: 'adapter/body-is-session-carrier',
+    title: 'a body that is the session names the header of its key in Vary, too [A19]',
+    rule: 'Merge `varyBy` of the commit into Vary, also if the session is read after it.',
+    source: 'docs/design.md#carriers, docs/requirements.md#a19; ResponseInfo.readLate',
+    why: 'A cache would show one visitor the session of another who has another key in the header.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ carrier: { header: HEADER, cookie: true } })
+      const key = newKey(
+        await app.browser().withHeader('POST', '/set?k=user&v=ann', 'new'),
+        'POST /set with X-Session: new',
+      )
+      const what = 'GET /itself with X-Session'
+      const response = await app.browser().withHeader('GET', '/itself', key)
+      needsRoute(response, 'GET /itself')
+      equal(response.json, { user: 'ann' }, `the body of ${what}`)
+      equal([...vary(response)].sort(), ['cookie', HEADER], `Vary of ${what}`)
     },
   },
   {

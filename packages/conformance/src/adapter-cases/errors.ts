@@ -1,5 +1,6 @@
 import { DoesNotApply } from '../case.ts'
 import { equal, fail, ok, outcome } from '../check.ts'
+import { UNUSUAL } from '../probe-routes.ts'
 import { send } from './client.ts'
 import { type AdapterCase, needsStart } from './fixture.ts'
 import { needsRoute } from './newer-routes.ts'
@@ -24,6 +25,29 @@ async function uncaughtDuring(run: () => Promise<void>): Promise<unknown[]> {
 
 /** Responses that are no page of a route: an error with headers, a body that fails, a path that nobody knows. */
 export const errorCases: readonly AdapterCase[] = [
+  {
+    id: 'adapter/thrown-unusual',
+    title: 'an error whose status is no HTTP error’s is saved by the status that is really sent [F28]',
+    rule: 'Commit with the status that leaves. What a framework makes of a status that is a text or no whole number, or of ENOENT, it alone knows.',
+    source:
+      'docs/design.md#commit, docs/requirements.md#f28; on-finished: the error handler chooses the status',
+    why: 'Half-done work would be kept beside a 500, because the error had a `status` that was no number of HTTP.',
+    async run(f) {
+      needsRoute(await (await f.browser()).post('/throw-unusual'), 'POST /throw-unusual')
+      for (const as of Object.keys(UNUSUAL)) {
+        const what = `POST /throw-unusual?as=${as}`
+        const browser = await f.browser()
+        await browser.post('/set?k=n&v=0')
+        const response = await browser.post(`/throw-unusual?k=n&v=1&as=${as}`)
+        const isSaved = response.status < 500
+        equal(
+          await browser.value('n'),
+          isSaved ? 1 : 0,
+          `the value after ${what}, whose response was ${response.status}`,
+        )
+      }
+    },
+  },
   {
     id: 'adapter/thrown-headers',
     title: 'the headers of a thrown error arrive beside the cookie of the session',

@@ -52,7 +52,7 @@ export interface ProbeWays {
    * returns stays that of the server.
    */
   under?: string
-  /** Give the two engines of `startTwoEngines` one property, as somebody does who copies a line. What the adapter throws is thrown. */
+  /** Give the two engines of `startTwoEngines` one property, as somebody does who copies a line. The start may fail then. */
   sameProperty?: true
 }
 

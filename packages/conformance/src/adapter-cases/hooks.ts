@@ -4,6 +4,7 @@ import type { ProbeStep } from '../probe-hook.ts'
 import { type HttpResponse, send } from './client.ts'
 import type { AdapterCase, StartedApp } from './fixture.ts'
 import { withoutMeans } from './means.ts'
+import { needsRoute } from './newer-routes.ts'
 import { cacheControl, inFiveSeconds, newCookie, noCookie, status, vary } from './responses.ts'
 import { down } from './watched-store.ts'
 
@@ -95,6 +96,28 @@ export const hookCases: readonly AdapterCase[] = [
         const isOfVisitor = response.setCookies.some(({ name }) => name === f.cookieName)
         const expected = isOfVisitor ? ['max-age=60', 'private'] : all
         equal(said(response), expected, `what Cache-Control of POST ${path} says`)
+      }
+    },
+  },
+  {
+    id: 'adapter/hook-vary-of-body',
+    title: 'Vary of middleware is still there beside Cookie where the body is the session [A19]',
+    rule: 'Merge Cookie into the Vary that is there, also if the session is read after the commit.',
+    source: `docs/requirements.md#a19, ${SOURCE}; ResponseInfo.readLate`,
+    why: 'A cache would send a page in one language to the speakers of another.',
+    skip: withoutMeans('before'),
+    async run(f) {
+      const headers: ProbeStep['headers'] = [['vary', 'Accept-Language']]
+      for (const place of ['above', 'below'] as const) {
+        const browser = (await f.before!({ [place]: () => ({ headers }) })).browser()
+        await browser.post('/set?k=a&v=1')
+        const response = await browser.get('/itself')
+        needsRoute(response, 'GET /itself')
+        equal(
+          [...vary(response)].sort(),
+          ['accept-language', 'cookie'],
+          `Vary of GET /itself with middleware ${place}`,
+        )
       }
     },
   },

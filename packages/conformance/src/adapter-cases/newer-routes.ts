@@ -8,7 +8,7 @@ import type { AdapterFixture } from './fixture.ts'
  *
  * @param route such as `POST /raw`
  */
-export function needsRoute({ status, body }: HttpResponse, route: string): void {
+export function needsRoute({ status, body }: Pick<HttpResponse, 'status' | 'body'>, route: string): void {
   if ([404, 405].includes(status)) throw new DoesNotApply(noRoute(route))
   if (status === 501) throw new DoesNotApply(body)
 }

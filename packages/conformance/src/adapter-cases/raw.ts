@@ -1,5 +1,5 @@
 import { equal, ok } from '../check.ts'
-import { type HttpResponse, send } from './client.ts'
+import { type HttpResponse, send, sendRaw } from './client.ts'
 import { type AdapterCase, needsStart, type StartedApp } from './fixture.ts'
 import { needsRoute } from './newer-routes.ts'
 import { inFiveSeconds, newCookie, noCookie, pause, sessionCookies, status, vary } from './responses.ts'
@@ -78,6 +78,37 @@ export const rawCases: readonly AdapterCase[] = [
         equal(names, [f.cookieName, 'lang', 'theme'].sort(), `the cookies of ${what}`)
         equal(vary(response).sort(), ['accept', 'cookie', 'origin'], `Vary of ${what}`)
       }
+    },
+  },
+  {
+    id: 'adapter/raw-flush-headers',
+    title:
+      'headers that a handler sends before the body leave once the session is saved, and not with the body',
+    rule: 'Hold `flushHeaders` as any other call, and carry it out after the commit.',
+    source: `${SOURCE}; Node http, request.flushHeaders; HTML, server-sent events`,
+    why: 'A stream of events would open with its first event: a page waits, and a proxy gives up.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      slowly(app)
+      const flush = async (as: string): Promise<void> => {
+        const what = `POST /raw-flush-headers?as=${as}`
+        const raw = sendRaw(`${app.url}/raw-flush-headers?k=a&v=1&as=${as}`, ['POST'])
+        await Promise.race([raw.ended, pause(700)])
+        const head = raw.received()
+        await raw.ended
+        const whole = raw.received()
+        const code = Number(/^HTTP\/1\.1 (\d{3})/.exec(whole)?.[1])
+        needsRoute({ status: code, body: whole.split('\r\n\r\n')[1] ?? '' }, 'POST /raw-flush-headers')
+        ok(
+          head.includes('\r\n\r\n'),
+          `the headers of ${what} within 700 ms, whose body begins after a second`,
+          'they came with the body',
+        )
+        ok(/^set-cookie: sessionid=/im.test(head), `the cookie in the headers of ${what}`, 'it was missing')
+        equal(whole.includes('the first event'), true, `whether the body of ${what} arrived`)
+      }
+      await Promise.all(WAYS.map(flush))
     },
   },
   {

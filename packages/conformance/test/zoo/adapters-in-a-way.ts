@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session } from '@sess/core'
 import { added, type Out, ReferenceAdapter, type Reply, type Request } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
+import { readingLate } from './reading-late.ts'
 
 const nothing: Out = { setCookies: [], vary: false, private: false }
 
@@ -199,6 +200,11 @@ export const adaptersInAWay: readonly (BrokenAdapter & { by: string })[] = [
         return super.joined({ ...reply, headers: Object.fromEntries(others) }, { headers: above.headers })
       }
     },
+  },
+  {
+    id: 'hook: a body that is the session takes Vary for itself',
+    by: 'adapter/hook-vary-of-body',
+    Adapter: readingLate((_, names) => names),
   },
   {
     id: 'hook: the fields of the session are set, not merged',

@@ -27,6 +27,23 @@ export const offRouteAdapters: readonly (BrokenAdapter & { by: string })[] = [
     },
   },
   {
+    id: 'error: its status decides, whatever it is',
+    by: 'adapter/thrown-unusual',
+    Adapter: class extends ReferenceAdapter {
+      readonly #own = new WeakMap<Reply, number>()
+      override failed(error: unknown) {
+        const reply = super.failed(error)
+        const { status } = error as { status?: unknown }
+        // What the app's error handler chooses counts.
+        if (reply.status === 500 && status !== undefined) this.#own.set(reply, Number(status))
+        return reply
+      }
+      override async commit(session: Session, reply: Reply) {
+        return await super.commit(session, { ...reply, status: this.#own.get(reply) ?? reply.status })
+      }
+    },
+  },
+  {
     id: 'not found: a path that no route is for has no session',
     by: 'adapter/not-found',
     Adapter: class extends ReferenceAdapter {

@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Session } from '@sess/core'
+import { varyBy } from '@sess/core/adapter'
 import { type Out, ReferenceAdapter, type Reply } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
+import { readingLate } from './reading-late.ts'
 import { skipping } from './strangers-adapters.ts'
 
 const NOTHING: Out = { setCookies: [], vary: false, private: false }
@@ -90,6 +92,11 @@ export const plausibleAdapters: readonly (BrokenAdapter & { by: string })[] = [
         return super.headers(reply, reply.status >= 500 ? { ...out, setCookies: [] } : out)
       }
     },
+  },
+  {
+    id: 'carrier: a body that is the session varies by Cookie alone',
+    by: 'adapter/body-is-session-carrier',
+    Adapter: readingLate(current => varyBy(current, undefined)),
   },
   {
     id: 'carrier: an empty header counts as absent',

@@ -43,6 +43,14 @@ export const rawAdapters: readonly (BrokenAdapter & { by: string })[] = [
     Adapter: holding((res, commit, hold) => hold(() => commit(res.statusCode))),
   },
   {
+    id: 'raw: headers that are sent before the body are held until the body',
+    by: 'adapter/raw-flush-headers',
+    Adapter: holding((res, commit, hold) => {
+      hold(commit)
+      res.flushHeaders = () => undefined
+    }),
+  },
+  {
     id: 'raw: a list of headers is read as an object',
     by: 'adapter/raw-headers',
     Adapter: holding((res, commit, hold) => {
