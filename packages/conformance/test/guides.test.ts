@@ -171,7 +171,7 @@ describe('docs/write-an-adapter.md', () => {
     // Its handlers return a response, and have none of node:http.
     const withoutRaw = output.match(/does not apply: the probe app does nothing with `raw`/g)
     expect(withoutRaw).toHaveLength(9)
-    expect(output).toMatch(new RegExp(`\\bskipped ${proxied.length + 8 + 1}\\b`))
+    expect(output).toMatch(new RegExp(`\\bskipped ${proxied.length + 9 + 1}\\b`))
   }, 60_000)
 
   test('npx sess-conformance adapter proves the process that listens', async () => {
