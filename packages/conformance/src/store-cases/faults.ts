@@ -1,3 +1,4 @@
+import type { SessionRecord } from '@sess/core'
 import { DoesNotApply } from '../case.ts'
 import { equal, fail, ok, outcome, show } from '../check.ts'
 import { withoutMeans } from '../means.ts'
@@ -12,7 +13,7 @@ interface Write {
   after: 'written' | 'extended' | 'nothing'
 }
 
-const WRITES: readonly Write[] = [
+export const WRITES: readonly Write[] = [
   {
     name: 'insert',
     done: true,
@@ -40,17 +41,18 @@ const WRITES: readonly Write[] = [
 ]
 
 /** A write whose answer was a success is done; after an error nobody knows, but the record is whole. */
-async function attempt(
+export async function attempt(
   f: StoreFixture,
   write: Write,
   when: string,
   disturb: () => unknown,
   mend: () => unknown,
+  part: Partial<SessionRecord> = {},
 ) {
   const fresh = write.name === 'insert'
   const id = f.id()
-  const before = fresh ? undefined : await f.stored({}, id)
-  const record = f.record({ expiresAt: f.clock.now() + 7_200_000 })
+  const before = fresh ? undefined : await f.stored(part, id)
+  const record = f.record({ ...part, expiresAt: f.clock.now() + 7_200_000 })
   await disturb()
   let settled: Awaited<ReturnType<typeof outcome>>
   try {

@@ -2,6 +2,7 @@ import { equal, outcome } from '../check.ts'
 import { withoutMeans } from '../means.ts'
 import { type FailKind, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { eachOf } from './everywhere.ts'
+import { attempt, WRITES } from './faults.ts'
 import { inTime } from './neighbours.ts'
 
 /** A backend that fails amid a call: only what writes fails, or what comes after some calls that worked. */
@@ -80,8 +81,36 @@ const scanned = (method: 'scan' | 'scanBySubject', name: string, why: string): S
   },
 })
 
+const writes: StoreCase = {
+  id: 'store/fails-partly-write',
+  title: 'a write of several steps whose later steps fail rejects, or is done [F2]',
+  rule: RULE,
+  source: SOURCE,
+  why: 'A login would answer 200 while its session was not stored, because only its entry in the index was.',
+  skip: withoutMeans('errors'),
+  async run(f) {
+    for (const [kind, after] of momentsOf(f)) {
+      for (const write of WRITES) {
+        let isOffered = true
+        await attempt(
+          f,
+          write,
+          `to a backend that fails (${kind} after ${after} calls)`,
+          async () => {
+            isOffered = (await f.fail?.(kind, { after })) ?? false
+          },
+          () => f.healBackend?.(),
+          { subject: `user-${f.id()}` },
+        )
+        if (!isOffered) break
+      }
+    }
+  },
+}
+
 /** Calls of several steps, while some of the steps fail. */
 export const partlyCases: readonly StoreCase[] = [
+  writes,
   {
     id: 'store/fails-partly-remove-by-subject',
     title:

@@ -40,6 +40,8 @@ interface Ways {
   touchForgets?: boolean
   /** A list removes the entries that lead to no record, however new they are. */
   listTidies?: boolean
+  /** An error of the record is ignored once its entry is written. */
+  ignoresRecord?: boolean
   /** The results of removals are taken without their errors. */
   settles?: boolean
   /** A later page of a list that fails is the end. */
@@ -115,7 +117,10 @@ function indexedStore(db: Database, ways: Ways = {}): Store {
     const before = await db.read(rows => rows.get(id)?.subject)
     // The record is bigger than its entry, so it arrives later.
     if (ways.listTidies) for (let trip = 0; trip < 6; trip++) await db.read(() => undefined)
-    const answer = await write()
+    const answer = await write().catch(error => {
+      if (ways.ignoresRecord && record.subject !== undefined) return done
+      throw error
+    })
     if (answer !== done) return answer
     if (ways.indexedLate) await link(id, record, timeOf(context))
     if (before !== record.subject) await unlink(id, before)
@@ -182,6 +187,12 @@ export const kvStores: Record<string, KvStore> = {
     by: 'store/lost-index-switch',
     mistake: 'the same, for a session that gets another subject',
     setup: on({ indexedLate: true }),
+  },
+  'errors-of-the-second-write': {
+    by: 'store/fails-partly-write',
+    mistake:
+      'the entry of the index is written, and the error of the record ignored: a login that is not stored',
+    setup: on({ ignoresRecord: true }),
   },
   'errors-of-a-pipeline': {
     by: 'store/fails-partly-remove-by-subject',
