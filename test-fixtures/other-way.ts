@@ -10,7 +10,7 @@ const today = Math.floor(Date.now() / 86_400_000)
 /** What `npm test` takes turns with, one a day. `pnpm campaign stores` runs all of each. */
 const TURNS = {
   /** Cases with a second process: each starts one. */
-  processes: ['SQLite', 'Redis', 'PostgreSQL', 'MariaDB', 'files', 'cached'],
+  processes: ['SQLite', 'Redis', 'PostgreSQL', 'MariaDB', 'files', 'cached', 'moving'],
   /** Clients of one server while the server is in trouble. */
   'clients in trouble': ['redis', 'ioredis'],
   'drivers in trouble': ['node:sqlite', 'better-sqlite3'],

@@ -8,7 +8,7 @@ import { describeStore } from '@sess/conformance/vitest'
 import type { Store } from '@sess/core'
 import { redisStore } from '@sess/store-redis'
 import { sqliteStore } from '@sess/store-sql'
-import { isToday } from '@sess/test-fixtures/other-way.ts'
+import { isToday, moduleOfToday } from '@sess/test-fixtures/other-way.ts'
 import { type ProcessLimits, processLimits } from '@sess/test-fixtures/process-limits.ts'
 import { requireServer, type Server, startRedis } from '@sess/test-fixtures/servers'
 import { redisTrouble } from '@sess/test-fixtures/servers/redis-trouble.ts'
@@ -16,6 +16,8 @@ import type { Trouble } from '@sess/test-fixtures/servers/trouble.ts'
 import { createClient, type RedisClientType } from 'redis'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { movingStore } from '../src/index.ts'
+
+const module = new URL('./process.ts', import.meta.url).href
 
 // A machine that crashes would lose sessions. These are of nobody.
 function openSqlite(file: string): DatabaseSync {
@@ -76,13 +78,15 @@ describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis), one of which 
     const folder = mkdtempSync(join(tmpdir(), 'sess-moving-'))
     // Of this case alone, as the file is.
     const prefix = `${randomUUID()}:`
-    const databases = [0, 1].map(() => openSqlite(join(folder, 'sessions.db')))
+    const file = join(folder, 'sessions.db')
+    const databases = [openSqlite(file), openSqlite(file)]
     const [store, second] = databases.map((db, n) =>
       movingStore({ from: sqliteStore(db), to: redisStore(clients[n]!.redis, { prefix }) }),
     ) as [Store, Store]
     return {
       store,
       second,
+      module: moduleOfToday('moving', { path: module, argument: { file, url: server.url, prefix } }),
       setReadOnly(value: 'on' | 'off') {
         for (const db of databases) db.exec(`pragma query_only = ${value}`)
       },
@@ -93,7 +97,7 @@ describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis), one of which 
     }
   }
 
-  const options = { callTimeout: 2_000, filter: /^store\/(lost|fails)-/ }
+  const options = { callTimeout: 2_000, filter: /^store\/(lost|fails|process|rejected)-/ }
   const describeToday = (store: 'the new store' | 'the old store', factory: StoreFactory) => {
     if (isToday('stores in trouble', store)) describeStore(store, factory, options)
   }

@@ -1,4 +1,10 @@
-import type { Store, StoreContext, StoredEntry, StoredRecord } from '@sess/core'
+import {
+  SessionDataError,
+  type Store,
+  type StoreContext,
+  type StoredEntry,
+  type StoredRecord,
+} from '@sess/core'
 import { flag, isSessionId, nowOf, readOptions } from '@sess/core/store'
 import { commandsOf, type RedisClient } from './client.ts'
 import {
@@ -66,6 +72,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     },
 
     async insert(id, record, context) {
+      assertStorable(record.payload)
       const { subject, expiresAt } = record
       const now = nowOf(context)
       const ttl = millisecondsLeft(expiresAt, now)
@@ -79,6 +86,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     },
 
     async replace(id, record, version, context) {
+      assertStorable(record.payload)
       const { subject, expiresAt } = record
       const now = nowOf(context)
       const ttl = millisecondsLeft(expiresAt, now)
@@ -192,6 +200,14 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
 /** In a cluster, braces would put all sessions into one slot. */
 function isPrefix(value: unknown): boolean {
   return typeof value === 'string' && /[^0-9a-zA-Z]$/.test(value) && !/[{}]/.test(value)
+}
+
+/** The clients would write U+FFFD instead. A subject is written as JSON, which can express it. */
+function assertStorable(payload: string): void {
+  if (payload.isWellFormed()) return
+  throw new SessionDataError(
+    'The payload cannot be stored exactly. It contains a lone surrogate, which UTF-8 cannot express.',
+  )
 }
 
 /** Whole milliseconds, as Redis needs them. */

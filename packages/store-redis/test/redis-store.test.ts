@@ -108,6 +108,19 @@ describe.skipIf(!requireServer('redis'))('on a real server', () => {
       store = redisStore(opened.client)
     })
 
+    it('rejects a payload that UTF-8 cannot express, instead of changing it; a subject of any characters comes back', async () => {
+      const key = id()
+      const refusal = expect.objectContaining({ code: 'SESSION_DATA' })
+      await expect(store.insert(key, record('a\ud800b', 'ann'))).rejects.toEqual(refusal)
+      expect(await store.read(key)).toBeNull()
+      expect(await collect(store.scanBySubject?.('ann'))).toEqual([])
+      await store.insert(key, record('😀', 'ann\ud800'))
+      const found = (await store.read(key))!
+      expect(found).toMatchObject({ payload: '😀', subject: 'ann\ud800' })
+      await expect(store.replace(key, record('\ud800'), found.version)).rejects.toEqual(refusal)
+      expect(await store.read(key)).toEqual(found)
+    })
+
     describe('round trips', () => {
       const trips = async (call: () => unknown) => {
         await command('CONFIG', 'RESETSTAT')
