@@ -17,7 +17,7 @@ export interface Case<Fixture> {
   remedy?: string
   /** A quick run takes some of the cases of one family, which differ in a single value; others on another day. */
   family?: string
-  /** It stops the process, or floods the backend, so no other case runs at the same time. */
+  /** It stops or changes the process, floods the backend, or needs it quick: no other case runs at the same time. */
   alone?: true
   /** It makes random choices, by `fixture.seed`; a report of its failure names the seed. */
   random?: true

@@ -52,6 +52,13 @@ export function sameText(happened: unknown, expected: string, what: string): voi
   )
 }
 
+/** A call that a case has begun and waits for later. If it rejects before that, it is not an error that nobody catches. */
+export function begun<T>(call: () => Promise<T>): Promise<T> {
+  const result = call()
+  result.catch(() => 'The case gets it when it waits.')
+  return result
+}
+
 /** What a call came to: `{ value }` or `{ error }`. A store may throw or reject, which is the same to a caller. */
 export async function outcome<T>(
   call: () => T | PromiseLike<T>,

@@ -261,6 +261,11 @@ function explained(
   return { status: 'failed', error, ...part } as CaseResult & { status: 'failed' }
 }
 
+/** Nobody knows which call of the case it was that took so long. */
+const LOOK_FOR_HANGING =
+  'Run this case alone by `--filter` (filter). If it passes then, the machine or the backend was only slow. If not, a call waits ' +
+  'for ever: for a connection that is not given back, a lock, or a reply that never comes.'
+
 /** An error that is not the case's own may come from any of its calls, also from those that prepare it. */
 const LOOK_AT_ERROR = 'A call failed, maybe one of the preparation: look at its error first.'
 
@@ -269,7 +274,7 @@ async function withDeadline<T>(run: Promise<T>, ms: number, happened: string): P
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new CaseFailure('every call to be answered', happened))
+      reject(new CaseFailure('every call to be answered', happened, LOOK_FOR_HANGING))
     }, ms)
   })
   try {

@@ -101,6 +101,29 @@ const UNUSUAL: Record<string, () => StoreSetup> = {
       },
     }
   },
+  'expiresAt is a whole number, in a column of PostgreSQL': () => {
+    const { right } = openHabitat()
+    const whole = (expiresAt: number) => {
+      if (!Number.isInteger(expiresAt)) throw new Error('invalid input syntax for type bigint')
+    }
+    return {
+      store: {
+        ...right,
+        insert(id, record, context) {
+          whole(record.expiresAt)
+          return right.insert(id, record, context)
+        },
+        replace(id, record, version, context) {
+          whole(record.expiresAt)
+          return right.replace(id, record, version, context)
+        },
+        touch(id, expiresAt, version, context) {
+          whole(expiresAt)
+          return right.touch(id, expiresAt, version, context)
+        },
+      },
+    }
+  },
   'the backend has a clock of its own, which can be moved': () => {
     let now = Date.now() - 5_000_000
     const { right } = openHabitat()

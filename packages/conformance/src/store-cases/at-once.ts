@@ -28,6 +28,7 @@ async function readUntil(
 const sizes = [
   { name: 'small', is: 40 },
   { name: 'big', is: 200_000 },
+  { name: 'huge', is: 1_048_576 },
 ]
 
 /** What one store object does for several callers at the same time, with the same record or all of them. */
@@ -49,7 +50,7 @@ export const atOnceCases: readonly StoreCase[] = [
       const payloadOf = new Map<string, string>()
       const { id } = await f.stored({ payload: payload(0) })
       const writing = async () => {
-        for (let n = 1; n <= (f.quick ? 10 : 40); n++) {
+        for (let n = 1; n <= (f.quick ? 10 : is > 500_000 ? 20 : 40); n++) {
           const { version } = await f.readLive(id, 'the record')
           const record = f.record({ payload: payload(n) })
           equal(await f.store.replace(id, record, version, f.context()), 'ok', 'the answer of replace()')

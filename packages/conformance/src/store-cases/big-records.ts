@@ -1,4 +1,4 @@
-import { equal, oneOf } from '../check.ts'
+import { begun, equal, fail, oneOf, outcome } from '../check.ts'
 import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { eachOf } from './everywhere.ts'
 
@@ -31,11 +31,11 @@ const joinedReads: readonly StoreCase[] = WRITES.map(name => ({
       const subject = `user-${f.id()}`
       const { id, version } = await f.stored({ subject, payload: payload.slice(round) })
       const record = f.record({ subject, expiresAt: f.clock.now() + 5_000_000 + round })
-      const look = (store = f.store) => (async () => await store.read(id, context))()
+      const look = (store = f.store) => begun(async () => await store.read(id, context))
       // A small write overtakes them: the first is sent before it, the second beside it.
       const older = [look()]
       if (round % 2) await f.jitter()
-      const writing = (async () => {
+      const writing = begun(async () => {
         if (name === 'replace')
           equal(await f.other.replace(id, record, version, context), 'ok', 'the answer of replace()')
         else if (name === 'touch')
@@ -43,7 +43,7 @@ const joinedReads: readonly StoreCase[] = WRITES.map(name => ({
         else if (name === 'remove')
           equal(await f.other.remove(id, undefined, context), 'ok', 'the answer of remove()')
         else equal(await f.other.removeBySubject?.(subject, context), 1, 'the answer of removeBySubject()')
-      })()
+      })
       older.push(look(), look(f.other))
       await writing
       const found = await Promise.all([look(), look(f.other)])
@@ -61,7 +61,41 @@ const joinedReads: readonly StoreCase[] = WRITES.map(name => ({
 export const bigRecordCases: readonly StoreCase[] = [
   ...joinedReads,
   {
+    id: 'store/replace-race-biggest',
+    title: 'of two saves of the biggest record at one version one wins, and all of its payload is stored',
+    rule: 'Each call is atomic on its own: a save that loses has written nothing, however many parts a payload has.',
+    source: 'docs/design.md#store-contract, docs/design.md#store-replace; docs/conformance-space.md, overlap',
+    why: 'The session would be half of one tab’s and half of another’s, and could not be read any more.',
+    async run(f) {
+      const text = noiseOf(f.maxBytes + 64)
+      for (let round = 0; round < (f.quick ? 4 : 12); round++) {
+        const { id, version } = await f.stored({ payload: text.slice(0, f.maxBytes) })
+        const payloads = [1, 2, 3].map(n => text.slice(16 * n, 16 * n + f.maxBytes - n))
+        const answers = await Promise.all(
+          payloads.map((payload, n) =>
+            outcome(async () => {
+              if (n > 0 && round % 3) await f.jitter()
+              const store = n % 2 ? f.other : f.store
+              return await store.replace(id, f.record({ payload }), version, f.context())
+            }),
+          ),
+        )
+        for (const { error } of answers) if (error !== undefined) throw error
+        const won = answers.flatMap(({ value }, n) => (value === 'ok' ? [n] : []))
+        equal(won.length, 1, 'how many of three saves at one version succeeded')
+        for (const store of [f.store, f.other]) {
+          const found = await store.read(id, f.context())
+          const [winner = 0] = won
+          if (found?.payload !== payloads[winner])
+            fail('the payload of the save that succeeded to be read, whole', 'it was another text')
+        }
+      }
+    },
+  },
+  {
     id: 'store/remove-by-subject-races-big-replace',
+    // Beside other cases the saves take so long that the removal always comes before them.
+    alone: true,
     title: 'saves of big sessions, which take long in the backend, do not escape removeBySubject [A24]',
     rule: 'Again until none is left: a record that somebody else is writing, and holds a lock on, is removed as well.',
     source:
@@ -75,11 +109,13 @@ export const bigRecordCases: readonly StoreCase[] = [
       for (let round = 0; round < rounds; round++) {
         const subject = `user-${f.id()}`
         const sessions = await eachOf([1, 2, 3, 4, 5], () => f.stored({ subject }))
-        const saves = sessions.map(async ({ id, version }, n) => {
-          const payload = text.slice(n, text.length - Math.floor((n * text.length) / 10))
-          const record = { payload, subject, expiresAt: now + 3_600_000 + n }
-          return await (n % 2 ? f.store : f.other).replace(id, record, version, f.context())
-        })
+        const saves = sessions.map(({ id, version }, n) =>
+          begun(async () => {
+            const payload = text.slice(n, text.length - Math.floor((n * text.length) / 10))
+            const record = { payload, subject, expiresAt: now + 3_600_000 + n }
+            return await (n % 2 ? f.store : f.other).replace(id, record, version, f.context())
+          }),
+        )
         // At another moment of the saves in every round.
         if (round % 6 > 0) await new Promise(resolve => setTimeout(resolve, round % 6))
         const removing = (async () => await f.store.removeBySubject?.(subject, f.context()))()

@@ -35,7 +35,7 @@ export const expiryCases: readonly StoreCase[] = [
     skip: ownedByBackend,
     async run(f) {
       // A machine under load may take longer than a life. Then the next attempt has a longer one.
-      for (let life = 300 + 40 * (await f.pace()); ; life *= 4) {
+      for (let life = Math.ceil(300 + 40 * (await f.pace())); ; life *= 4) {
         const started = Date.now()
         const short = { expiresAt: f.clock.now() + life }
         const [replaced, touched, reborn] = await Promise.all([

@@ -191,7 +191,7 @@ const mixed: StoreCase = {
   why: 'A visit as a guest would take the index along: "log out everywhere" would miss the phone that is signed in for weeks.',
   skip: without('removeBySubject'),
   async run(f) {
-    const life = Math.min(600, 300 + 10 * (await f.pace()))
+    const life = Math.ceil(Math.min(600, 300 + 10 * (await f.pace())))
     const subjects = await eachOf(Object.entries(ORDERS), async ([order, make]) => {
       const subject = `user-${f.id()}`
       const { id } = await make(f, subject, f.clock.now() + life)

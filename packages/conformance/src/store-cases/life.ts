@@ -215,6 +215,8 @@ export const lifeCases: readonly StoreCase[] = [
   },
   {
     id: 'store/zones',
+    // It changes the zone of the process.
+    alone: true,
     title:
       'the hour that happens twice in autumn, and the one that never does in spring, are as long as others',
     rule: 'expiresAt is milliseconds since the epoch, and no date and time of a zone.',

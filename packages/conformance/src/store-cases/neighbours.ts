@@ -1,5 +1,5 @@
 import type { Store } from '@sess/core'
-import { CaseFailure, equal, fail, ok, outcome, show } from '../check.ts'
+import { begun, CaseFailure, equal, fail, ok, outcome, show } from '../check.ts'
 import { withoutMeans } from '../means.ts'
 import { facts, type StoreCase, type StoreFixture, without } from '../store-fixture.ts'
 import { eachOf } from './everywhere.ts'
@@ -165,10 +165,12 @@ const freshCases: readonly StoreCase[] = (
       const [writer, reader] = round % 2 ? [f.store, f.other] : [f.other, f.store]
       const older: Promise<unknown>[] = []
       const look = () =>
-        void older.push(...[f.store, f.other, f.store].map(async store => await store.read(id, f.context())))
+        void older.push(
+          ...[f.store, f.other, f.store].map(store => begun(async () => await store.read(id, f.context()))),
+        )
       look()
       const version = before?.version ?? ''
-      const writing = (async () => {
+      const writing = begun(async () => {
         if (name === 'insert')
           equal(await writer.insert(id, record, f.context()), true, 'the answer of insert()')
         else if (name === 'replace')
@@ -178,7 +180,7 @@ const freshCases: readonly StoreCase[] = (
         else if (name === 'remove')
           equal(await writer.remove(id, undefined, f.context()), 'ok', 'the answer of remove()')
         else equal(await writer.removeBySubject?.(subject, f.context()), 1, 'the answer of removeBySubject()')
-      })()
+      })
       for (let tick = 0; tick < round % 5; tick++) {
         await null
         look()
