@@ -64,8 +64,13 @@ export function movingStore(options: MoverOptions): Store {
       } finally {
         if (!inserted) await to.remove(id, undefined, context)
       }
-      if (inserted) await mover.carry(id, context)
-      return inserted
+      if (!inserted) return false
+      const seen = await mover.look(id, context)
+      // The copy is gone, or was made again from the old store: a logout came between the two writes. Only copying makes a nonce.
+      if (seen.to === null || seen.placeholder !== undefined || seen.receipt?.nonce) {
+        await remove(id, undefined, context)
+      } else await mover.carry(id, context, undefined, seen)
+      return true
     },
 
     async replace(id, record, version, context) {

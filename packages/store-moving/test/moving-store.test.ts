@@ -244,3 +244,28 @@ describe('movingStore', () => {
     expect(() => movingStore(options as never)).toThrow(message)
   })
 })
+
+it.each(['right after it', 'while another process copies it'])(
+  'a logout that comes between the two writes of an insert is not undone, %s',
+  async when => {
+    const key = id(9)
+    const [from, to] = [memoryStore(), memoryStore()]
+    const other = movingStore({ from, to })
+    let removed: unknown
+    const store = movingStore({
+      to,
+      from: {
+        ...from,
+        async insert(...args) {
+          removed = await other.remove(key)
+          const inserted = await from.insert(...args)
+          if (when === 'while another process copies it') await other.read(key)
+          return inserted
+        },
+      },
+    })
+    const record = { payload: '{}', expiresAt: Date.now() + 3_600_000 }
+    expect([await store.insert(key, record), removed]).toEqual([true, 'ok'])
+    expect([await store.read(key), await from.read(key), await to.read(key)]).toEqual([null, null, null])
+  },
+)
