@@ -35,7 +35,7 @@ for (const target of targets) {
     plugins: ['@stryker-mutator/vitest-runner'],
     vitest: { configFile: 'packages/conformance/test/mutants/vitest.config.ts', related: false },
     ignorePatterns: ['/*', '!/packages', '!/test-fixtures', 'dist', '!/tsconfig.base.json'],
-    tempDirName: join(tmpdir(), 'sess-suite-mutants'),
+    tempDirName: join(tmpdir(), `sess-suite-mutants-${process.pid}`),
     cleanTempDir: 'always',
     reporters: ['progress-append-only'],
     warnings: { slow: false, unknownOptions: true, preprocessorErrors: true, unserializableOptions: true },
