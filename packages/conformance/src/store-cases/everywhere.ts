@@ -1,3 +1,4 @@
+import { DoesNotApply } from '../case.ts'
 import { equal, ok, show } from '../check.ts'
 import { type Dimensions, pointsThrough } from '../space/dimensions.ts'
 import { SUBJECTS } from '../space/values.ts'
@@ -277,7 +278,9 @@ export const everywhereCases: readonly StoreCase[] = [
     why: '"Log out everywhere" would fail for good for the one account that a robot has logged in thousands of times.',
     skip: without('removeBySubject'),
     async run(f) {
-      const count = f.quick ? 260 : (await f.pace()) < 2 ? THOUSANDS : await manyOf(f)
+      if (!f.quick && (await f.pace()) > 2)
+        throw new DoesNotApply(`a call takes more than 2 ms, and ${THOUSANDS} sessions too long`)
+      const count = f.quick ? 260 : THOUSANDS
       const subject = `robot-${f.id()}`
       const record = f.record({ subject })
       const ids = await eachOf(
