@@ -65,7 +65,7 @@ export function movingStore(options: MoverOptions): Store {
         if (!inserted) await to.remove(id, undefined, context)
       }
       if (!inserted) return false
-      const seen = await mover.look(id, context)
+      const seen = await mover.look(id, context ?? {})
       // The copy is gone, or was made again from the old store: a logout came between the two writes. Only copying makes a nonce.
       if (seen.to === null || seen.placeholder !== undefined || seen.receipt?.nonce) {
         await remove(id, undefined, context)
