@@ -35,10 +35,15 @@ export function movingStore(options: MoverOptions): Store {
     if (!isSessionId(id)) return 'gone'
     const copy = await to.remove(id, version, context)
     if (copy === 'stale') return 'stale'
+    // Versions are those of copies. What is in the old store alone may be a session that is being inserted.
+    if (copy === 'gone' && version !== undefined)
+      return (await mover.carry(id, context)) === null ? 'gone' : 'stale'
     const old = await from.remove(id, undefined, context)
+    // An insert may have written to both between the two removals.
+    if (copy === 'gone' && old === 'ok') await to.remove(id, undefined, context)
     // Another process may have copied it between the two.
     await mover.carry(id, context)
-    return version === undefined && old === 'ok' ? 'ok' : copy
+    return old === 'ok' ? 'ok' : copy
   }
 
   /** An id with a receipt is taken, until its session has expired: its removal may be under way. */

@@ -97,7 +97,7 @@ describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis), one of which 
     }
   }
 
-  const options = { callTimeout: 2_000, filter: /^store\/((lost|fails|process|rejected)-|random-programs)/ }
+  const options = { callTimeout: 2_000, filter: /^store\/(lost|fails|process|rejected)-/ }
   const describeToday = (store: 'the new store' | 'the old store', factory: StoreFactory) => {
     if (isToday('stores in trouble', store)) describeStore(store, factory, options)
   }

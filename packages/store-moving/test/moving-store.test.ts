@@ -269,3 +269,48 @@ it.each(['right after it', 'while another process copies it'])(
     expect([await store.read(key), await from.read(key), await to.read(key)]).toEqual([null, null, null])
   },
 )
+
+it.each([
+  ['a logout', undefined, ['ok', true], [null, null, null]],
+  ['a removal at another version', 'none', ['stale', true], ['{}', '{}', '{}']],
+] as const)(
+  'an insert that overlaps %s comes to what one after the other would',
+  async (_, version, answers, left) => {
+    const key = id(9)
+    const [from, to] = [memoryStore(), memoryStore()]
+    const [written, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const store = movingStore({
+      to,
+      from: {
+        ...from,
+        async insert(...args) {
+          const inserted = await from.insert(...args)
+          written.resolve()
+          await over.promise
+          return inserted
+        },
+      },
+    })
+    let inserting: unknown
+    const begin = async () => {
+      inserting ??= store.insert(key, { payload: '{}', expiresAt: Date.now() + 3_600_000 })
+      await written.promise
+    }
+    const other = movingStore({
+      to: {
+        ...to,
+        async remove(...args) {
+          const removed = await to.remove(...args)
+          await begin()
+          return removed
+        },
+      },
+      from,
+    })
+    const removed = await other.remove(key, version)
+    over.resolve()
+    expect([removed, await inserting]).toEqual(answers)
+    const found = [await store.read(key), await from.read(key), await to.read(key)]
+    expect(found.map(record => record?.payload ?? null)).toEqual(left)
+  },
+)
