@@ -1,6 +1,13 @@
-import { type Codec, SessionDataError, type Store, type StoreContext, type StoredRecord } from '@sess/core'
+import {
+  type Codec,
+  SessionDataError,
+  type SessionRecord,
+  type Store,
+  type StoreContext,
+  type StoredRecord,
+} from '@sess/core'
 import { nowOf, pause } from '@sess/core/store'
-import { announced, decide, latestExpiry, type Observed, type Step } from './decide.ts'
+import { announced, commonExpiry, decide, type Observed, type Step } from './decide.ts'
 import {
   digestOf,
   newNonce,
@@ -44,6 +51,17 @@ export interface Seen extends Observed {
   receiptVersion: string | undefined
 }
 
+/** The old store rejects what the new site saved, so the session is newer in the new store alone. */
+export class OldStoreRejects extends SessionDataError {
+  /** The record in the new store. */
+  readonly copy: StoredRecord
+
+  constructor(cause: SessionDataError, copy: StoredRecord) {
+    super(`The old store cannot hold the session: ${cause.message}`, { cause })
+    this.copy = copy
+  }
+}
+
 /** A bound for a loop that ends after two or three turns, unless others change the session all the time. */
 const TRIES = 1_000
 const AT_ONCE = 5
@@ -75,7 +93,7 @@ export class Mover {
    *
    * @param tally counts what was done
    * @param known what was seen a moment ago, which saves a look
-   * @throws SessionDataError (`SESSION_DATA`) if the session is larger than the new store's `maxBytes`
+   * @throws SessionDataError (`SESSION_DATA`) if one of the stores cannot hold the session
    * @example
    * await mover.carry(id, { now: Date.now() })
    */
@@ -97,8 +115,9 @@ export class Mover {
       if (isDone) count(step, tally)
       // Both were equal when they were looked at, and the receipt says so now.
       if (isDone && step === 'note' && seen.placeholder === undefined) return seen.to
+      if (isDone && step === 'forget' && seen.from === null) return seen.to
       // Some stores keep an expired record, and its id, until it is cleared away.
-      else if (step === 'reserve' && tries % AT_ONCE === 0) await this.#clearExpired(context)
+      if (step === 'reserve' && tries % AT_ONCE === 0) await this.#clearExpired(context)
       if (tries > AT_ONCE) await pause(Math.random() * Math.min(tries, 50), context.signal)
       seen = await this.look(id, context)
     }
@@ -108,14 +127,42 @@ export class Mover {
   /** Looks at a session in both stores. The receipt comes first: `decide` relies on that. */
   async look(id: string, context: StoreContext): Promise<Seen> {
     const kept = await this.to.read(receiptId(id), context)
-    const [from, to] = await Promise.all([this.from.read(id, context), this.to.read(id, context)])
+    const receipt = kept ? parseReceipt(kept.payload) : undefined
+    const reading = this.from.read(id, context)
+    // An insert writes to the new store first. So what is in the old one alone is a session whose removal began.
+    if (receipt?.inserting) await reading
+    const [from, to] = await Promise.all([reading, this.to.read(id, context)])
     return {
-      receipt: kept ? parseReceipt(kept.payload) : undefined,
+      receipt,
       receiptVersion: kept?.version,
       from,
       to,
       placeholder: to ? placeholderNonce(id, to.payload) : undefined,
     }
+  }
+
+  /**
+   * Says that a session is being inserted, so that it is not taken for one that the old site ended. Returns `false` if the id is
+   * taken. `unclaim` is for afterwards.
+   */
+  async claim(id: string, { expiresAt }: SessionRecord, nonce: string, context: StoreContext) {
+    const claim = { ...receiptOf(id, expiresAt), nonce, inserting: true }
+    for (let tries = 1; tries <= AT_ONCE; tries++) {
+      const { receipt, from, to, placeholder } = await this.look(id, context)
+      if (receipt === undefined && from === null && (to === null || placeholder !== undefined)) {
+        if (await this.#writeReceipt(claim, undefined, context)) return true
+      } else if (receipt?.inserting && receipt.expiresAt > nowOf(context)) return false
+      // Another process ended it a moment ago, or it is there.
+      else if ((await this.carry(id, context)) !== null) return false
+    }
+    return false
+  }
+
+  /** Removes the receipt of an insert, if the session has ended meanwhile. The insert must not write to the old store any more. */
+  async unclaim(id: string, nonce: string, context: StoreContext): Promise<void> {
+    const { receipt, receiptVersion, to } = await this.look(id, context)
+    if (to === null && receipt?.inserting && receipt.nonce === nonce)
+      await this.to.remove(receiptId(id), receiptVersion, context)
   }
 
   /**
@@ -146,7 +193,11 @@ export class Mover {
       case 'update-from':
       case 'conflict':
         if (!(await this.#announce(id, 'from', copy!, seen, context))) return false
-        return (await this.from.replace(id, withoutVersion(copy!), old!.version, context)) === 'ok'
+        try {
+          return (await this.from.replace(id, withoutVersion(copy!), old!.version, context)) === 'ok'
+        } catch (error) {
+          throw error instanceof SessionDataError ? new OldStoreRejects(error, copy!) : error
+        }
       case 'extend-to':
         return this.to.touch(id, old!.expiresAt, copy!.version, context)
       case 'extend-from':
@@ -154,12 +205,15 @@ export class Mover {
       case 'discard':
         return (await this.to.remove(id, copy!.version, context)) === 'ok'
       case 'end-to':
-        return (await this.to.remove(id, undefined, context)) === 'ok'
+        if (!(await this.#isCurrent(id, seen, context))) return false
+        return (await this.to.remove(id, copy!.version, context)) === 'ok'
       case 'end-both':
-        await this.from.remove(id, undefined, context)
+        if (!(await this.#isCurrent(id, seen, context))) return false
+        await this.from.remove(id, old!.version, context)
         return (await this.to.remove(id, copy!.version, context)) === 'ok'
       case 'end-from':
-        return (await this.from.remove(id, undefined, context)) === 'ok'
+        if (!(await this.#isCurrent(id, seen, context))) return false
+        return (await this.from.remove(id, old!.version, context)) === 'ok'
       case 'forget':
         return (await this.to.remove(receiptId(id), seen.receiptVersion, context)) === 'ok'
       case 'settled':
@@ -167,15 +221,17 @@ export class Mover {
     }
   }
 
+  /** Whether the receipt is still the one that was seen, so that both records were of the session that it is about. */
+  async #isCurrent(id: string, { receiptVersion }: Seen, context: StoreContext): Promise<boolean> {
+    return (await this.to.read(receiptId(id), context))?.version === receiptVersion
+  }
+
   /** Writes the receipt: both stores hold the same, or are about to. */
   #note(id: string, { from, to, placeholder, receipt, receiptVersion }: Seen, context: StoreContext) {
     const noted: Receipt = {
-      id,
+      ...receiptOf(id, commonExpiry(from!, to!)),
       nonce: placeholder ?? receipt?.nonce ?? '',
       digest: digestOf(from!.payload),
-      pending: [],
-      expiresAt: latestExpiry(from!, to!),
-      released: false,
     }
     return this.#writeReceipt(noted, receiptVersion, context)
   }
@@ -191,14 +247,7 @@ export class Mover {
     const digest = digestOf(payload)
     const pending = announced(store, digest)
     if (receipt?.digest === digest || receipt?.pending.includes(pending)) return true
-    const before = receipt ?? {
-      id,
-      nonce: '',
-      digest: '',
-      pending: [],
-      expiresAt: latestExpiry(from!, to!),
-      released: false,
-    }
+    const before = receipt ?? receiptOf(id, commonExpiry(from!, to!))
     // Others may be about to write something older, which must not look like a change either.
     const announcedNow = [...before.pending, pending].slice(-MOST_PENDING)
     return this.#writeReceipt({ ...before, pending: announcedNow }, receiptVersion, context)
@@ -244,6 +293,10 @@ export class Mover {
   async #clearExpired(context: StoreContext): Promise<void> {
     for await (const _ of this.to.clearExpired?.(context) ?? []);
   }
+}
+
+function receiptOf(id: string, expiresAt: number): Receipt {
+  return { id, nonce: '', digest: '', pending: [], expiresAt, released: false, inserting: false }
 }
 
 function withoutVersion({ version: _, ...record }: StoredRecord) {

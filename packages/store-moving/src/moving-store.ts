@@ -1,8 +1,16 @@
-import { ConfigError, type Store, type StoreContext, type StoredEntry, type StoredRecord } from '@sess/core'
+import {
+  ConfigError,
+  SessionDataError,
+  type SessionRecord,
+  type Store,
+  type StoreContext,
+  type StoredEntry,
+  type StoredRecord,
+} from '@sess/core'
 import { isSessionId, nowOf, readOptions, removeEach } from '@sess/core/store'
-import { ROUNDING_MS } from './decide.ts'
-import { Mover, type MoverOptions } from './mover.ts'
-import { isReceipt, placeholderNonce } from './receipt.ts'
+import { isNear } from './decide.ts'
+import { Mover, type MoverOptions, OldStoreRejects } from './mover.ts'
+import { isReceipt, newNonce, placeholderNonce } from './receipt.ts'
 
 /**
  * The store of the new site while sessions move from one store to another. A session that is only in the old store is copied when its
@@ -24,8 +32,20 @@ export function movingStore(options: MoverOptions): Store {
     if (old === null && copy === null) return null
     if (isReceipt(copy?.payload ?? '')) return null
     if (old && copy && isSame(old, copy)) return copy
-    return mover.carry(id, context)
+    return carry(id, context)
   }
+
+  /** Makes both stores equal. If the old one cannot hold the session, the new one alone has the newest data. */
+  async function carry(id: string, context?: StoreContext): Promise<StoredRecord | null> {
+    try {
+      return await mover.carry(id, context)
+    } catch (error) {
+      if (error instanceof OldStoreRejects) return error.copy
+      throw error
+    }
+  }
+
+  // The new store decides what each call did. The old store follows, and any process may bring a change over to it.
 
   async function remove(
     id: string,
@@ -33,26 +53,68 @@ export function movingStore(options: MoverOptions): Store {
     context?: StoreContext,
   ): Promise<'ok' | 'stale' | 'gone'> {
     if (!isSessionId(id)) return 'gone'
-    const copy = await to.remove(id, version, context)
-    if (copy === 'stale') return 'stale'
-    // Versions are those of copies. What is in the old store alone may be a session that is being inserted.
-    if (copy === 'gone' && version !== undefined)
-      return (await mover.carry(id, context)) === null ? 'gone' : 'stale'
-    const old = await from.remove(id, undefined, context)
-    // An insert may have written to both between the two removals.
-    if (copy === 'gone' && old === 'ok') await to.remove(id, undefined, context)
-    // Another process may have copied it between the two.
-    await mover.carry(id, context)
-    return old === 'ok' ? 'ok' : copy
+    for (;;) {
+      let record: StoredRecord | null
+      try {
+        // A copy with a receipt is not copied again after it is gone.
+        record = await carry(id, context)
+      } catch (error) {
+        if (!(error instanceof SessionDataError)) throw error
+        return removeUnmovable(id, version, context)
+      }
+      if (record === null) return 'gone'
+      const removed = await to.remove(id, version ?? record.version, context)
+      if (removed === 'stale' && version === undefined) continue
+      if (removed === 'ok') await carry(id, context)
+      return removed
+    }
   }
 
-  /** An id with a receipt is taken, until its session has expired: its removal may be under way. */
-  async function isFree(id: string, context: StoreContext = {}): Promise<boolean> {
-    const { receipt, from: old, to: copy } = await mover.look(id, context)
-    if (receipt === undefined) return true
-    if (old !== null || copy !== null || receipt.expiresAt > nowOf(context)) return false
-    await mover.carry(id, context)
-    return true
+  /** Removes a session that the new store cannot hold. It can be ended, although it cannot be read. */
+  async function removeUnmovable(id: string, version?: string, context?: StoreContext) {
+    // Versions are those of copies.
+    if (version !== undefined) return 'stale'
+    const removed = await from.remove(id, undefined, context)
+    await carry(id, context)
+    return removed
+  }
+
+  async function insertCopy(id: string, record: SessionRecord, context: StoreContext): Promise<boolean> {
+    if (await to.insert(id, record, context)) return true
+    // A copier that was late may have left a placeholder.
+    return (await carry(id, context)) === null && to.insert(id, record, context)
+  }
+
+  /** If the old store does not take it, removes it from the new one. */
+  async function insertOld(id: string, record: SessionRecord, context: StoreContext): Promise<boolean> {
+    let inserted = false
+    try {
+      inserted = await from.insert(id, record, context)
+    } finally {
+      if (!inserted) await to.remove(id, undefined, context)
+    }
+    return inserted
+  }
+
+  /** What the old site did before a call counts for it. A call that ends the session needs a receipt, which `carry` writes. */
+  async function upToDate(
+    id: string,
+    expiresAt: number,
+    context?: StoreContext,
+  ): Promise<StoredRecord | null> {
+    return expiresAt > nowOf(context) ? read(id, context) : carry(id, context)
+  }
+
+  /** The old store rejected what a save wrote to the new one, so the save fails. */
+  async function putBack(
+    id: string,
+    saved: SessionRecord,
+    { payload, expiresAt, subject }: StoredRecord,
+    context?: StoreContext,
+  ): Promise<void> {
+    const copy = await to.read(id, context)
+    const record = { payload, expiresAt, ...(subject !== undefined && { subject }) }
+    if (copy?.payload === saved.payload) await to.replace(id, record, copy.version, context)
   }
 
   const store: Store = {
@@ -60,43 +122,43 @@ export function movingStore(options: MoverOptions): Store {
     read,
     remove,
 
-    async insert(id, record, context) {
-      if (!isSessionId(id) || !(await isFree(id, context))) return false
-      if (!(await to.insert(id, record, context))) return false
-      let inserted = false
-      try {
-        inserted = await from.insert(id, record, context)
-      } finally {
-        if (!inserted) await to.remove(id, undefined, context)
+    async insert(id, record, context = {}) {
+      if (!isSessionId(id)) return false
+      const nonce = newNonce()
+      if (!(await mover.claim(id, record, nonce, context))) return false
+      const settle = async () => {
+        if ((await carry(id, context)) === null) await mover.unclaim(id, nonce, context)
       }
-      if (!inserted) return false
-      const seen = await mover.look(id, context ?? {})
-      // The copy is gone, or was made again from the old store: a logout came between the two writes. Only copying makes a nonce.
-      if (seen.to === null || seen.placeholder !== undefined || seen.receipt?.nonce) {
-        await remove(id, undefined, context)
-      } else await mover.carry(id, context, undefined, seen)
-      return true
+      try {
+        const inserted = (await insertCopy(id, record, context)) && (await insertOld(id, record, context))
+        await settle()
+        return inserted
+      } catch (error) {
+        // After any other error the write may still arrive. The receipt ends it then.
+        if (error instanceof SessionDataError) await settle()
+        throw error
+      }
     },
 
     async replace(id, record, version, context) {
       if (!isSessionId(id)) return 'gone'
+      const before = await upToDate(id, record.expiresAt, context)
+      if (before === null) return 'gone'
       const replaced = await to.replace(id, record, version, context)
       if (replaced !== 'ok') return replaced
-      if (record.expiresAt <= nowOf(context)) {
-        await remove(id, undefined, context)
-        return 'ok'
+      try {
+        await mover.carry(id, context)
+      } catch (error) {
+        if (error instanceof OldStoreRejects) await putBack(id, record, before, context)
+        throw error
       }
-      // `null`: it ended on the old site meanwhile.
-      return (await mover.carry(id, context)) === null ? 'gone' : 'ok'
+      return 'ok'
     },
 
     async touch(id, expiresAt, version, context) {
-      if (!isSessionId(id) || !(await to.touch(id, expiresAt, version, context))) return false
-      const old = await from.read(id, context)
-      // Between two records the later expiry would win, and this one may be the earlier.
-      if (old) await from.touch(id, expiresAt, old.version, context)
-      if (expiresAt > nowOf(context)) return (await mover.carry(id, context)) !== null
-      await remove(id, undefined, context)
+      if (!isSessionId(id) || (await upToDate(id, expiresAt, context)) === null) return false
+      if (!(await to.touch(id, expiresAt, version, context))) return false
+      await carry(id, context)
       return true
     },
   }
@@ -139,7 +201,7 @@ export function movingStore(options: MoverOptions): Store {
 }
 
 function isSame(old: StoredRecord, copy: StoredRecord): boolean {
-  return old.payload === copy.payload && Math.abs(old.expiresAt - copy.expiresAt) <= ROUNDING_MS
+  return old.payload === copy.payload && isNear(old.expiresAt, copy.expiresAt)
 }
 
 function maxBytesOf(from: Store, to: Store): Pick<Store, 'maxBytes'> {

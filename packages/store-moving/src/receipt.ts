@@ -8,7 +8,7 @@ import type { SessionRecord } from '@sess/core'
 export interface Receipt {
   /** The session's id in both stores. */
   id: string
-  /** The nonce of the placeholder that the copy replaced. Empty if there was none. */
+  /** The nonce of the placeholder that the copy replaced, or of the insert. Empty if there was none. */
   nonce: string
   /** Digest of the payload when both stores last held the same one. */
   digest: string
@@ -17,10 +17,12 @@ export interface Receipt {
    * store that holds such a payload has not been changed by its site.
    */
   pending: readonly string[]
-  /** The later expiry of the two at that time, in ms since the epoch. */
+  /** The expiry that both had at that time, in ms since the epoch. If one of the stores cannot hold so late a date, the earlier one. */
   expiresAt: number
   /** The move is finished for this session: the copy alone is the session. */
   released: boolean
+  /** The session began in the new store, and the old one may not have it yet. */
+  inserting: boolean
 }
 
 /** A receipt outlives its session by this long, in milliseconds: 30 days. */
@@ -36,9 +38,10 @@ export function receiptId(id: string): string {
   return hex(`receipt ${id}`, 40)
 }
 
-export function receiptRecord({ id, nonce, digest, pending, expiresAt, released }: Receipt): SessionRecord {
+export function receiptRecord(receipt: Receipt): SessionRecord {
+  const { id, nonce, digest, pending, expiresAt, released, inserting } = receipt
   return {
-    payload: `${MARK}${JSON.stringify([id, nonce, digest, pending, expiresAt, released])}}`,
+    payload: `${MARK}${JSON.stringify([id, nonce, digest, pending, expiresAt, released, inserting])}}`,
     expiresAt: Math.max(expiresAt, Math.min(expiresAt + KEPT_MS, LATEST)),
   }
 }
@@ -53,11 +56,12 @@ export function parseReceipt(payload: string): Receipt | undefined {
     pending: string[],
     expiresAt: number,
     released: boolean,
+    inserting: boolean,
   ]
-  const [id, nonce, digest, pending, expiresAt, released] = JSON.parse(
+  const [id, nonce, digest, pending, expiresAt, released, inserting] = JSON.parse(
     payload.slice(MARK.length, -1),
   ) as Fields
-  return { id, nonce, digest, pending, expiresAt, released }
+  return { id, nonce, digest, pending, expiresAt, released, inserting }
 }
 
 /**

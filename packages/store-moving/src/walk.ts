@@ -1,6 +1,6 @@
 import { SessionDataError, type StoreContext, type StoredEntry } from '@sess/core'
 import { nowOf } from '@sess/core/store'
-import { ROUNDING_MS } from './decide.ts'
+import { isNear } from './decide.ts'
 import { type Mover, newTally, type Tally } from './mover.ts'
 import { digestOf, isReceipt, parseReceipt, placeholderNonce, type Receipt } from './receipt.ts'
 
@@ -8,7 +8,7 @@ import { digestOf, isReceipt, parseReceipt, placeholderNonce, type Receipt } fro
 export interface Walked extends Tally {
   /** Sessions of the old store that were looked at. */
   seen: number
-  /** Sessions that the new store cannot hold, with the reason. */
+  /** Sessions that one of the stores cannot hold, with the reason. */
   unmovable: { id: string; reason: string }[]
 }
 
@@ -143,12 +143,11 @@ async function survey({ to }: Mover, context: StoreContext) {
 /** Both stores were equal when they were read, so there is nothing to do in this walk. */
 function isSettled(entry: StoredEntry, receipt: Receipt | undefined, copy: Copy | undefined): boolean {
   if (!receipt || !copy || receipt.released) return false
-  const near = (a: number, b: number) => Math.abs(a - b) <= ROUNDING_MS
   return (
     copy.digest === receipt.digest &&
     digestOf(entry.payload) === receipt.digest &&
-    near(entry.expiresAt, copy.expiresAt) &&
-    near(entry.expiresAt, receipt.expiresAt)
+    isNear(entry.expiresAt, copy.expiresAt) &&
+    isNear(entry.expiresAt, receipt.expiresAt)
   )
 }
 

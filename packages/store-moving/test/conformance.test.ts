@@ -53,7 +53,7 @@ describeStore('moving(SQLite to memory)', () => {
   }
 })
 
-describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis), one of which is in trouble', () => {
+describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis)', () => {
   let server: Server
   let proxy: CuttableProxy
   let redis: Trouble
@@ -97,9 +97,18 @@ describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis), one of which 
     }
   }
 
+  describeStore(
+    'two processes at once',
+    () => {
+      const { setReadOnly: _, ...setup } = backend()
+      return setup
+    },
+    { filter: 'store/random-programs' },
+  )
+
   const options = { callTimeout: 2_000, filter: /^store\/(lost|fails|process|rejected)-/ }
   const describeToday = (store: 'the new store' | 'the old store', factory: StoreFactory) => {
-    if (isToday('stores in trouble', store)) describeStore(store, factory, options)
+    if (isToday('stores in trouble', store)) describeStore(`${store} in trouble`, factory, options)
   }
   describeToday('the new store', () => {
     const { setReadOnly: _, ...setup } = backend()

@@ -1,5 +1,14 @@
 import { memoryStore } from '@sess/conformance'
-import { type Codec, createSessions, json, type Session, type Sessions, type Store } from '@sess/core'
+import {
+  type Codec,
+  createSessions,
+  json,
+  type Session,
+  SessionDataError,
+  type SessionRecord,
+  type Sessions,
+  type Store,
+} from '@sess/core'
 import { djangoCodec } from '@sess/core/django'
 import { describe, expect, it } from 'vitest'
 import { finish, isReceipt, Mover, movingStore, StoreLostSessions, walk } from '../src/index.ts'
@@ -270,47 +279,77 @@ it.each(['right after it', 'while another process copies it'])(
   },
 )
 
-it.each([
-  ['a logout', undefined, ['ok', true], [null, null, null]],
-  ['a removal at another version', 'none', ['stale', true], ['{}', '{}', '{}']],
-] as const)(
-  'an insert that overlaps %s comes to what one after the other would',
-  async (_, version, answers, left) => {
-    const key = id(9)
-    const [from, to] = [memoryStore(), memoryStore()]
-    const [written, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    const store = movingStore({
-      to,
-      from: {
-        ...from,
-        async insert(...args) {
-          const inserted = await from.insert(...args)
-          written.resolve()
-          await over.promise
-          return inserted
-        },
-      },
-    })
-    let inserting: unknown
-    const begin = async () => {
-      inserting ??= store.insert(key, { payload: '{}', expiresAt: Date.now() + 3_600_000 })
-      await written.promise
+describe('data that the old store alone rejects', () => {
+  function stores() {
+    const memory = memoryStore()
+    const check = ({ payload }: SessionRecord) => {
+      if (payload.includes('\0')) throw new SessionDataError('It contains U+0000.')
     }
-    const other = movingStore({
-      to: {
-        ...to,
-        async remove(...args) {
-          const removed = await to.remove(...args)
-          await begin()
-          return removed
-        },
-      },
-      from,
-    })
-    const removed = await other.remove(key, version)
-    over.resolve()
-    expect([removed, await inserting]).toEqual(answers)
-    const found = [await store.read(key), await from.read(key), await to.read(key)]
-    expect(found.map(record => record?.payload ?? null)).toEqual(left)
+    const from: Store = {
+      ...memory,
+      insert: (id, record, context) => (check(record), memory.insert(id, record, context)),
+      replace: (id, record, ...rest) => (check(record), memory.replace(id, record, ...rest)),
+    }
+    return { from, to: memoryStore() }
+  }
+  const rejected = { payload: '\0', expiresAt: LATER }
+
+  it('are not saved, and the session stays as it was', async () => {
+    const { from, to } = stores()
+    const store = movingStore({ from, to })
+    await expect(async () => store.insert(id(2), rejected)).rejects.toThrow(SessionDataError)
+    expect(await Array.fromAsync(to.scan())).toEqual([])
+    await store.insert(id(1), { payload: 'a', expiresAt: LATER, subject: '42' })
+    const { version } = (await store.read(id(1)))!
+    await expect(async () => store.replace(id(1), rejected, version)).rejects.toThrow(SessionDataError)
+    for (const each of [store, from, to])
+      expect(await each.read(id(1))).toMatchObject({ payload: 'a', expiresAt: LATER, subject: '42' })
+  })
+
+  it('are read, changed and removed, if the new site saved them without movingStore', async () => {
+    const { from, to } = stores()
+    const store = movingStore({ from, to })
+    for (const n of [1, 2]) {
+      await store.insert(id(n), { payload: 'a', expiresAt: LATER })
+      await to.replace(id(n), rejected, (await to.read(id(n)))!.version)
+      expect(await store.read(id(n))).toMatchObject(rejected)
+    }
+    const { version } = (await store.read(id(1)))!
+    expect(await store.touch(id(1), LATER + 60_000, version)).toBe(true)
+    expect(await store.replace(id(1), { payload: 'b', expiresAt: LATER }, version)).toBe('ok')
+    expect(await from.read(id(1))).toMatchObject({ payload: 'b' })
+    expect(await walkAll(new Mover({ from, to }))).toMatchObject({ unmovable: [{ id: id(2) }] })
+    expect(await store.remove(id(2))).toBe('ok')
+    expect([await from.read(id(2)), await to.read(id(2))]).toEqual([null, null])
+  })
+})
+
+it.each(['copied before', 'never copied'])(
+  'removes a session that the new store cannot hold, %s',
+  async when => {
+    const [from, to] = [memoryStore(), { ...memoryStore(), maxBytes: 100 }]
+    const store = movingStore({ from, to })
+    const payload = 'x'.repeat(101)
+    if (when === 'never copied') await from.insert(id(1), { payload, expiresAt: LATER })
+    else {
+      await store.insert(id(1), { payload: 'x', expiresAt: LATER })
+      await from.replace(id(1), { payload, expiresAt: LATER }, (await from.read(id(1)))!.version)
+    }
+    await expect(async () => store.read(id(1))).rejects.toThrow(SessionDataError)
+    expect([await store.remove(id(1), 'none'), await store.remove(id(1))]).toEqual(['stale', 'ok'])
+    expect([await store.read(id(1)), await from.read(id(1)), await to.read(id(1))]).toEqual([
+      null,
+      null,
+      null,
+    ])
   },
 )
+
+it('gives the old store an earlier expiry, too, whoever brings it over', async () => {
+  const [from, to] = [memoryStore(), memoryStore()]
+  const store = movingStore({ from, to })
+  await store.insert(id(1), { payload: 'a', expiresAt: LATER })
+  await to.touch(id(1), LATER - 60_000, (await to.read(id(1)))!.version)
+  expect(await store.read(id(1))).toMatchObject({ expiresAt: LATER - 60_000 })
+  expect(await from.read(id(1))).toMatchObject({ expiresAt: LATER - 60_000 })
+})

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest'
+import { ACTS, type Act, everyOrder, randomly, run, type Start } from './histories.ts'
+
+const acts = Object.keys(ACTS) as Act[]
+const starts: Start[] = ['nothing', 'old', 'both']
+/** `pnpm campaign overlaps` sets these. In `npm test` one order in twelve is run, and the one without a switch. */
+const switches = Number(process.env['SESS_SWITCHES'] ?? 1)
+const oneIn = process.env['SESS_SWITCHES'] ? 1 : 12
+const programs = Number(process.env['SESS_RUNS'] ?? 250)
+
+describe('two processes of the new site', () => {
+  it.each(acts)('%s, and every other act beside it: some order explains all answers', async one => {
+    for (const other of acts) {
+      for (const start of starts) {
+        for (const choose of everyOrder(switches, oneIn)) {
+          expect(await run([one, other], start, choose), `${one}, ${other}, from ${start}`).toBeUndefined()
+        }
+      }
+    }
+  })
+})
+
+it('three processes of the new site, in random order: some order explains all answers', async () => {
+  for (let seed = 1; seed <= programs; seed++) {
+    const pick = (n: number) => acts[(Math.floor(seed / acts.length ** n) + seed * n) % acts.length]!
+    const program = [pick(0), pick(1), pick(2)]
+    const start = starts[seed % 3]!
+    const found = await run(program, start, randomly(seed))
+    expect(found, `${program}, from ${start}, seed ${seed}`).toBeUndefined()
+  }
+})
