@@ -70,9 +70,11 @@ export class ReferenceAdapter {
       return await this.sendUntouched(req, res, this.failed(error))
     }
     if (above.answer) return await this.sendUntouched(req, res, replyOf(above, above.answer))
-    const [reply, out] = await this.withSession(req, above)
-    if (reply.raw) return
+    let out = NOTHING
     try {
+      const [reply, added] = await this.withSession(req, above)
+      if (reply.raw) return
+      out = added
       await this.send(res, this.returned(reply, above), out)
     } catch (error) {
       if (res.headersSent) throw error

@@ -49,8 +49,17 @@ export const carrierCases: readonly AdapterCase[] = [
       const untouched = await send('/none', key)
       equal(
         [vary(untouched).includes(HEADER), cacheControl(untouched)],
-        [false, []],
+        [false, cacheControl(await send('/none'))],
         'Vary and Cache-Control of /none',
+      )
+      const thrown = await send('/throw?k=user&v=eve&status=404')
+      status(thrown, 404, 'POST /throw with status 404')
+      const keyOfThrown = newKey(thrown, 'POST /throw with status 404')
+      isPrivate(thrown, 'POST /throw with status 404')
+      equal(
+        (await send('/get?k=user', keyOfThrown)).json['value'],
+        'eve',
+        'the value set before a 404 was thrown',
       )
       const own = await send('/own-headers?k=user&v=ann&cache=public', key)
       isPrivate(own, 'a response with Cache-Control: public of its own')

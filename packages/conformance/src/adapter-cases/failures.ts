@@ -159,12 +159,77 @@ export const failureCases: readonly AdapterCase[] = [
     skip: needsStart,
     async run(f) {
       const app = await f.start()
+      // A fact about the framework, which only the author of the adapter knows.
+      const thrown = await app.browser().post('/throw?k=a&v=1&mapped=507')
+      if (thrown.status === 501) throw new DoesNotApply(thrown.body)
       app.store.before = call => (call === 'insert' ? down() : undefined)
       const response = await app.browser().post('/set?k=a&v=1&mapped=507')
-      // A fact about the framework, which only the author of the adapter knows.
       if (response.status === 501) throw new DoesNotApply(response.body)
       status(response, 507, 'POST /set while the store is down, whose error is mapped to 507,')
       noCookie(f, response, 'that response')
+    },
+  },
+  {
+    id: 'adapter/save-fails-by-any-method',
+    title: 'a save that fails is an error of the request, by whatever method it came [F2]',
+    rule: 'Wait for every commit, also that of a GET: it may have changed the session.',
+    source: 'docs/design.md#commit, docs/requirements.md#f2, docs/conformance-space.md#an-adapter',
+    why: 'A page that takes a message, or sets a value as it is shown, would claim to have done so.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start()
+      const browser = app.browser()
+      await browser.post('/flash?v=hello')
+      app.store.before = async call => {
+        await pause(20)
+        if (call === 'replace' || call === 'insert') down()
+      }
+      for (const [method, path] of [
+        ['GET', '/flash'],
+        ['PUT', '/set?k=a&v=1'],
+        ['PATCH', '/set?k=a&v=1'],
+        ['DELETE', '/set?k=a&v=1'],
+      ] as const) {
+        const what = `${method} ${path} while the store fails`
+        const response = await inFiveSeconds(what, signal =>
+          send(app.url + path, { method, cookie: browser.header, signal }),
+        )
+        status(response, 503, what)
+        nothingOfSuccess(f, response, `the response to ${what}`)
+      }
+      app.store.before = undefined
+      equal((await browser.get('/flash')).json['value'], ['hello'], 'the message that was not taken')
+    },
+  },
+  {
+    id: 'adapter/begin-fails',
+    title: 'an error as the session is opened goes to the error handling, as any other does',
+    rule: '`open` and `begin` may throw: `cookie.byRequest` is code of the app. Call them where errors are caught.',
+    source: 'docs/design.md#cookie-by-request, docs/conformance-space.md#an-adapter',
+    why: 'One request for a tenant that nobody knows would end the process.',
+    skip: needsStart,
+    async run(f) {
+      const error = new Error('there is no such tenant')
+      let isUnknown = true
+      const byRequest = () => {
+        if (isUnknown) throw error
+        return {}
+      }
+      const app = await f.start({ cookie: { byRequest } })
+      await withNothingUncaught(error, 'the error of `cookie.byRequest`', async () => {
+        for (const [method, path] of [
+          ['POST', '/set?k=a&v=1'],
+          ['GET', '/get?k=a'],
+        ] as const) {
+          const what = `${method} ${path} whose cookie options cannot be told`
+          const { status } = await inFiveSeconds(what, signal => send(app.url + path, { method, signal }))
+          ok(status >= 500, `${what} to be an error`, `its status was ${status}`)
+        }
+      })
+      isUnknown = false
+      const browser = app.browser()
+      status(await browser.post('/set?k=a&v=1'), 200, 'POST /set after that')
+      equal(await browser.value('a'), 1, 'the value that was set after that')
     },
   },
   {
@@ -231,6 +296,26 @@ export const failureCases: readonly AdapterCase[] = [
       equal(await browser.value('a'), 1, 'the value that was saved')
       status(failed, 503, `POST /set, whose save fails after ${ms} ms,`)
       nothingOfSuccess(f, failed, `the response to POST /set, whose save fails after ${ms} ms`)
+    },
+  },
+  {
+    id: 'adapter/slow-load',
+    title: 'a load that takes long is waited for [F3]',
+    rule: 'Wait for `ready` as long as it takes. The engine has a deadline of its own: `timeout`.',
+    source: 'docs/design.md#pay-for-use, docs/requirements.md#f3, docs/conformance-space.md#an-adapter',
+    why: 'While the store is slow every page would be an error, or its visitor logged out.',
+    skip: needsStart,
+    async run(f) {
+      const ms = f.quick ? 1_500 : 5_200
+      const app = await f.start({ timeout: 10_000 })
+      const browser = app.browser()
+      await browser.post('/set?k=a&v=1')
+      app.store.before = async call => {
+        if (call === 'read') await pause(ms)
+      }
+      const response = await browser.get('/get?k=a')
+      status(response, 200, `GET /get, whose load takes ${ms} ms,`)
+      equal(response.json['value'], 1, `the value after a load of ${ms} ms`)
     },
   },
   {

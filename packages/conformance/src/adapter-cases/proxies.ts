@@ -3,7 +3,7 @@ import { equal, fail, ok, show } from '../check.ts'
 import { type SetCookie, send } from './client.ts'
 import { type AdapterCase, type AdapterFixture, needsStart, type StartedApp } from './fixture.ts'
 import { withoutMeans } from './means.ts'
-import { newCookie, sessionCookies, status } from './responses.ts'
+import { newCookie, pause, sessionCookies, status } from './responses.ts'
 
 const SOURCE = 'docs/conformance-space.md#an-adapter'
 
@@ -126,6 +126,74 @@ export const proxyCases: readonly AdapterCase[] = [
         !nameless.userAgent,
         'no user agent where the request has none',
         `it was ${show(nameless.userAgent)}`,
+      )
+    },
+  },
+  {
+    id: 'adapter/devices-at-once',
+    title: 'of visitors who log in at the same time each has the own user agent in the list of devices [I3]',
+    rule: 'What `device`, `secure`, `target` and `header` return is of their request, and of nothing that requests share.',
+    source: `docs/design.md#devices, docs/requirements.md#i3, ${SOURCE}`,
+    why: 'A user would see the device of a stranger, and not the one of the thief.',
+    skip: needsStart,
+    async run(f) {
+      const app = await f.start({ devices: true })
+      app.store.before = async () => await pause(30)
+      const visitors = Array.from({ length: 5 }, (_, n) => ({ user: `user-${n}`, agent: `Agent/${n}` }))
+      await Promise.all(
+        visitors.map(async ({ user, agent }, n) => {
+          await pause(n * 12)
+          const headers = { 'user-agent': agent }
+          // With a session before it, so that there is a load to wait for.
+          const first = await send(`${app.url}/set?k=a&v=1`, { method: 'POST', headers })
+          const cookie = newCookie(f, first, 'the response to POST /set')
+          const login = await send(`${app.url}/login?user=${user}`, {
+            method: 'POST',
+            headers,
+            cookie: `${cookie.name}=${cookie.value}`,
+          })
+          status(login, 200, `POST /login of ${user}`)
+        }),
+      )
+      app.store.before = undefined
+      const sessions = createSessions({ store: app.store, devices: true })
+      for (const { user, agent } of visitors) {
+        const [listed] = await sessions.list(user)
+        equal(listed?.device?.userAgent, agent, 'the user agent of one of several logins at the same time')
+      }
+    },
+  },
+  {
+    id: 'adapter/proxy-at-once',
+    title:
+      'of requests at the same time that come over TLS and without, each has its own cookie, Secure or not [A20]',
+    rule: 'What `device`, `secure`, `target` and `header` return is of their request, and of nothing that requests share.',
+    source: `docs/design.md#secure-auto, docs/requirements.md#a20, docs/requirements.md#i3, ${SOURCE}`,
+    why: 'A cookie would travel in clear text because somebody else came over http at that moment.',
+    skip: withoutMeans('proxy'),
+    async run(f) {
+      const app = await f.proxy!()
+      const protocols = ['https', 'http', 'https', 'http', 'http', 'https']
+      const cookieAt = async (path: string, proto: string, cookie?: string) => {
+        const headers = { 'x-forwarded-proto': proto, 'x-forwarded-for': VISITOR }
+        const response = await send(app.url + path, { method: 'POST', headers, cookie })
+        status(response, 200, `POST ${path} with X-Forwarded-Proto: ${proto}`)
+        return newCookie(f, response, `the response to POST ${path}`)
+      }
+      const visitors = []
+      for (const proto of protocols) visitors.push({ proto, cookie: await cookieAt('/set?k=a&v=1', proto) })
+      // While one session is loaded, another request begins.
+      app.store.before = async () => await pause(30)
+      const secure = await Promise.all(
+        visitors.map(async ({ proto, cookie: { name, value } }, n) => {
+          await pause(n * 8)
+          return (await cookieAt('/cycle', proto, `${name}=${value}`)).attributes.has('secure')
+        }),
+      )
+      equal(
+        secure,
+        protocols.map(proto => proto === 'https'),
+        `whether the cookies are Secure of requests at once by ${protocols.join(', ')}`,
       )
     },
   },

@@ -14,7 +14,7 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
   [
     /^adapter\/odd-/,
     'Take nothing of a request for granted: `new URL()` and `decodeURIComponent()` throw, Host may be missing, a path may be a whole ' +
-      'address or `*`. What the adapter throws goes where the framework handles errors.',
+      'address or `*`. What the adapter throws goes where the framework handles errors, and so does what the probe app throws.',
   ],
   [
     /^adapter\/(?:https-prefix|options|cookie-attributes|flush$|expiry)/,
@@ -84,6 +84,15 @@ export const ADAPTER_REMEDIES: readonly Remedy[] = [
     /^adapter\/(?:foreign-response|constant-response|not-modified)$/,
     'Copy the response before it gets a cookie: `new Response(response.body, response)`.',
   ],
+  [
+    /^adapter\/(?:devices|proxy)-at-once$/,
+    'Make the functions that you pass to `begin` (`secure`, `target`, `device`, `header`) for each request, of its own request object.',
+  ],
+  [
+    /^adapter\/begin-fails$/,
+    'Call `begin` or `open` inside the `try`, or where the framework catches what a middleware throws.',
+  ],
+  [/^adapter\/slow-load$/, 'Wait for `ready` of what `begin` returned, without a time limit of your own.'],
   [
     /^adapter\/(?:header-carrier|empty-header-carrier|two-carriers|cookie-by-request|request-of-framework)$/,
     'Pass `request`, as handlers get it, and `header: name => …` to `begin` or `open`, which returns `undefined` or `null` for a header that is absent: ' +

@@ -3,6 +3,7 @@ import type { Session } from '@sess/core'
 import { added, type Out, ReferenceAdapter, type Reply, type Request } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
 import { readingLate } from './reading-late.ts'
+import { SharingAdapter } from './sharing-adapter.ts'
 
 const nothing: Out = { setCookies: [], vary: false, private: false }
 
@@ -198,6 +199,15 @@ export const adaptersInAWay: readonly (BrokenAdapter & { by: string })[] = [
           ([name]) => !names.includes(name) || !above.headers.some(([own]) => own === name),
         )
         return super.joined({ ...reply, headers: Object.fromEntries(others) }, { headers: above.headers })
+      }
+    },
+  },
+  {
+    id: 'proxy: whether the connection is secure is that of the last request',
+    by: 'adapter/proxy-at-once',
+    Adapter: class extends SharingAdapter {
+      override isTls(req: IncomingMessage) {
+        return super.isTls(this.current ?? req)
       }
     },
   },

@@ -6,6 +6,7 @@ import { varyBy } from '@sess/core/adapter'
 import { type Out, ReferenceAdapter, type Reply } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
 import { readingLate } from './reading-late.ts'
+import { SharingAdapter } from './sharing-adapter.ts'
 import { skipping } from './strangers-adapters.ts'
 
 const NOTHING: Out = { setCookies: [], vary: false, private: false }
@@ -137,6 +138,58 @@ export const plausibleAdapters: readonly (BrokenAdapter & { by: string })[] = [
     Adapter: class extends ReferenceAdapter {
       constructor(...[sessions, inner, ways = {}]: ConstructorParameters<typeof ReferenceAdapter>) {
         super(sessions, ways.sameProperty ? undefined : inner, ways)
+      }
+    },
+  },
+  {
+    id: 'patience: no load may delay a page by more than a second',
+    by: 'adapter/slow-load',
+    Adapter: class extends ReferenceAdapter {
+      override async load(session: Session) {
+        await Promise.race([super.load(session), sleep(1_000, undefined, { ref: false })])
+      }
+    },
+  },
+  {
+    id: 'method: a GET changes nothing that it would be an error to lose',
+    by: 'adapter/save-fails-by-any-method',
+    Adapter: class extends ReferenceAdapter {
+      override async commit(session: Session, reply: Reply) {
+        try {
+          return await super.commit(session, reply)
+        } catch (error) {
+          if (this.requestOf(session)?.method === 'GET') return NOTHING
+          throw error
+        }
+      }
+    },
+  },
+  {
+    id: 'open: nothing can go wrong yet',
+    by: 'adapter/begin-fails',
+    Adapter: class extends ReferenceAdapter {
+      override async handle(req: IncomingMessage, res: ServerResponse) {
+        this.open(req)
+        await super.handle(req, res)
+      }
+    },
+  },
+  {
+    id: 'request: the functions about it are made once, and look at the last one',
+    by: 'adapter/devices-at-once',
+    Adapter: class extends SharingAdapter {
+      override device(req: IncomingMessage) {
+        return super.device(this.current ?? req)
+      }
+    },
+  },
+  {
+    id: 'error: only the cookie of the session is added to it',
+    by: 'adapter/header-carrier',
+    Adapter: class extends ReferenceAdapter {
+      override headers(reply: Reply, { headers, ...out }: Out) {
+        const isError = reply.status >= 400
+        return super.headers(reply, { ...out, ...(headers && !isError && { headers }) })
       }
     },
   },
