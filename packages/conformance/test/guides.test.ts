@@ -165,7 +165,7 @@ describe('docs/write-an-adapter.md', () => {
     // Hono's server leaves upgrades to others, and trusts no proxy.
     expect(output).toMatch(/adapter\/upgrade-unsaved:.*does not apply/)
     const proxied = adapterCases.filter(({ id }) => /\/proxy-(?!untrusted)/.test(id))
-    expect(output.match(/adapter\/proxy-\w+:.*does not apply: no `proxy` was given/g)).toHaveLength(
+    expect(output.match(/adapter\/proxy-[\w-]+:.*does not apply: no `proxy` was given/g)).toHaveLength(
       proxied.length,
     )
     // Its handlers return a response, and have none of node:http.
