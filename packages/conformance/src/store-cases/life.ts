@@ -100,9 +100,12 @@ async function live(f: StoreFixture, point: Life, name: string): Promise<void> {
   equal(await f.read(id), null, `what is read after remove() (${name})`)
 }
 
+const LAST_DATE_OF_32_BITS = 2_147_483_647_000
+
 /** Whether the backend itself keeps the record as long as it lives, and drops it some day. */
 async function keptByBackend(f: StoreFixture, id: string, expiresAt: number, name: string): Promise<void> {
-  if (!f.expiryOf) return
+  // Some backends know no later date: memcached, for one.
+  if (!f.expiryOf || expiresAt > LAST_DATE_OF_32_BITS) return
   const drops = await f.expiryOf(id)
   if (drops === undefined) {
     ok(

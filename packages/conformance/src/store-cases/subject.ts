@@ -317,6 +317,39 @@ export const subjectCases: readonly StoreCase[] = [
     },
   },
   {
+    id: 'store/remove-by-subject-races-rotations',
+    title: 'sessions that all get new keys during removeBySubject end as well [A24]',
+    rule: 'A removal that found something looks again. One statement sees what was there when it began, and waits for locks.',
+    source:
+      'docs/design.md#store-subject, docs/requirements.md#a24; PostgreSQL, read committed isolation level of DELETE',
+    why: 'A session whose key changes at that moment would survive "log out everywhere".',
+    skip: without('removeBySubject'),
+    async run(f) {
+      const rounds = f.quick ? 6 : Math.max(6, Math.min(30, Math.floor(60 / Math.max(0.1, await f.pace()))))
+      for (let round = 0; round < rounds; round++) {
+        const subject = subjectOf(f)
+        const sessions = await Promise.all(Array.from({ length: 8 }, () => f.stored({ subject })))
+        const rotations = sessions.map(async ({ id, version }, n) => {
+          const store = n % 2 ? f.store : f.other
+          const next = f.id()
+          await f.jitter()
+          await store.insert(next, f.record({ subject }), f.context())
+          const answer = await store.replace(id, f.record(), version, f.context())
+          if (answer !== 'ok') await store.remove(next, undefined, f.context())
+          return next
+        })
+        const removing = (async () => {
+          if (round % 3) await f.jitter()
+          await removeBySubject(f, subject)
+        })()
+        const [ids] = await Promise.all([Promise.all(rotations), removing])
+        const left = (await Promise.all(ids.map(f.read))).filter(Boolean).length
+        // Also of a rotation that begins late: it finds the old record gone, and takes the new one back.
+        equal(left, 0, 'the number of sessions that live on under a new key')
+      }
+    },
+  },
+  {
     id: 'store/remove-by-subject-races-insert',
     title: 'removeBySubject amid logins and saves ends what was there, and a second call the rest',
     rule: 'Again until none is left.',

@@ -307,6 +307,25 @@ export const kvStores: Record<string, KvStore> = {
       return { store: { ...store, removeBySubject } }
     },
   },
+  'removes-by-one-statement': {
+    by: 'store/remove-by-subject-races-rotations',
+    mistake:
+      'one DELETE for a subject: it sees what was there when it began, and skips what has lost the subject since',
+    setup: () =>
+      setupOn(db => {
+        const store = correctStore(db)
+        const removeBySubject: typeof store.removeBySubject = async (subject, { except, now } = {}) => {
+          const ids = await db.read(rows => [...rows].filter(([, row]) => row.subject === subject))
+          return await db.write(rows => {
+            const found = ids.filter(([id]) => id !== except && rows.get(id)?.subject === subject)
+            const live = found.filter(([id]) => isLive(rows.get(id), now))
+            for (const [id] of live) rows.delete(id)
+            return live.length
+          })
+        }
+        return { ...store, removeBySubject }
+      }),
+  },
   'rest-without-comparison': {
     by: 'store/replace-race-biggest',
     mistake:
