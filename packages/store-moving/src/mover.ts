@@ -221,7 +221,7 @@ export class Mover {
     }
   }
 
-  /** Whether the receipt is still the one that was seen, so that both records were of the session that it is about. */
+  /** Whether the receipt is still the one that was seen, so that both records are what it is about. */
   async #isCurrent(id: string, { receiptVersion }: Seen, context: StoreContext): Promise<boolean> {
     return (await this.to.read(receiptId(id), context))?.version === receiptVersion
   }
@@ -241,12 +241,15 @@ export class Mover {
     id: string,
     store: 'from' | 'to',
     { payload }: StoredRecord,
-    { from, to, receipt, receiptVersion }: Seen,
+    seen: Seen,
     context: StoreContext,
   ): Promise<boolean> {
+    const { from, to, receipt, receiptVersion } = seen
     const digest = digestOf(payload)
     const pending = announced(store, digest)
-    if (receipt?.digest === digest || receipt?.pending.includes(pending)) return true
+    // One of the records may be newer than the other, if a third one has been announced meanwhile.
+    if (receipt?.digest === digest || receipt?.pending.includes(pending))
+      return this.#isCurrent(id, seen, context)
     const before = receipt ?? receiptOf(id, commonExpiry(from!, to!))
     // Others may be about to write something older, which must not look like a change either.
     const announcedNow = [...before.pending, pending].slice(-MOST_PENDING)

@@ -65,9 +65,15 @@ export function movingStore(options: MoverOptions): Store {
       if (record === null) return 'gone'
       const removed = await to.remove(id, version ?? record.version, context)
       if (removed === 'stale' && version === undefined) continue
+      if (removed === 'stale') return staleOrGone(id, context)
       if (removed === 'ok') await carry(id, context)
       return removed
     }
+  }
+
+  /** What has another version may be the placeholder of a late copier, and no session. */
+  async function staleOrGone(id: string, context?: StoreContext): Promise<'stale' | 'gone'> {
+    return (await read(id, context)) === null ? 'gone' : 'stale'
   }
 
   /** Removes a session that the new store cannot hold. It can be ended, although it cannot be read. */
@@ -145,7 +151,8 @@ export function movingStore(options: MoverOptions): Store {
       const before = await upToDate(id, record.expiresAt, context)
       if (before === null) return 'gone'
       const replaced = await to.replace(id, record, version, context)
-      if (replaced !== 'ok') return replaced
+      if (replaced === 'stale') return staleOrGone(id, context)
+      if (replaced === 'gone') return 'gone'
       try {
         await mover.carry(id, context)
       } catch (error) {

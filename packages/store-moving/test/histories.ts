@@ -57,16 +57,21 @@ export async function run(acts: readonly Act[], start: Start, choose: Choose): P
 
   const gated = (store: Store, process: number): Store => {
     const gate = (): Promise<void> => new Promise(go => void waiting.push({ process, go }))
-    const { read, insert, replace, touch, remove, scanBySubject } = store
+    const each =
+      <Args extends unknown[], Result>(method: (...args: Args) => Result) =>
+      async (...args: Args) => {
+        await gate()
+        return method(...args)
+      }
     return {
-      read: async (...args) => (await gate(), read(...args)),
-      insert: async (...args) => (await gate(), insert(...args)),
-      replace: async (...args) => (await gate(), replace(...args)),
-      touch: async (...args) => (await gate(), touch(...args)),
-      remove: async (...args) => (await gate(), remove(...args)),
+      read: each(store.read),
+      insert: each(store.insert),
+      replace: each(store.replace),
+      touch: each(store.touch),
+      remove: each(store.remove),
       async *scanBySubject(...args) {
         await gate()
-        yield* scanBySubject!(...args)
+        yield* store.scanBySubject!(...args)
       },
     }
   }

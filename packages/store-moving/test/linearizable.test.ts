@@ -7,6 +7,8 @@ const starts: Start[] = ['nothing', 'old', 'both']
 const switches = Number(process.env['SESS_SWITCHES'] ?? 1)
 const oneIn = process.env['SESS_SWITCHES'] ? 1 : 12
 const programs = Number(process.env['SESS_RUNS'] ?? 250)
+/** A late copier's placeholder that was taken for a session, and old data at the version of newer data. */
+const ONCE_UNEXPLAINED = [10_099, 13_354, 27_635, 34_817]
 
 describe('two processes of the new site', () => {
   it.each(acts)('%s, and every other act beside it: some order explains all answers', async one => {
@@ -21,7 +23,8 @@ describe('two processes of the new site', () => {
 })
 
 it('three processes of the new site, in random order: some order explains all answers', async () => {
-  for (let seed = 1; seed <= programs; seed++) {
+  const seeds = Array.from({ length: programs }, (_, n) => n + 1)
+  for (const seed of [...ONCE_UNEXPLAINED, ...seeds]) {
     const pick = (n: number) => acts[(Math.floor(seed / acts.length ** n) + seed * n) % acts.length]!
     const program = [pick(0), pick(1), pick(2)]
     const start = starts[seed % 3]!

@@ -282,13 +282,14 @@ it.each(['right after it', 'while another process copies it'])(
 describe('data that the old store alone rejects', () => {
   function stores() {
     const memory = memoryStore()
-    const check = ({ payload }: SessionRecord) => {
-      if (payload.includes('\0')) throw new SessionDataError('It contains U+0000.')
+    const checked = (record: SessionRecord) => {
+      if (record.payload.includes('\0')) throw new SessionDataError('It contains U+0000.')
+      return record
     }
     const from: Store = {
       ...memory,
-      insert: (id, record, context) => (check(record), memory.insert(id, record, context)),
-      replace: (id, record, ...rest) => (check(record), memory.replace(id, record, ...rest)),
+      insert: (id, record, context) => memory.insert(id, checked(record), context),
+      replace: (id, record, ...rest) => memory.replace(id, checked(record), ...rest),
     }
     return { from, to: memoryStore() }
   }
