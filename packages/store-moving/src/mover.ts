@@ -109,9 +109,9 @@ export class Mover {
       context.signal?.throwIfAborted()
       const step = decide(seen, nowOf(context), mayExtend)
       if (step === 'settled') return seen.to
-      // A store that cannot hold so late a date would be extended for ever.
-      if (step === 'extend-to' || step === 'extend-from') mayExtend = false
       const isDone = await this.#take(step, id, seen, context)
+      // A store that cannot hold so late a date would be extended for ever.
+      if (isDone && (step === 'extend-to' || step === 'extend-from')) mayExtend = false
       if (isDone) count(step, tally)
       // Both were equal when they were looked at, and the receipt says so now.
       if (isDone && step === 'note' && seen.placeholder === undefined) return seen.to
@@ -199,8 +199,10 @@ export class Mover {
           throw error instanceof SessionDataError ? new OldStoreRejects(error, copy!) : error
         }
       case 'extend-to':
+        if (!(await this.#isUntouched(id, seen, context))) return false
         return this.to.touch(id, old!.expiresAt, copy!.version, context)
       case 'extend-from':
+        if (!(await this.#isUntouched(id, seen, context))) return false
         return this.from.touch(id, copy!.expiresAt, old!.version, context)
       case 'discard':
         return (await this.to.remove(id, copy!.version, context)) === 'ok'
@@ -224,6 +226,15 @@ export class Mover {
   /** Whether the receipt is still the one that was seen, so that both records are what it is about. */
   async #isCurrent(id: string, { receiptVersion }: Seen, context: StoreContext): Promise<boolean> {
     return (await this.to.read(receiptId(id), context))?.version === receiptVersion
+  }
+
+  /** Whether the copy still has the expiry that was seen. A touch changes no version. */
+  async #isUntouched(id: string, seen: Seen, context: StoreContext): Promise<boolean> {
+    const [isCurrent, copy] = await Promise.all([
+      this.#isCurrent(id, seen, context),
+      this.to.read(id, context),
+    ])
+    return isCurrent && copy?.expiresAt === seen.to!.expiresAt
   }
 
   /** Writes the receipt: both stores hold the same, or are about to. */

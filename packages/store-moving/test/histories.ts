@@ -13,6 +13,7 @@ export const ACTS = {
   touch: ['read', 'touch'],
   'touch to the past': ['read', 'touch to the past', 'read'],
   'touch, read': ['read', 'touch', 'read'],
+  shorten: ['read', 'touch earlier', 'read'],
   remove: ['remove'],
   'remove, read': ['remove', 'read'],
   'remove, insert': ['remove', 'insert'],
@@ -80,7 +81,8 @@ export async function run(acts: readonly Act[], start: Start, choose: Choose): P
     const store = movingStore({ from: gated(old, process), to: gated(fresh, process) })
     let seen: StoredRecord | null = null
     for (const [at, name] of ACTS[act].entries()) {
-      const expiresAt = name.endsWith('past') ? NOW - 1 : NOW + 100_000 + 10 * (process + 1) + at
+      const lives = name.endsWith('past') ? -1 : name.endsWith('earlier') ? 50_000 : 100_000
+      const expiresAt = NOW + lives + (lives > 0 ? 10 * (process + 1) + at : 0)
       const record = { payload: `${name} ${process}`, expiresAt, subject: SUBJECT }
       const call: Call = {
         process,
@@ -174,6 +176,7 @@ function outcomes(
     case 'replace to the past':
       return [matches ? ['ok', live ? record : null] : [held ? 'stale' : 'gone', held]]
     case 'touch':
+    case 'touch earlier':
     case 'touch to the past':
       return [matches ? [true, live ? { ...held, expiresAt: record.expiresAt } : null] : [false, held]]
     case 'remove':

@@ -22,10 +22,13 @@ describe('two processes of the new site', () => {
   })
 })
 
+// Three with touches far apart meet the exception that the README names.
+const ofThree = acts.filter(act => act !== 'shorten')
+
 it('three processes of the new site, in random order: some order explains all answers', async () => {
   const seeds = Array.from({ length: programs }, (_, n) => n + 1)
   for (const seed of [...ONCE_UNEXPLAINED, ...seeds]) {
-    const pick = (n: number) => acts[(Math.floor(seed / acts.length ** n) + seed * n) % acts.length]!
+    const pick = (n: number) => ofThree[(Math.floor(seed / ofThree.length ** n) + seed * n) % ofThree.length]!
     const program = [pick(0), pick(1), pick(2)]
     const start = starts[seed % 3]!
     const found = await run(program, start, randomly(seed))
