@@ -110,7 +110,6 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
       // What the last cases left uncaught, Node tells in the next turn.
       await setImmediate()
       say(`\n${formatReport(report)}`)
-      if (report.results.length === 0) return 2
       const outside = isOneByOne(options)
         ? 'outside of the cases'
         : 'in one of the cases that ran at the same time (without --concurrency it is named), or outside of them,'
@@ -118,7 +117,8 @@ export async function runCommand(argv: string[], { stdout, stderr, versions }: C
         const where = id === undefined ? outside : `after ${id}, which made it,`
         say(`\nBROKEN  ${where} nobody caught an error: ${withPlace(error)}`)
       }
-      return report.ok && strays.uncharged.length === 0 ? 0 : 1
+      if (strays.uncharged.length > 0 || report.failed > 0) return 1
+      return report.passed > 0 ? 0 : 2
     } finally {
       strays.stop()
     }

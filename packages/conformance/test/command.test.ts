@@ -55,6 +55,13 @@ describe('a right store', () => {
   })
 })
 
+test('exit code 2 where no case applies: nothing was proved', async () => {
+  const path = await moduleOf('nothing.mjs', 'export default memoryStore')
+  const { code, out } = await command(path, '--filter', 'store/lost-insert')
+  expect(out).toContain('0 passed, 0 failed')
+  expect(code).toBe(2)
+})
+
 describe('a broken store', () => {
   test('exit code 1, and a report that says what, why and what it means', async () => {
     const path = await moduleOf(

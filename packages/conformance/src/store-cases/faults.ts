@@ -139,7 +139,7 @@ const failCases: readonly StoreCase[] = KINDS.map(([kind, words]) => ({
 
 const lostCases: readonly StoreCase[] = WRITES.map(write => ({
   id: `store/lost-${write.name}`,
-  title: `a ${write.name} that is done, and whose reply is lost, is an error or a success, never stale or gone`,
+  title: `${write.name}() that is done, and whose reply is lost, is an error or a success, never stale or gone`,
   rule: 'An unknown outcome is an error; a call that was sent again must not take its own first time for somebody else’s.',
   source:
     'docs/design.md#store-contract, docs/requirements.md#f2; docs/conformance-space.md, what needs help of the factory',
