@@ -60,9 +60,9 @@ export async function run(acts: readonly Act[], start: Start, choose: Choose): P
     const gate = (): Promise<void> => new Promise(go => void waiting.push({ process, go }))
     const each =
       <Args extends unknown[], Result>(method: (...args: Args) => Result) =>
-      async (...args: Args) => {
+      async (...args: Args): Promise<Awaited<Result>> => {
         await gate()
-        return method(...args)
+        return await method(...args)
       }
     return {
       read: each(store.read),
