@@ -223,7 +223,8 @@ export function* everyOrder(switches: number, oneIn = 1): Generator<Choose, void
           if (to !== current) plans.push([...chosen, { at: step, to }])
       }
       step += 1
-      const own = waiting.findIndex(({ process }) => process === current)
+      // Of two calls that wait at once, the second is made first: a look may see the old store later than the new one.
+      const own = waiting.findLastIndex(({ process }) => process === current)
       if (own < 0) current = waiting[0]!.process
       return Math.max(own, 0)
     }

@@ -3,18 +3,18 @@ import { ACTS, type Act, everyOrder, randomly, run, type Start } from './histori
 
 const acts = Object.keys(ACTS) as Act[]
 const starts: Start[] = ['nothing', 'old', 'both']
-/** `pnpm campaign overlaps` sets these. In `npm test` one order in twelve is run, and the one without a switch. */
+/** `pnpm campaign overlaps` sets these. In `npm test` one order in twelve is run, and every one beside a read. */
 const switches = Number(process.env['SESS_SWITCHES'] ?? 1)
 const oneIn = process.env['SESS_SWITCHES'] ? 1 : 12
 const programs = Number(process.env['SESS_RUNS'] ?? 250)
 /** A late copier's placeholder that was taken for a session, and old data at the version of newer data. */
-const ONCE_UNEXPLAINED = [10_099, 13_354, 27_635, 34_817]
+const ONCE_UNEXPLAINED = [13_354, 27_635, 29_503, 34_817]
 
 describe('two processes of the new site', () => {
   it.each(acts)('%s, and every other act beside it: some order explains all answers', async one => {
     for (const other of acts) {
       for (const start of starts) {
-        for (const choose of everyOrder(switches, oneIn)) {
+        for (const choose of everyOrder(switches, one === 'read' ? 1 : oneIn)) {
           expect(await run([one, other], start, choose), `${one}, ${other}, from ${start}`).toBeUndefined()
         }
       }
