@@ -2,7 +2,8 @@ import type { Session } from '@sess/core'
 import { describe, expect, test } from 'vitest'
 import { formatFailure, formatReport } from '../src/report.ts'
 import { runAdapterCases } from '../src/runner.ts'
-import { type Out, ReferenceAdapter, type Reply } from './reference-probe.ts'
+import type { Reply } from './reference-app.ts'
+import { type Out, ReferenceAdapter } from './reference-probe.ts'
 import { referenceWays, startReference } from './reference-server.ts'
 
 /** The ids of the cases that reject an adapter. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session } from '@sess/core'
-import { added, type Out, ReferenceAdapter, type Reply, type Request } from '../reference-probe.ts'
+import { added, type Reply } from '../reference-app.ts'
+import { type Out, ReferenceAdapter, type Request } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
 import { readingLate } from './reading-late.ts'
 import { SharingAdapter } from './sharing-adapter.ts'

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Session } from '@sess/core'
-import { type Out, ReferenceAdapter, type Reply } from '../reference-probe.ts'
+import type { Reply } from '../reference-app.ts'
+import { type Out, ReferenceAdapter } from '../reference-probe.ts'
 
 /** An adapter with one plausible mistake. */
 export interface BrokenAdapter {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session } from '@sess/core'
-import { type Out, ReferenceAdapter, type Reply } from '../reference-probe.ts'
+import type { Reply } from '../reference-app.ts'
+import { type Out, ReferenceAdapter } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
 
 /** Adapters that go wrong where a response is no page of a route. `by`: a case that rejects it. */

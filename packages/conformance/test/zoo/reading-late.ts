@@ -1,4 +1,5 @@
-import { type Out, ReferenceAdapter, type Reply } from '../reference-probe.ts'
+import type { Reply } from '../reference-app.ts'
+import { type Out, ReferenceAdapter } from '../reference-probe.ts'
 
 /**
  * An adapter of a framework that makes JSON of a body when it is sent, after the commit. It then sets `Vary` to what `varyOf`

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Device, Session } from '@sess/core'
-import { type Out, ReferenceAdapter, type Reply } from '../reference-probe.ts'
+import type { Reply } from '../reference-app.ts'
+import { type Out, ReferenceAdapter } from '../reference-probe.ts'
 import type { BrokenAdapter } from './broken-adapters.ts'
 
 /** What an adapter does that has left a request alone: the handler runs on a session that nobody commits. */
