@@ -1,12 +1,12 @@
-// Runs what two and three processes of the new site do at once in many more orders: `pnpm campaign overlaps [switches] [programs]`.
+// Runs what processes of both sites do at once in many more orders: `pnpm campaign overlaps [switches] [programs]`.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const [switches = '2', programs = '20000'] = process.argv.slice(2)
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url))
-const file = 'packages/store-moving/test/linearizable.test.ts'
-const { status } = spawnSync(process.execPath, [vitest, 'run', file, '--testTimeout', '3600000'], {
+const files = ['linearizable', 'interleavings'].map(name => `packages/store-moving/test/${name}.test.ts`)
+const { status } = spawnSync(process.execPath, [vitest, 'run', ...files, '--testTimeout', '3600000'], {
   cwd: root,
   env: { ...process.env, SESS_SWITCHES: switches, SESS_RUNS: programs },
   stdio: 'inherit',

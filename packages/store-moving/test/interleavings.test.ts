@@ -5,7 +5,7 @@ import { Mover } from '../src/mover.ts'
 import { parseReceipt, placeholderNonce, receiptId } from '../src/receipt.ts'
 import { checkProgram, programs, type Variant } from './model.ts'
 
-/** Programs a variant in `npm test`; `pnpm campaign move` runs more. */
+/** Programs a variant in `npm test`; `pnpm campaign overlaps` runs more. */
 const RUNS = Number(process.env['SESS_RUNS'] ?? 250)
 
 async function broken(
