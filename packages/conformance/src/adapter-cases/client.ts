@@ -171,43 +171,31 @@ export async function pipelined(
   url: string,
   requests: readonly { method: string; path: string; cookie?: string | undefined }[],
 ): Promise<string[]> {
-  const { hostname, port } = new URL(url)
-  const socket = connect({ host: hostname, port: Number(port) })
-  let received = ''
-  socket.setEncoding('utf8')
-  socket.on('data', (text: string) => {
-    received += text
-  })
+  const { host } = new URL(url)
   const heads = requests.map(({ method, path, cookie }, n) => [
     `${method} ${path} HTTP/1.1`,
-    `Host: ${hostname}:${port}`,
+    `Host: ${host}`,
     ...(cookie === undefined ? [] : [`Cookie: ${cookie}`]),
     ...(n === requests.length - 1 ? ['Connection: close'] : []),
     'Content-Length: 0',
     '',
     '',
   ])
-  socket.write(heads.map(lines => lines.join('\r\n')).join(''))
-  socket.setTimeout(3_000, () => socket.destroy())
-  await new Promise<void>(resolve => {
-    socket.on('close', () => resolve())
-    // What came before it is the result.
-    socket.on('error', () => resolve())
-  })
+  const received = await exchange(url, heads.map(lines => lines.join('\r\n')).join(''), 3_000)
   return received.split(/(?=HTTP\/1\.1 \d{3} )/)
 }
 
-/** What comes back for these lines, until the server closes or is silent for two seconds. */
-export async function exchange(url: string, lines: readonly string[]): Promise<string> {
+/** What comes back for this text, until the server closes the connection or is silent for so many ms. */
+export async function exchange(url: string, text: string, silence = 2_000): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port) })
   let received = ''
   socket.setEncoding('utf8')
-  socket.on('data', (text: string) => {
-    received += text
+  socket.on('data', (piece: string) => {
+    received += piece
   })
-  socket.write([...lines, 'Connection: close', '', ''].join('\r\n'))
-  socket.setTimeout(2_000, () => socket.destroy())
+  socket.write(text)
+  socket.setTimeout(silence, () => socket.destroy())
   await new Promise<void>(resolve => {
     socket.on('close', () => resolve())
     // What came before it is the result.

@@ -84,7 +84,10 @@ export const oddRequestCases: readonly AdapterCase[] = ODD.map(({ id, what, line
   why: 'One line of a scanner would end the process for everybody, or leave a connection open that nobody serves.',
   async run(f) {
     const url = await f.url()
-    const received = await exchange(url, lines(new URL(url).host))
+    const received = await exchange(
+      url,
+      [...lines(new URL(url).host), 'Connection: close', '', ''].join('\r\n'),
+    )
     ok(
       /^HTTP\/1\.[01] \d{3} /.test(received),
       `a response to a request ${what}`,
