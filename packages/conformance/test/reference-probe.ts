@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { ConfigError, type Device, type OpenOptions, type Session, type Sessions } from '@sess/core'
+import type { Device, OpenOptions, Session, Sessions } from '@sess/core'
 import { fieldValue, pending, privateCache, varyBy } from '@sess/core/adapter'
 import { holdResponse } from '@sess/node'
 import type { ProbeWays } from '../src/adapter-cases/fixture.ts'
@@ -17,6 +17,7 @@ export type Request = IncomingMessage & { originalUrl?: string }
 export type Out = Awaited<ReturnType<Sessions['commit']>>
 
 const NOTHING: Out = { setCookies: [], vary: false, private: false }
+const NO_STEP: ProbeStep = { headers: [] }
 
 /** The adapter for bare `node:http`, step by step, so that each step can be got wrong. */
 export class ReferenceAdapter {
@@ -29,7 +30,6 @@ export class ReferenceAdapter {
   readonly #responses = new WeakMap<IncomingMessage, ServerResponse>()
 
   constructor(sessions: Sessions, inner?: Sessions, ways: ProbeWays = {}) {
-    if (inner && ways.sameProperty) throw new ConfigError('property', 'two engines have one.')
     this.sessions = sessions
     this.inner = inner
     this.ways = ways
@@ -125,7 +125,7 @@ export class ReferenceAdapter {
   /** What the app's middleware does, above the session or below it. */
   async step(req: IncomingMessage, session?: Session): Promise<ProbeStep> {
     const { searchParams } = urlOf(req)
-    return (await this.ways.hook?.(searchParams, session)) ?? { headers: [] }
+    return (await this.ways.hook?.(searchParams, session)) ?? NO_STEP
   }
 
   /** Makes JSON before the commit, because that may read the session. */
@@ -209,8 +209,7 @@ export class ReferenceAdapter {
   }
 
   isSecure(session: Session): boolean {
-    const req = this.#requests.get(session)
-    return req !== undefined && this.isTls(req)
+    return this.isTls(this.requestOf(session)!)
   }
 
   /** What a framework says of the connection. */
@@ -224,7 +223,7 @@ export class ReferenceAdapter {
   }
 
   target(session: Session): Target {
-    return this.targetOf(this.#requests.get(session)!)
+    return this.targetOf(this.requestOf(session)!)
   }
 
   targetOf({ headers, url, originalUrl }: Request): Target {
@@ -276,7 +275,7 @@ export class ReferenceAdapter {
 
 /** The entry of the proxy that is nearest to the visitor, in a header that each proxy appends to. */
 const firstOf = (header: string | string[] | undefined): string | undefined =>
-  header?.toString().split(',')[0]?.trim()
+  header?.toString().split(',')[0]
 
 /** A reply of middleware. */
 const replyOf = ({ headers }: ProbeStep, { status, body }: NonNullable<ProbeStep['answer']>): Reply =>

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { createSessions, type SessionsOptions } from '@sess/core'
+import { ConfigError, createSessions, type SessionsOptions } from '@sess/core'
 import type { AdapterOptions, AdapterSetup, ProbeWays, StartInAWay } from '../src/adapter-cases/fixture.ts'
 import { memoryStore } from '../src/memory-store.ts'
 import { ReferenceAdapter, type Request } from './reference-probe.ts'
@@ -16,6 +16,7 @@ export async function startReference(
 ): Promise<AdapterSetup> {
   const sessions = createSessions({ store: memoryStore(), ...options })
   const adapter = new Adapter(sessions, inner && createSessions({ store: memoryStore(), ...inner }), ways)
+  if (adapter.inner && ways.sameProperty) throw new ConfigError('property', 'two engines have one.')
   const { certificate } = ways
   const listener = (req: IncomingMessage, res: ServerResponse) => {
     if (ways.under !== undefined && !goBelow(req, ways.under)) return void res.writeHead(404).end()
