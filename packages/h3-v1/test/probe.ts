@@ -10,7 +10,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways = {}) => {
   const sessions = await probeSessions(options)
   const app = createApp({
     async onError(error, event) {
-      const mapped = new URL(event.path, 'http://probe').searchParams.get('mapped')
+      // An address that is none must not throw here, where nobody would catch it.
+      const mapped = new URLSearchParams(event.path.split('?')[1]).get('mapped')
       if (mapped === null) return
       setResponseStatus(event, Number(mapped))
       await send(event, error.message)

@@ -58,7 +58,8 @@ export const start: StartProbe = async (options = {}, port = 0, ways: OwnWays = 
   const listener = (req: IncomingMessage, res: ServerResponse): void => {
     const fail = (error: unknown): void => {
       if (res.headersSent) return
-      const mapped = new URL(req.url ?? '/', 'http://probe').searchParams.get('mapped')
+      // An address that is none must not throw here, where nobody would catch it.
+      const mapped = new URLSearchParams(req.url?.split('?')[1]).get('mapped')
       res.statusCode = Number(mapped ?? errorStatus(error))
       const { headers = {} } = error as { headers?: Record<string, string> }
       for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)

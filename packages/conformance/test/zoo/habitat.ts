@@ -62,6 +62,7 @@ export function inhabited(mistake: (habitat: Habitat) => Partial<Store> = () => 
       habitat.backend.frozen?.resolve()
       habitat.backend.frozen = undefined
     },
+    expiryOfSubject: () => undefined,
     fail(kind) {
       habitat.backend.down = kind
     },
