@@ -257,7 +257,7 @@ async function prove(
     throw new Error('say where the probe app listens: sess-conformance adapter http://127.0.0.1:3000')
   }
   await findProbe(address)
-  return await run(adapterCases, openAdapterFor(address, { quick: options.quick }))
+  return await run(adapterCases, openAdapterFor(address))
 }
 
 type Run = <Fixture>(

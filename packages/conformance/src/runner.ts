@@ -136,7 +136,7 @@ export function openAdapterFor(
   if (typeof target === 'function') return () => openAdapter(target, options)
   let listening: Promise<AdapterFixture> | undefined
   return async (): Promise<Opened<AdapterFixture>> => {
-    listening ??= openUrl(target, options)
+    listening ??= openUrl(target)
     return { fixture: await listening, close: async () => undefined }
   }
 }

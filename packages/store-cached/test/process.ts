@@ -1,4 +1,4 @@
-// A store of a second process, for the conformance cases.
+// The conformance cases open this store in a second process.
 import { cachedStore } from '../src/index.ts'
 import { openPostgres, openRedis } from './backends.ts'
 

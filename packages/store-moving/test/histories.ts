@@ -135,7 +135,7 @@ function singly(call: Call): Call[] {
   return [...removals, { ...call, name: 'read', answer: null }]
 }
 
-/** Whether the calls, in some order that keeps those apart that did not overlap, answer and leave what was seen. */
+/** Whether some order of the calls explains all results and the last record. Calls that did not overlap keep their order. */
 function explained(
   held: SessionRecord | null,
   calls: readonly Call[],

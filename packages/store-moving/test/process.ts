@@ -1,4 +1,4 @@
-// A store of a second process, for the conformance cases.
+// The conformance cases open this store in a second process.
 import { DatabaseSync } from 'node:sqlite'
 import { redisStore } from '@sess/store-redis'
 import { sqliteStore } from '@sess/store-sql'

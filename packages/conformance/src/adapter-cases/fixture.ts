@@ -132,7 +132,7 @@ export interface AdapterFixture {
   inCookie: boolean
   /** What the session cookie is called. */
   cookieName: string
-  /** Waits shorter, for a quick look. */
+  /** Whether the slow cases are shorter. */
   quick: boolean
 }
 
@@ -153,14 +153,17 @@ export const INNER_COOKIE = 'innerid'
 /** Where an app is that is mounted below a path. */
 export const UNDER = '/base'
 
-/** Whether cases wait shorter. */
-interface Quick {
-  quick?: boolean | undefined
-}
-
 export async function openAdapter(
   factory: AdapterFactory,
-  { startTwoEngines, https, proxy, before, twice, under, quick = false }: AdapterOptions & Quick = {},
+  {
+    startTwoEngines,
+    https,
+    proxy,
+    before,
+    twice,
+    under,
+    quick = false,
+  }: AdapterOptions & { quick?: boolean | undefined } = {},
 ): Promise<{
   fixture: AdapterFixture
   close(): Promise<void>
@@ -227,7 +230,7 @@ function hookOf({ above, below }: Hooks): ProbeHook {
 }
 
 /** The fixture for a process that listens. Looks once what kind of session it has. */
-export async function openUrl(address: string, { quick = false }: Quick = {}): Promise<AdapterFixture> {
+export async function openUrl(address: string): Promise<AdapterFixture> {
   const url = address.replace(/\/$/, '')
   await findProbe(url)
   const response = await send(`${url}/set?k=probe&v=1`, { method: 'POST' })
@@ -245,6 +248,7 @@ export async function openUrl(address: string, { quick = false }: Quick = {}): P
     inProcess: false,
     inCookie: split || !/^[a-z0-9]{32}$/.test(cookie.value),
     cookieName: cookie.name.replace(/\.0$/, ''),
-    quick,
+    // The slow cases need a store of the suite's.
+    quick: false,
   }
 }

@@ -1,4 +1,4 @@
-// A store of a second process, for the conformance cases: `argument` is the folder.
+// The conformance cases open this store in a second process.
 import { fileStore } from '../../src/index.ts'
 
 export default (folder: string) => fileStore(folder)

@@ -1,4 +1,4 @@
-// A store of a second process, for the conformance cases: `argument` is the URL.
+// The conformance cases open this store in a second process.
 import { createClient } from 'redis'
 import { redisStore } from '../../src/index.ts'
 

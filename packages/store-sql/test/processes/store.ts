@@ -1,4 +1,4 @@
-/** A store of a second process, for the conformance cases. */
+// The conformance cases open this store in a second process.
 import { mysqlStore, postgresStore, sqliteStore } from '../../src/index.ts'
 
 const OPEN = { sqlite: sqliteStore, postgres: postgresStore, mysql: mysqlStore }
