@@ -13,6 +13,7 @@ import { type ProcessLimits, processLimits } from '@sess/test-fixtures/process-l
 import { requireServer, type Server, startRedis } from '@sess/test-fixtures/servers'
 import { redisTrouble } from '@sess/test-fixtures/servers/redis-trouble.ts'
 import type { Trouble } from '@sess/test-fixtures/servers/trouble.ts'
+import { sqliteTrouble } from '@sess/test-fixtures/sqlite-trouble.ts'
 import { createClient, type RedisClientType } from 'redis'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { movingStore } from '../src/index.ts'
@@ -87,9 +88,7 @@ describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis)', () => {
       store,
       second,
       module: moduleOfToday('moving', { path: module, argument: { file, url: server.url, prefix } }),
-      setReadOnly(value: 'on' | 'off') {
-        for (const db of databases) db.exec(`pragma query_only = ${value}`)
-      },
+      trouble: sqliteTrouble(databases, limits),
       cleanup() {
         for (const db of databases) db.close()
         rmSync(folder, { recursive: true })
@@ -100,7 +99,7 @@ describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis)', () => {
   describeStore(
     'two processes at once',
     () => {
-      const { setReadOnly: _, ...setup } = backend()
+      const { trouble: _, ...setup } = backend()
       return setup
     },
     { filter: 'store/random-programs' },
@@ -111,23 +110,12 @@ describe.skipIf(!requireServer('redis'))('moving(SQLite to Redis)', () => {
     if (isToday('stores in trouble', store)) describeStore(`${store} in trouble`, factory, options)
   }
   describeToday('the new store', () => {
-    const { setReadOnly: _, ...setup } = backend()
+    const { trouble: _, ...setup } = backend()
     return { ...setup, loseAnswer: proxy.loseAnswer, fail: redis.fail, healBackend: redis.heal }
   })
   describeToday('the old store', () => {
-    const { setReadOnly, ...setup } = backend()
-    return {
-      ...setup,
-      async fail(kind) {
-        if (kind === 'read-only') return setReadOnly('on')
-        if (kind === 'out-of-memory' && limits) return await limits.noRoom()
-        return false
-      },
-      async healBackend() {
-        setReadOnly('off')
-        await limits?.lift()
-      },
-    }
+    const { trouble, ...setup } = backend()
+    return { ...setup, ...trouble }
   })
 })
 

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describeStore } from '@sess/conformance/vitest'
 import { describeOtherWay, isToday, moduleOfToday } from '@sess/test-fixtures/other-way.ts'
 import { type ProcessLimits, processLimits } from '@sess/test-fixtures/process-limits.ts'
+import { sqliteTrouble } from '@sess/test-fixtures/sqlite-trouble.ts'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type SqliteDatabase, sqliteStore } from '../src/index.ts'
@@ -65,7 +66,7 @@ describeOtherWay('SQLite through better-sqlite3', () => {
   }
 })
 
-// The test has the connections in hand, so that it can make them read-only. SQLite has no error while it starts, or for clients.
+// The test has the connections in hand, so that it can make them read-only.
 describe('a database in trouble', () => {
   let limits: ProcessLimits | undefined
   beforeAll(() => {
@@ -84,21 +85,10 @@ describe('a database in trouble', () => {
         const { file, remove } = backend(open)
         const databases = [open(file), open(file)] as const
         for (const db of databases) db.exec('pragma journal_mode = wal; pragma synchronous = off')
-        const setReadOnly = (value: 'on' | 'off') => {
-          for (const db of databases) db.exec(`pragma query_only = ${value}`)
-        }
         return {
           store: sqliteStore(databases[0]),
           second: sqliteStore(databases[1]),
-          async fail(kind) {
-            if (kind === 'read-only') return setReadOnly('on')
-            if (kind === 'out-of-memory' && limits) return await limits.noRoom()
-            return false
-          },
-          async healBackend() {
-            setReadOnly('off')
-            await limits?.lift()
-          },
+          ...sqliteTrouble(databases, limits),
           cleanup() {
             for (const db of databases) db.close()
             remove()
