@@ -30,6 +30,17 @@ function rejecting(isRejected: (record: Partial<SessionRecord>) => boolean): Sto
   }
 }
 
+/** What 32 bits can say of a second. */
+const LAST_DATE = 2_147_483_647_000
+
+/** The right store on a backend that drops a record by itself, when `dropsAt` says, and needs no clean-up. */
+function expiringBy(dropsAt: (expiresAt: number) => number | undefined): StoreSetup {
+  const records = new Map<string, StoredRecord>()
+  const { clearExpired: _, ...store } = openHabitat(records).right
+  const expiryOf = (id: string) => dropsAt(records.get(id)?.expiresAt ?? Number.NaN)
+  return { store, expiryOf }
+}
+
 /** Right stores with ways of their own. */
 const UNUSUAL: Record<string, () => StoreSetup> = {
   'five methods and no more': () => {
@@ -113,6 +124,10 @@ const UNUSUAL: Record<string, () => StoreSetup> = {
   'expiresAt is a whole number, in a column of PostgreSQL': () => ({
     store: rejecting(({ expiresAt }) => expiresAt !== undefined && !Number.isInteger(expiresAt)),
   }),
+  'the backend knows no date beyond 2038, and keeps what lives longer until then': () =>
+    expiringBy(expiresAt => Math.min(expiresAt, LAST_DATE)),
+  'the backend knows no date beyond 2038, and keeps what lives longer for ever': () =>
+    expiringBy(expiresAt => (expiresAt > LAST_DATE ? undefined : expiresAt)),
   'the backend has a clock of its own, which can be moved': () => {
     let now = Date.now() - 5_000_000
     const { right } = openHabitat()
